@@ -1,0 +1,1 @@
+"""The processes that measure: scheduler, worker, and the runs that they make."""

@@ -1,0 +1,149 @@
+"""The scheduler process: rq-scheduler says when a slot is due, and its run is enqueued.
+
+    python -m jobs.scheduler [--run-now]
+"""
+
+import argparse
+import logging
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from types import FrameType
+
+from redis import Redis, RedisError
+from rq.job import Job
+from rq_scheduler import Scheduler
+
+from jobs.queue import JSONJob, enqueue_simulation, runs_queue
+from jobs.schedule import Entry, schedule
+from webapp.logs import configure_logging
+from webapp.redis import patient_redis
+from webapp.settings import Settings, SettingsError, exit_for
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1
+ENTRY_PREFIX = "every-"
+
+
+class SlotScheduler(Scheduler):
+    """rq-scheduler, but a due entry enqueues its slot's run instead of itself.
+
+    rq-scheduler alone would enqueue one and the same job for ever: its retries never come back, copies pile
+    up while no worker is about, and its times drift. Here the entry is only a tick: it never leaves Redis,
+    and moves from slot to slot by a single ZADD, so that no stop can lose it.
+    """
+
+    def __init__(self, redis: Redis, settings: Settings):
+        super().__init__(connection=redis, queue=runs_queue(redis), interval=POLL_SECONDS, job_class=JSONJob)
+        self.settings = settings
+        self.runs = runs_queue(redis)
+        self.entries = {entry.id: entry for entry in schedule(settings)}
+
+    def poll(self) -> None:
+        """Repair the schedule in Redis, then enqueue what is due; nothing if another scheduler is at it."""
+        if not self.acquire_lock():
+            return
+        try:
+            self.reconcile()
+            self.enqueue_jobs()
+        finally:
+            self.remove_lock()
+
+    def reconcile(self) -> None:
+        """Make Redis hold exactly the wanted entries.
+
+        One that Redis does not know, because it is new or lost everything, is due at once: its current slot
+        may have been lost with it, and if not, the slot's run finds itself finished. One whose interval
+        has changed goes on with its next slot.
+        """
+        now = time.time()
+        for entry in self.entries.values():
+            known = self._known_interval(entry)
+            if known is None:
+                self._write(entry, entry.slot_at(now))
+            elif known != entry.interval:
+                self._write(entry, entry.slot_at(now) + entry.interval)
+        for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
+            name = job_id.decode()
+            if name.startswith(ENTRY_PREFIX) and name not in self.entries:
+                self.cancel(name)
+                self.connection.delete(JSONJob.key_for(name))
+
+    def enqueue_job(self, job: Job) -> None:
+        """Enqueue the run of the slot that is due, then move the entry to its next slot."""
+        entry = self.entries[job.id]
+        slot = entry.slot_at(time.time())
+        entry.enqueue(self.runs, self.settings, slot)
+        self.connection.zadd(self.scheduled_jobs_key, {entry.id: slot + entry.interval})
+
+    def run_now(self) -> None:
+        """Enqueue a run for this very second, and let new entries begin with their next slot."""
+        now = time.time()
+        enqueue_simulation(self.runs, self.settings, int(now))
+        for entry in self.entries.values():
+            if self._known_interval(entry) is None:
+                self._write(entry, entry.slot_at(now) + entry.interval)
+
+    def _known_interval(self, entry: Entry) -> int | None:
+        """The interval with which Redis holds the entry; None if it does not."""
+        if entry.id not in self or not JSONJob.exists(entry.id, connection=self.connection):
+            return None
+        return JSONJob.fetch(entry.id, connection=self.connection).meta.get("interval")
+
+    def _write(self, entry: Entry, due: int) -> None:
+        logger.info("%s: every %d s, next at slot %d", entry.id, entry.interval, due)
+        self.schedule(
+            datetime.fromtimestamp(due, UTC).replace(tzinfo=None),
+            "jobs.schedule.schedule",  # rq-scheduler wants a function; this entry itself is never run
+            id=entry.id,
+            interval=entry.interval,
+            description=f"every {entry.interval} s",
+        )
+
+
+def serve(settings: Settings, stop: threading.Event, run_now: bool = False) -> None:
+    """Poll until `stop` is set; a lost Redis is waited for, not died of."""
+    scheduler = SlotScheduler(patient_redis(settings), settings)
+    reachable = True
+    while not stop.is_set():
+        try:
+            if run_now:
+                scheduler.run_now()
+                run_now = False
+            scheduler.poll()
+            if not reachable:
+                logger.info("Redis is back")
+            reachable = True
+        except RedisError as error:
+            if reachable:
+                logger.warning("Redis cannot be reached, waiting: %s", error)
+            reachable = False
+        stop.wait(POLL_SECONDS)
+
+
+def main() -> None:
+    """Run the scheduler until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.scheduler", description="Enqueue runs on schedule.")
+    parser.add_argument("--run-now", action="store_true", help="also enqueue one run at once")
+    arguments = parser.parse_args()
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        exit_for(error)
+    configure_logging(settings)
+    stop = threading.Event()
+
+    def request_stop(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, request_stop)
+    signal.signal(signal.SIGTERM, request_stop)
+    logger.info("scheduler started")
+    serve(settings, stop, arguments.run_now)
+    logger.info("scheduler stopped")
+
+
+if __name__ == "__main__":
+    main()

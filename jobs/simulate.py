@@ -1,0 +1,26 @@
+"""Simulated values: seeded, so that everyone sees the same rankings until they choose another seed."""
+
+import hashlib
+
+import numpy as np
+
+from webapp.metrics import Metric
+
+
+def simulate(llm_name: str, metric: Metric, seed: int | None, n: int) -> np.ndarray:
+    """`n` values (float64, in the metric's unit, two decimals) drawn evenly from its simulated range.
+
+    The same LLM, metric and seed give the same values for ever: NumPy promises that the stream of the legacy
+    RandomState never changes (NEP 19). Without a seed each call draws afresh.
+    """
+    low, high = metric.simulated_range
+    generator = np.random.RandomState(_state(llm_name, metric, seed))
+    return generator.uniform(low, high, n).round(2)
+
+
+def _state(llm_name: str, metric: Metric, seed: int | None) -> int | None:
+    if seed is None:
+        return None
+    # md5 spreads the names over the 32 bits that RandomState takes; nothing secret hangs on it.
+    digest = hashlib.md5(f"{llm_name}_{metric.name}_{seed}".encode(), usedforsecurity=False).hexdigest()
+    return int(digest, 16) % 2**32

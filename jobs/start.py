@@ -1,0 +1,195 @@
+"""`make start`: everything on one machine, in the foreground, under one supervisor.
+
+    python -m jobs.start [--only PROCESS ...]
+"""
+
+import argparse
+import fcntl
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+import psutil
+from dotenv import dotenv_values
+from honcho.manager import Manager
+
+from jobs import embedded
+from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
+from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
+
+BIN = Path(sys.executable).parent
+COMMANDS = {
+    "api": [str(BIN / "gunicorn")],
+    "scheduler": [sys.executable, "-m", "jobs.scheduler"],
+    "worker": [sys.executable, "-m", "jobs.worker"],
+}
+READY_SECONDS = 60
+
+
+class StartError(Exception):
+    """Nothing was started; the message is one line that says what to do."""
+
+
+def main() -> None:
+    """Start what is asked for and stay until SIGINT or SIGTERM, then stop all of it."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.start", description="Run the whole system.")
+    parser.add_argument("--only", nargs="+", choices=COMMANDS, help="these processes, on your own servers")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _exit_by_signal)
+    signal.signal(signal.SIGINT, _exit_by_signal)
+    try:
+        code = _supervise(arguments.only) if arguments.only else _start_everything()
+    except (StartError, EmbeddedServerError) as error:
+        print(f"make start: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except SettingsError as error:
+        exit_for(error)
+    raise SystemExit(code)
+
+
+def _start_everything() -> int:
+    embedded.DATA.mkdir(exist_ok=True)
+    with open(embedded.DATA / "lock", "a+") as lock:
+        _take(lock)
+        port = _free_port()
+        servers = _wanted_servers()
+        embedded.write_environment(servers)
+        try:
+            settings = Settings.from_env()
+            for server in servers:
+                state = "found" if server.is_running() else "starting"
+                _say(f"{state} {type(server).__name__.removeprefix('Embedded')} in {server.folder}")
+                server.start()
+            _migrate()
+            threading.Thread(target=_announce, args=(settings, port), daemon=True).start()
+            return _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
+        finally:
+            embedded.stop_all()
+            _say("stopped")
+
+
+def _take(lock: IO[str]) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise StartError(f"already running from this folder (pid {lock.read().strip()})") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def _free_port() -> int:
+    raw = os.environ.get("PORT", "8001")
+    if not (raw.isdigit() and 0 < int(raw) < 65536):
+        raise StartError(f"PORT={raw!r}: must be a whole number from 1 to 65535")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((os.environ.get("HOST", "127.0.0.1"), int(raw)))
+        except OSError as error:
+            raise StartError(
+                f"port {raw} cannot be used ({error.strerror}); choose another: make start PORT={int(raw) + 1}"
+            ) from None
+    return int(raw)
+
+
+def _wanted_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
+    """The embedded servers that stand in for those the settings do not name."""
+    named = {**dotenv_values(ENV_FILE), **os.environ}
+    servers = {"POSTGRES_HOST": embedded.POSTGRES, "REDIS_HOST": embedded.REDIS}
+    return [server for name, server in servers.items() if not named.get(name)]
+
+
+def _migrate() -> None:
+    done = subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no output"]
+        raise StartError(f"the migrations failed: {lines[-1]}")
+
+
+def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -> int:
+    """Run the processes with prefixed logs until one ends or a signal comes; leave none behind."""
+    Settings.from_env()
+    manager = Manager()
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    for name in names:
+        arguments = scheduler_arguments or [] if name == "scheduler" else []
+        command = shlex.join([*_dies_with_parent(), *COMMANDS[name], *arguments])
+        manager.add_process(name, f"exec {command}", env=environment, cwd=str(ROOT))
+    family = _Family()
+    manager.loop()
+    family.end()
+    # Ending because it was asked to is no failure.
+    return 0 if manager.returncode in (130, 143) else manager.returncode
+
+
+class _Family:
+    """All processes that were ever under this one, so that a run whose worker was killed is ended too."""
+
+    def __init__(self) -> None:
+        self._seen: set[psutil.Process] = set()
+        self._done = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.5):
+            self._seen = {process for process in self._seen if process.is_running()}
+            self._seen.update(psutil.Process().children(recursive=True))
+
+    def end(self) -> None:
+        """Kill whatever is still alive."""
+        self._done.set()
+        self._watcher.join()
+        for process in self._seen:
+            if process.is_running():
+                process.kill()
+
+
+def _dies_with_parent() -> list[str]:
+    """On Linux: a prefix that ends the process with the supervisor, however that one ended."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv and sys.platform == "linux" else []
+
+
+def _announce(settings: Settings, port: int) -> None:
+    """Say where to look once the API is ready."""
+    base = f"http://localhost:{port}"
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{base}/readyz", timeout=5)  # noqa: S310  (a fixed http address)
+            break
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    else:
+        return
+    _say(f"ready at   {base}")
+    _say(f"docs at    {base}/docs")
+    _say(f"queue at   {base}/rq  (any user name, the API key as password)")
+    _say("try        curl -H \"x-api-key: $(sed -n 's/^API_KEY=//p' .env)\" "
+         f"{base}/api/v1/benchmarks/rankings")  # fmt: skip
+
+
+def _say(line: str) -> None:
+    print(f"llm-benchmark: {line}", flush=True)
+
+
+def _exit_by_signal(signum: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signum)
+
+
+if __name__ == "__main__":
+    main()

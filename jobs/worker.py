@@ -1,0 +1,117 @@
+"""The worker process: takes runs from the queue, each in a process of its own, and tries failed ones again.
+
+    python -m jobs.worker
+"""
+
+import logging
+import signal
+import threading
+from contextlib import closing
+from types import FrameType, TracebackType
+
+import psycopg2
+from redis import Redis, RedisError
+from rq import Worker
+from rq.exceptions import AbandonedJobError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+import jobs.run  # noqa: F401  (loaded here once, not in each run's process)
+from jobs.queue import JSONJob, runs_queue
+from webapp.logs import configure_logging
+from webapp.redis import patient_redis
+from webapp.settings import Settings, SettingsError, exit_for
+from webapp.store import connect, runs
+
+logger = logging.getLogger(__name__)
+
+# How soon runs that a dead worker left behind are found and tried again, in seconds.
+MAINTENANCE_SECONDS = 30
+HEARTBEAT_SECONDS = 10
+WORKER_TTL = 60
+RECONNECT_SECONDS = 2
+
+
+class RunWorker(Worker):
+    """RQ's worker, but quick to find a lost Redis again and to notice another worker's death."""
+
+    max_connection_wait_time = 5.0
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        """Seconds after which a run whose worker sends no sign of life counts as abandoned."""
+        return HEARTBEAT_SECONDS * 3
+
+
+def make_worker(settings: Settings, redis: Redis) -> RunWorker:
+    """A worker on the queue of runs that records in the database what kills a run's process."""
+
+    def record(job: Job, error: str) -> None:
+        try:
+            with closing(connect(settings)) as conn, conn:
+                runs.fail_job(conn, job.id, error)
+        except psycopg2.Error as fault:
+            logger.error("could not record the end of %s: %s", job.id, fault)
+
+    def killed(job: Job, pid: int, status: int, usage: object) -> None:
+        record(job, f"the run's process was killed (wait status {status})")
+
+    def abandoned(
+        job: Job, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> bool:
+        if issubclass(kind, AbandonedJobError):
+            record(job, "the run's worker died")
+        return True  # and RQ's own handling goes on
+
+    return RunWorker(
+        [runs_queue(redis)],
+        connection=redis,
+        serializer=JSONSerializer,
+        job_class=JSONJob,
+        maintenance_interval=MAINTENANCE_SECONDS,
+        job_monitoring_interval=HEARTBEAT_SECONDS,
+        worker_ttl=WORKER_TTL,
+        work_horse_killed_handler=killed,
+        exception_handlers=[abandoned],
+    )
+
+
+def serve(settings: Settings, stop: threading.Event) -> None:
+    """Work until asked to stop, finishing the run at hand; a worker that RQ gives up is replaced."""
+    while not stop.is_set():
+        worker = None
+        try:
+            worker = make_worker(settings, patient_redis(settings))
+            worker.work(with_scheduler=True, logging_level=None)
+        except RedisError as error:
+            logger.warning("Redis cannot be reached, waiting: %s", error)
+        if worker is not None and worker._shutdown_requested_date is not None:
+            return
+        _install_signal_handlers(stop)
+        stop.wait(RECONNECT_SECONDS)
+
+
+def _install_signal_handlers(stop: threading.Event) -> None:
+    """For the time between two of RQ's workers, which bring their own."""
+
+    def request_stop(signum: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, request_stop)
+    signal.signal(signal.SIGTERM, request_stop)
+
+
+def main() -> None:
+    """Run the worker until SIGINT or SIGTERM; a second signal also ends the run at hand."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        exit_for(error)
+    configure_logging(settings)
+    stop = threading.Event()
+    _install_signal_handlers(stop)
+    serve(settings, stop)
+    logger.info("worker stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Alembic's environment: one transaction for all steps, one migrator at a time."""
+
+import re
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import text
+
+# Any number that nothing else locks will do; it only has to stay the same.
+MIGRATION_LOCK = 7_205_001
+
+db = current_app.extensions["migrate"].db
+
+
+def is_ours(obj, name, type_, reflected, compare_to) -> bool:
+    """Leave out the daily partitions, which the jobs make and drop, not the migrations."""
+    return not (type_ == "table" and re.fullmatch(r"points_\d{8}", name))
+
+
+def run_migrations() -> None:
+    """Migrate inside one transaction under a lock, so that of several at once one works and the rest find it done."""
+    with db.engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=db.metadata,
+            include_object=is_ours,
+            **current_app.extensions["migrate"].configure_args,
+        )
+        with context.begin_transaction():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            context.run_migrations()
+
+
+run_migrations()

@@ -1,0 +1,72 @@
+"""The web application: the rankings API and what stands around it."""
+
+from flask import Flask
+from sqlalchemy import URL
+
+from webapp.api import register_apis
+from webapp.auth import WrongKeyLimiter
+from webapp.cache import Answers
+from webapp.docs import docs
+from webapp.errors import register_error_handlers
+from webapp.extensions import api, cache, db, migrate
+from webapp.health import health
+from webapp.logs import configure_logging
+from webapp.redis import impatient_redis
+from webapp.rq_dashboard import register_rq_dashboard
+from webapp.settings import ROOT, Settings
+from webapp.store import connection_options
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the app; connects to nothing until the first request.
+
+    Raises SettingsError when `settings` is not given and the environment's are unusable.
+    """
+    settings = settings or Settings.from_env()
+    configure_logging(settings)
+    app = Flask(__name__, static_folder=None)
+    app.config.from_mapping(flask_config(settings))
+    app.extensions["settings"] = settings
+    app.extensions["redis"] = redis = impatient_redis(settings)
+    app.extensions["answers"] = Answers(cache, redis)
+    app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
+
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    cache.init_app(app)
+    api.init_app(app)
+
+    register_apis(api)
+    app.register_blueprint(health)
+    app.register_blueprint(docs)
+    register_rq_dashboard(app, settings)
+    register_error_handlers(app)
+    return app
+
+
+def flask_config(settings: Settings) -> dict[str, object]:
+    """The settings in the words of Flask and its extensions."""
+    return {
+        "SQLALCHEMY_DATABASE_URI": URL.create("postgresql+psycopg2"),
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "connect_args": connection_options(settings, "llm-benchmark api"),
+            "pool_pre_ping": True,
+            "pool_size": 8,
+            "max_overflow": 0,
+            "pool_timeout": 5,
+        },
+        "CACHE_TYPE": "webapp.cache.RedisBytesCache",
+        "API_TITLE": "LLM Benchmark",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/",
+        "OPENAPI_JSON_PATH": "openapi.json",
+        "API_SPEC_OPTIONS": {
+            "info": {"description": "Rankings of LLMs by the speed with which they answer."},
+            "components": {
+                "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+            },
+        },
+        "JSON_SORT_KEYS": False,
+        "MAX_CONTENT_LENGTH": 1 << 20,
+    }

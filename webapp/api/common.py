@@ -1,0 +1,57 @@
+"""What all resources share: the key, the refusal of unknown arguments, and how their errors are documented."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import request
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
+from werkzeug.exceptions import UnprocessableEntity
+
+from webapp.auth import require_key
+
+
+class ErrorSchema(Schema):
+    """The one shape of all errors."""
+
+    code = fields.Integer(required=True, metadata={"description": "HTTP status code", "example": 404})
+    status = fields.String(required=True, metadata={"description": "Its name", "example": "Not Found"})
+    message = fields.String(required=True, metadata={"description": "What is wrong, and what would be right"})
+
+
+COMMON_ERRORS = {
+    401: "No API key was sent",
+    403: "The API key is wrong",
+    422: "An argument is unknown or unusable",
+    429: "Too many wrong keys from this address",
+    503: "The database is away and the answer is not cached",
+}
+
+
+def keyed_blueprint(name: str, import_name: str, **options: Any) -> Blueprint:
+    """A blueprint whose every request must carry a key."""
+    blueprint = Blueprint(name, import_name, **options)
+    blueprint.before_request(require_key)
+    return blueprint
+
+
+def cached_answer(
+    blueprint: Blueprint, schema: type[Schema], errors: dict[int, str] | None = None
+) -> Callable[[Callable], Callable]:
+    """Document an endpoint that answers from the cache: its answer, its 304 and its errors."""
+
+    def decorate(view: Callable) -> Callable:
+        for code, description in {**COMMON_ERRORS, **(errors or {})}.items():
+            view = blueprint.alt_response(code, schema=ErrorSchema, description=description)(view)
+        view = blueprint.alt_response(304, description="The client holds the current answer (If-None-Match)")(view)
+        view = blueprint.response(200, schema, description="The answer; its ETag names the generation")(view)
+        return blueprint.doc(security=[{"key": []}])(view)
+
+    return decorate
+
+
+def refuse_arguments() -> None:
+    """Refuse a query string where none is known; each unknown one would make a cache key of its own."""
+    if request.args:
+        name = next(iter(request.args))
+        raise UnprocessableEntity(f"{name}={request.args[name]!r}: no such argument; there are none here")

@@ -1,0 +1,59 @@
+"""GET /api/v1/benchmarks/rankings and /rankings/{metric_name}: a shape that stays for good."""
+
+import json
+from functools import partial
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from webapp.api.common import cached_answer, keyed_blueprint, refuse_arguments
+from webapp.api.rankings.schemas import RankingsSchema
+from webapp.cache import answers
+from webapp.metrics import METRICS, METRICS_BY_NAME
+from webapp.store import Connection, rankings
+
+blueprint = keyed_blueprint(
+    "rankings", __name__, url_prefix="/api/v1/benchmarks/rankings", description="LLMs ranked by mean"
+)
+blueprint.before_request(refuse_arguments)
+
+METRIC_NAME = {
+    "name": "metric_name",
+    "in": "path",
+    "required": True,
+    "description": "The metric's name",
+    "schema": {"type": "string", "enum": list(METRICS_BY_NAME)},
+}
+
+
+@blueprint.get("")
+@cached_answer(blueprint, RankingsSchema)
+def list_rankings() -> Response:
+    """All rankings.
+
+    Every metric's LLMs by descending mean of their latest finished run.
+    """
+    names = [metric.name for metric in METRICS]
+    return answers().respond("rankings", partial(_rankings, names))
+
+
+@blueprint.route("/<metric_name>", methods=["GET"], parameters=[METRIC_NAME])
+@cached_answer(blueprint, RankingsSchema, errors={404: "There is no such metric"})
+def get_ranking(metric_name: str) -> Response:
+    """One metric's ranking.
+
+    Its LLMs by descending mean of their latest finished run.
+    """
+    if metric_name not in METRICS_BY_NAME:
+        known = ", ".join(METRICS_BY_NAME)
+        raise NotFound(f"metric_name={metric_name!r}: no such metric; there are {known}")
+    return answers().respond(f"rankings/{metric_name}", partial(_rankings, [metric_name]))
+
+
+def _rankings(names: list[str], conn: Connection) -> bytes:
+    ranked = rankings.read(conn, names)
+    data = [
+        {name: [{"llm_name": llm, "mean_value": round(mean, 2)} for llm, mean in ranked[name]]}
+        for name in names
+    ]
+    return json.dumps({"data": data}).encode()

@@ -1,0 +1,159 @@
+"""Answers kept by generation: never stale, and never needed.
+
+Each answer stands in Flask-Caching under the generation of the views that it was made from. A new generation
+makes the old answers unreachable, and they expire; nothing is ever cleared. Generation and rows are read in
+one snapshot, so a slow reader can only fill in an answer of its own, dead generation.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from flask import Flask, Response, current_app, request
+from flask_caching import Cache
+from flask_caching.backends.rediscache import RedisCache
+from redis import Redis, RedisError
+from sqlalchemy.exc import OperationalError
+
+from webapp import generation
+from webapp.extensions import db
+from webapp.redis import impatient_redis
+from webapp.store import Connection, views
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 24 * 3600
+# After a failed call Redis is left alone for so long, so that one that hangs costs one request a second.
+REST_SECONDS = 1.0
+
+
+class RedisBytesCache(RedisCache):
+    """Flask-Caching's Redis backend, for bytes and nothing else: so nothing from Redis is ever unpickled."""
+
+    class _Bytes:
+        @staticmethod
+        def dumps(value: bytes) -> bytes:
+            return value
+
+        @staticmethod
+        def loads(value: bytes | None) -> bytes | None:
+            return value
+
+    serializer = _Bytes()
+
+    @classmethod
+    def factory(
+        cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> "RedisBytesCache":
+        """Flask-Caching's way to make a backend."""
+        redis = impatient_redis(app.extensions["settings"])
+        return cls(host=redis, key_prefix=generation.KEY_PREFIX, default_timeout=ANSWER_SECONDS)
+
+
+class Answers:
+    """Answers requests from the cache, or from PostgreSQL when the cache cannot."""
+
+    def __init__(self, cache: Cache, redis: Redis):
+        self._cache = cache
+        self._redis = redis
+        self._latest = 0  # the newest generation this process has heard of; saves a round trip
+        self._resting_until = 0.0
+
+    def respond(self, name: str, build: Callable[[Connection], bytes]) -> Response:
+        """The JSON answer called `name`, which must hold every parameter; `build` makes it from a snapshot.
+
+        Answers 304 when the client holds the current one. Raises OperationalError when the database is
+        needed and away.
+        """
+        hinted, body = self._look_up(name)
+        if hinted is not None and (body is not None or _client_holds(hinted)):
+            return _response(hinted, body)
+        try:
+            with snapshot() as conn:
+                number = views.generation(conn)
+                self._try_redis(lambda: generation.offer(self._redis, number))
+                body = self._cached(number, name) if number != hinted else None
+                if body is None and not _client_holds(number):
+                    body = build(conn)
+                    self._keep(number, name, body)
+                return _response(number, body)
+        except (OperationalError, psycopg2.OperationalError):
+            number, body = self._last_known(name)
+            if body is None:
+                raise
+            logger.warning("the database is away; answered %s from generation %d", name, number)
+            return _response(number, body)
+
+    def _look_up(self, name: str) -> tuple[int | None, bytes | None]:
+        """The hinted generation and its answer, in one round trip as long as the generation stays."""
+        guess = self._latest
+        hint, body = self._try_redis(
+            lambda: self._cache.get_many(generation.HINT_NAME, _key(guess, name)), (None, None)
+        )
+        hinted = generation.parse(hint)
+        if hinted is None or hinted == guess:
+            return hinted, body if hinted is not None else None
+        self._latest = hinted
+        return hinted, self._cached(hinted, name)
+
+    def _last_known(self, name: str) -> tuple[int, bytes | None]:
+        """For when PostgreSQL is away, and so no newer generation can come about."""
+        number = self._try_redis(lambda: generation.last_known(self._redis), None) or self._latest
+        return number, self._cached(number, name)
+
+    def _cached(self, number: int, name: str) -> bytes | None:
+        return self._try_redis(lambda: self._cache.get(_key(number, name)))
+
+    def _keep(self, number: int, name: str, body: bytes) -> None:
+        self._try_redis(lambda: self._cache.set(_key(number, name), body))
+
+    def _try_redis(self, call: Callable[[], Any], default: Any = None) -> Any:
+        """What the call returns; the default if Redis is away."""
+        if time.monotonic() < self._resting_until:
+            return default
+        try:
+            return call()
+        except RedisError as error:
+            self._resting_until = time.monotonic() + REST_SECONDS
+            logger.warning("Redis is away, going on without: %s", error)
+            return default
+
+
+def answers() -> Answers:
+    """The app's one Answers."""
+    return current_app.extensions["answers"]
+
+
+@contextmanager
+def snapshot() -> Iterator[Connection]:
+    """A pooled connection in a read-only transaction in which every query sees the same moment."""
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with db.engine.connect() as connection:
+        yield connection.execution_options(**options).connection.driver_connection
+
+
+def _key(number: int, name: str) -> str:
+    return f"{number}:{name}"
+
+
+def _etag(number: int) -> str:
+    """Generation and, since an ETag belongs to one URL, parameters."""
+    return f"g{number}"
+
+
+def _client_holds(number: int) -> bool:
+    return request.if_none_match.contains(_etag(number))
+
+
+def _response(number: int, body: bytes | None) -> Response:
+    """The answer, or 304 if there is no need of it."""
+    not_modified = body is None or _client_holds(number)
+    response = Response(None if not_modified else body, 304 if not_modified else 200)
+    response.content_type = "application/json"
+    response.set_etag(_etag(number))
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = "x-api-key"
+    return response

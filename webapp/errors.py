@@ -1,0 +1,59 @@
+"""Every error as JSON: {"code", "status", "message"}, and never a trace of the inside."""
+
+import logging
+
+from flask import Flask, Response, jsonify
+from psycopg2 import OperationalError as DriverOperationalError
+from redis import RedisError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
+from werkzeug.http import HTTP_STATUS_CODES
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error as JSON, a database or Redis that is away as 503."""
+    app.register_error_handler(HTTPException, answer_error)
+    app.register_error_handler(Exception, _answer_unexpected)
+    for error in (DriverOperationalError, OperationalError, PoolTimeoutError):
+        app.register_error_handler(error, _answer_database_away)
+    app.register_error_handler(RedisError, _answer_redis_away)
+
+
+def answer_error(error: HTTPException) -> Response:
+    """The error's status and headers with a JSON body; webargs' findings stand under "errors"."""
+    response = Response()
+    response.status_code = code = error.code or 500
+    response.headers.extend(
+        (name, value) for name, value in error.get_headers() if name.lower() != "content-type"
+    )
+    body = {"code": code, "status": HTTP_STATUS_CODES.get(code, "Error"), "message": error.description}
+    findings = getattr(error, "data", {}).get("messages")
+    if findings:
+        body["errors"] = findings
+    response.data = jsonify(body).data
+    response.content_type = "application/json"
+    return response
+
+
+def _answer_database_away(error: Exception) -> Response:
+    logger.error("the database cannot be used: %s", str(error).strip().partition("\n")[0])
+    return answer_error(
+        ServiceUnavailable("the database cannot be reached; try again in a moment", retry_after=RETRY_SECONDS)
+    )
+
+
+def _answer_redis_away(error: Exception) -> Response:
+    logger.error("Redis cannot be used: %s", error)
+    return answer_error(
+        ServiceUnavailable("Redis cannot be reached; try again in a moment", retry_after=RETRY_SECONDS)
+    )
+
+
+def _answer_unexpected(error: Exception) -> Response:
+    logger.exception("unexpected error")
+    return answer_error(InternalServerError("an unexpected error, which has been logged"))

@@ -1,0 +1,200 @@
+"""Settings from the environment and `.env`: typed, frozen, every fault reported at once."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote, urlencode
+
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = ROOT / ".env"
+# Written by `make start` while its embedded servers are up; names where they listen.
+EMBEDDED_ENV_FILE = ROOT / "data" / "embedded.env"
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMATS = ("text", "json")
+
+T = TypeVar("T")
+
+
+class SettingsError(Exception):
+    """One or more settings are unusable; `faults` has a line for each: name, value, what would be right."""
+
+    def __init__(self, faults: list[str]):
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set from outside; the README's table says what each one does."""
+
+    postgres_user: str
+    postgres_host: str  # a name, an address, or the folder of a Unix socket (starts with /)
+    postgres_port: int
+    postgres_password: str = field(repr=False)
+    postgres_db: str
+    postgres_sslmode: str
+    api_keys: tuple[str, ...] = field(repr=False)
+    schedule_interval: int  # seconds between slots
+    redis_host: str  # a name, an address, or a Unix socket (starts with /)
+    redis_port: int
+    redis_password: str = field(repr=False)
+    redis_ssl: bool
+    seed: int | None  # None: fresh randomness at each run
+    max_retries: int
+    retry_delay: int  # seconds
+    points_per_run: int  # values per LLM and metric
+    log_level: str
+    log_format: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from `environ`, by default the process's own over `.env`.
+
+        Raises SettingsError with all faults at once.
+        """
+        return _read(_environment() if environ is None else environ)
+
+    @property
+    def redis_url(self) -> str:
+        """The Redis server as a URL that redis-py understands, password included."""
+        secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
+        if self.redis_host.startswith("/"):
+            return f"unix://{secret}{quote(self.redis_host)}?{urlencode({'db': 0})}"
+        scheme = "rediss" if self.redis_ssl else "redis"
+        return f"{scheme}://{secret}{self.redis_host}:{self.redis_port}/0"
+
+
+def _environment() -> dict[str, str]:
+    """The process's environment over `.env`; servers that neither names are the embedded ones, if up."""
+    found = {**dotenv_values(ENV_FILE), **os.environ}
+    values = {name: value for name, value in found.items() if value is not None}
+    embedded = dotenv_values(EMBEDDED_ENV_FILE)
+    for server in ("POSTGRES", "REDIS"):
+        if not values.get(f"{server}_HOST"):
+            values |= {name: value or "" for name, value in embedded.items() if name.startswith(server)}
+    return values
+
+
+def _read(environ: Mapping[str, str]) -> Settings:
+    faults: list[str] = []
+
+    def read(name: str, parse: Callable[[str], T], default: str | None = None, secret: bool = False) -> Any:
+        raw = environ.get(name, "")
+        if not raw.strip() and default is not None:
+            raw = default
+        try:
+            return parse(raw.strip())
+        except ValueError as error:
+            shown = "(hidden)" if secret and raw else repr(raw)
+            faults.append(f"{name}={shown}: {error}")
+            return None
+
+    settings = Settings(
+        postgres_user=read("POSTGRES_USER", _text, "postgres"),
+        postgres_host=read("POSTGRES_HOST", _server),
+        postgres_port=read("POSTGRES_PORT", _whole(1, 65535), "5432"),
+        postgres_password=read("POSTGRES_PASSWORD", str, "", secret=True),
+        postgres_db=read("POSTGRES_DB", _text, "llm_benchmark"),
+        postgres_sslmode=read("POSTGRES_SSLMODE", _one_of(SSL_MODES), "prefer"),
+        api_keys=read("API_KEY", _keys, secret=True),
+        schedule_interval=read("SCHEDULE_INTERVAL", _minutes, "10"),
+        redis_host=read("REDIS_HOST", _server),
+        redis_port=read("REDIS_PORT", _whole(1, 65535), "6379"),
+        redis_password=read("REDIS_PASSWORD", str, "", secret=True),
+        redis_ssl=read("REDIS_SSL", _yes_or_no, "false"),
+        # Unset means the contract's seed; set but empty means fresh randomness.
+        seed=read("SEED", _seed) if "SEED" in environ else 20,
+        max_retries=read("MAX_RETRIES", _whole(0, 100), "2"),
+        retry_delay=read("RETRY_DELAY", _whole(0, 86400), "60"),
+        points_per_run=read("POINTS_PER_RUN", _whole(1, 1_000_000), "1000"),
+        log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
+        log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
+    )
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def exit_for(error: SettingsError) -> NoReturn:
+    """Print each fault on its own line of stderr and end the process with code 2."""
+    for fault in error.faults:
+        print(f"setting {fault}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+# Parsers: each takes the stripped text and raises ValueError saying what would be right.
+
+
+def _text(raw: str) -> str:
+    if not raw or "\0" in raw:
+        raise ValueError("must be a name")
+    return raw
+
+
+def _server(raw: str) -> str:
+    if not raw:
+        raise ValueError("must name a server (only `make start` brings its own when this is empty)")
+    return raw
+
+
+def _keys(raw: str) -> tuple[str, ...]:
+    keys = tuple(key for key in (part.strip() for part in raw.split(",")) if key)
+    if not keys:
+        raise ValueError("must hold at least one key; nothing starts without it")
+    if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
+        raise ValueError("must hold keys of printable ASCII without spaces, separated by commas")
+    return keys
+
+
+def _seed(raw: str) -> int | None:
+    try:
+        return int(raw) if raw else None
+    except ValueError:
+        raise ValueError("must be a whole number, or empty for fresh randomness") from None
+
+
+def _minutes(raw: str) -> int:
+    try:
+        seconds = round(float(raw) * 60)
+        if 1 <= seconds <= 7 * 24 * 3600:
+            return seconds
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("must be a number of minutes between one second (0.0167) and one week (10080)")
+
+
+def _yes_or_no(raw: str) -> bool:
+    if raw.lower() in ("1", "true", "yes", "on"):
+        return True
+    if raw.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("must be true or false")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        try:
+            number = int(raw)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return raw
+
+    return parse

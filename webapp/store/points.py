@@ -1,0 +1,114 @@
+"""Points: written by binary COPY into daily partitions that are made before they are needed."""
+
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+from psycopg2 import sql
+
+from webapp.store import Connection
+
+# Serialises the making of partitions; any number that nothing else locks will do.
+PARTITION_LOCK = 7_205_002
+DAYS_AHEAD = 2
+
+# A COPY BINARY stream: this header, a tuple for each row, this trailer.
+# https://www.postgresql.org/docs/17/sql-copy.html#SQL-COPY-BINARY-FORMAT
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+# One tuple: the number of fields, then each field's length in bytes and its big-endian value.
+TUPLE = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("recorded_at_length", ">i4"),
+        ("recorded_at", ">i8"),  # microseconds since 2000-01-01 UTC
+        ("run_id_length", ">i4"),
+        ("run_id", ">i8"),
+        ("metric_id_length", ">i4"),
+        ("metric_id", ">i2"),
+        ("value_length", ">i4"),
+        ("value", ">f8"),
+    ]
+)
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def encode(recorded_at: datetime, run_id: int, metric_id: int, values: np.ndarray) -> bytes:
+    """The COPY BINARY tuples of one run's values (float64, any length) of one metric."""
+    tuples = np.empty(len(values), dtype=TUPLE)
+    tuples["fields"] = 4
+    tuples["recorded_at_length"] = 8
+    tuples["recorded_at"] = (recorded_at - EPOCH) // timedelta(microseconds=1)
+    tuples["run_id_length"] = 8
+    tuples["run_id"] = run_id
+    tuples["metric_id_length"] = 2
+    tuples["metric_id"] = metric_id
+    tuples["value_length"] = 8
+    tuples["value"] = values
+    return tuples.tobytes()
+
+
+def copy(conn: Connection, encoded: Iterable[bytes]) -> int:
+    """Insert what `encode` made, one chunk in memory at a time; return the number of points."""
+    with conn.cursor() as cursor:
+        cursor.copy_expert("COPY points FROM STDIN (FORMAT binary)", _Stream(encoded), size=1 << 20)
+        return cursor.rowcount
+
+
+class _Stream(io.RawIOBase):
+    """A readable file over header, chunks and trailer, without joining them in memory."""
+
+    def __init__(self, chunks: Iterable[bytes]):
+        self._chunks = self._framed(chunks)
+        self._left = memoryview(b"")
+
+    @staticmethod
+    def _framed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        yield HEADER
+        yield from chunks
+        yield TRAILER
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._left = memoryview(chunk)
+        part, self._left = self._left[:size], self._left[size:]
+        return bytes(part)
+
+
+def ensure_partitions(conn: Connection, day: date) -> None:
+    """Make the partitions of `day` and the next days that are missing, and commit.
+
+    Each is made as a table of its own and then attached: that, unlike CREATE TABLE ... PARTITION OF, lets
+    readers and writers of other days go on.
+    """
+    days = [day + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
+    if not _missing(conn, days):
+        conn.commit()
+        return
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
+        for missing in _missing(conn, days):
+            name = sql.Identifier(_partition(missing))
+            cursor.execute(sql.SQL("CREATE TABLE {} (LIKE points INCLUDING ALL)").format(name))
+            cursor.execute(
+                sql.SQL("ALTER TABLE points ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                    name,
+                    sql.Literal(f"{missing:%Y-%m-%d} 00:00:00+00"),
+                    sql.Literal(f"{missing + timedelta(days=1):%Y-%m-%d} 00:00:00+00"),
+                )
+            )
+    conn.commit()
+
+
+def _partition(day: date) -> str:
+    return f"points_{day:%Y%m%d}"
+
+
+def _missing(conn: Connection, days: list[date]) -> list[date]:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(name) IS NULL FROM unnest(%s) AS name", ([_partition(day) for day in days],))
+        return [day for day, (missing,) in zip(days, cursor.fetchall(), strict=True) if missing]

@@ -1,0 +1,72 @@
+"""Runs: claimed by an attempt, held while it writes, then finished or failed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from webapp.store import Connection, sql_file
+
+CLAIM = sql_file("claim_runs")
+
+
+@dataclass(frozen=True)
+class ClaimedRun:
+    """One run that an attempt has claimed."""
+
+    id: int
+    llm_name: str
+
+
+def claim(
+    conn: Connection, *, source: str, workload: str, slot: datetime, token: UUID, job_id: str
+) -> list[ClaimedRun]:
+    """Claim the slot's unfinished runs, one for each ranked LLM, for the attempt that `token` names."""
+    arguments = {
+        "source": source,
+        "workload": workload,
+        "slot": slot,
+        "token": str(token),
+        "job_id": job_id,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute(CLAIM, arguments)
+        return [ClaimedRun(*row) for row in cursor.fetchall()]
+
+
+def hold(conn: Connection, runs: list[ClaimedRun], token: UUID) -> bool:
+    """Lock the runs' rows until the transaction ends; False if another attempt has taken any of them."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM runs WHERE id = ANY(%s) AND token = %s AND status = 'running' ORDER BY id FOR UPDATE",
+            ([run.id for run in runs], str(token)),
+        )
+        return cursor.rowcount == len(runs)
+
+
+def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> None:
+    """Mark the runs finished with so many points each; call only while holding them."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET status = 'finished', finished_at = clock_timestamp(), points = %s WHERE id = ANY(%s)",
+            (points_per_run, [run.id for run in runs]),
+        )
+
+
+def fail(conn: Connection, runs: list[ClaimedRun], token: UUID, error: str) -> None:
+    """Record why the attempt failed, unless another one has taken over since."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET status = 'failed', finished_at = clock_timestamp(), error = %s"
+            " WHERE id = ANY(%s) AND token = %s AND status = 'running'",
+            (error, [run.id for run in runs], str(token)),
+        )
+
+
+def fail_job(conn: Connection, job_id: str, error: str) -> None:
+    """Record why the job's process ended without a word of its own."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET status = 'failed', finished_at = clock_timestamp(), error = %s"
+            " WHERE job_id = %s AND status = 'running'",
+            (error, job_id),
+        )

@@ -1,0 +1,29 @@
+-- Claim a slot for one attempt: a row for each LLM that is ranked now, carrying the attempt's token.
+-- A finished run is left alone and not returned; any other is taken over, so that only the newest
+-- attempt's token stands in the row. In the order of ids, so that two claims cannot deadlock.
+INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)
+SELECT
+    %(source)s,
+    workloads.id,
+    llms.id,
+    %(slot)s,
+    'running',
+    1,
+    %(token)s,
+    %(job_id)s,
+    clock_timestamp()
+FROM llms
+CROSS JOIN workloads
+WHERE llms.archived_at IS NULL
+  AND workloads.name = %(workload)s
+ORDER BY llms.id
+ON CONFLICT (source, workload_id, llm_id, slot) DO UPDATE SET
+    status = 'running',
+    attempts = runs.attempts + 1,
+    token = excluded.token,
+    job_id = excluded.job_id,
+    started_at = excluded.started_at,
+    finished_at = NULL,
+    error = NULL
+WHERE runs.status <> 'finished'
+RETURNING runs.id, (SELECT llms.name FROM llms WHERE llms.id = runs.llm_id) AS llm_name

@@ -1,0 +1,57 @@
+"""The materialized views and their generation, the number that says how new they are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from webapp.store import Connection
+
+# Held by whoever refreshes, from before its transaction until the new generation is made known.
+REFRESH_LOCK = 7_205_003
+LOCK_TIMEOUT = "30s"
+
+
+@contextmanager
+def refresh_turn(conn: Connection) -> Iterator[None]:
+    """Wait for the turn to refresh and keep it; with no transaction open at either end.
+
+    Raises psycopg2.errors.LockNotAvailable after LOCK_TIMEOUT. After an error inside, the turn ends when the
+    connection is closed, as it does when the process dies.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute("SET lock_timeout = %s", (LOCK_TIMEOUT,))
+        cursor.execute("SELECT pg_advisory_lock(%s)", (REFRESH_LOCK,))
+        conn.commit()
+        yield
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (REFRESH_LOCK,))
+        cursor.execute("RESET lock_timeout")
+        conn.commit()
+
+
+def have_unseen_runs(conn: Connection) -> bool:
+    """Whether any finished run is not in the views yet."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM runs WHERE status = 'finished' AND generation IS NULL)")
+        return cursor.fetchone()[0]
+
+
+def refresh(conn: Connection) -> int:
+    """Refresh the views, raise the generation and return it; readers go on with the old until the commit.
+
+    The runs are marked before the views are refreshed: one that commits in between is then shown early and
+    marked by the next refresh, never marked without being shown.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE generation SET value = value + 1 RETURNING value")
+        (generation,) = cursor.fetchone()
+        cursor.execute(
+            "UPDATE runs SET generation = %s WHERE status = 'finished' AND generation IS NULL", (generation,)
+        )
+        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
+        return generation
+
+
+def generation(conn: Connection) -> int:
+    """The generation of the views that this transaction sees."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT value FROM generation")
+        return cursor.fetchone()[0]
