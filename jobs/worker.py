@@ -1,6 +1,6 @@
 """The worker process: takes runs from the queue, each in a process of its own, and tries failed ones again.
 
-    python -m jobs.worker
+python -m jobs.worker
 """
 
 import logging

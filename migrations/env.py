@@ -18,7 +18,7 @@ def is_ours(obj, name, type_, reflected, compare_to) -> bool:
 
 
 def run_migrations() -> None:
-    """Migrate inside one transaction under a lock, so that of several at once one works and the rest find it done."""
+    """Migrate in one transaction under a lock: of several at once one works, the others find it done."""
     with db.engine.connect() as connection:
         context.configure(
             connection=connection,

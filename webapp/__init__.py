@@ -24,7 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env()
     configure_logging(settings)
-    app = Flask(__name__, static_folder=None)
+    app = Flask(__name__)
     app.config.from_mapping(flask_config(settings))
     app.extensions["settings"] = settings
     app.extensions["redis"] = redis = impatient_redis(settings)

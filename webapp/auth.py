@@ -26,7 +26,9 @@ class WrongKeyLimiter:
     def __init__(self, settings: Settings, limit: RateLimitItem | None = None):
         self.limit = limit or RateLimitItemPerMinute(WRONG_KEYS_PER_MINUTE)
         pool = impatient_redis(settings).connection_pool
-        self._shared = _limiter(RedisStorage(settings.redis_url, connection_pool=pool, key_prefix="llm-benchmark"))
+        self._shared = _limiter(
+            RedisStorage(settings.redis_url, connection_pool=pool, key_prefix="llm-benchmark")
+        )
         self._own = _limiter(MemoryStorage())
 
     def hit(self, address: str) -> bool:

@@ -42,7 +42,7 @@ class RedisBytesCache(RedisCache):
         def loads(value: bytes | None) -> bytes | None:
             return value
 
-    serializer = _Bytes()
+    serializer = _Bytes()  # type: ignore[assignment]
 
     @classmethod
     def factory(

@@ -3,6 +3,7 @@
 import logging
 
 from flask import Flask, Response, jsonify
+from marshmallow import Schema, fields
 from psycopg2 import OperationalError as DriverOperationalError
 from redis import RedisError
 from sqlalchemy.exc import OperationalError
@@ -13,6 +14,15 @@ from werkzeug.http import HTTP_STATUS_CODES
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+
+
+class ErrorSchema(Schema):
+    """The one shape of all errors."""
+
+    code = fields.Integer(required=True, metadata={"description": "HTTP status code", "example": 404})
+    status = fields.String(required=True, metadata={"description": "Its name", "example": "Not Found"})
+    message = fields.String(required=True, metadata={"description": "What is wrong, and what would be right"})
+    errors = fields.Dict(metadata={"description": "What is wrong with each argument, if arguments are"})
 
 
 def register_error_handlers(app: Flask) -> None:

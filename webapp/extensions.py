@@ -6,6 +6,8 @@ from flask_smorest import Api
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
+from webapp.errors import ErrorSchema
+
 # Fixed names let a migration drop what an earlier one made.
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -15,7 +17,14 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
+
+class JSONErrorApi(Api):
+    """flask-smorest's Api, documenting the errors as this app answers them."""
+
+    ERROR_SCHEMA = ErrorSchema
+
+
 db = SQLAlchemy(metadata=MetaData(naming_convention=NAMING_CONVENTION))
 migrate = Migrate()
 cache = Cache()
-api = Api()
+api = JSONErrorApi()

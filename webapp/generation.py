@@ -1,4 +1,4 @@
-"""The generation's copy in Redis: a hint that saves readers a query, and that may be wrong only on the safe side.
+"""The generation's copy in Redis: a hint that saves readers a query and errs only on the safe side.
 
 The truth is in PostgreSQL. Whoever refreshes the views says so here before committing (`announce`), so that
 from then on readers ask PostgreSQL, and gives the new number afterwards (`publish`). One that dies in between

@@ -49,7 +49,9 @@ def _check_migrations() -> str:
     with db.engine.connect() as connection:
         found = set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
     wanted = set(ScriptDirectory(str(ROOT / "migrations")).get_heads())
-    return OK if found == wanted else f"at {', '.join(sorted(found)) or 'none'}, not {', '.join(sorted(wanted))}"
+    return (
+        OK if found == wanted else f"at {', '.join(sorted(found)) or 'none'}, not {', '.join(sorted(wanted))}"
+    )
 
 
 def _check_redis() -> str:

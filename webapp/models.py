@@ -1,6 +1,7 @@
 """The tables. Migrations are made from these; the hot path speaks SQL to them through `webapp.store`."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Identity, Index, UniqueConstraint
@@ -10,10 +11,15 @@ from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger,
 
 from webapp.extensions import db
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import DeclarativeBase as Model
+else:
+    Model = db.Model
+
 TIMESTAMP = DateTime(timezone=True)
 
 
-class LLM(db.Model):
+class LLM(Model):
     """A model as one provider serves it: what is ranked."""
 
     __tablename__ = "llms"
@@ -26,7 +32,7 @@ class LLM(db.Model):
     archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP)
 
 
-class Metric(db.Model):
+class Metric(Model):
     """The catalogue of `webapp.metrics`, for readers that have only the database."""
 
     __tablename__ = "metrics"
@@ -39,7 +45,7 @@ class Metric(db.Model):
     formula: Mapped[str] = mapped_column(Text)
 
 
-class Workload(db.Model):
+class Workload(Model):
     """What was asked of an LLM. Only like is ranked with like."""
 
     __tablename__ = "workloads"
@@ -49,7 +55,7 @@ class Workload(db.Model):
     description: Mapped[str] = mapped_column(Text)
 
 
-class Run(db.Model):
+class Run(Model):
     """One LLM's turn in one slot. Its unique row is what makes a slot count exactly once.
 
     `token` names the attempt that may write; `generation` is the first generation of the views that shows
@@ -108,7 +114,7 @@ points = db.Table(
 )
 
 
-class Rollup(db.Model):
+class Rollup(Model):
     """One run's values of one metric in five numbers; `m2` is the sum of squared deviations from the mean."""
 
     __tablename__ = "rollups"
@@ -122,7 +128,7 @@ class Rollup(db.Model):
     max: Mapped[float] = mapped_column(Double)
 
 
-class Generation(db.Model):
+class Generation(Model):
     """One row: a number that each refresh of the views raises in its own transaction."""
 
     __tablename__ = "generation"

@@ -55,7 +55,9 @@ def _require_password() -> None:
     challenge = WWWAuthenticate("basic", {"realm": "LLM Benchmark queue"})
     given = request.authorization
     if given is None or given.type != "basic" or not given.password:
-        raise Unauthorized("sign in with any user name and the API key as password", www_authenticate=challenge)
+        raise Unauthorized(
+            "sign in with any user name and the API key as password", www_authenticate=challenge
+        )
     if not is_key(given.password):
         refuse_wrong_key()
         raise Unauthorized("the password is not an API key", www_authenticate=challenge)

@@ -102,7 +102,12 @@ def upgrade() -> None:
         sa.Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
         sa.Column("name", sa.Text, nullable=False, unique=True),
         sa.Column("unit", sa.Text, nullable=False),
-        sa.Column("better", sa.Text, sa.CheckConstraint("better IN ('lower', 'higher')", name="better"), nullable=False),
+        sa.Column(
+            "better",
+            sa.Text,
+            sa.CheckConstraint("better IN ('lower', 'higher')", name="better"),
+            nullable=False,
+        ),
         sa.Column("formula", sa.Text, nullable=False),
     )
     workloads = op.create_table(

@@ -1,23 +1,15 @@
-"""What all resources share: the key, the refusal of unknown arguments, and how their errors are documented."""
+"""What all resources share: the key, the refusal of unknown arguments, the documented errors."""
 
 from collections.abc import Callable
 from typing import Any
 
 from flask import request
 from flask_smorest import Blueprint
-from marshmallow import Schema, fields
+from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
 
 from webapp.auth import require_key
-
-
-class ErrorSchema(Schema):
-    """The one shape of all errors."""
-
-    code = fields.Integer(required=True, metadata={"description": "HTTP status code", "example": 404})
-    status = fields.String(required=True, metadata={"description": "Its name", "example": "Not Found"})
-    message = fields.String(required=True, metadata={"description": "What is wrong, and what would be right"})
-
+from webapp.errors import ErrorSchema
 
 COMMON_ERRORS = {
     401: "No API key was sent",
@@ -43,7 +35,9 @@ def cached_answer(
     def decorate(view: Callable) -> Callable:
         for code, description in {**COMMON_ERRORS, **(errors or {})}.items():
             view = blueprint.alt_response(code, schema=ErrorSchema, description=description)(view)
-        view = blueprint.alt_response(304, description="The client holds the current answer (If-None-Match)")(view)
+        view = blueprint.alt_response(304, description="The client holds the current answer (If-None-Match)")(
+            view
+        )
         view = blueprint.response(200, schema, description="The answer; its ETag names the generation")(view)
         return blueprint.doc(security=[{"key": []}])(view)
 

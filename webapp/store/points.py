@@ -110,5 +110,7 @@ def _partition(day: date) -> str:
 
 def _missing(conn: Connection, days: list[date]) -> list[date]:
     with conn.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(name) IS NULL FROM unnest(%s) AS name", ([_partition(day) for day in days],))
+        cursor.execute(
+            "SELECT to_regclass(name) IS NULL FROM unnest(%s) AS name", ([_partition(day) for day in days],)
+        )
         return [day for day, (missing,) in zip(days, cursor.fetchall(), strict=True) if missing]

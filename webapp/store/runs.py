@@ -17,7 +17,7 @@ class ClaimedRun:
     llm_name: str
 
 
-def claim(
+def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
     conn: Connection, *, source: str, workload: str, slot: datetime, token: UUID, job_id: str
 ) -> list[ClaimedRun]:
     """Claim the slot's unfinished runs, one for each ranked LLM, for the attempt that `token` names."""
@@ -37,7 +37,8 @@ def hold(conn: Connection, runs: list[ClaimedRun], token: UUID) -> bool:
     """Lock the runs' rows until the transaction ends; False if another attempt has taken any of them."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM runs WHERE id = ANY(%s) AND token = %s AND status = 'running' ORDER BY id FOR UPDATE",
+            "SELECT id FROM runs WHERE id = ANY(%s) AND token = %s AND status = 'running'"
+            " ORDER BY id FOR UPDATE",
             ([run.id for run in runs], str(token)),
         )
         return cursor.rowcount == len(runs)
@@ -47,7 +48,8 @@ def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> Non
     """Mark the runs finished with so many points each; call only while holding them."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "UPDATE runs SET status = 'finished', finished_at = clock_timestamp(), points = %s WHERE id = ANY(%s)",
+            "UPDATE runs SET status = 'finished', finished_at = clock_timestamp(), points = %s"
+            " WHERE id = ANY(%s)",
             (points_per_run, [run.id for run in runs]),
         )
 

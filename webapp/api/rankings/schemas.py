@@ -8,9 +8,7 @@ from webapp.metrics import METRICS
 class RankedLLMSchema(Schema):
     """One LLM's place in a ranking."""
 
-    llm_name = fields.String(
-        required=True, metadata={"description": "The LLM's name", "example": "GPT-4o"}
-    )
+    llm_name = fields.String(required=True, metadata={"description": "The LLM's name", "example": "GPT-4o"})
     mean_value = fields.Float(
         required=True,
         metadata={

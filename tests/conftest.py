@@ -1,0 +1,133 @@
+"""Real PostgreSQL and Redis for every test.
+
+The schema is migrated once into a template; each test gets a copy of its own.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from redis import Redis
+
+from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
+from tests.support import KEY, dispose, run_sql
+from webapp import create_app
+from webapp.settings import Settings
+from webapp.store import Connection, connect
+
+TEMPLATE = "llm_benchmark_template"
+# Durability costs time and the tests survive no crash of the machine.
+FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder for servers; short, since the path of a Unix socket must be."""
+    path = Path(tempfile.mkdtemp(prefix="llmb-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server_environment(folder: Path) -> Iterator[dict[str, str]]:
+    """The settings that lead to the servers of this test session."""
+    postgres = EmbeddedPostgres(folder / "postgres", options=FAST)
+    redis = EmbeddedRedis(folder / "redis")
+    try:
+        postgres.start()
+        redis.start()
+        yield {**postgres.environment, **redis.environment, "API_KEY": KEY, "RETRY_DELAY": "1"}
+    finally:
+        redis.stop()
+        postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def template(server_environment: dict[str, str]) -> str:
+    """The name of a migrated database to copy."""
+    settings = Settings.from_env({**server_environment, "POSTGRES_DB": TEMPLATE})
+    run_sql(server_environment, f"CREATE DATABASE {TEMPLATE}")
+    app = create_app(settings)
+    with app.app_context():
+        upgrade()
+    dispose(app)
+    return TEMPLATE
+
+
+@pytest.fixture
+def environment(
+    server_environment: dict[str, str], template: str, counter: Iterator[int]
+) -> Iterator[dict[str, str]]:
+    """The environment of a process of this test: a migrated database and an empty Redis of its own."""
+    name = f"test_{os.getpid()}_{next(counter)}"
+    run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
+    environment = {**server_environment, "POSTGRES_DB": name}
+    with closing(Redis.from_url(Settings.from_env(environment).redis_url)) as client:
+        client.flushall()
+    yield environment
+    run_sql(server_environment, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def counter() -> Iterator[int]:
+    return itertools.count()
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    return Settings.from_env(environment)
+
+
+@pytest.fixture
+def conn(settings: Settings) -> Iterator[Connection]:
+    with closing(connect(settings)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def redis(settings: Settings) -> Iterator[Redis]:
+    with closing(Redis.from_url(settings.redis_url)) as client:
+        yield client
+
+
+@pytest.fixture
+def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
+    """Makes apps on this test's servers, with settings changed as named."""
+    made = []
+
+    def make(**changes: object) -> Flask:
+        app = create_app(replace(settings, **changes))
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        dispose(app)
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client that sends the key."""
+    client = app.test_client()
+    client.environ_base["HTTP_X_API_KEY"] = KEY
+    return client
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FlaskClient:
+    """A client that sends no key."""
+    return app.test_client()
