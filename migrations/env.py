@@ -6,10 +6,10 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
+from webapp.models import db
+
 # Any number that nothing else locks will do; it only has to stay the same.
 MIGRATION_LOCK = 7_205_001
-
-db = current_app.extensions["migrate"].db
 
 
 def is_ours(obj, name, type_, reflected, compare_to) -> bool:

@@ -109,8 +109,11 @@ def _partition(day: date) -> str:
 
 
 def _missing(conn: Connection, days: list[date]) -> list[date]:
+    """Those of the days that have no partition; read from the catalogue itself, whose cache may lag."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT to_regclass(name) IS NULL FROM unnest(%s) AS name", ([_partition(day) for day in days],)
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+            " WHERE inhparent = 'points'::regclass"
         )
-        return [day for day, (missing,) in zip(days, cursor.fetchall(), strict=True) if missing]
+        present = {name for (name,) in cursor.fetchall()}
+    return [day for day in days if _partition(day) not in present]

@@ -1,0 +1,104 @@
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from tests.support import query
+from webapp.store import runs
+
+SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LLMS = ["GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"]
+
+
+@pytest.fixture
+def claim(conn):
+    """Claims the slot and commits; returns (token, runs)."""
+
+    def claim():
+        token = uuid4()
+        claimed = runs.claim(
+            conn, source="simulation", workload="default", slot=SLOT, token=token, job_id="job"
+        )
+        conn.commit()
+        return token, claimed
+
+    return claim
+
+
+def states(conn) -> list[tuple]:
+    return query(conn, "SELECT status, attempts, error, points FROM runs ORDER BY id")
+
+
+def test_a_claim_makes_a_run_for_each_ranked_llm(conn, claim):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = 'GPT-4o'")
+
+    _, claimed = claim()
+
+    assert [run.llm_name for run in claimed] == LLMS[1:]
+    assert states(conn) == [("running", 1, None, None)] * 2
+
+
+def test_a_later_claim_takes_over_and_the_former_cannot_write(conn, claim):
+    former_token, former = claim()
+    later_token, later = claim()
+
+    assert former == later
+    assert not runs.hold(conn, former, former_token)
+    conn.rollback()
+    assert runs.hold(conn, later, later_token)
+    conn.rollback()
+    assert states(conn) == [("running", 2, None, None)] * 3
+
+
+def test_a_finished_run_is_never_claimed_again(conn, claim):
+    token, claimed = claim()
+    runs.hold(conn, claimed, token)
+    runs.finish(conn, claimed, 4000)
+    conn.commit()
+
+    _, again = claim()
+
+    assert again == []
+    assert states(conn) == [("finished", 1, None, 4000)] * 3
+
+
+def test_a_failed_run_tells_why_and_may_be_claimed_again(conn, claim):
+    token, claimed = claim()
+    runs.fail(conn, claimed, token, "ValueError: why")
+    assert states(conn) == [("failed", 1, "ValueError: why", None)] * 3
+
+    claim()
+
+    assert states(conn) == [("running", 2, None, None)] * 3
+
+
+def test_an_attempt_that_was_taken_over_cannot_mark_the_run_failed(conn, claim):
+    former_token, former = claim()
+    claim()
+
+    runs.fail(conn, former, former_token, "too late")
+
+    assert states(conn) == [("running", 2, None, None)] * 3
+
+
+def test_a_dead_jobs_runs_are_marked_failed_unless_they_finished(conn, claim):
+    _, claimed = claim()
+    runs.finish(conn, claimed[:1], 4000)
+
+    runs.fail_job(conn, "job", "killed")
+    runs.fail_job(conn, "another-job", "not this one")
+
+    assert states(conn) == [("finished", 1, None, 4000)] + [("failed", 1, "killed", None)] * 2
+
+
+@pytest.mark.parametrize(
+    "name", ["'; DROP TABLE runs; --", 'double "quotes"', "percent %s %(slot)s", "日本 \u202eabc"]
+)
+def test_a_name_is_data_whatever_it_holds(conn, claim, name):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE llms SET name = %s WHERE name = 'GPT-4o'", (name,))
+
+    _, claimed = claim()
+
+    assert claimed[0].llm_name == name

@@ -1,0 +1,145 @@
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.support import query
+from webapp.store import connect, rollups, runs, views
+from webapp.store.rollups import Rollup
+
+SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MEANS = """
+SELECT source, name, n, mean, stddev, min, max
+FROM metric_means JOIN llms ON llms.id = llm_id ORDER BY source, name
+"""
+
+
+@pytest.fixture
+def finish(conn):
+    """Finishes a run of every LLM whose values of ttft are summed up as (n, mean, m2, min, max)."""
+
+    def finish(slot=SLOT, source="simulation", mean=1.5):
+        token = uuid4()
+        claimed = runs.claim(conn, source=source, workload="default", slot=slot, token=token, job_id="job")
+        rollups.insert(conn, [Rollup(run.id, 1, 5, mean, 16.0, 0.5, 2.5) for run in claimed])
+        runs.finish(conn, claimed, 5)
+        conn.commit()
+
+    return finish
+
+
+def refresh(conn) -> int:
+    generation = views.refresh(conn)
+    conn.commit()
+    return generation
+
+
+def means(conn) -> dict[tuple[str, str], float]:
+    return {(row[0], row[1]): row[3] for row in query(conn, MEANS)}
+
+
+def test_the_view_shows_each_llms_rollup(conn, finish):
+    finish()
+    refresh(conn)
+
+    assert query(conn, MEANS)[1] == ("simulation", "GPT-4o", 5, 1.5, 2.0, 0.5, 2.5)
+
+
+def test_the_latest_finished_slot_counts_not_the_latest_written(conn, finish):
+    finish(SLOT, mean=2.0)
+    finish(SLOT - timedelta(hours=1), mean=1.0)
+    runs.claim(
+        conn,
+        source="simulation",
+        workload="default",
+        slot=SLOT + timedelta(hours=1),
+        token=uuid4(),
+        job_id="unfinished",
+    )
+    refresh(conn)
+
+    assert set(means(conn).values()) == {2.0}
+
+
+def test_sources_are_never_mixed(conn, finish):
+    finish(SLOT, "simulation", mean=1.0)
+    finish(SLOT + timedelta(hours=1), "measurement", mean=2.0)
+    refresh(conn)
+
+    assert means(conn)["simulation", "GPT-4o"] == 1.0
+    assert means(conn)["measurement", "GPT-4o"] == 2.0
+
+
+def test_an_archived_llm_is_not_ranked(conn, finish):
+    finish()
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = 'GPT-4o'")
+    refresh(conn)
+
+    assert ("simulation", "GPT-4o") not in means(conn)
+    assert len(means(conn)) == 2
+
+
+def test_one_value_has_no_standard_deviation(conn, finish):
+    finish()
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE rollups SET n = 1, m2 = 0")
+    refresh(conn)
+
+    assert {row[4] for row in query(conn, MEANS)} == {None}
+
+
+def test_a_refresh_raises_the_generation_and_marks_what_it_shows(conn, finish):
+    before = views.generation(conn)
+    assert not views.have_unseen_runs(conn)
+    finish()
+    assert views.have_unseen_runs(conn)
+
+    generation = refresh(conn)
+
+    assert generation == before + 1 == views.generation(conn)
+    assert not views.have_unseen_runs(conn)
+    assert query(conn, "SELECT DISTINCT generation FROM runs") == [(generation,)]
+
+
+def test_readers_see_the_old_view_and_generation_until_the_commit(settings, conn, finish):
+    before = views.generation(conn)
+    finish()
+    views.refresh(conn)
+
+    with closing(connect(settings)) as reader:
+        assert query(reader, MEANS) == []
+        assert views.generation(reader) == before
+        reader.rollback()
+        conn.commit()
+        assert len(query(reader, MEANS)) == 3
+        assert views.generation(reader) == before + 1
+
+
+def test_refreshing_is_done_in_turns(settings, conn):
+    order = []
+
+    def take_turn() -> None:
+        with closing(connect(settings)) as other, views.refresh_turn(other):
+            order.append("second")
+
+    with views.refresh_turn(conn):
+        thread = threading.Thread(target=take_turn)
+        thread.start()
+        while not query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            pass
+        order.append("first")
+    thread.join()
+
+    assert order == ["first", "second"]
+
+
+def test_the_turn_of_a_process_that_dies_is_free(settings, conn):
+    with closing(connect(settings)) as dying:
+        turn = views.refresh_turn(dying)
+        turn.__enter__()
+
+    with views.refresh_turn(conn):
+        pass

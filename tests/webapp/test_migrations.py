@@ -1,0 +1,89 @@
+import os
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from flask_migrate import check, downgrade, upgrade
+
+from tests.support import query, run_sql
+from webapp.settings import ROOT, Settings
+from webapp.store import connect
+
+OBJECTS = """
+SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE nspname = 'public' AND relkind IN ('r', 'p', 'm', 'v') AND relname <> 'alembic_version'
+"""
+
+
+@pytest.fixture
+def empty(environment, counter):
+    """The environment of a database without any table."""
+    name = f"empty_{os.getpid()}_{next(counter)}"
+    run_sql(environment, f"CREATE DATABASE {name}")
+    yield {**environment, "POSTGRES_DB": name}
+    run_sql(environment, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_models_and_the_migrated_schema_agree(app):
+    with app.app_context():
+        check()
+
+
+def test_the_migrations_go_all_the_way_down_and_up_again(app, conn):
+    before = sorted(query(conn, OBJECTS))
+
+    with app.app_context():
+        downgrade(revision="base")
+        assert query(conn, OBJECTS) == []
+        upgrade()
+
+    assert sorted(query(conn, OBJECTS)) == before
+
+
+def test_a_migration_takes_the_daily_partitions_along(app, conn):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("CREATE TABLE points_20270101 (LIKE points INCLUDING ALL)")
+        cursor.execute(
+            "ALTER TABLE points ATTACH PARTITION points_20270101"
+            " FOR VALUES FROM ('2027-01-01') TO ('2027-01-02')"
+        )
+
+    with app.app_context():
+        check()
+        downgrade(revision="base")
+
+    assert query(conn, OBJECTS) == []
+
+
+def test_of_three_migrations_started_at_once_each_succeeds_and_one_works(empty):
+    command = [sys.executable, "-m", "flask", "db", "upgrade"]
+    environment = {**os.environ, **empty}
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+
+    logs = [process.communicate(timeout=60)[1] for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], logs
+    with closing(connect(Settings.from_env(empty))) as conn:
+        names = query(conn, "SELECT name FROM llms ORDER BY id")
+    assert names == [("GPT-4o",), ("Llama 3.1 70B",), ("Claude 3.5 Sonnet",)]
+
+
+def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
+    (old,) = query(conn, "SELECT value FROM generation")[0]
+    subprocess.run(
+        [sys.executable, "-m", "flask", "db", "upgrade"],
+        cwd=ROOT,
+        env={**os.environ, **empty},
+        check=True,
+        capture_output=True,
+    )
+
+    with closing(connect(Settings.from_env(empty))) as other:
+        (new,) = query(other, "SELECT value FROM generation")[0]
+
+    # Raising the old one once a microsecond would not have brought it here.
+    assert new > old
