@@ -12,7 +12,7 @@ from redis.lock import Lock
 logger = logging.getLogger(__name__)
 
 # A holder that was killed is forgotten after so many seconds; a living one renews three times as often.
-LOCK_SECONDS = 15
+LOCK_SECONDS = 6
 
 
 class BusyError(Exception):

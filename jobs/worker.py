@@ -26,9 +26,10 @@ from webapp.store import connect, runs
 logger = logging.getLogger(__name__)
 
 # How soon runs that a dead worker left behind are found and tried again, in seconds.
-MAINTENANCE_SECONDS = 30
+MAINTENANCE_SECONDS = 15
 HEARTBEAT_SECONDS = 10
-WORKER_TTL = 60
+# RQ looks up from the empty queue, and so at abandoned runs, 15 seconds sooner than this.
+WORKER_TTL = 30
 RECONNECT_SECONDS = 2
 
 

@@ -65,8 +65,13 @@ def fail(conn: Connection, runs: list[ClaimedRun], token: UUID, error: str) -> N
 
 
 def fail_job(conn: Connection, job_id: str, error: str) -> None:
-    """Record why the job's process ended without a word of its own."""
+    """Record why the job's process ended without a word of its own.
+
+    Raises psycopg2.errors.LockNotAvailable if an attempt is alive after all and writing.
+    """
     with conn.cursor() as cursor:
+        # Longer than the server takes to notice that the process is dead.
+        cursor.execute("SET LOCAL lock_timeout = '3s'")
         cursor.execute(
             "UPDATE runs SET status = 'failed', finished_at = clock_timestamp(), error = %s"
             " WHERE job_id = %s AND status = 'running'",

@@ -1,0 +1,24 @@
+"""The processes of a test, and the queue that they share."""
+
+import pytest
+
+from jobs.queue import runs_queue
+from tests.jobs.system import POINTS, Processes
+
+
+@pytest.fixture
+def environment(environment):
+    return {**environment, "POINTS_PER_RUN": str(POINTS)}
+
+
+@pytest.fixture
+def processes(environment):
+    """Starts processes on this test's servers."""
+    started = Processes(environment)
+    yield started
+    started.kill_all()
+
+
+@pytest.fixture
+def queue(redis):
+    return runs_queue(redis)

@@ -1,0 +1,163 @@
+"""The real processes, and what must hold after whatever was done to them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+
+import psutil
+
+from jobs.simulate import simulate
+from tests.support import query
+from webapp.metrics import METRICS
+from webapp.settings import ROOT, Settings
+from webapp.store import Connection, connect
+
+LLMS = 3
+POINTS = 50
+# A worker that finds abandoned runs within seconds; only its patience differs from the shipped one.
+HASTY_WORKER = [
+    "-c",
+    "import jobs.worker as w; w.HEARTBEAT_SECONDS = 1; w.MAINTENANCE_SECONDS = 1; w.WORKER_TTL = 16; w.main()",
+]
+
+
+class Processes:
+    """Starts processes of the system and leaves none behind."""
+
+    def __init__(self, environment: dict[str, str]):
+        self.environment = environment
+        self._all: list[subprocess.Popen] = []
+        self._descendants: list[psutil.Process] = []
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**os.environ, **self.environment, **changes},
+            start_new_session=True,
+        )
+        self._all.append(process)
+        return process
+
+    def scheduler(self, *arguments: str, **changes: str) -> subprocess.Popen:
+        return self.start("-m", "jobs.scheduler", *arguments, **changes)
+
+    def worker(self, **changes: str) -> subprocess.Popen:
+        return self.start("-m", "jobs.worker", **changes)
+
+    def hasty_worker(self, **changes: str) -> subprocess.Popen:
+        return self.start(*HASTY_WORKER, **changes)
+
+    def horse(self, worker: subprocess.Popen) -> psutil.Process:
+        """The process in which the worker's run is; waits for it."""
+
+        def find() -> psutil.Process | None:
+            for child in psutil.Process(worker.pid).children():
+                if os.getpgid(child.pid) == child.pid:
+                    self._descendants.append(child)
+                    return child
+            return None
+
+        return until(find)
+
+    def kill_all(self) -> None:
+        for process in self._all:
+            if process.poll() is None:
+                self._descendants += psutil.Process(process.pid).children(recursive=True)
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for process in self._descendants:
+            if process.is_running():
+                process.kill()
+
+
+def until(found: Callable[[], object], seconds: float = 30) -> object:
+    """What `found` returns, as soon as it is true of anything."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := found():
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {found.__name__} {found.__doc__ or ''}")
+
+
+def finished_slots(conn: Connection) -> list[int]:
+    """The slots in which every LLM's run is finished, as Unix seconds."""
+    rows = query(
+        conn,
+        "SELECT extract(epoch FROM slot)::bigint FROM runs WHERE status = 'finished'"
+        " GROUP BY slot HAVING count(*) = %s ORDER BY slot",
+        LLMS,
+    )
+    return [slot for (slot,) in rows]
+
+
+def assert_exactly_once(conn: Connection, slots: list[int]) -> None:
+    """Each of the slots, and no other, has one finished run of each LLM with exactly its points and rollups."""
+    rows = query(
+        conn,
+        """
+        SELECT extract(epoch FROM slot)::bigint, status, points,
+            (SELECT count(*) FROM points WHERE points.run_id = runs.id AND points.recorded_at = runs.slot),
+            (SELECT count(*) FROM points WHERE points.run_id = runs.id),
+            (SELECT count(*) FROM rollups WHERE rollups.run_id = runs.id)
+        FROM runs ORDER BY slot, llm_id
+        """,
+    )
+    each = len(METRICS[:4]) * POINTS
+    assert rows == [(slot, "finished", each, each, each, 4) for slot in slots for _ in range(LLMS)]
+
+
+def assert_answer_is_right(client, conn: Connection, seed: int = 20) -> None:
+    """The API answers what the formula gives, and from the newest generation."""
+    response = client.get("/api/v1/benchmarks/rankings")
+    assert response.status_code == 200, response.data
+    ((generation,),) = query(conn, "SELECT value FROM generation")
+    assert response.headers["ETag"] == f'"g{generation}"'
+    assert query(conn, "SELECT count(*) FROM runs WHERE status = 'finished' AND generation IS NULL") == [(0,)]
+    for metric, ranking in zip(METRICS[:4], response.json["data"], strict=True):
+        expected = {
+            name: round(float(simulate(name, metric, seed, POINTS).mean()), 2)
+            for (name,) in query(conn, "SELECT name FROM llms")
+        }
+        assert {row["llm_name"]: row["mean_value"] for row in ranking[metric.name]} == expected
+
+
+def someone_waits_for_a_lock(conn: Connection) -> bool:
+    """Whether a run has come to the point at which the test's lock stops it."""
+    return bool(query(conn, "SELECT FROM pg_locks WHERE NOT granted"))
+
+
+class Blocker:
+    """Holds a lock of the database in a connection of its own until it is released."""
+
+    def __init__(self, settings: Settings, statement: str):
+        self._conn = connect(settings)
+        with self._conn.cursor() as cursor:
+            cursor.execute(statement)
+
+    def release(self) -> None:
+        self._conn.close()
+
+    def __enter__(self) -> "Blocker":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.release()
+
+
+def slot_of(moment: datetime) -> int:
+    return int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def now_slot() -> int:
+    return int(time.time())
+
+
+def closing_connect(settings: Settings):
+    return closing(connect(settings))
