@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 
 import psutil
 
@@ -22,7 +21,8 @@ POINTS = 50
 # A worker that finds abandoned runs within seconds; only its patience differs from the shipped one.
 HASTY_WORKER = [
     "-c",
-    "import jobs.worker as w; w.HEARTBEAT_SECONDS = 1; w.MAINTENANCE_SECONDS = 1; w.WORKER_TTL = 16; w.main()",
+    "import jobs.worker as worker; worker.HEARTBEAT_SECONDS = worker.MAINTENANCE_SECONDS = 1;"
+    " worker.WORKER_TTL = 16; worker.main()",
 ]
 
 
@@ -98,7 +98,7 @@ def finished_slots(conn: Connection) -> list[int]:
 
 
 def assert_exactly_once(conn: Connection, slots: list[int]) -> None:
-    """Each of the slots, and no other, has one finished run of each LLM with exactly its points and rollups."""
+    """Each slot, and no other, has one finished run of each LLM with exactly its points and rollups."""
     rows = query(
         conn,
         """
@@ -149,10 +149,6 @@ class Blocker:
 
     def __exit__(self, *exception: object) -> None:
         self.release()
-
-
-def slot_of(moment: datetime) -> int:
-    return int(moment.replace(tzinfo=UTC).timestamp())
 
 
 def now_slot() -> int:

@@ -41,7 +41,7 @@ def wait_until_stopped(conn) -> None:
 
 
 def forget_the_dead_schedulers_lock(redis) -> None:
-    """RQ itself lets go of the lock on delayed retries 61 seconds after its holder died; not to wait so long."""
+    """RQ itself frees the lock on delayed retries 61 seconds after its holder died; not to wait so long."""
     redis.delete("rq:scheduler-lock:runs")
 
 

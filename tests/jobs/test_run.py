@@ -1,0 +1,85 @@
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from jobs import run
+from jobs.run import fill_slot, show_new_runs
+from tests.jobs.system import assert_answer_is_right, assert_exactly_once, closing_connect
+from tests.support import query
+from webapp.store import points, runs, views
+
+SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def test_a_slot_is_filled_and_shown_once_however_often_it_is_run(settings, conn, redis, client):
+    for _ in range(3):
+        fill_slot(conn, settings, SLOT, "job")
+        show_new_runs(conn, redis)
+
+    assert_exactly_once(conn, [int(SLOT.timestamp())])
+    assert_answer_is_right(client, conn)
+
+
+def test_an_attempt_that_was_taken_over_writes_nothing(settings, conn):
+    points.ensure_partitions(conn, SLOT.date())
+    token = uuid4()
+    claimed = runs.claim(
+        conn, source="simulation", workload="default", slot=SLOT, token=token, job_id="former"
+    )
+    conn.commit()
+    with closing_connect(settings) as other:
+        fill_slot(other, settings, SLOT, "later")
+
+    assert run._store(conn, settings, SLOT, claimed, token) is None
+
+    assert_exactly_once(conn, [int(SLOT.timestamp())])
+
+
+def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(settings, conn):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("ALTER TABLE rollups ADD CONSTRAINT impossible CHECK (n < 0)")
+
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        fill_slot(conn, settings, SLOT, "job")
+
+    rows = query(conn, "SELECT DISTINCT status, attempts, error LIKE 'CheckViolation: %%' FROM runs")
+    assert rows == [("failed", 1, True)]
+    assert query(conn, "SELECT count(*) FROM points") == [(0,)]
+
+
+def test_a_failed_run_is_finished_by_the_next_attempt(settings, conn, redis, client):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("ALTER TABLE rollups ADD CONSTRAINT impossible CHECK (n < 0)")
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        fill_slot(conn, settings, SLOT, "job")
+    with conn, conn.cursor() as cursor:
+        cursor.execute("ALTER TABLE rollups DROP CONSTRAINT impossible")
+
+    fill_slot(conn, settings, SLOT, "job")
+    show_new_runs(conn, redis)
+
+    assert query(conn, "SELECT DISTINCT attempts, error FROM runs") == [(2, None)]
+    assert_exactly_once(conn, [int(SLOT.timestamp())])
+    assert_answer_is_right(client, conn)
+
+
+def test_nothing_new_leaves_the_generation_as_it_is(settings, conn, redis):
+    fill_slot(conn, settings, SLOT, "job")
+    show_new_runs(conn, redis)
+    before = views.generation(conn)
+
+    show_new_runs(conn, redis)
+
+    assert views.generation(conn) == before
+
+
+def test_runs_that_ended_together_are_shown_by_one_refresh(settings, conn, redis):
+    before = views.generation(conn)
+    for hour in (9, 10, 11):
+        fill_slot(conn, settings, SLOT.replace(hour=hour), "job")
+
+    show_new_runs(conn, redis)
+
+    assert views.generation(conn) == before + 1
