@@ -1,23 +1,69 @@
 """gunicorn's settings. Worker class, workers and threads were chosen by measurement; see the README."""
 
-import html
 import json
-import os
+import socket
+import time
+from contextlib import suppress
 
 from gunicorn import util
+from gunicorn.workers.gthread import ThreadWorker
+from werkzeug.http import HTTP_STATUS_CODES
 
+from webapp.serve import Serving
 from webapp.settings import Settings, SettingsError, exit_for
 
-try:
-    Settings.from_env()
-except SettingsError as error:
-    exit_for(error)
+faults = []
+for settings in (Settings, Serving):
+    try:
+        settings.from_env()
+    except SettingsError as error:
+        faults += error.faults
+if faults:
+    exit_for(SettingsError(faults))
+serving = Serving.from_env()
+
+HEAD_SECONDS = 5
+LONGEST_MESSAGE = 300
+
+
+class Worker(ThreadWorker):
+    """gunicorn's threaded worker, but who takes too long to send the head of a request is cut off.
+
+    Otherwise as many clients as there are threads, each with half a request, would stop everything.
+    """
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._deadlines = {}
+
+    def handle(self, conn):
+        """Run by a thread for each request: reads it and answers."""
+        self._deadlines[conn] = time.monotonic() + HEAD_SECONDS
+        try:
+            return super().handle(conn)
+        finally:
+            self._deadlines.pop(conn, None)
+
+    def handle_request(self, req, conn):
+        """Run when the head has been read."""
+        self._deadlines.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def notify(self):
+        """Called by the main loop at least once a second."""
+        super().notify()
+        now = time.monotonic()
+        for conn, deadline in list(self._deadlines.items()):
+            if deadline < now:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
+
 
 wsgi_app = "wsgi:app"
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8001')}"
+bind = serving.bind
 
-worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+worker_class = Worker
+workers = serving.workers
 threads = 4
 # Imported once and shared by the forks. Nothing is connected by then, so nothing is shared that must not be.
 preload_app = True
@@ -31,6 +77,8 @@ keepalive = 15
 # A path or header longer than this is refused before it reaches the app.
 limit_request_line = 4094
 limit_request_field_size = 8190
+# By default a client on this machine, or behind a proxy on it, may set the path anew with a header.
+forwarder_headers = ""
 
 control_socket_disable = True
 # The app's own logging is set up by the time that gunicorn's would be; one format for all.
@@ -41,11 +89,12 @@ logconfig_dict = {
 }
 
 
-def _write_json_error(sock, status_int, reason, message):
+def _write_json_error(sock, code, reason, message):
     """Answer what never reaches the app as the app answers all errors; gunicorn's own answer is HTML."""
-    body = json.dumps({"code": status_int, "status": reason, "message": html.unescape(message)})
+    phrase = HTTP_STATUS_CODES.get(code, reason)
+    body = json.dumps({"code": code, "status": phrase, "message": (message or reason)[:LONGEST_MESSAGE]})
     head = (
-        f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\n"
+        f"HTTP/1.1 {code} {phrase}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     util.write_nonblock(sock, (head + body).encode("ascii"))

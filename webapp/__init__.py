@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logging(settings)
     app = Flask(__name__)
     app.config.from_mapping(flask_config(settings))
+    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     app.extensions["redis"] = redis = impatient_redis(settings)
     app.extensions["answers"] = Answers(cache, redis)
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.init_app(app)
 
     register_apis(api)
-    app.register_blueprint(health)
+    api.register_blueprint(health)
     app.register_blueprint(docs)
     register_rq_dashboard(app, settings)
     register_error_handlers(app)
@@ -67,6 +68,5 @@ def flask_config(settings: Settings) -> dict[str, object]:
                 "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
             },
         },
-        "JSON_SORT_KEYS": False,
         "MAX_CONTENT_LENGTH": 1 << 20,
     }

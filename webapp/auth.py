@@ -46,7 +46,7 @@ def _limiter(storage: Storage) -> FixedWindowRateLimiter:
 def is_key(candidate: str) -> bool:
     """Whether `candidate` is one of the keys, in a time that tells nothing about them."""
     settings: Settings = current_app.extensions["settings"]
-    digest = sha256(candidate.encode("utf-8", "surrogateescape")).digest()
+    digest = sha256(candidate.encode("utf-8", "surrogatepass")).digest()
     # Every key is compared, so that the time does not tell which one matched.
     matches = [hmac.compare_digest(digest, sha256(key.encode()).digest()) for key in settings.api_keys]
     return any(matches)

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
 from flask import Flask, Response, current_app, request
 from flask_caching import Cache
 from flask_caching.backends.rediscache import RedisCache
 from redis import Redis, RedisError
-from sqlalchemy.exc import OperationalError
 
 from webapp import generation
+from webapp.errors import DATABASE_AWAY
 from webapp.extensions import db
 from webapp.redis import impatient_redis
 from webapp.store import Connection, views
@@ -65,26 +64,32 @@ class Answers:
     def respond(self, name: str, build: Callable[[Connection], bytes]) -> Response:
         """The JSON answer called `name`, which must hold every parameter; `build` makes it from a snapshot.
 
-        Answers 304 when the client holds the current one. Raises OperationalError when the database is
+        Answers 304 when the client holds the current one. Raises one of DATABASE_AWAY when the database is
         needed and away.
         """
         hinted, body = self._look_up(name)
         if hinted is not None and (body is not None or _client_holds(hinted)):
             return _response(hinted, body)
         try:
-            with snapshot() as conn:
-                number = views.generation(conn)
-                self._try_redis(lambda: generation.offer(self._redis, number))
-                body = self._cached(number, name) if number != hinted else None
-                if body is None and not _client_holds(number):
-                    body = build(conn)
-                    self._keep(number, name, body)
-                return _response(number, body)
-        except (OperationalError, psycopg2.OperationalError):
+            return self._ask_database(name, hinted, build)
+        except DATABASE_AWAY:
             number, body = self._last_known(name)
             if body is None:
                 raise
             logger.warning("the database is away; answered %s from generation %d", name, number)
+            return _response(number, body)
+
+    def _ask_database(self, name: str, hinted: int | None, build: Callable[[Connection], bytes]) -> Response:
+        claim = self._try_redis(lambda: generation.claim(self._redis)) if hinted is None else None
+        with snapshot() as conn:
+            number = views.generation(conn)
+            body = None
+            if number != hinted:
+                self._try_redis(lambda: generation.settle(self._redis, claim, number))
+                body = self._cached(number, name)
+            if body is None and not _client_holds(number):
+                body = build(conn)
+                self._keep(number, name, body)
             return _response(number, body)
 
     def _look_up(self, name: str) -> tuple[int | None, bytes | None]:
@@ -140,12 +145,13 @@ def _key(number: int, name: str) -> str:
 
 
 def _etag(number: int) -> str:
-    """Generation and, since an ETag belongs to one URL, parameters."""
+    """The generation is enough: an ETag belongs to one URL, which holds the parameters."""
     return f"g{number}"
 
 
 def _client_holds(number: int) -> bool:
-    return request.if_none_match.contains(_etag(number))
+    # A proxy that compresses makes the ETag weak.
+    return request.if_none_match.contains_weak(_etag(number))
 
 
 def _response(number: int, body: bytes | None) -> Response:

@@ -2,18 +2,28 @@
 
 import logging
 
+import psycopg2
+import sqlalchemy.exc
 from flask import Flask, Response, jsonify
 from marshmallow import Schema, fields
-from psycopg2 import OperationalError as DriverOperationalError
+from psycopg2.errors import UndefinedTable
 from redis import RedisError
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.http import HTTP_STATUS_CODES
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
+# Of what was sent, so much is repeated in a message.
+SHOWN_CHARACTERS = 60
+# With each of these, the same request can succeed in a moment.
+DATABASE_AWAY = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
 
 
 class ErrorSchema(Schema):
@@ -29,9 +39,16 @@ def register_error_handlers(app: Flask) -> None:
     """Answer every error as JSON, a database or Redis that is away as 503."""
     app.register_error_handler(HTTPException, answer_error)
     app.register_error_handler(Exception, _answer_unexpected)
-    for error in (DriverOperationalError, OperationalError, PoolTimeoutError):
+    for error in DATABASE_AWAY:
         app.register_error_handler(error, _answer_database_away)
-    app.register_error_handler(RedisError, _answer_redis_away)
+    app.register_error_handler(UndefinedTable, _answer_not_migrated)
+    app.register_error_handler(RedisError, answer_redis_away)
+
+
+def shown(value: object) -> str:
+    """The value as a message repeats it: quoted, in printable characters, and not too long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def answer_error(error: HTTPException) -> Response:
@@ -57,7 +74,15 @@ def _answer_database_away(error: Exception) -> Response:
     )
 
 
-def _answer_redis_away(error: Exception) -> Response:
+def _answer_not_migrated(error: Exception) -> Response:
+    logger.error("the database lacks the newest migrations: %s", str(error).strip().partition("\n")[0])
+    return answer_error(
+        ServiceUnavailable("the database is not migrated yet; see /readyz", retry_after=RETRY_SECONDS)
+    )
+
+
+def answer_redis_away(error: Exception) -> Response:
+    """503, and a line in the log."""
     logger.error("Redis cannot be used: %s", error)
     return answer_error(
         ServiceUnavailable("Redis cannot be reached; try again in a moment", retry_after=RETRY_SECONDS)

@@ -2,11 +2,14 @@
 
 The truth is in PostgreSQL. Whoever refreshes the views says so here before committing (`announce`), so that
 from then on readers ask PostgreSQL, and gives the new number afterwards (`publish`). One that dies in between
-leaves the announcement, which expires. Readers fill an empty place only (`offer`), so none can put back an
-older number. The hint itself expires within seconds: that bounds the harm of anything not thought of here.
+leaves the announcement, which expires. A reader takes an empty place (`claim`) before it asks PostgreSQL and
+fills it (`settle`) only if the place is still its own, so none, however slow, can put back an older number.
+The hint itself expires within seconds: that bounds the harm of anything not thought of here.
 """
 
+import time
 from typing import cast
+from uuid import uuid4
 
 from redis import Redis, RedisError
 
@@ -17,15 +20,35 @@ HINT = KEY_PREFIX + HINT_NAME
 LAST_KNOWN = KEY_PREFIX + "last-known-generation"
 CHANGING = b"changing"
 
-HINT_SECONDS = 10
+HINT_SECONDS = 2
+RETRY_SECONDS = 0.1
+# How long other readers ask PostgreSQL when a reader dies after its claim.
+CLAIM_SECONDS = 2
 # Longer than any refresh may take from its announcement to its commit.
 CHANGING_SECONDS = 120
 LAST_KNOWN_SECONDS = 7 * 24 * 3600
+# More than the generation, microseconds since 1970 at its start, has for the next 30,000 years.
+MOST_DIGITS = 18
+
+# Keys: the hint, the last known generation. Arguments: claim, generation, their lives in seconds.
+SETTLE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+end
+if tonumber(ARGV[2]) >= (tonumber(redis.call('GET', KEYS[2]) or 0) or 0) then
+    redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[4])
+end
+"""
 
 
 def announce(redis: Redis) -> None:
-    """Make readers ask PostgreSQL from now on; without Redis there is no hint to distrust."""
-    _try_set(redis, {HINT: (CHANGING, CHANGING_SECONDS)})
+    """Make readers ask PostgreSQL from now on.
+
+    While Redis is away, waits until a hint that it held would have expired: it may come back with it.
+    """
+    deadline = time.monotonic() + HINT_SECONDS
+    while not _try_set(redis, {HINT: (CHANGING, CHANGING_SECONDS)}) and time.monotonic() < deadline:
+        time.sleep(RETRY_SECONDS)
 
 
 def publish(redis: Redis, generation: int) -> None:
@@ -34,13 +57,18 @@ def publish(redis: Redis, generation: int) -> None:
     _try_set(redis, {HINT: (value, HINT_SECONDS), LAST_KNOWN: (value, LAST_KNOWN_SECONDS)})
 
 
-def offer(redis: Redis, generation: int) -> None:
-    """Fill an empty place with what a reader has just read from PostgreSQL."""
-    value = str(generation).encode()
-    with redis.pipeline(transaction=False) as pipeline:
-        pipeline.set(HINT, value, ex=HINT_SECONDS, nx=True)
-        pipeline.set(LAST_KNOWN, value, ex=LAST_KNOWN_SECONDS)
-        pipeline.execute()
+def claim(redis: Redis) -> str | None:
+    """Take an empty place for a reader that is about to ask PostgreSQL; None if the place is not empty."""
+    mine = f"claimed-{uuid4().hex}"
+    return mine if redis.set(HINT, mine, ex=CLAIM_SECONDS, nx=True) else None
+
+
+def settle(redis: Redis, mine: str | None, generation: int) -> None:
+    """Note what a reader has read from PostgreSQL since its claim, which nobody may have overruled."""
+    keys = (HINT, LAST_KNOWN)
+    redis.eval(
+        SETTLE, len(keys), *keys, mine or "unclaimed", str(generation), HINT_SECONDS, LAST_KNOWN_SECONDS
+    )
 
 
 def last_known(redis: Redis) -> int | None:
@@ -50,15 +78,15 @@ def last_known(redis: Redis) -> int | None:
 
 def parse(raw: bytes | None) -> int | None:
     """The number in a hint; None when there is none to trust."""
-    return int(raw) if raw and raw.isdigit() else None
+    return int(raw) if raw and raw.isdigit() and len(raw) <= MOST_DIGITS else None
 
 
-def _try_set(redis: Redis, values: dict[str, tuple[bytes, int]]) -> None:
+def _try_set(redis: Redis, values: dict[str, tuple[bytes, int]]) -> bool:
     try:
         with redis.pipeline(transaction=False) as pipeline:
             for key, (value, seconds) in values.items():
                 pipeline.set(key, value, ex=seconds)
             pipeline.execute()
+            return True
     except RedisError:
-        # The hint in a Redis that comes back has expired by then, or does so within HINT_SECONDS.
-        pass
+        return False

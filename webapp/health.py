@@ -1,9 +1,12 @@
 """GET /healthz: the process is alive. GET /readyz: what it needs is there, each named."""
 
 from collections.abc import Callable
+from functools import cache
 
 from alembic.script import ScriptDirectory
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Response, current_app, jsonify
+from flask_smorest import Blueprint
+from marshmallow import Schema, fields
 from redis import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,24 +14,65 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.extensions import db
 from webapp.settings import ROOT
 
-health = Blueprint("health", __name__)
+health = Blueprint("health", __name__, description="Whether the API runs, and can do its work")
 
 OK = "ok"
+VERSIONS = "SELECT version_num FROM alembic_version"
+SKIPPED = "unknown without the database"
+
+
+class AliveSchema(Schema):
+    """The process's word that it is alive."""
+
+    status = fields.String(required=True, metadata={"example": OK})
+
+
+class ReadySchema(Schema):
+    """Whether the API can do its work, and what each thing that it needs says."""
+
+    status = fields.String(
+        required=True,
+        metadata={"enum": [OK, "degraded", "unavailable"], "description": "degraded: slower without Redis"},
+    )
+    checks = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={"example": {"database": OK, "migrations": OK, "redis": OK}},
+    )
 
 
 @health.get("/healthz")
+@health.doc(operationId="healthz")
+@health.response(200, AliveSchema, description="The process is alive")
 def healthz() -> Response:
-    """Answer as long as the process can answer."""
+    """Whether the process is alive.
+
+    Asks nothing of database and Redis.
+    """
     return jsonify(status=OK)
 
 
 @health.get("/readyz")
+@health.doc(operationId="readyz")
+@health.response(200, ReadySchema, description="The API can do its work; without Redis, degraded")
+@health.alt_response(
+    503, schema=ReadySchema, description="The database is away, or its migrations are behind"
+)
 def readyz() -> tuple[Response, int]:
-    """Check database, migrations and Redis; only Redis can be done without."""
-    checks = {name: _outcome(check) for name, check in CHECKS.items()}
-    able = all(outcome == OK for name, outcome in checks.items() if name != "redis")
-    ready = "degraded" if able and checks["redis"] != OK else OK
-    return jsonify(status=ready if able else "unavailable", checks=checks), 200 if able else 503
+    """Whether the API can do its work.
+
+    Checks database, migrations and Redis; only Redis can be done without.
+    """
+    database = _outcome(_check_database)
+    checks = {
+        "database": database,
+        "migrations": _outcome(_check_migrations) if database == OK else SKIPPED,
+        "redis": _outcome(_check_redis),
+    }
+    if checks["migrations"] != OK:
+        return jsonify(status="unavailable", checks=checks), 503
+    return jsonify(status=OK if checks["redis"] == OK else "degraded", checks=checks), 200
 
 
 def _outcome(check: Callable[[], str]) -> str:
@@ -47,16 +91,21 @@ def _check_database() -> str:
 
 def _check_migrations() -> str:
     with db.engine.connect() as connection:
-        found = set(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
-    wanted = set(ScriptDirectory(str(ROOT / "migrations")).get_heads())
-    return (
-        OK if found == wanted else f"at {', '.join(sorted(found)) or 'none'}, not {', '.join(sorted(wanted))}"
-    )
+        migrated = connection.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar()
+        found = set(connection.execute(text(VERSIONS)).scalars()) if migrated else set()
+    wanted = _newest_migrations()
+    return OK if found == wanted else f"at {_named(found)}, not {_named(wanted)}"
+
+
+@cache
+def _newest_migrations() -> frozenset[str]:
+    return frozenset(ScriptDirectory(str(ROOT / "migrations")).get_heads())
+
+
+def _named(revisions: set[str] | frozenset[str]) -> str:
+    return ", ".join(sorted(revisions)) or "none"
 
 
 def _check_redis() -> str:
     current_app.extensions["redis"].ping()
     return OK
-
-
-CHECKS = {"database": _check_database, "migrations": _check_migrations, "redis": _check_redis}

@@ -1,4 +1,4 @@
-"""Logging for every process: one line an event, as text or as JSON."""
+"""Logging for every process: one line an event, as text or as JSON, and no secret in any."""
 
 import logging
 import time
@@ -8,6 +8,36 @@ from pythonjsonlogger.json import JsonFormatter
 from webapp.settings import Settings
 
 TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+# Shorter ones would be found in ordinary words.
+SHORTEST_SECRET = 4
+# What was sent must not be able to begin a line of its own, or to steer a terminal.
+CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+class Discretion(logging.Filter):
+    """Takes keys and passwords, wherever they may come from, and control characters out of each record."""
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        known = (*settings.api_keys, settings.postgres_password, settings.redis_password)
+        # The longest first: one may be part of another.
+        self._secrets = sorted(
+            {word for word in known if len(word) >= SHORTEST_SECRET}, key=len, reverse=True
+        )
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record in place; none is dropped."""
+        record.msg = self._hide(record.getMessage()).translate(CONTROL_CHARACTERS)
+        record.args = ()
+        if record.exc_info:
+            record.exc_text = self._hide(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
+
+    def _hide(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "(hidden)")
+        return text
 
 
 def configure_logging(settings: Settings) -> None:
@@ -25,6 +55,7 @@ def configure_logging(settings: Settings) -> None:
     formatter.default_msec_format = "%s.%03dZ"
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    handler.addFilter(Discretion(settings))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)

@@ -7,9 +7,10 @@ from flask import request
 from flask_smorest import Blueprint
 from marshmallow import Schema
 from werkzeug.exceptions import UnprocessableEntity
+from werkzeug.http import HTTP_STATUS_CODES
 
 from webapp.auth import require_key
-from webapp.errors import ErrorSchema
+from webapp.errors import ErrorSchema, shown
 
 COMMON_ERRORS = {
     401: "No API key was sent",
@@ -17,6 +18,15 @@ COMMON_ERRORS = {
     422: "An argument is unknown or unusable",
     429: "Too many wrong keys from this address",
     503: "The database is away and the answer is not cached",
+}
+
+ETAG = {"ETag": {"description": "Names the answer's generation", "schema": {"type": "string"}}}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of the answer that the client holds; 304 if it is still the current one",
+    "schema": {"type": "string"},
 }
 
 
@@ -28,18 +38,26 @@ def keyed_blueprint(name: str, import_name: str, **options: Any) -> Blueprint:
 
 
 def cached_answer(
-    blueprint: Blueprint, schema: type[Schema], errors: dict[int, str] | None = None
+    blueprint: Blueprint, schema: type[Schema], example: object, errors: dict[int, str] | None = None
 ) -> Callable[[Callable], Callable]:
     """Document an endpoint that answers from the cache: its answer, its 304 and its errors."""
 
     def decorate(view: Callable) -> Callable:
         for code, description in {**COMMON_ERRORS, **(errors or {})}.items():
-            view = blueprint.alt_response(code, schema=ErrorSchema, description=description)(view)
-        view = blueprint.alt_response(304, description="The client holds the current answer (If-None-Match)")(
+            view = blueprint.alt_response(
+                code,
+                schema=ErrorSchema,
+                description=description,
+                example={"code": code, "status": HTTP_STATUS_CODES[code], "message": description},
+                headers=RETRY_AFTER if code in (429, 503) else None,
+            )(view)
+        view = blueprint.alt_response(304, description="The client holds the current answer", headers=ETAG)(
             view
         )
-        view = blueprint.response(200, schema, description="The answer; its ETag names the generation")(view)
-        return blueprint.doc(security=[{"key": []}])(view)
+        view = blueprint.response(200, schema, description="The answer", example=example, headers=ETAG)(view)
+        return blueprint.doc(operationId=view.__name__, security=[{"key": []}], parameters=[IF_NONE_MATCH])(
+            view
+        )
 
     return decorate
 
@@ -48,4 +66,4 @@ def refuse_arguments() -> None:
     """Refuse a query string where none is known; each unknown one would make a cache key of its own."""
     if request.args:
         name = next(iter(request.args))
-        raise UnprocessableEntity(f"{name}={request.args[name]!r}: no such argument; there are none here")
+        raise UnprocessableEntity(f"{shown(name)}: no such argument; there are none here")

@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 from webapp.api.common import cached_answer, keyed_blueprint, refuse_arguments
 from webapp.api.rankings.schemas import RankingsSchema
 from webapp.cache import answers
+from webapp.errors import shown
 from webapp.metrics import METRICS, METRICS_BY_NAME
 from webapp.store import Connection, rankings
 
@@ -17,6 +18,12 @@ blueprint = keyed_blueprint(
 )
 blueprint.before_request(refuse_arguments)
 
+EXAMPLE = {
+    "ttft": [
+        {"llm_name": "GPT-4o", "mean_value": 1.07},
+        {"llm_name": "Claude 3.5 Sonnet", "mean_value": 1.05},
+    ]
+}
 METRIC_NAME = {
     "name": "metric_name",
     "in": "path",
@@ -27,7 +34,7 @@ METRIC_NAME = {
 
 
 @blueprint.get("")
-@cached_answer(blueprint, RankingsSchema)
+@cached_answer(blueprint, RankingsSchema, example={"data": [EXAMPLE, {"tps": []}]})
 def list_rankings() -> Response:
     """All rankings.
 
@@ -38,7 +45,9 @@ def list_rankings() -> Response:
 
 
 @blueprint.route("/<metric_name>", methods=["GET"], parameters=[METRIC_NAME])
-@cached_answer(blueprint, RankingsSchema, errors={404: "There is no such metric"})
+@cached_answer(
+    blueprint, RankingsSchema, example={"data": [EXAMPLE]}, errors={404: "There is no such metric"}
+)
 def get_ranking(metric_name: str) -> Response:
     """One metric's ranking.
 
@@ -46,7 +55,7 @@ def get_ranking(metric_name: str) -> Response:
     """
     if metric_name not in METRICS_BY_NAME:
         known = ", ".join(METRICS_BY_NAME)
-        raise NotFound(f"metric_name={metric_name!r}: no such metric; there are {known}")
+        raise NotFound(f"metric_name={shown(metric_name)}: no such metric; there are {known}")
     return answers().respond(f"rankings/{metric_name}", partial(_rankings, [metric_name]))
 
 

@@ -1,0 +1,115 @@
+"""Runs to look at, and servers that a test may stop."""
+
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis, RedisError
+
+from jobs.embedded import NO_RETRY, EmbeddedPostgres, EmbeddedRedis
+from tests.conftest import FAST
+from tests.support import KEY, run_sql
+from tests.web import Server, serving, show_run, wait_until
+from webapp.settings import Settings
+
+
+@pytest.fixture
+def without_database(server_environment: dict[str, str]) -> dict[str, str]:
+    """The environment for what asks nothing of a database, which would take most of such a test's time."""
+    with closing(Redis.from_url(Settings.from_env(server_environment).redis_url)) as client:
+        client.flushall()
+    return server_environment
+
+
+@pytest.fixture
+def show_next_run(settings: Settings, redis: Redis) -> Callable[[], None]:
+    """Stores one more run and refreshes, as a worker does."""
+    numbers = itertools.count(1)
+    return lambda: show_run(settings, redis, next(numbers))
+
+
+class QuickRedis(EmbeddedRedis):
+    """A Redis that is stopped without looking several times whether it has stopped."""
+
+    def stop(self) -> None:
+        with suppress(RedisError), Redis(unix_socket_path=str(self.socket), retry=NO_RETRY) as client:
+            client.shutdown()
+        wait_until(lambda: not self.is_running())
+
+
+@pytest.fixture
+def own_redis(folder: Path) -> Iterator[EmbeddedRedis]:
+    """A Redis of the test's own, which it may stop or hang."""
+    server = QuickRedis(folder / "own-redis")
+    server.start()
+    with closing(Redis(unix_socket_path=str(server.socket))) as client:
+        client.flushall()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def hang(own_redis: EmbeddedRedis) -> Iterator[Callable[..., None]]:
+    """Makes the test's own Redis accept connections and say nothing; with False, go on."""
+    with closing(Redis(unix_socket_path=str(own_redis.socket))) as client:
+        pid = client.info()["process_id"]
+    yield lambda hanging=True: os.kill(pid, signal.SIGSTOP if hanging else signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def own_app(make_app: Callable[..., Flask], own_redis: EmbeddedRedis) -> Flask:
+    """An app on the test's own Redis."""
+    return make_app(redis_host=str(own_redis.socket))
+
+
+@pytest.fixture
+def own_client(own_app: Flask) -> FlaskClient:
+    return with_key(own_app)
+
+
+@pytest.fixture(scope="module")
+def own_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of the module's own, which its tests may stop; empty."""
+    server = EmbeddedPostgres(folder / "own-postgres", options=FAST)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_database(own_postgres: EmbeddedPostgres, counter: Iterator[int]) -> dict[str, str]:
+    """The settings that lead to an empty database there."""
+    own_postgres.start()
+    name = f"own_{next(counter)}"
+    environment = {**own_postgres.environment, "REDIS_HOST": "none", "API_KEY": KEY}
+    run_sql(environment, f"CREATE DATABASE {name}")
+    return {"postgres_host": own_postgres.host, "postgres_db": name}
+
+
+def with_key(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    client.environ_base["HTTP_X_API_KEY"] = KEY
+    return client
+
+
+@pytest.fixture(scope="session")
+def live(
+    server_environment: dict[str, str], template: str, folder: Path, counter: Iterator[int]
+) -> Iterator[Server]:
+    """A gunicorn on a database and a Redis that no other test touches."""
+    name = f"live_{next(counter)}"
+    run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
+    redis = QuickRedis(folder / "live-redis")
+    redis.start()
+    environment = {**server_environment, **redis.environment, "POSTGRES_DB": name}
+    with serving(environment, folder) as server:
+        yield server
+    redis.stop()
+    run_sql(server_environment, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,387 @@
+"""Never stale, never down for a cache: with servers that stop, hang and come back, and refreshes that die."""
+
+import json
+import pickle
+import threading
+import time
+from contextlib import closing
+
+import pytest
+from flask_migrate import upgrade
+from redis import Redis
+
+from tests.support import dispose, query
+from tests.web import RANKINGS, assert_error, show_run, wait_until
+from tests.webapp.conftest import with_key
+from webapp import generation
+from webapp.generation import CHANGING, HINT, HINT_SECONDS, KEY_PREFIX, LAST_KNOWN
+from webapp.store import connect, rankings, views
+
+# Far less than patience would take, and more than a busy machine needs.
+QUICK_SECONDS = 1.5
+
+
+def answered(client):
+    """The generation and the ranking that the client is sent; each number of `show_run` has its own."""
+    response = client.get(RANKINGS)
+    assert response.status_code == 200, response.text
+    return int(response.headers["ETag"].strip('"g')), response.text
+
+
+def refresh_without_a_word(settings):
+    """Refresh as one that dies between its commit and its publication."""
+    with closing(connect(settings)) as conn:
+        number = views.refresh(conn)
+        conn.commit()
+    return number
+
+
+def timed(call):
+    start = time.monotonic()
+    result = call()
+    return result, time.monotonic() - start
+
+
+class TestARefresh:
+    def test_is_seen_by_the_very_next_request(self, client, show_next_run):
+        seen = [answered(client)]
+        for _ in range(5):
+            show_next_run()
+            seen.append(answered(client))
+
+        assert seen == sorted(set(seen))
+
+    def test_is_seen_although_it_dies_before_it_makes_its_generation_known(self, client, settings, redis):
+        answered(client)
+        generation.announce(redis)
+        number = refresh_without_a_word(settings)
+
+        assert [answered(client)[0] for _ in range(3)] == [number] * 3
+        assert redis.get(HINT) == CHANGING
+
+    def test_that_dies_before_its_commit_leaves_the_answer_as_it_was(self, client, redis, show_next_run):
+        show_next_run()
+        before = answered(client)
+        generation.announce(redis)
+
+        assert answered(client) == before
+
+    def test_is_seen_although_redis_loses_its_announcement_and_everything_else(self, client, settings, redis):
+        answered(client)
+        generation.announce(redis)
+        redis.flushall()
+        number = refresh_without_a_word(settings)
+
+        assert answered(client)[0] == number
+
+    def test_is_seen_at_once_by_who_was_answered_while_it_ran(self, client, conn, redis):
+        generation.announce(redis)
+        number = views.refresh(conn)
+        old, _ = answered(client)
+        conn.commit()
+
+        assert old < number == answered(client)[0]
+
+    def test_with_redis_away_outlasts_any_hint_that_may_come_back_with_it(
+        self, own_redis, own_app, make_app, settings
+    ):
+        with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
+            redis.config_set("save", "3600 1")
+        old, _ = answered(with_key(own_app))
+        own_redis.stop()
+        show_run(settings, own_app.extensions["redis"], 1)
+        own_redis.start()
+
+        assert answered(with_key(make_app(redis_host=str(own_redis.socket))))[0] > old
+
+
+class TestTheHint:
+    @pytest.mark.parametrize(
+        "garbage",
+        [
+            b"",
+            b"x",
+            b"-1",
+            b"1.5",
+            b" 7",
+            b"0",
+            b"\xb2",
+            b"7" * 18,
+            b"9" * 5000,
+            b"\x80\x04.",
+            CHANGING,
+            b"claimed-x",
+        ],
+    )
+    @pytest.mark.parametrize("key", [HINT, LAST_KNOWN])
+    def test_may_be_anything_and_the_answer_is_right(self, client, redis, settings, key, garbage):
+        show_run(settings, redis, 1)
+        right = answered(client)
+        redis.set(key, garbage)
+
+        assert [answered(client) for _ in range(2)] == [right] * 2
+
+    @pytest.mark.parametrize("key", [HINT, LAST_KNOWN])
+    def test_may_be_of_another_type(self, client, redis, key):
+        right = answered(client)
+        redis.delete(key)
+        redis.lpush(key, "x")
+
+        assert answered(client) == right
+
+    def test_is_made_again_when_it_is_lost(self, client, redis):
+        number, _ = answered(client)
+        redis.flushall()
+
+        answered(client)
+        assert redis.get(HINT) == b"%d" % number
+
+    def test_expires_soon_whoever_wrote_it(self, client, redis, settings):
+        for write in (lambda: answered(client), lambda: show_run(settings, redis, 1)):
+            write()
+            assert 0 < redis.ttl(HINT) <= HINT_SECONDS
+
+    def test_is_not_put_back_by_a_slow_reader_after_a_publication(self, redis):
+        claim = generation.claim(redis)
+        generation.publish(redis, 8)
+        generation.settle(redis, claim, 7)
+
+        assert (redis.get(HINT), redis.get(LAST_KNOWN)) == (b"8", b"8")
+
+    @pytest.mark.parametrize("lost", [HINT, LAST_KNOWN])
+    def test_is_not_put_back_by_a_slow_reader_when_redis_has_lost_the_newer_one(self, redis, lost):
+        claim = generation.claim(redis)
+        generation.publish(redis, 8)
+        redis.delete(HINT, lost)
+        generation.settle(redis, claim, 7)
+
+        assert redis.get(HINT) is None
+
+    def test_is_not_put_back_by_a_slow_reader_when_another_has_claimed_the_place(self, redis):
+        slow = generation.claim(redis)
+        redis.delete(HINT)
+        quick = generation.claim(redis)
+        generation.settle(redis, slow, 7)
+        generation.settle(redis, quick, 8)
+
+        assert redis.get(HINT) == b"8"
+
+    def test_is_claimed_by_one_reader_at_a_time_and_by_none_during_a_refresh(self, redis):
+        assert generation.claim(redis)
+        assert not generation.claim(redis)
+        redis.delete(HINT)
+        generation.announce(redis)
+        assert not generation.claim(redis)
+
+
+class TestAnAnswer:
+    def test_from_an_old_snapshot_is_never_kept_under_a_new_generation(
+        self, app, client, conn, redis, settings
+    ):
+        show_run(settings, redis, 1)
+        old, _ = answered(client)
+        old_ranking = rankings.read(conn, ["tps"])
+        conn.rollback()
+        redis.flushall()
+        reading, go_on = threading.Event(), threading.Event()
+
+        def read(snapshot):
+            return json.dumps(rankings.read(snapshot, ["tps"])).encode()
+
+        def read_slowly(snapshot):
+            reading.set()
+            assert go_on.wait(10)
+            return read(snapshot)
+
+        def respond(build):
+            with app.test_request_context():
+                return app.extensions["answers"].respond("test", build)
+
+        reader = threading.Thread(target=respond, args=[read_slowly])
+        reader.start()
+        assert reading.wait(10)
+        show_run(settings, redis, 2)
+        go_on.set()
+        reader.join(10)
+
+        assert redis.get(f"{KEY_PREFIX}{old}:test") == json.dumps(old_ranking).encode()
+        assert respond(read).data != json.dumps(old_ranking).encode()
+
+    def test_is_built_once_a_generation(self, client, redis, settings, conn):
+        show_run(settings, redis, 1)
+        answered(client)
+        with conn, conn.cursor() as cursor:
+            cursor.execute("ALTER MATERIALIZED VIEW metric_means RENAME TO hidden")
+
+        answered(client)
+
+    def test_that_is_cached_costs_one_command_and_no_query(self, client, redis, conn):
+        answered(client)
+        answered(client)
+        redis.expire(HINT, 60)
+        queries = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'llm-benchmark api'"
+        last_query = f"{queries} AND query_start > %s"
+        (since,) = query(conn, "SELECT clock_timestamp()")[0]
+        before = redis.info("stats")["total_commands_processed"]
+        for _ in range(10):
+            answered(client)
+
+        # The last one is the INFO itself.
+        assert redis.info("stats")["total_commands_processed"] - before == 10 + 1
+        assert query(conn, last_query, since) == [(0,)]
+
+    def test_is_never_unpickled(self, client, redis, tmp_path):
+        number, _ = answered(client)
+        trap = tmp_path / "sprung"
+        evil = pickle.dumps(Trap(str(trap)))
+        for prefix in (b"", b"!"):
+            for key in (HINT, LAST_KNOWN, f"{KEY_PREFIX}{number}:rankings"):
+                redis.set(key, prefix + evil)
+            client.get(RANKINGS)
+
+        assert not trap.exists()
+
+    def test_can_be_read_by_many_while_generations_change_and_none_goes_back(self, app, redis, settings):
+        stop, faults, bodies = threading.Event(), [], {}
+
+        def read():
+            client, newest = with_key(app), 0
+            while not stop.is_set():
+                number, body = answered(client)
+                if number < newest:
+                    faults.append(f"{number} after {newest}")
+                if bodies.setdefault(number, body) != body:
+                    faults.append(f"two answers of {number}")
+                newest = number
+
+        readers = [threading.Thread(target=read) for _ in range(6)]
+        for reader in readers:
+            reader.start()
+        for number in range(1, 21):
+            show_run(settings, redis, number)
+            if number % 5 == 0:
+                redis.flushall()
+        stop.set()
+        for reader in readers:
+            reader.join(20)
+
+        assert faults == []
+        assert len(bodies) == len(set(bodies.values())) > 10
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+class TestWithoutRedis:
+    def test_each_answer_comes_from_the_database_quickly_and_is_the_newest(
+        self, own_client, own_redis, settings, redis
+    ):
+        own_redis.stop()
+        seen = []
+        for number in (1, 2, 3):
+            show_run(settings, redis, number)
+            answer, seconds = timed(lambda: answered(own_client))
+            assert seconds < QUICK_SECONDS
+            seen.append(answer)
+
+        assert seen == sorted(set(seen))
+
+    def test_one_that_hangs_costs_a_moment_and_then_nothing_for_a_while(self, own_client, hang):
+        answered(own_client)
+        hang()
+
+        assert timed(lambda: answered(own_client))[1] < QUICK_SECONDS
+        assert timed(lambda: [answered(own_client) for _ in range(3)])[1] < QUICK_SECONDS
+
+    def test_one_that_comes_back_is_used_again(self, own_client, own_redis):
+        own_redis.stop()
+        answered(own_client)
+        own_redis.start()
+
+        with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
+            wait_until(lambda: answered(own_client) and redis.exists(HINT))
+
+
+class TestWithoutPostgres:
+    @pytest.fixture
+    def client(self, make_app, own_database):
+        app = make_app(**own_database)
+        with app.app_context():
+            upgrade()
+        dispose(app)
+        return with_key(app)
+
+    def test_the_last_known_answer_is_sent_even_when_its_hint_has_gone(self, client, own_postgres, redis):
+        last = answered(client)
+        own_postgres.stop()
+        redis.delete(HINT)
+
+        assert timed(lambda: answered(client))[0] == last
+        assert timed(lambda: answered(client))[1] < QUICK_SECONDS
+
+    def test_what_is_not_cached_is_unavailable_for_now(self, client, own_postgres, redis):
+        answered(client)
+        own_postgres.stop()
+        redis.flushall()
+
+        response = client.get(RANKINGS)
+        assert_error(response, 503)
+        assert int(response.headers["Retry-After"]) > 0
+
+    def test_one_that_comes_back_is_used_again_without_a_restart(self, client, own_postgres, redis):
+        last = answered(client)
+        own_postgres.stop()
+        redis.flushall()
+        assert_error(client.get(RANKINGS), 503)
+        own_postgres.start()
+
+        assert answered(client) == last
+
+    def test_a_database_that_was_never_migrated_is_unavailable(self, make_app, own_database):
+        assert (
+            "not migrated" in assert_error(with_key(make_app(**own_database)).get(RANKINGS), 503)["message"]
+        )
+
+    def test_with_redis_away_too_it_is_unavailable(self, make_app, own_database, own_postgres):
+        own_postgres.stop()
+
+        assert_error(with_key(make_app(**own_database, redis_host="/nowhere")).get(RANKINGS), 503)
+
+
+def test_connections_that_the_database_has_closed_are_replaced_unseen(client, conn, redis):
+    answered(client)
+    for _ in range(3):
+        killed = query(
+            conn,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'llm-benchmark api'",
+        )
+        assert killed
+        redis.flushall()
+
+        answered(client)
+
+
+def test_a_connection_that_is_closed_in_the_middle_of_a_query_leads_to_the_last_known_answer(
+    client, conn, redis, settings
+):
+    last, seen = answered(client), []
+    redis.delete(HINT)
+    reader = threading.Thread(target=lambda: seen.append(answered(client)))
+    end_who_waits = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with closing(connect(settings)) as other, other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE generation IN ACCESS EXCLUSIVE MODE")
+        reader.start()
+        wait_until(lambda: query(conn, end_who_waits))
+        reader.join(10)
+
+    assert seen == [last]
+    assert answered(client) == last

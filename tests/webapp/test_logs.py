@@ -1,0 +1,118 @@
+import io
+import json
+import logging
+import re
+from dataclasses import replace
+
+import pytest
+
+from tests.support import KEY
+from tests.web import RANKINGS, serving
+from webapp.logs import configure_logging
+from webapp.settings import Settings
+
+TEXT_LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR|CRITICAL) +[\w.]+: \S.*"
+)
+SECRETS = {
+    "api_keys": (KEY, "a\"quoted'key"),
+    "postgres_password": "the-database's",
+    "redis_password": "p@ss%20w",
+}
+
+
+@pytest.fixture
+def log_to(server_environment):
+    """Sets up logging with settings changed as named and returns what is then written."""
+    settings = Settings.from_env(server_environment)
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+
+    def configure(**changes):
+        configure_logging(replace(settings, **SECRETS, **changes))
+        return root.handlers[0].setStream(written := io.StringIO()) and written
+
+    yield configure
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def fail(message):
+    raise RuntimeError(message)
+
+
+@pytest.fixture(params=["text", "json"])
+def written(request, log_to):
+    return log_to(log_format=request.param)
+
+
+def test_text_is_one_line_an_event_that_tells_time_level_and_logger(log_to):
+    written = log_to(log_format="text")
+    logging.getLogger("a.b").warning("of %s", "this")
+
+    assert TEXT_LINE.fullmatch(written.getvalue().rstrip("\n"))
+    assert written.getvalue().endswith(" WARNING a.b: of this\n")
+
+
+def test_json_is_one_object_a_line_with_the_trace_inside(log_to):
+    written = log_to(log_format="json")
+    logging.getLogger("a").info("é\n%s", {"b": 1})
+    try:
+        fail("inside")
+    except RuntimeError:
+        logging.getLogger("a").exception("failed")
+
+    first, second = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert set(first) == {"time", "level", "logger", "message"}
+    assert "RuntimeError: inside" in second["exc_info"]
+
+
+@pytest.mark.parametrize("secret", [KEY, *SECRETS["api_keys"], "the-database's", "p@ss%20w"])
+def test_no_secret_is_written_whatever_message_or_error_holds_it(written, secret):
+    logging.getLogger("a").warning("x%sx %r", secret, {secret: "b"})
+    try:
+        fail(secret)
+    except RuntimeError:
+        logging.getLogger("a").exception("failed with %s", secret)
+
+    assert secret not in written.getvalue()
+    assert json.dumps(secret)[1:-1] not in written.getvalue()
+    assert "(hidden)" in written.getvalue()
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\0", "\x85", chr(0x2028)])
+def test_nothing_that_was_sent_begins_a_line_of_its_own(written, character):
+    logging.getLogger("a").warning("sent %s", f"x{character}2026-01-01 forged")
+
+    assert len(written.getvalue().splitlines()) == 1
+    assert character not in written.getvalue().rstrip("\n")
+
+
+def test_records_below_the_level_are_left_out(log_to):
+    written = log_to(log_level="ERROR")
+    logging.getLogger("a").warning("quiet")
+
+    assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_log_of_a_whole_session_is_in_the_format_and_holds_no_key(environment, folder, log_format):
+    key, wrong = "a-key-of-this-test", "a-wrong-key"
+    settings = {"API_KEY": f"{key},another-one", "LOG_FORMAT": log_format, "LOG_LEVEL": "DEBUG"}
+    with serving(environment, folder, **settings) as server:
+        for given in (key, "another-one", wrong):
+            for path in (RANKINGS, f"{RANKINGS}/nosuch", f"{RANKINGS}?x-api-key={given}", "/rq/", "/readyz"):
+                server.request(path, headers={"x-api-key": given, "Authorization": f"Basic {given}"})
+            server.send(f"GET {RANKINGS} HTTP/1.1\r\nHost: a\r\nx-api-key {given}\r\n\r\n".encode())
+            server.send(f"GET {RANKINGS}?key={given} \xe9 HTTP/1.1\r\n\r\n".encode())
+        server.request("/api/v1/benchmarks/rankings/%0Aforged", headers={"x-api-key": wrong})
+
+    lines = server.log.splitlines()
+    assert key not in server.log
+    assert "another-one" not in server.log
+    assert any("wrong key from 127.0.0.1" in line for line in lines)
+    for line in lines:
+        if log_format == "json":
+            assert set(json.loads(line)) >= {"time", "level", "logger", "message"}
+        else:
+            assert TEXT_LINE.fullmatch(line), line
