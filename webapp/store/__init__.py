@@ -25,7 +25,7 @@ def connection_options(settings: Settings, application_name: str) -> dict[str, o
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "application_name": application_name,
-        # ... and the server notices a killed client's, and frees its locks, even in the middle of a statement.
+        # ... and the server notices a killed client, and frees its locks, in the middle of a statement.
         "options": "-c timezone=UTC -c client_connection_check_interval=1s",
     }
 
