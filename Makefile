@@ -30,7 +30,7 @@ start-simulator: .venv/installed ## Run the scheduler and a worker on your own s
 	@exec $(BIN)/python -m jobs.start --only scheduler worker
 
 start-benchmark: .venv/installed ## Run the API on your own servers
-	@exec $(BIN)/gunicorn
+	@exec $(BIN)/python -m webapp.serve
 
 tests: .venv/installed ## Run the tests on embedded servers
 	@$(BIN)/pytest

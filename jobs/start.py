@@ -7,7 +7,6 @@ import argparse
 import fcntl
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,15 +25,18 @@ from honcho.manager import Manager
 
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
+from webapp.serve import Serving
 from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
 BIN = Path(sys.executable).parent
 COMMANDS = {
-    "api": [str(BIN / "gunicorn")],
+    "api": [sys.executable, "-m", "webapp.serve"],
     "scheduler": [sys.executable, "-m", "jobs.scheduler"],
     "worker": [sys.executable, "-m", "jobs.worker"],
 }
 READY_SECONDS = 60
+# Marks the processes of this folder's supervisor, so that a later one can tell them.
+FAMILY = "LLM_BENCHMARK_FAMILY"
 
 
 class StartError(Exception):
@@ -62,17 +64,18 @@ def _start_everything() -> int:
     embedded.DATA.mkdir(exist_ok=True)
     with open(embedded.DATA / "lock", "a+") as lock:
         _take(lock)
-        port = _free_port()
+        serving = Serving.from_env()
+        _check_port(serving)
         servers = _wanted_servers()
         embedded.write_environment(servers)
         try:
-            settings = Settings.from_env()
+            Settings.from_env()
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 _say(f"{state} {type(server).__name__.removeprefix('Embedded')} in {server.folder}")
                 server.start()
             _migrate()
-            threading.Thread(target=_announce, args=(settings, port), daemon=True).start()
+            threading.Thread(target=_announce, args=(serving.port,), daemon=True).start()
             return _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
         finally:
             embedded.stop_all()
@@ -80,29 +83,53 @@ def _start_everything() -> int:
 
 
 def _take(lock: IO[str]) -> None:
+    """Let this be the folder's only supervisor; what a killed one left running is ended first."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        raise StartError(f"already running from this folder (pid {lock.read().strip()})") from None
+        holder = lock.read().strip()
+        if holder.isdigit() and psutil.pid_exists(int(holder)):
+            raise StartError(f"already running from this folder (pid {holder})") from None
+        _end_leftovers()
+        fcntl.flock(lock, fcntl.LOCK_EX)
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
 
 
-def _free_port() -> int:
-    raw = os.environ.get("PORT", "8001")
-    if not (raw.isdigit() and 0 < int(raw) < 65536):
-        raise StartError(f"PORT={raw!r}: must be a whole number from 1 to 65535")
-    with socket.socket() as probe:
+def _end_leftovers() -> None:
+    """End the processes of a supervisor that was killed, which still hold its lock and its port."""
+    left = [process for process in psutil.process_iter() if _is_leftover(process)]
+    _say(f"ending {len(left)} processes that a killed `make start` has left")
+    for process in left:
+        process.kill()
+    psutil.wait_procs(left, timeout=10)
+
+
+def _is_leftover(process: psutil.Process) -> bool:
+    try:
+        if process.environ().get(FAMILY) == str(ROOT):
+            return True
+        # Honcho's own children, of which each waits for one of ours.
+        command = process.cmdline()
+        orphan = process.ppid() not in (os.getpid(), os.getppid()) and process.pid != os.getpid()
+        return orphan and command[-2:] == ["-m", "jobs.start"] and process.cwd() == str(ROOT)
+    except psutil.Error:
+        return False
+
+
+def _check_port(serving: Serving) -> None:
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((os.environ.get("HOST", "127.0.0.1"), int(raw)))
+            probe.bind((serving.host, serving.port))
         except OSError as error:
             raise StartError(
-                f"port {raw} cannot be used ({error.strerror}); try another: make start PORT={int(raw) + 1}"
+                f"port {serving.port} cannot be used ({error.strerror});"
+                f" try another: make start PORT={serving.port + 1}"
             ) from None
-    return int(raw)
 
 
 def _wanted_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
@@ -128,16 +155,18 @@ def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -
     """Run the processes with prefixed logs until one ends or a signal comes; leave none behind."""
     Settings.from_env()
     manager = Manager()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT)}
     for name in names:
         arguments = scheduler_arguments or [] if name == "scheduler" else []
-        command = shlex.join([*_dies_with_parent(), *COMMANDS[name], *arguments])
+        command = shlex.join([*COMMANDS[name], *arguments])
         manager.add_process(name, f"exec {command}", env=environment, cwd=str(ROOT))
     family = _Family()
     manager.loop()
     family.end()
-    # Ending because it was asked to is no failure.
-    return 0 if manager.returncode in (130, 143) else manager.returncode
+    if manager.returncode in (130, 143):  # told to end, which is no failure
+        return 0
+    _say(f"one of {', '.join(names)} ended by itself (code {manager.returncode}), so all were ended")
+    return manager.returncode or 1
 
 
 class _Family:
@@ -163,13 +192,7 @@ class _Family:
                 process.kill()
 
 
-def _dies_with_parent() -> list[str]:
-    """On Linux: a prefix that ends the process with the supervisor, however that one ended."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv and sys.platform == "linux" else []
-
-
-def _announce(settings: Settings, port: int) -> None:
+def _announce(port: int) -> None:
     """Say where to look once the API is ready."""
     base = f"http://localhost:{port}"
     deadline = time.monotonic() + READY_SECONDS

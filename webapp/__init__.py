@@ -4,7 +4,7 @@ from flask import Flask
 from sqlalchemy import URL
 
 from webapp.api import register_apis
-from webapp.auth import WrongKeyLimiter
+from webapp.auth import WrongKeyLimiter, key_digests
 from webapp.cache import Answers
 from webapp.docs import docs
 from webapp.errors import register_error_handlers
@@ -30,6 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["redis"] = redis = impatient_redis(settings)
     app.extensions["answers"] = Answers(cache, redis)
+    app.extensions["key_digests"] = key_digests(settings)
     app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
 
     db.init_app(app)

@@ -1,0 +1,36 @@
+"""python -m bench [SECTION ...]: measure, print, write bench/results.json; 1 if a bound is missed."""
+
+import argparse
+import logging
+import sys
+
+from bench.harness import print_rows, save
+from bench.sections import api, ingest, run, server
+from bench.system import postgres_version, system
+
+SECTIONS = {"run": run.measure, "ingest": ingest.measure, "api": api.measure, "server": server.measure}
+
+
+def main() -> int:
+    """Run the named sections, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the system.")
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+    )
+    names = parser.parse_args().sections or list(SECTIONS)
+    if unknown := set(names) - set(SECTIONS):
+        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    kept = True
+    for name in names:
+        with system() as settings:
+            logging.disable(logging.INFO)
+            print(f"\n{name}: {SECTIONS[name].__doc__}")
+            rows = SECTIONS[name](settings)
+            print_rows(rows)
+            save(name, postgres_version(settings), rows)
+            kept = kept and all(row.ok for row in rows)
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""The baselines that gunicorn serves: what an answer costs without us."""
+
+import json
+
+from flask import Flask, Response
+
+from webapp import create_app
+from webapp.extensions import db
+from webapp.metrics import METRICS
+from webapp.settings import ROOT
+from webapp.store.rankings import RANKINGS
+
+BODY = json.dumps(json.loads((ROOT / "public" / "response.json").read_text())).encode()
+
+view = Flask("bare")
+
+
+@view.get("/")
+def same_bytes() -> Response:
+    """The bytes of the rankings, from memory."""
+    return Response(BODY, content_type="application/json")
+
+
+select = create_app()
+
+
+@select.get("/bare-select")
+def rows() -> Response:
+    """The rows of the rankings, by one query through the same pool."""
+    with db.engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute(RANKINGS, {"metric_names": [metric.name for metric in METRICS]})
+        return Response(json.dumps(cursor.fetchall()), content_type="application/json")

@@ -1,0 +1,1 @@
+"""One file a section; each yields rows of figures."""

@@ -1,0 +1,83 @@
+"""The rankings, cached and not, beside the barest answers of the same server."""
+
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+from redis import Redis
+
+from bench.client import Client, load
+from bench.harness import Row, compare, seconds
+from bench.system import KEY, gunicorn
+from jobs.run import fill_slot, show_new_runs
+from webapp.generation import HINT, KEY_PREFIX, LAST_KNOWN
+from webapp.redis import impatient_redis
+from webapp.settings import Settings
+from webapp.store import connect
+
+RANKINGS = "/api/v1/benchmarks/rankings"
+CONNECTIONS = 8
+SECONDS = 1.5
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Cached rankings against a bare view of the same bytes, uncached ones against a bare SELECT."""
+    show_a_run(settings)
+    with gunicorn("bench.bare:view") as bare, gunicorn("bench.bare:select") as ours:
+        return [cached(bare, ours), uncached(settings, ours)]
+
+
+def show_a_run(settings: Settings) -> None:
+    """Let there be something to rank."""
+    with closing(connect(settings)) as conn:
+        fill_slot(conn, settings, datetime.now(UTC).replace(microsecond=0), "bench")
+        show_new_runs(conn, impatient_redis(settings))
+
+
+def cached(bare: int, ours: int) -> Row:
+    """Requests per second of both, by turns."""
+    with clients(ours, RANKINGS) as of_ours, clients(bare, "/") as of_bare:
+        same = [client.ask().partition(b"\r\n\r\n")[2] for client in (of_ours[0], of_bare[0])]
+        if same[0] != same[1]:
+            raise RuntimeError(f"the two do not answer the same: {same}")
+        return compare(
+            "cached rankings / bare Flask view of the same bytes",
+            "req/s",
+            ours=lambda: load(of_ours, SECONDS).rate,
+            base=lambda: load(of_bare, SECONDS).rate,
+            rounds=9,
+            at_least=0.7,
+        )
+
+
+def uncached(settings: Settings, ours: int) -> Row:
+    """Latency of one request at a time, by turns; the cache is emptied of answers before each."""
+    redis = Redis.from_url(settings.redis_url)
+    with clients(ours, RANKINGS, 1) as (ranking,), clients(ours, "/bare-select", 1) as (select,):
+
+        def ask_uncached() -> float:
+            if keys := [
+                key for key in redis.keys(KEY_PREFIX + "*") if key.decode() not in (HINT, LAST_KNOWN)
+            ]:
+                redis.delete(*keys)
+            return seconds(ranking.ask) * 1000
+
+        return compare(
+            "uncached rankings / bare SELECT as an HTTP answer",
+            "ms",
+            ours=ask_uncached,
+            base=lambda: seconds(select.ask) * 1000,
+            rounds=400,
+            warmup=40,
+            at_most=2,
+        )
+
+
+@contextmanager
+def clients(port: int, path: str, number: int = CONNECTIONS):
+    """Connections to the server."""
+    opened = [Client(port, path, KEY) for _ in range(number)]
+    try:
+        yield opened
+    finally:
+        for client in opened:
+            client.close()

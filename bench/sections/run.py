@@ -1,0 +1,59 @@
+"""A whole run beside the mere copying of its rows."""
+
+import itertools
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from bench.harness import Row, compare, seconds
+from jobs.run import fill_slot, show_new_runs
+from jobs.simulate import simulate
+from webapp.metrics import METRICS
+from webapp.redis import impatient_redis
+from webapp.settings import Settings
+from webapp.store import Connection, connect, points
+
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
+
+
+def measure(settings: Settings) -> list[Row]:
+    """12,000 points generated, inserted, rolled up, committed and shown, against a COPY of the rows."""
+    redis = impatient_redis(settings)
+    slots = (START + timedelta(minutes=number) for number in itertools.count())
+    with closing(connect(settings)) as conn:
+        points.ensure_partitions(conn, START.date())
+        prepared = encoded(settings)
+
+        def whole_run() -> None:
+            fill_slot(conn, settings, next(slots), "bench")
+            show_new_runs(conn, redis)
+
+        def raw_copy() -> None:
+            copy(conn, prepared)
+
+        return [
+            compare(
+                "a whole run of 12,000 points / raw binary COPY",
+                "ms",
+                ours=lambda: seconds(whole_run) * 1000,
+                base=lambda: seconds(raw_copy) * 1000,
+                rounds=40,
+                warmup=5,
+                at_most=8,
+            )
+        ]
+
+
+def encoded(settings: Settings) -> list[bytes]:
+    """The rows of one run, ready to copy."""
+    return [
+        points.encode(START, 0, metric.id, simulate(llm, metric, settings.seed, settings.points_per_run))
+        for llm in LLMS
+        for metric in METRICS
+    ]
+
+
+def copy(conn: Connection, prepared: list[bytes]) -> None:
+    """Copy and commit."""
+    points.copy(conn, prepared)
+    conn.commit()

@@ -1,0 +1,217 @@
+"""`make start` as a newcomer meets it: a copy of the project, a port, signals, and what a kill leaves."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.simulate import simulate
+from tests.jobs.system import until
+from webapp.metrics import METRICS
+from webapp.settings import ROOT
+
+PARTS = ("jobs", "webapp", "migrations", "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", "public")
+LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
+
+
+class Clone:
+    """A copy of the project with the virtual environment of these tests, started through make."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, folder / part)
+        shutil.copy(ROOT / "requirements-dev.txt", folder)
+        (folder / ".venv").symlink_to(Path(sys.prefix))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.log = folder / "start.log"
+        self.started: list[subprocess.Popen] = []
+
+    def start(self, **environment: str) -> subprocess.Popen:
+        """`make start` in a process group of its own, as a terminal would."""
+        hosts = {"POSTGRES_HOST": "", "REDIS_HOST": ""}
+        process = subprocess.Popen(
+            ["make", "start", "-o", ".venv/installed"],
+            cwd=self.folder,
+            env={**os.environ, **hosts, "PORT": str(self.port), **environment},
+            stdout=self.log.open("a"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def fail(self, **environment: str) -> tuple[int, str]:
+        """The exit status and output of a `make start` that cannot work."""
+        self.log.write_text("")
+        return self.start(**environment).wait(timeout=60), self.log.read_text()
+
+    @property
+    def key(self) -> str:
+        lines = (self.folder / ".env").read_text().splitlines()
+        return next(line.removeprefix("API_KEY=") for line in lines if line.startswith("API_KEY="))
+
+    def rankings(self) -> dict | None:
+        """The API's answer, once it ranks something."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v1/benchmarks/rankings", headers={"x-api-key": self.key}
+        )
+        try:
+            answer = json.load(urllib.request.urlopen(request, timeout=5))
+        except OSError:
+            return None
+        return answer if answer["data"][0]["ttft"] else None
+
+    def processes(self) -> list[psutil.Process]:
+        """Whatever runs from this folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.cwd().startswith(str(self.folder)) and process.status() != "zombie":
+                    found.append(process)
+            except psutil.Error:
+                pass
+        return found
+
+    def end(self) -> None:
+        for process in self.processes():
+            process.kill()
+
+
+@pytest.fixture
+def clone(folder, counter):
+    made = folder / f"clone {next(counter)}"
+    made.mkdir()
+    clone = Clone(made)
+    yield clone
+    clone.end()
+
+
+def expected(seed: int) -> dict:
+    """The rankings that the formula gives."""
+    data = []
+    for metric in METRICS[:4]:
+        means = {name: float(simulate(name, metric, seed, 1000).mean()) for name in LLMS}
+        ranked = sorted(means.items(), key=lambda item: -item[1])
+        data.append({metric.name: [{"llm_name": n, "mean_value": round(m, 2)} for n, m in ranked]})
+    return {"data": data}
+
+
+def test_it_answers_the_contract_keeps_its_data_and_leaves_no_process(clone):
+    started = clone.start()
+    assert until(clone.rankings, 60) == expected(20)
+    assert (clone.folder / ".env").stat().st_mode & 0o777 == 0o600
+    until(lambda: "curl -H" in clone.log.read_text())
+    os.killpg(started.pid, signal.SIGINT)
+    started.wait(timeout=30)
+    until(lambda: not clone.processes(), 10)
+
+    key = clone.key
+    started = clone.start(SEED="7")
+    until(lambda: clone.rankings() == expected(7), 60)
+    assert clone.key == key
+    started.terminate()
+    started.wait(timeout=30)
+    until(lambda: not clone.processes(), 10)
+
+
+def test_after_a_kill_of_the_supervisor_the_next_start_works(clone):
+    clone.start()
+    until(clone.rankings, 60)
+    supervisor = int((clone.folder / "data" / "lock").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    clone.started[0].wait(timeout=30)
+    assert clone.processes()
+
+    clone.log.write_text("")
+    started = clone.start()
+    until(lambda: "ready at" in clone.log.read_text(), 60)
+    assert "that a killed `make start` has left" in clone.log.read_text()
+    assert "found Postgres" in clone.log.read_text()
+    started.terminate()
+    started.wait(timeout=30)
+    until(lambda: not clone.processes(), 10)
+
+
+def test_after_a_kill_of_everything_the_next_start_works(clone):
+    clone.start()
+    until(clone.rankings, 60)
+    for process in clone.processes():
+        process.kill()
+    until(lambda: not clone.processes())
+
+    clone.log.write_text("")
+    clone.start()
+    until(lambda: "ready at" in clone.log.read_text(), 60)
+    assert until(clone.rankings) == expected(20)
+
+
+def test_a_process_that_ends_by_itself_ends_all_with_a_line_and_a_code(clone):
+    started = clone.start()
+    until(clone.rankings, 60)
+    (worker,) = [process for process in clone.processes() if process.cmdline()[-2:] == ["-m", "jobs.worker"]][
+        :1
+    ]
+    worker.kill()
+
+    assert started.wait(timeout=30) != 0
+    assert "ended by itself" in clone.log.read_text()
+    until(lambda: not clone.processes(), 10)
+
+
+def test_a_second_start_in_the_same_folder_and_a_taken_port_are_one_line_each(clone, folder, counter):
+    clone.start()
+    until(clone.rankings, 60)
+    clone.log = clone.folder / "second.log"
+
+    code, output = clone.fail()
+    assert code != 0
+    assert "already running from this folder" in output
+    assert "Traceback" not in output
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        made = folder / f"clone {next(counter)}"
+        made.mkdir()
+        other = Clone(made)
+        code, output = other.fail(PORT=str(taken.getsockname()[1]))
+    assert code != 0
+    assert "cannot be used" in output
+    assert "Traceback" not in output
+    assert not other.processes()
+
+
+def test_each_broken_setting_is_a_line_and_no_server_is_started(clone):
+    code, output = clone.fail(SEED="x", POINTS_PER_RUN="0")
+
+    assert code != 0
+    assert "setting SEED='x'" in output
+    assert "setting POINTS_PER_RUN='0'" in output
+    assert "starting" not in output
+    assert not clone.processes()
+
+
+def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder, counter):
+    made = folder / ("long " * 20) / ("path " * 5) / str(next(counter))
+    made.mkdir(parents=True)
+    clone = Clone(made)
+    try:
+        started = clone.start()
+        assert until(clone.rankings, 60) == expected(20)
+        started.terminate()
+        started.wait(timeout=30)
+        until(lambda: not clone.processes(), 10)
+    finally:
+        clone.end()
