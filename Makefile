@@ -54,8 +54,8 @@ clean: ## Remove the virtual environment and the embedded servers' data (asks no
 
 .env: .env.example
 	@test -e .env && touch .env || { umask 077 && $(BIN)/python -c 'import secrets; \
-	print(open(".env.example").read().replace("API_KEY=", "API_KEY=" + secrets.token_urlsafe(32)), end="")' > .env \
-	&& echo 'wrote .env with a new API_KEY'; }
+	print(open(".env.example").read().replace("API_KEY=", "API_KEY=" + secrets.token_urlsafe(32)), end="")' > .env.new \
+	&& mv .env.new .env && echo 'wrote .env with a new API_KEY'; }
 
 .venv/installed: requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3' >&2; exit 2; }

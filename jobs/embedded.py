@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         if not (self.folder / "PG_VERSION").exists():
             self._init()
         if not self.is_running():
-            self._remove_stale_pid_file()
+            self._remove_stale_lock_files()
             _make_private(Path(self.host))
             options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.host}", *self.options]
             self._run("pg_ctl", "-w", "-t", str(START_SECONDS), "-l", str(self.folder / "log"),
@@ -100,9 +100,10 @@ class EmbeddedPostgres:
         )
         fresh.rename(self.folder)
 
-    def _remove_stale_pid_file(self) -> None:
-        """After a crash PostgreSQL itself is fooled by any process that has got the number since."""
+    def _remove_stale_lock_files(self) -> None:
+        """After a crash PostgreSQL is fooled by any process, or zombie, that has the former one's number."""
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        (Path(self.host) / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def _make_database(self) -> None:
         try:
@@ -219,8 +220,11 @@ def stop_all() -> None:
 
 
 def _socket_folder(folder: Path, name: str) -> Path:
-    """`folder`, or a short one of its own where the socket's path would be too long for the kernel."""
-    if len(os.fsencode(folder / name)) <= LONGEST_SOCKET_PATH:
+    """`folder`, or a short one of its own where the socket's path would be too long for the kernel.
+
+    Or where it holds a space, at which redis-py fails when it reads the server's list of clients.
+    """
+    if len(os.fsencode(folder / name)) <= LONGEST_SOCKET_PATH and " " not in str(folder):
         return folder
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path("/tmp") / f"llm-benchmark-{digest}"  # noqa: S108  (private, see _make_private)

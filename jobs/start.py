@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, NoReturn
@@ -182,6 +183,8 @@ class _Family:
         while not self._done.wait(0.5):
             self._seen = {process for process in self._seen if process.is_running()}
             self._seen.update(psutil.Process().children(recursive=True))
+            for process in self._seen:
+                _end_orphans_of(process)
 
     def end(self) -> None:
         """Kill whatever is still alive."""
@@ -190,6 +193,13 @@ class _Family:
         for process in self._seen:
             if process.is_running():
                 process.kill()
+
+
+def _end_orphans_of(process: psutil.Process) -> None:
+    """End what a dead process has left in its group; Honcho would wait for them and not see its death."""
+    with suppress(psutil.Error, ProcessLookupError):
+        if process.status() == psutil.STATUS_ZOMBIE:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _announce(port: int) -> None:
