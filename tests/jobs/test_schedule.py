@@ -154,7 +154,8 @@ def test_a_postgresql_that_restarts_is_waited_for(folder, counter, environment, 
             upgrade()
         client = app.test_client()
         client.environ_base["HTTP_X_API_KEY"] = settings.api_keys[0]
-        scheduler = processes.scheduler(SCHEDULE_INTERVAL=EVERY_2_S)
+        # With a second between them, enough retries to outlast the outage on a slow machine.
+        scheduler = processes.scheduler(SCHEDULE_INTERVAL=EVERY_2_S, MAX_RETRIES="20")
         worker = processes.worker()
         with closing_connect(settings) as conn:
             before = wait_for_slots(conn, 1)
