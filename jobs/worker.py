@@ -16,9 +16,7 @@ from rq.exceptions import AbandonedJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-# Loaded here once, not in each job's process.
-import jobs.maintenance
-import jobs.run  # noqa: F401
+import jobs.run  # noqa: F401  (loaded here once, not in each run's process)
 from jobs.queue import JSONJob, runs_queue
 from webapp.logs import configure_logging
 from webapp.redis import patient_redis

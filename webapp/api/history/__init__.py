@@ -1,1 +1,0 @@
-"""How the values of a metric went over time."""

@@ -1,1 +1,0 @@
-"""The leaderboard: rankings with all that is known of how sure they are."""

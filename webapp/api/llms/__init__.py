@@ -1,1 +1,0 @@
-"""The LLMs that are ranked, and those that no longer are."""

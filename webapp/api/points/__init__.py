@@ -1,1 +1,0 @@
-"""Raw points to take away, as CSV or as JSON lines."""
