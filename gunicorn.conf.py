@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import sys
 import time
 from contextlib import suppress
@@ -24,6 +25,8 @@ if faults:
 serving = Serving.from_env()
 
 HEAD_SECONDS = 5
+# A client that takes nothing of its answer for so long is cut off; an export would keep its thread for ever.
+SEND_SECONDS = 60
 LONGEST_MESSAGE = 300
 
 
@@ -48,6 +51,7 @@ class Worker(ThreadWorker):
     def handle_request(self, req, conn):
         """Run when the head has been read."""
         self._deadlines.pop(conn, None)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         return super().handle_request(req, conn)
 
     def notify(self):

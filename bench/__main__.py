@@ -5,10 +5,17 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, ingest, run, server
+from bench.sections import api, export, ingest, run, scale, server
 from bench.system import postgres_version, system
 
-SECTIONS = {"run": run.measure, "ingest": ingest.measure, "api": api.measure, "server": server.measure}
+SECTIONS = {
+    "run": run.measure,
+    "ingest": ingest.measure,
+    "api": api.measure,
+    "server": server.measure,
+    "scale": scale.measure,
+    "export": export.measure,
+}
 
 
 def main() -> int:

@@ -83,16 +83,15 @@ def _store(
 
 
 def show_new_runs(conn: Connection, redis: Redis) -> None:
-    """Refresh the views if any finished run is not in them yet, and make the new generation known.
+    """Refresh the views if they are outdated, and make the new generation known.
 
     Runs that end while another process refreshes are shown together by whoever comes next.
     """
     with views.refresh_turn(conn):
-        if not views.have_unseen_runs(conn):
+        now = datetime.now(UTC)
+        if not views.are_outdated(conn, now):
             conn.commit()
             return
-        generation.announce(redis)
-        number = views.refresh(conn)
-        conn.commit()
-        generation.publish(redis, number)
+        number = views.refresh(conn, now)
+        generation.commit(conn, redis, number)
     logger.info("generation %d is shown", number)

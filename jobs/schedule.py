@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rq import Queue
 
-from jobs.queue import enqueue_simulation
+from jobs.queue import MAINTENANCE_INTERVAL, enqueue_maintenance, enqueue_simulation
 from webapp.settings import Settings
 
 
@@ -24,4 +24,7 @@ class Entry:
 
 def schedule(settings: Settings) -> tuple[Entry, ...]:
     """The entries that these settings ask for."""
-    return (Entry("every-simulation", settings.schedule_interval, enqueue_simulation),)
+    return (
+        Entry("every-simulation", settings.schedule_interval, enqueue_simulation),
+        Entry("every-maintenance", MAINTENANCE_INTERVAL, enqueue_maintenance),
+    )

@@ -16,7 +16,9 @@ from rq.exceptions import AbandonedJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-import jobs.run  # noqa: F401  (loaded here once, not in each run's process)
+# Loaded here once, not in each job's process.
+import jobs.maintenance
+import jobs.run  # noqa: F401
 from jobs.queue import JSONJob, runs_queue
 from webapp.logs import configure_logging
 from webapp.redis import patient_redis

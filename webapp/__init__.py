@@ -6,6 +6,7 @@ from sqlalchemy import URL
 from webapp.api import register_apis
 from webapp.auth import WrongKeyLimiter, key_digests
 from webapp.cache import Answers
+from webapp.cli import register_commands
 from webapp.docs import docs
 from webapp.errors import register_error_handlers
 from webapp.extensions import api, cache, db, migrate
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(health)
     app.register_blueprint(docs)
     register_rq_dashboard(app, settings)
+    register_commands(app)
     register_error_handlers(app)
     return app
 

@@ -31,7 +31,13 @@ class ErrorSchema(Schema):
 
     code = fields.Integer(required=True, metadata={"description": "HTTP status code", "example": 404})
     status = fields.String(required=True, metadata={"description": "Its name", "example": "Not Found"})
-    message = fields.String(required=True, metadata={"description": "What is wrong, and what would be right"})
+    message = fields.String(
+        required=True,
+        metadata={
+            "description": "What is wrong, and what would be right",
+            "example": "metric_name='speed': no such metric; there are ttft, tps, e2e_latency, rps",
+        },
+    )
     errors = fields.Dict(metadata={"description": "What is wrong with each argument, if arguments are"})
 
 

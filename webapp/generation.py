@@ -1,10 +1,10 @@
 """The generation's copy in Redis: a hint that saves readers a query and errs only on the safe side.
 
-The truth is in PostgreSQL. Whoever refreshes the views says so here before committing (`announce`), so that
-from then on readers ask PostgreSQL, and gives the new number afterwards (`publish`). One that dies in between
-leaves the announcement, which expires. A reader takes an empty place (`claim`) before it asks PostgreSQL and
-fills it (`settle`) only if the place is still its own, so none, however slow, can put back an older number.
-The hint itself expires within seconds: that bounds the harm of anything not thought of here.
+The truth is in PostgreSQL. Whoever changes what readers see says so here before committing (`announce`), so
+that from then on readers ask PostgreSQL, and gives the new number afterwards (`publish`). One that dies in
+between leaves the announcement, which expires. A reader takes an empty place (`claim`) before it asks
+PostgreSQL and fills it (`settle`) only if the place is still its own, so none, however slow, can put back an
+older number. The hint itself expires within seconds: that bounds the harm of anything not thought of here.
 """
 
 import time
@@ -12,6 +12,8 @@ from typing import cast
 from uuid import uuid4
 
 from redis import Redis, RedisError
+
+from webapp.store import Connection
 
 # The cache's own prefix, so that Flask-Caching reads the hint in one round trip with an answer.
 KEY_PREFIX = "llm-benchmark:answer:"
@@ -24,7 +26,7 @@ HINT_SECONDS = 2
 RETRY_SECONDS = 0.1
 # How long other readers ask PostgreSQL when a reader dies after its claim.
 CLAIM_SECONDS = 2
-# Longer than any refresh may take from its announcement to its commit.
+# Longer than any change takes from its announcement to its commit.
 CHANGING_SECONDS = 120
 LAST_KNOWN_SECONDS = 7 * 24 * 3600
 # More than the generation, microseconds since 1970 at its start, has for the next 30,000 years.
@@ -39,6 +41,16 @@ if tonumber(ARGV[2]) >= (tonumber(redis.call('GET', KEYS[2]) or 0) or 0) then
     redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[4])
 end
 """
+
+
+def commit(conn: Connection, redis: Redis, generation: int) -> None:
+    """Commit a transaction that has raised the generation; from then on nothing older is answered.
+
+    Only for whoever holds the turn to refresh, see `webapp.store.views.refresh_turn`.
+    """
+    announce(redis)
+    conn.commit()
+    publish(redis, generation)
 
 
 def announce(redis: Redis) -> None:

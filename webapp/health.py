@@ -24,7 +24,7 @@ SKIPPED = "unknown without the database"
 class AliveSchema(Schema):
     """The process's word that it is alive."""
 
-    status = fields.String(required=True, metadata={"example": OK})
+    status = fields.String(required=True, metadata={"description": "Always ok", "example": OK})
 
 
 class ReadySchema(Schema):
@@ -32,7 +32,11 @@ class ReadySchema(Schema):
 
     status = fields.String(
         required=True,
-        metadata={"enum": [OK, "degraded", "unavailable"], "description": "degraded: slower without Redis"},
+        metadata={
+            "enum": [OK, "degraded", "unavailable"],
+            "description": "degraded: slower without Redis",
+            "example": OK,
+        },
     )
     checks = fields.Dict(
         keys=fields.String(),

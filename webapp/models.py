@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, Uuid
@@ -67,15 +67,6 @@ class Run(Model):
         UniqueConstraint("source", "workload_id", "llm_id", "slot"),
         CheckConstraint("source IN ('simulation', 'measurement')", name="source"),
         CheckConstraint("status IN ('running', 'finished', 'failed')", name="status"),
-        # Finds an LLM's latest finished run without passing by the failed ones.
-        Index(
-            "ix_runs_finished",
-            "source",
-            "workload_id",
-            "llm_id",
-            "slot",
-            postgresql_where=sql("status = 'finished'"),
-        ),
         # Finds what the views do not show yet.
         Index(
             "ix_runs_unseen",
@@ -83,6 +74,7 @@ class Run(Model):
             postgresql_where=sql("status = 'finished' AND generation IS NULL"),
         ),
         Index("ix_runs_job_id", "job_id"),
+        Index("ix_runs_slot", "slot"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -115,7 +107,10 @@ points = db.Table(
 
 
 class Rollup(Model):
-    """One run's values of one metric in five numbers; `m2` is the sum of squared deviations from the mean."""
+    """One run's values of one metric; `m2` is the sum of squared deviations from the mean.
+
+    `buckets` and `counts` are the histogram, see `webapp.store.histogram`.
+    """
 
     __tablename__ = "rollups"
 
@@ -126,6 +121,55 @@ class Rollup(Model):
     m2: Mapped[float] = mapped_column(Double)
     min: Mapped[float] = mapped_column(Double)
     max: Mapped[float] = mapped_column(Double)
+    buckets: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+
+
+class PeriodRollup(Model):
+    """The rollups of all runs of an hour, a day or a window, merged.
+
+    Hours and days start at `starts_at`; a window has one row, whose `starts_at` is '-infinity'. `oldest` and
+    `newest` are the first and last slot inside. `run_weight` is the sum over runs of n^2, `run_mean` and
+    `run_m2` the mean and the squared deviations of the runs' means with those weights.
+    """
+
+    __tablename__ = "period_rollups"
+    __table_args__ = (
+        CheckConstraint(
+            "period IN ('hour', 'day', 'latest', '1h', '24h', '7d', '30d', 'all')", name="period"
+        ),
+        # Finds the few windows among all hours and days.
+        Index(
+            "ix_period_rollups_windows",
+            "period",
+            "oldest",
+            postgresql_where=sql("period NOT IN ('hour', 'day')"),
+        ),
+    )
+
+    period: Mapped[str] = mapped_column(Text, primary_key=True)
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    workload_id: Mapped[int] = mapped_column(ForeignKey("workloads.id"), primary_key=True)
+    llm_id: Mapped[int] = mapped_column(ForeignKey("llms.id"), primary_key=True)
+    metric_id: Mapped[int] = mapped_column(ForeignKey("metrics.id"), primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(TIMESTAMP, primary_key=True)
+    oldest: Mapped[datetime] = mapped_column(TIMESTAMP)
+    newest: Mapped[datetime] = mapped_column(TIMESTAMP)
+    runs: Mapped[int] = mapped_column(BigInteger)
+    n: Mapped[int] = mapped_column(BigInteger)
+    mean: Mapped[float] = mapped_column(Double)
+    m2: Mapped[float] = mapped_column(Double)
+    min: Mapped[float] = mapped_column(Double)
+    max: Mapped[float] = mapped_column(Double)
+    run_weight: Mapped[float] = mapped_column(Double)
+    run_mean: Mapped[float] = mapped_column(Double)
+    run_m2: Mapped[float] = mapped_column(Double)
+    buckets: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    p50: Mapped[float] = mapped_column(Double)
+    p90: Mapped[float] = mapped_column(Double)
+    p95: Mapped[float] = mapped_column(Double)
+    p99: Mapped[float] = mapped_column(Double)
 
 
 class Generation(Model):

@@ -18,6 +18,7 @@ EMBEDDED_ENV_FILE = ROOT / "data" / "embedded.env"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
+MOST_DAYS = 36_500
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ class Settings:
     max_retries: int
     retry_delay: int  # seconds
     points_per_run: int  # values per LLM and metric
+    retention_days: int  # of points; 0: for ever
+    rollup_retention_days: int  # of hourly rollups and those of runs; 0: for ever
     log_level: str
     log_format: str
 
@@ -114,6 +117,9 @@ def _read(environ: Mapping[str, str]) -> Settings:
         max_retries=read("MAX_RETRIES", _whole(0, 100), "2"),
         retry_delay=read("RETRY_DELAY", _whole(0, 86400), "60"),
         points_per_run=read("POINTS_PER_RUN", _whole(1, 1_000_000), "1000"),
+        retention_days=read("RETENTION_DAYS", _days(1), "30"),
+        # Of these the shorter windows are made, the longest of which reaches back a day and an hour.
+        rollup_retention_days=read("ROLLUP_RETENTION_DAYS", _days(2), "365"),
         log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
     )
@@ -187,6 +193,19 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         if not low <= number <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return number
+
+    return parse
+
+
+def _days(low: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        try:
+            days = _whole(0, MOST_DAYS)(raw)
+        except ValueError:
+            days = -1
+        if days != 0 and not low <= days:
+            raise ValueError(f"must be a whole number of days from {low} to {MOST_DAYS}, or 0 for ever")
+        return days
 
     return parse
 

@@ -5,6 +5,7 @@ import pickle
 import threading
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 from flask_migrate import upgrade
@@ -31,7 +32,7 @@ def answered(client):
 def refresh_without_a_word(settings):
     """Refresh as one that dies between its commit and its publication."""
     with closing(connect(settings)) as conn:
-        number = views.refresh(conn)
+        number = views.refresh(conn, datetime.now(UTC))
         conn.commit()
     return number
 
@@ -76,7 +77,7 @@ class TestARefresh:
 
     def test_is_seen_at_once_by_who_was_answered_while_it_ran(self, client, conn, redis):
         generation.announce(redis)
-        number = views.refresh(conn)
+        number = views.refresh(conn, datetime.now(UTC))
         old, _ = answered(client)
         conn.commit()
 

@@ -23,6 +23,7 @@ def test_what_is_not_said_has_the_documented_default():
     assert settings.seed == 20
     assert settings.schedule_interval == 600
     assert (settings.max_retries, settings.retry_delay, settings.points_per_run) == (2, 60, 1000)
+    assert (settings.retention_days, settings.rollup_retention_days) == (30, 365)
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
 
 
@@ -36,6 +37,12 @@ def test_the_example_file_says_the_defaults():
     }
 
     assert Settings.from_env({**example, **LEAST}) == Settings.from_env(LEAST)
+
+
+def test_0_days_is_for_ever():
+    settings = Settings.from_env({**LEAST, "RETENTION_DAYS": "0", "ROLLUP_RETENTION_DAYS": "0"})
+
+    assert (settings.retention_days, settings.rollup_retention_days) == (0, 0)
 
 
 def test_an_empty_seed_means_fresh_randomness():
@@ -66,6 +73,10 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("MAX_RETRIES", "-1", "whole number from 0"),
         ("RETRY_DELAY", "1.5", "whole number from 0"),
         ("POINTS_PER_RUN", "0", "whole number from 1"),
+        ("RETENTION_DAYS", "-1", "whole number of days from 1 to 36500, or 0 for ever"),
+        ("RETENTION_DAYS", "soon", "whole number of days from 1"),
+        ("ROLLUP_RETENTION_DAYS", "1", "whole number of days from 2"),
+        ("ROLLUP_RETENTION_DAYS", "36501", "to 36500"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG"),
         ("LOG_FORMAT", "xml", "one of text, json"),
         ("POSTGRES_HOST", "", "name a server"),

@@ -2,9 +2,14 @@
 
 from flask_smorest import Api
 
+from webapp.api.history.routes import blueprint as history
+from webapp.api.leaderboard.routes import blueprint as leaderboard
+from webapp.api.llms.routes import blueprint as llms
+from webapp.api.points.routes import blueprint as points
 from webapp.api.rankings.routes import blueprint as rankings
+from webapp.api.runs.routes import blueprint as runs
 
-BLUEPRINTS = (rankings,)
+BLUEPRINTS = (rankings, leaderboard, history, points, runs, llms)
 
 
 def register_apis(api: Api) -> None:

@@ -79,13 +79,13 @@ class _Stream(io.RawIOBase):
         return bytes(part)
 
 
-def ensure_partitions(conn: Connection, day: date) -> None:
-    """Make the partitions of `day` and the next days that are missing, and commit.
+def ensure_partitions(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
+    """Make the partitions of `day` and so many days ahead that are missing, and commit.
 
     Each is made as a table of its own and then attached: that, unlike CREATE TABLE ... PARTITION OF, lets
     readers and writers of other days go on.
     """
-    days = [day + timedelta(days=ahead) for ahead in range(DAYS_AHEAD + 1)]
+    days = [day + timedelta(days=later) for later in range(ahead + 1)]
     if not _missing(conn, days):
         conn.commit()
         return

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
-from webapp.store import Connection
+from webapp.store import Connection, periods
 
 # Held by whoever refreshes, from before its transaction until the new generation is made known.
 REFRESH_LOCK = 7_205_003
@@ -27,27 +28,38 @@ def refresh_turn(conn: Connection) -> Iterator[None]:
         conn.commit()
 
 
-def have_unseen_runs(conn: Connection) -> bool:
-    """Whether any finished run is not in the views yet."""
+def are_outdated(conn: Connection, now: datetime) -> bool:
+    """Whether a finished run is not in the views yet, or something in them has left its window."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM runs WHERE status = 'finished' AND generation IS NULL)")
-        return cursor.fetchone()[0]
+        return cursor.fetchone()[0] or periods.any_expired(conn, now)
 
 
-def refresh(conn: Connection) -> int:
+def refresh(conn: Connection, now: datetime) -> int:
     """Refresh the views, raise the generation and return it; readers go on with the old until the commit.
+
+    The views read the windows' merged rollups alone, which take in only what is new since the last time.
 
     The runs are marked before the views are refreshed: one that commits in between is then shown early and
     marked by the next refresh, never marked without being shown.
     """
+    generation = raise_generation(conn)
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET generation = %s WHERE status = 'finished' AND generation IS NULL RETURNING id",
+            (generation,),
+        )
+        periods.fold(conn, [run_id for (run_id,) in cursor.fetchall()], now)
+        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
+        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
+        return generation
+
+
+def raise_generation(conn: Connection) -> int:
+    """Raise the generation and return it; for every transaction that changes what readers see."""
     with conn.cursor() as cursor:
         cursor.execute("UPDATE generation SET value = value + 1 RETURNING value")
-        (generation,) = cursor.fetchone()
-        cursor.execute(
-            "UPDATE runs SET generation = %s WHERE status = 'finished' AND generation IS NULL", (generation,)
-        )
-        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
-        return generation
+        return cursor.fetchone()[0]
 
 
 def generation(conn: Connection) -> int:

@@ -4,13 +4,12 @@ import json
 from functools import partial
 
 from flask import Response
-from werkzeug.exceptions import NotFound
 
 from webapp.api.common import cached_answer, keyed_blueprint, refuse_arguments
+from webapp.api.filters import METRIC_IN_PATH, known_metric
 from webapp.api.rankings.schemas import RankingsSchema
 from webapp.cache import answers
-from webapp.errors import shown
-from webapp.metrics import METRICS, METRICS_BY_NAME
+from webapp.metrics import METRICS
 from webapp.store import Connection, rankings
 
 blueprint = keyed_blueprint(
@@ -23,13 +22,6 @@ EXAMPLE = {
         {"llm_name": "GPT-4o", "mean_value": 1.07},
         {"llm_name": "Claude 3.5 Sonnet", "mean_value": 1.05},
     ]
-}
-METRIC_NAME = {
-    "name": "metric_name",
-    "in": "path",
-    "required": True,
-    "description": "The metric's name",
-    "schema": {"type": "string", "enum": list(METRICS_BY_NAME)},
 }
 
 
@@ -44,7 +36,7 @@ def list_rankings() -> Response:
     return answers().respond("rankings", partial(_rankings, names))
 
 
-@blueprint.route("/<metric_name>", methods=["GET"], parameters=[METRIC_NAME])
+@blueprint.route("/<metric_name>", methods=["GET"], parameters=[METRIC_IN_PATH])
 @cached_answer(
     blueprint, RankingsSchema, example={"data": [EXAMPLE]}, errors={404: "There is no such metric"}
 )
@@ -53,10 +45,8 @@ def get_ranking(metric_name: str) -> Response:
 
     Its LLMs by descending mean of their latest finished run.
     """
-    if metric_name not in METRICS_BY_NAME:
-        known = ", ".join(METRICS_BY_NAME)
-        raise NotFound(f"metric_name={shown(metric_name)}: no such metric; there are {known}")
-    return answers().respond(f"rankings/{metric_name}", partial(_rankings, [metric_name]))
+    metric = known_metric(metric_name)
+    return answers().respond(f"rankings/{metric.name}", partial(_rankings, [metric.name]))
 
 
 def _rankings(names: list[str], conn: Connection) -> bytes:

@@ -1,0 +1,178 @@
+"""A year of history for 100 LLMs beside a day of it: what is new must cost the same."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from psycopg2 import sql
+from redis import Redis
+
+from bench.harness import Row, compare, seconds
+from bench.system import KEY
+from jobs.run import fill_slot
+from webapp import create_app
+from webapp.generation import KEY_PREFIX
+from webapp.settings import Settings
+from webapp.store import Connection, connect, points, views
+
+LLMS = 100
+POINTS_PER_RUN = 30  # 12,000 points in a slot of 100 LLMs and 4 metrics
+SMALL, LARGE = (1, 1_000_000), (365, 100_000_000)  # days of rollups and runs, points stored
+CHUNK = 500_000
+NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
+
+MORE_LLMS = """
+INSERT INTO llms (name, company_name, provider)
+SELECT 'LLM ' || i, 'company', 'provider' FROM generate_series(1, %s - 3) AS i
+"""
+# A finished run of every LLM each hour; their points and rollups have been merged long since.
+RUNS = """
+INSERT INTO runs (
+    source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at, finished_at, points,
+    generation
+)
+SELECT 'simulation', 1, llms.id, slot, 'finished', 1, gen_random_uuid(), 'bench', slot, slot, 120, 1
+FROM llms, generate_series(%(since)s::timestamptz, %(now)s - interval '2 hours', '1 hour') AS slot
+"""
+# Hours, days and windows of every LLM and metric, all with the histogram of one real run.
+PERIODS = """
+INSERT INTO period_rollups
+SELECT
+    period, 'simulation', 1, llms.id, metrics.id, starts_at, greatest(starts_at, oldest), oldest, 6, 6000,
+    1.0, 2000.0, 0.05, 2.0, 6e6, 1.0, 100.0, histogram.buckets, histogram.counts, 1.0, 1.8, 1.9, 1.99
+FROM llms, metrics, (SELECT buckets, counts FROM rollups LIMIT 1) AS histogram, (
+    SELECT 'hour' AS period, hour AS starts_at, hour AS oldest
+    FROM generate_series(
+        date_trunc('hour', %(since)s::timestamptz), %(now)s - interval '2 hours', '1 hour'
+    ) AS hour
+    UNION ALL
+    SELECT 'day', day, day
+    FROM generate_series(date_trunc('day', %(since)s::timestamptz), %(now)s, '1 day') AS day
+    UNION ALL
+    SELECT period, '-infinity', %(now)s - interval '10 minutes'
+    FROM unnest(ARRAY['latest', '1h', '24h', '7d', '30d', 'all']) AS period
+) AS spans
+ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True)
+class System:
+    """One database with its history."""
+
+    settings: Settings
+    conn: Connection
+    client: FlaskClient
+    slots: Iterator[datetime]
+
+    def insert(self) -> float:
+        """Milliseconds to store one slot of 12,000 points."""
+        slot = next(self.slots)
+        return seconds(lambda: fill_slot(self.conn, self.settings, slot, "bench")) * 1000
+
+    def refresh(self) -> float:
+        """Milliseconds to show one new slot."""
+        fill_slot(self.conn, self.settings, next(self.slots), "bench")
+
+        def refresh() -> None:
+            with views.refresh_turn(self.conn):
+                views.refresh(self.conn, NOW)
+                self.conn.commit()
+
+        return seconds(refresh) * 1000
+
+    def leaderboard(self) -> float:
+        """Milliseconds to answer the leaderboard of one metric, uncached."""
+        redis = Redis.from_url(self.settings.redis_url)
+        redis.delete(*redis.keys(KEY_PREFIX + "*") or ["nothing"])
+        url = "/api/v1/benchmarks/leaderboard?metric=ttft&window=30d"
+        return seconds(lambda: self.client.get(url, headers={"x-api-key": KEY})) * 1000
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Insert, refresh and leaderboard with a day and with a year of history for 100 LLMs; storage."""
+    with ExitStack() as stack:
+        small, large = (
+            stack.enter_context(loaded(settings, name, *size))
+            for name, size in (("small", SMALL), ("large", LARGE))
+        )
+        bounds = {"rounds": 7, "warmup": 1}
+        return [
+            compare("refresh after one new slot, 365 days / 1 day", "ms", large.refresh, small.refresh,
+                    at_most=1.5, **bounds),
+            compare("insert of a run, 100 M points stored / 1 M", "ms", large.insert, small.insert,
+                    at_most=1.3, rounds=30, warmup=3),
+            compare("leaderboard uncached, 365 days / 1 day", "ms", large.leaderboard, small.leaderboard,
+                    at_most=1.2, rounds=100, warmup=10),
+            *storage(large.conn),
+        ]  # fmt: skip
+
+
+class loaded:
+    """A database of its own on the settings' server, with so many days and points of history."""
+
+    def __init__(self, settings: Settings, name: str, days: int, stored: int):
+        self.settings = replace(settings, postgres_db=name, points_per_run=POINTS_PER_RUN)
+        with closing(connect(settings)) as conn:
+            conn.autocommit = True
+            conn.cursor().execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self.app = create_app(self.settings)
+        with self.app.app_context():
+            upgrade()
+        self.days, self.stored = days, stored
+
+    def __enter__(self) -> System:
+        conn = connect(self.settings)
+        since = NOW - timedelta(days=self.days)
+        with conn, conn.cursor() as cursor:
+            cursor.execute(MORE_LLMS, (LLMS,))
+        slots = (NOW + timedelta(seconds=number) for number in itertools.count())
+        fill_slot(conn, self.settings, next(slots), "bench")
+        with conn, conn.cursor() as cursor:
+            cursor.execute(RUNS, {"since": since, "now": NOW})
+            cursor.execute(PERIODS, {"since": since, "now": NOW})
+        store_points(conn, since, self.days, self.stored)
+        conn.autocommit = True
+        conn.cursor().execute("VACUUM ANALYZE")
+        conn.cursor().execute("CHECKPOINT")
+        conn.autocommit = False
+        self.conn = conn
+        return System(self.settings, conn, self.app.test_client(), slots)
+
+    def __exit__(self, *exception: object) -> None:
+        self.conn.close()
+        with self.app.app_context():
+            self.app.extensions["sqlalchemy"].engine.dispose()
+
+
+def store_points(conn: Connection, since: datetime, days: int, number: int) -> None:
+    """So many points, evenly over the days."""
+    values = np.random.default_rng(20).uniform(0, 10, CHUNK)
+    chunks = number // CHUNK
+    for chunk in range(chunks):
+        moment = since + timedelta(days=days * chunk // chunks)
+        points.ensure_partitions(conn, moment.date())
+        points.copy(conn, [points.encode(moment, chunk, 1, values)])
+        conn.commit()
+
+
+def storage(conn: Connection) -> list[Row]:
+    """Bytes on disk of a point, and of an LLM's metric in an hour."""
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(pg_total_relation_size(inhrelid)) / sum(reltuples) FROM pg_inherits"
+            " JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'points'::regclass AND reltuples > 0"
+        )
+        point = cursor.fetchone()[0]
+        cursor.execute(
+            "SELECT pg_total_relation_size('period_rollups')::float / count(*) FROM period_rollups"
+        )
+        return [
+            Row("a point on disk", "bytes", ours=float(point)),
+            Row("an LLM's metric in an hour on disk", "bytes", ours=float(cursor.fetchone()[0])),
+        ]

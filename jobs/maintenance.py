@@ -1,0 +1,74 @@
+"""What keeps the database in shape: partitions ahead, old ones away, old rollups away, windows that slide."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from psycopg2.errors import LockNotAvailable
+
+from jobs.run import show_new_runs
+from webapp.redis import impatient_redis
+from webapp.settings import Settings
+from webapp.store import Connection, connect, points, retention
+
+logger = logging.getLogger(__name__)
+
+DAYS_AHEAD = 7
+DROP_ATTEMPTS = 3
+PAUSE_SECONDS = 1.0
+
+
+def run_maintenance(slot: int) -> None:
+    """Do what is due by now; the RQ job, one for each slot (Unix seconds).
+
+    May be called any number of times, by any number of processes. Raises whatever went wrong, so that RQ
+    tries again.
+    """
+    settings = Settings.from_env()
+    with closing(connect(settings)) as conn:
+        maintain(conn, settings, datetime.now(UTC))
+        show_new_runs(conn, impatient_redis(settings))
+    logger.info("the maintenance of slot %d is done", slot)
+
+
+def maintain(conn: Connection, settings: Settings, now: datetime) -> None:
+    """Make partitions ahead, then drop and delete what is too old; commits step by step."""
+    points.ensure_partitions(conn, now.date(), DAYS_AHEAD)
+    with retention.turn(conn) as mine:
+        if not mine:
+            logger.info("another process is dropping what is old")
+            return
+        if settings.retention_days:
+            _drop_points(conn, now - timedelta(days=settings.retention_days))
+        if settings.rollup_retention_days:
+            before = now - timedelta(days=settings.rollup_retention_days)
+            _delete_all(conn, retention.delete_hours, before, "hourly rollups")
+            _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
+
+
+def _drop_points(conn: Connection, before: datetime) -> None:
+    """Drop the days that lie wholly before then; one that is read for too long is left to the next time."""
+    failures = 0
+    while expired := retention.expired_partitions(conn, before.date()):
+        partition = expired[0]
+        try:
+            retention.drop(conn, partition)
+            logger.info("dropped %s", partition.name)
+        except LockNotAvailable:
+            failures += 1
+            if failures == DROP_ATTEMPTS:
+                logger.warning("%s is still being read; it is dropped another time", partition.name)
+                return
+            time.sleep(PAUSE_SECONDS)
+
+
+def _delete_all(
+    conn: Connection, delete: Callable[[Connection, datetime], int], before: datetime, what: str
+) -> None:
+    total = 0
+    while deleted := delete(conn, before):
+        total += deleted
+    if total:
+        logger.info("deleted %d %s", total, what)

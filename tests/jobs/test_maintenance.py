@@ -1,0 +1,319 @@
+"""Maintenance: partitions ahead, old ones dropped while others read and write, old rollups deleted, once."""
+
+import threading
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import numpy as np
+import psycopg2
+import pytest
+
+from jobs import maintenance
+from jobs.maintenance import DAYS_AHEAD, maintain, run_maintenance
+from jobs.queue import enqueue_maintenance
+from jobs.run import fill_slot, show_new_runs
+from tests.jobs.system import until
+from tests.support import query
+from webapp.settings import Settings
+from webapp.store import connect, export, points, retention, rollups, views
+from webapp.store.export import Selection
+from webapp.store.rollups import Rollup
+
+NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
+TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^points_' ORDER BY 1"
+ATTACHED = (
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+    " WHERE inhparent = 'points'::regclass AND NOT inhdetachpending ORDER BY 1"
+)
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch):
+    """Nobody is waited for as long as in earnest."""
+    monkeypatch.setattr(retention, "LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr(maintenance, "PAUSE_SECONDS", 0.05)
+
+
+@pytest.fixture
+def settings(settings):
+    return replace(settings, retention_days=3, rollup_retention_days=5)
+
+
+def partition(day: date) -> str:
+    return f"points_{day:%Y%m%d}"
+
+
+def partitions(conn) -> list[str]:
+    """All tables of points, and none that is not attached."""
+    found = query(conn, TABLES)
+    assert found == query(conn, ATTACHED)
+    return [name for (name,) in found]
+
+
+def store_days(conn, *ages: int) -> None:
+    """A partition with one point for each of the days so long before NOW."""
+    for age in ages:
+        points.ensure_partitions(conn, (NOW - timedelta(days=age)).date(), 0)
+        points.copy(conn, [points.encode(NOW - timedelta(days=age), 1, 1, np.ones(1))])
+    conn.commit()
+
+
+def finish_run(conn, slot: datetime) -> int:
+    """A finished run of one value, not shown yet; returns its id."""
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO runs"
+            " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+            " VALUES ('simulation', 1, 1, %s, 'finished', 1, %s, 'job', now()) RETURNING id",
+            (slot, str(uuid4())),
+        )
+        (run_id,) = cursor.fetchone()
+        rollups.insert(conn, [Rollup.of(run_id, 1, np.array([1.0, 2.0]))])
+    return run_id
+
+
+def show(conn, now: datetime) -> None:
+    with views.refresh_turn(conn):
+        views.refresh(conn, now)
+        conn.commit()
+
+
+def starts(conn, period: str) -> list[datetime]:
+    rows = query(conn, "SELECT starts_at FROM period_rollups WHERE period = %s ORDER BY 1", period)
+    return [starts_at for (starts_at,) in rows]
+
+
+def test_partitions_are_made_for_today_and_seven_days(conn, settings):
+    maintain(conn, settings, NOW)
+
+    assert partitions(conn) == [
+        partition(NOW.date() + timedelta(days=ahead)) for ahead in range(DAYS_AHEAD + 1)
+    ]
+
+
+def test_a_day_is_dropped_when_all_of_it_is_too_old_and_not_before(conn, settings):
+    store_days(conn, 5, 4, 3, 2)
+
+    maintain(conn, settings, NOW)
+
+    assert partitions(conn)[:2] == ["points_20261121", "points_20261122"]
+    assert query(conn, "SELECT count(*) FROM points") == [(2,)]
+    maintain(conn, settings, datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC))
+    assert partitions(conn)[0] == "points_20261121"
+    maintain(conn, settings, datetime(2026, 11, 25, tzinfo=UTC))
+    assert partitions(conn)[0] == "points_20261122"
+
+
+def test_0_days_keep_everything_for_ever(conn, settings):
+    store_days(conn, 3000)
+    finish_run(conn, NOW - timedelta(days=3000))
+    show(conn, NOW)
+
+    maintain(conn, replace(settings, retention_days=0, rollup_retention_days=0), NOW)
+
+    assert partitions(conn)[0] == partition((NOW - timedelta(days=3000)).date())
+    assert len(starts(conn, "hour")) == 1
+    assert query(conn, "SELECT count(*) FROM rollups") == [(1,)]
+
+
+def test_tables_that_are_not_ours_to_drop_stay(conn, settings):
+    store_days(conn, 9)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("ALTER TABLE points DETACH PARTITION points_20261115")
+        cursor.execute("CREATE TABLE points_19990101 (value integer)")
+
+    maintain(conn, settings, NOW)
+
+    assert [name for (name,) in query(conn, TABLES)][:2] == ["points_19990101", "points_20261115"]
+
+
+def test_a_partition_that_is_read_stays_whole_for_its_reader_and_stops_nobody(conn, settings):
+    store_days(conn, 9, 8, 0)
+    selection = Selection(NOW - timedelta(days=30), NOW, "simulation", 1)
+    with export.snapshot(settings) as reader:
+        list(export.chunks(reader, selection))
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM points")
+            assert cursor.fetchone() == (3,)
+
+            maintain(conn, settings, NOW)
+
+            cursor.execute("SELECT count(*) FROM points")
+            assert cursor.fetchone() == (3,)
+        with closing(connect(settings)) as other:
+            with other.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '50ms'")
+            points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
+            other.commit()
+            points.ensure_partitions(other, date(2031, 1, 1))
+    assert "points_20261115" in [name for (name,) in query(conn, TABLES)]
+
+    maintain(conn, settings, NOW)
+
+    assert partitions(conn)[0] == partition(NOW.date())
+
+
+def test_nobody_waits_while_a_partition_waits_for_its_reader(conn, settings, monkeypatch):
+    monkeypatch.setattr(retention, "LOCK_TIMEOUT", "10s")
+    store_days(conn, 9, 0)
+    with closing(connect(settings)) as reader, closing(connect(settings)) as other:
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM points")
+        at_it = threading.Thread(target=lambda: maintain(conn, settings, NOW))
+        at_it.start()
+        until(lambda: query(other, "SELECT FROM pg_locks WHERE NOT granted"))
+
+        with other, other.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+            cursor.execute("SELECT count(*) FROM points")
+            assert cursor.fetchone() == (1,)
+        points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
+        other.commit()
+        points.ensure_partitions(other, date(2031, 1, 1))
+        reader.rollback()
+        at_it.join(15)
+
+    assert partitions(conn)[0] == partition(NOW.date())
+
+
+@pytest.mark.parametrize("half_way", ["detaching", "detached"])
+def test_what_a_killed_maintenance_left_half_way_is_finished(conn, settings, half_way):
+    store_days(conn, 9, 8)
+    conn.autocommit = True
+    with closing(connect(settings)) as reader, conn.cursor() as cursor, reader.cursor() as reading:
+        cursor.execute("COMMENT ON TABLE points_20261115 IS %s", (retention.EXPIRED,))
+        cursor.execute("SET lock_timeout = '100ms'")
+        if half_way == "detaching":
+            reading.execute("SELECT count(*) FROM points")
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                cursor.execute("ALTER TABLE points DETACH PARTITION points_20261115 CONCURRENTLY")
+        else:
+            cursor.execute("ALTER TABLE points DETACH PARTITION points_20261115 CONCURRENTLY")
+    conn.autocommit = False
+    assert len(query(conn, TABLES)) == len(query(conn, ATTACHED)) + 1
+
+    maintain(conn, settings, NOW)
+
+    assert partitions(conn)[0] == partition(NOW.date())
+
+
+def test_several_at_once_do_it_once_and_none_of_them_fails(settings, conn):
+    store_days(conn, *range(4, 14))
+    for day in range(20):
+        finish_run(conn, NOW - timedelta(days=day))
+    show(conn, NOW)
+    errors = []
+
+    def at_it() -> None:
+        try:
+            with closing(connect(settings)) as own:
+                for _ in range(3):
+                    maintain(own, settings, NOW)
+        except psycopg2.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=at_it) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+    maintain(conn, settings, NOW)
+    assert partitions(conn)[0] == partition(NOW.date())
+    assert query(conn, "SELECT count(*) FROM rollups") == [(6,)]
+
+
+def test_old_hours_go_and_days_and_windows_stay(conn, settings):
+    edge = datetime(2026, 11, 19, 12, 34, 56, tzinfo=UTC)
+    slots = [edge - timedelta(days=1), edge - timedelta(hours=1), edge, edge + timedelta(hours=1), NOW]
+    for slot in slots:
+        finish_run(conn, slot)
+    show(conn, NOW)
+    before = query(conn, "SELECT * FROM metric_means ORDER BY 1")
+
+    maintain(conn, settings, NOW)
+
+    # The hour in which the limit lies is kept.
+    assert starts(conn, "hour") == [slot.replace(minute=0, second=0) for slot in slots[2:]]
+    assert len(starts(conn, "day")) == 3
+    assert query(conn, "SELECT * FROM metric_means ORDER BY 1") == before
+
+
+def test_rollups_of_old_runs_go_their_rows_stay_and_what_is_not_shown_yet_stays(conn, settings, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
+    for day in range(10):
+        finish_run(conn, NOW - timedelta(days=day))
+    show(conn, NOW)
+    unseen = finish_run(conn, NOW - timedelta(days=20))
+
+    maintain(conn, settings, NOW)
+
+    kept = "SELECT run_id FROM rollups JOIN runs ON runs.id = run_id ORDER BY slot DESC"
+    assert [run_id for (run_id,) in query(conn, kept)] == [1, 2, 3, 4, 5, 6, unseen]
+    assert query(conn, "SELECT count(*) FROM runs") == [(11,)]
+
+    show(conn, NOW)
+    maintain(conn, settings, NOW)
+    assert len(query(conn, kept)) == 6
+
+
+def test_with_the_shortest_retention_every_window_still_tells_the_same(conn, settings):
+    shortest = replace(settings, retention_days=1, rollup_retention_days=2)
+    for hours in range(0, 80, 3):
+        finish_run(conn, NOW - timedelta(hours=hours, minutes=7))
+    show(conn, NOW)
+    for later in (timedelta(0), timedelta(minutes=50), timedelta(hours=30)):
+        expected = "SELECT time_window, n, mean FROM metric_means ORDER BY 1"
+        show(conn, NOW + later)
+        before = query(conn, expected)
+
+        maintain(conn, shortest, NOW + later)
+        show(conn, NOW + later)
+
+        assert query(conn, expected) == before
+    assert query(conn, "SELECT count(*) FROM metric_means WHERE time_window = '24h'") == [(0,)]
+
+
+def test_the_job_lets_windows_slide_and_may_run_again(conn, environment, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    then = datetime.now(UTC) - timedelta(hours=3)
+    finish_run(conn, then)
+    show(conn, then)
+    assert query(conn, "SELECT count(*) FROM metric_means WHERE time_window = '1h'") == [(1,)]
+
+    run_maintenance(0)
+    after = views.generation(conn)
+    conn.rollback()
+    run_maintenance(0)
+
+    assert query(conn, "SELECT count(*) FROM metric_means WHERE time_window = '1h'") == [(0,)]
+    assert views.generation(conn) == after
+
+
+def test_runs_make_their_own_partition_if_maintenance_never_ran_and_keep_row_and_rollups_after_it(
+    conn, settings, redis
+):
+    fill_slot(conn, settings, NOW - timedelta(days=4), "job")
+    show_new_runs(conn, redis)
+
+    maintain(conn, settings, NOW)
+
+    assert query(conn, "SELECT count(*) FROM points") == [(0,)]
+    assert query(conn, "SELECT count(*), sum(points) FROM runs WHERE status = 'finished'") == [(3, 600)]
+    assert query(conn, "SELECT count(*) FROM rollups") == [(12,)]
+
+
+def test_a_slot_has_one_maintenance_and_a_worker_does_it(processes, queue, environment, conn):
+    settings = Settings.from_env(environment)
+
+    assert enqueue_maintenance(queue, settings, 3600)
+    assert not enqueue_maintenance(queue, settings, 3600)
+    assert queue.job_ids == ["maintenance-3600"]
+    processes.worker()
+
+    until(lambda: queue.finished_job_registry.get_job_ids() == ["maintenance-3600"])
+    assert len(partitions(conn)) == DAYS_AHEAD + 1

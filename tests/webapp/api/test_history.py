@@ -1,0 +1,89 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.webapp.api.shown_runs import finish_run, show
+from webapp.api.history import routes
+
+URL = "/api/v1/benchmarks/history"
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = NOW.replace(minute=0, second=0)
+ONE, OTHER = "GPT-4o", "Llama 3.1 70B"
+
+
+@pytest.fixture
+def runs(conn, redis):
+    """Two LLMs with a run three hours, two hours and ten days ago."""
+    for age in (timedelta(hours=3), timedelta(hours=2), timedelta(days=10)):
+        values = [1.0 + age.days, 3.0 + age.days]
+        finish_run(conn, HOUR - age, {ONE: {"ttft": values}, OTHER: {"ttft": values}})
+    show(conn, NOW)
+    redis.flushall()
+
+
+def history(client, metric="ttft", **query) -> dict:
+    response = client.get(f"{URL}/{metric}", query_string=query)
+    assert response.status_code == 200, response.json
+    return response.json
+
+
+def starts(series: dict) -> list[datetime]:
+    return [datetime.fromisoformat(bucket["starts_at"]) for bucket in series["buckets"]]
+
+
+def test_a_series_holds_the_hours_that_have_values_in_the_order_of_time(client, runs):
+    answer = history(client, window="24h")
+
+    assert [series["llm_name"] for series in answer["series"]] == [ONE, OTHER]
+    assert starts(answer["series"][0]) == [HOUR - timedelta(hours=3), HOUR - timedelta(hours=2)]
+    bucket = answer["series"][0]["buckets"][0]
+    assert (bucket["runs"], bucket["n"], bucket["mean"]) == (1, 2, 2.0)
+    assert bucket["p50"] == pytest.approx(1.0, rel=0.01)
+    assert bucket["p95"] == bucket["p99"] == pytest.approx(3.0, rel=0.01)
+    assert (answer["unit"], answer["step"], answer["window"]) == ("s", "hour", "24h")
+
+
+def test_days_and_longer_windows_reach_further_back(client, runs):
+    days = history(client, window="30d", step="day", llm=ONE)["series"]
+
+    assert [series["llm_name"] for series in days] == [ONE]
+    assert starts(days[0])[0] == (HOUR - timedelta(days=10)).replace(hour=0)
+    assert len(history(client, window="all", llm=ONE)["series"][0]["buckets"]) == 3
+
+
+def test_an_archived_llm_has_a_history_for_whoever_names_it(client, runs, conn):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = %s", (ONE,))
+
+    assert [series["llm_name"] for series in history(client)["series"]] == [OTHER]
+    assert [series["llm_name"] for series in history(client, llm=ONE)["series"]] == [ONE]
+
+
+def test_a_metric_without_values_has_no_series(client, runs):
+    assert history(client, "tps")["series"] == []
+
+
+def test_more_than_the_bound_is_refused_with_a_way_out(client, runs, monkeypatch):
+    monkeypatch.setattr(routes, "MOST_BUCKETS", 3)
+
+    response = client.get(f"{URL}/ttft")
+
+    assert response.status_code == 422
+    assert "name one llm" in response.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "word"),
+    [
+        ("nope", 404, "metric_name"),
+        ("ttft?window=latest", 422, "window"),
+        ("ttft?step=minute", 422, "step"),
+        ("ttft?llm=nobody", 422, "llm"),
+        ("ttft?from=1", 422, "from"),
+    ],
+)
+def test_what_is_wrong_is_named(client, path, code, word):
+    response = client.get(f"{URL}/{path}")
+
+    assert response.status_code == code
+    assert word in str(response.json)

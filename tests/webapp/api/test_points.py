@@ -1,0 +1,343 @@
+"""Raw points, taken away through a real gunicorn: whole, in constant memory, or visibly broken."""
+
+import csv
+import http.client
+import io
+import json
+import math
+import socket
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from uuid import uuid4
+
+import numpy as np
+import psutil
+import pytest
+
+from tests.support import query
+from tests.web import KEYED, assert_error, serving, wait_until
+from tests.webapp.api.shown_runs import INSERT_RUN, show
+from webapp.metrics import METRICS_BY_NAME
+from webapp.settings import ROOT
+from webapp.store import points
+from webapp.store.export import APPLICATION_NAME, CHUNK_ROWS, COLUMNS
+
+POINTS = "/api/v1/benchmarks/points"
+NOON = datetime(2026, 10, 24, 12, tzinfo=UTC)
+DAY = "from=2026-10-24T00:00:00Z&to=2026-10-25T00:00:00Z"
+EXPORTS = (
+    "SELECT pid FROM pg_stat_activity"
+    f" WHERE datname = current_database() AND application_name = '{APPLICATION_NAME}'"
+)
+
+
+@pytest.fixture
+def client(client):
+    """A client that reads each answer to its end, as the export's connection ends with it."""
+    client.open = partial(client.open, buffered=True)
+    return client
+
+
+@pytest.fixture
+def server(environment, folder):
+    with serving(environment, folder, WEB_CONCURRENCY="1") as server:
+        yield server
+
+
+def store(conn, slot, values, llm="GPT-4o", source="simulation", workload="default", shown=True) -> int:
+    """Finish a run with these values of each named metric; returns its id."""
+    points.ensure_partitions(conn, slot.date())
+    with conn, conn.cursor() as cursor:
+        cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm, workload))
+        (run_id,) = cursor.fetchone()
+        points.copy(
+            conn,
+            [
+                points.encode(slot, run_id, METRICS_BY_NAME[name].id, np.array(numbers, dtype=float))
+                for name, numbers in values.items()
+            ],
+        )
+    if shown:
+        show(conn, slot)
+    return run_id
+
+
+def store_many(conn, count: int, slot: datetime = NOON) -> float:
+    """One run of `count` values of a metric, shown; returns their sum."""
+    values = np.random.default_rng(20).uniform(0.05, 2.0, count)
+    store(conn, slot, {"ttft": values})
+    return math.fsum(values)
+
+
+def rows(response) -> list[dict[str, str]]:
+    assert response.status_code == 200, response.data[:300]
+    return list(csv.DictReader(io.StringIO(response.data.decode(), newline="")))
+
+
+def values(response) -> list[float]:
+    return [float(row["value"]) for row in rows(response)]
+
+
+def test_each_point_is_a_line_with_all_that_names_it(client, conn):
+    run_id = store(conn, NOON, {"ttft": [0.1, 5e-324], "rps": [1e300]})
+
+    response = client.get(f"{POINTS}?{DAY}")
+
+    same = {
+        "recorded_at": "2026-10-24T12:00:00.000000+00:00",
+        "run_id": str(run_id),
+        "llm_name": "GPT-4o",
+        "source": "simulation",
+        "workload": "default",
+    }
+    assert rows(response) == [
+        same | {"metric": "ttft", "unit": "s", "value": "0.1"},
+        same | {"metric": "ttft", "unit": "s", "value": "5e-324"},
+        same | {"metric": "rps", "unit": "requests/s", "value": "1e+300"},
+    ]
+    assert response.content_type.startswith("text/csv")
+    assert response.headers["Content-Disposition"] == (
+        "attachment; filename=points-20261024T000000Z-20261025T000000Z.csv"
+    )
+
+
+def test_json_lines_hold_the_same_with_numbers_as_numbers(client, conn):
+    run_id = store(conn, NOON, {"ttft": [0.1, math.pi]})
+
+    response = client.get(f"{POINTS}?{DAY}&format=ndjson")
+
+    found = [json.loads(line) for line in response.data.splitlines()]
+    assert [row["value"] for row in found] == [0.1, math.pi]
+    assert {tuple(row) for row in found} == {COLUMNS}
+    assert {row["run_id"] for row in found} == {run_id}
+    assert response.content_type == "application/x-ndjson"
+    assert response.headers["Content-Disposition"].endswith(".ndjson")
+
+
+@pytest.mark.parametrize("name", ['a,b"c"', "two\nlines\r\nmore", "=1+1", " é日本 ", "'", "\\", "%s"])
+def test_whatever_a_name_holds_is_read_back_as_it_is(client, conn, name):
+    query(conn, "INSERT INTO llms (name, company_name, provider) VALUES (%s, 'c', 'p') RETURNING id", name)
+    store(conn, NOON, {"ttft": [1, 2]}, llm=name)
+
+    assert [row["llm_name"] for row in rows(client.get(f"{POINTS}?{DAY}"))] == [name, name]
+    lines = client.get(f"{POINTS}?{DAY}&format=ndjson")
+    assert [json.loads(line)["llm_name"] for line in lines.data.decode().split("\n")[:-1]] == [name, name]
+
+
+def test_the_window_holds_its_beginning_and_not_its_end(client, conn):
+    for minutes in (-1, 0, 9, 10):
+        store(conn, NOON + timedelta(minutes=minutes), {"ttft": [minutes]})
+
+    window = "from=2026-10-24T14:00:00%2B02:00&to=2026-10-24T12:10:00"
+
+    assert values(client.get(f"{POINTS}?{window}")) == [0, 9]
+
+
+def test_without_a_window_it_is_the_last_24_hours(client, conn):
+    now = datetime.now(UTC)
+    for hours, value in ((30, 1), (23, 2), (0, 3)):
+        store(conn, now - timedelta(hours=hours), {"ttft": [value]})
+
+    assert values(client.get(POINTS)) == [2, 3]
+
+
+def test_only_what_matches_every_filter_is_exported(client, conn):
+    query(conn, "INSERT INTO workloads (name, description) VALUES ('other', 'd') RETURNING id")
+    store(conn, NOON, {"ttft": [1], "rps": [2]})
+    store(conn, NOON, {"ttft": [3]}, llm="Llama 3.1 70B")
+    store(conn, NOON, {"ttft": [4]}, source="measurement")
+    store(conn, NOON, {"ttft": [5]}, workload="other")
+
+    def found(arguments: str) -> list[float]:
+        return sorted(values(client.get(f"{POINTS}?{DAY}&{arguments}")))
+
+    assert found("metric=ttft") == [1, 3]
+    assert found("llm=GPT-4o") == [1, 2]
+    assert found("llm=GPT-4o&metric=rps") == [2]
+    assert found("source=measurement") == [4]
+    assert found("workload=other") == [5]
+
+
+def test_values_of_runs_that_are_not_finished_or_not_shown_are_left_out(client, conn):
+    store(conn, NOON, {"ttft": [1]})
+    run_id = store(conn, NOON, {"ttft": [2]}, llm="Llama 3.1 70B")
+    query(conn, "UPDATE runs SET status = 'running' WHERE id = %s RETURNING id", run_id)
+    store(conn, NOON, {"ttft": [3]}, llm="Claude 3.5 Sonnet", shown=False)
+
+    assert values(client.get(f"{POINTS}?{DAY}")) == [1]
+
+
+def test_a_window_without_points_is_a_header_alone(client):
+    assert client.get(f"{POINTS}?{DAY}").data.decode() == ",".join(COLUMNS) + "\r\n"
+    assert client.get(f"{POINTS}?{DAY}&format=ndjson").data == b""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "from=2026-10-25T00:00:00Z&to=2026-10-24T00:00:00Z",
+        "from=2026-10-25T00:00:00Z&to=2026-10-25T00:00:00Z",
+        "from=2126-10-25T00:00:00Z",
+        "from=yesterday",
+        "to=0001-01-01T00:00:00%2B14:00",
+        "from=9999-12-31T23:59:59-14:00",
+        "metric=speed",
+        "llm=nobody",
+        "workload=nothing",
+        "source=guess",
+        "format=xml",
+        "limit=1",
+        "metric=ttft&metric=rps",
+    ],
+)
+def test_an_argument_that_is_unknown_or_makes_no_sense_is_refused(client, arguments):
+    assert_error(client.get(f"{POINTS}?{arguments}"), 422)
+
+
+def test_without_a_key_nothing_is_exported(stranger):
+    assert_error(stranger.get(POINTS), 401)
+
+
+def test_who_holds_the_generation_gets_304_until_the_next(client, conn):
+    store(conn, NOON, {"ttft": [1]})
+    url = f"{POINTS}?{DAY}"
+    etag = client.get(url).headers["ETag"]
+    ((generation,),) = query(conn, "SELECT value FROM generation")
+
+    again = client.get(url, headers={"If-None-Match": etag})
+    assert etag == f'"g{generation}"'
+    assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", etag)
+
+    store(conn, NOON, {"ttft": [2]}, llm="Llama 3.1 70B")
+    assert client.get(url, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_an_end_that_moves_with_the_clock_is_part_of_the_etag(client):
+    fixed = client.get(f"{POINTS}?{DAY}").headers["ETag"]
+    moving = client.get(POINTS).headers["ETag"]
+
+    assert moving.startswith(fixed.rstrip('"') + "-")
+
+
+def test_no_request_leaves_a_connection_or_a_turn_behind(client, conn):
+    store(conn, NOON, {"ttft": range(3 * CHUNK_ROWS)})
+    etag = client.get(f"{POINTS}?{DAY}").headers["ETag"]
+    for _ in range(3):
+        assert client.get(f"{POINTS}?{DAY}").status_code == 200
+        assert client.head(f"{POINTS}?{DAY}").status_code == 200
+        assert client.get(f"{POINTS}?{DAY}", headers={"If-None-Match": etag}).status_code == 304
+        assert client.get(f"{POINTS}?llm=nobody").status_code == 422
+
+    wait_until(lambda: not query(conn, EXPORTS))
+
+
+def test_300_000_points_arrive_whole_and_the_worker_stays_small(server, conn):
+    count = 300_000
+    total = store_many(conn, count)
+    (worker,) = psutil.Process(server.process.pid).children()
+    server.request(f"{POINTS}?{DAY}&metric=rps")
+    before = worker.memory_info().rss
+
+    found, highest = 0, before
+    numbers = []
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+        connection.request("GET", f"{POINTS}?{DAY}", headers=KEYED)
+        response = connection.getresponse()
+        assert response.getheader("Transfer-Encoding") == "chunked"
+        for row in csv.DictReader(io.TextIOWrapper(response, newline="")):
+            numbers.append(float(row["value"]))
+            found += 1
+            if found % 10_000 == 0:
+                highest = max(highest, worker.memory_info().rss)
+
+    assert found == count
+    assert math.fsum(numbers) == total
+    assert highest - before < 16 << 20, f"grew by {(highest - before) >> 20} MiB"
+
+
+def begin(server) -> tuple[socket.socket, http.client.HTTPResponse]:
+    """An export whose head is read and no more; the small buffer makes the server wait."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(30)
+    connection.connect(("127.0.0.1", server.port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**KEYED, "Host": "localhost"}.items())
+    connection.sendall(f"GET {POINTS}?{DAY} HTTP/1.1\r\n{head}\r\n".encode())
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    assert response.status == 200
+    return connection, response
+
+
+def test_a_client_that_goes_away_leaves_no_connection_behind(server, conn):
+    store_many(conn, 300_000)
+    connection, response = begin(server)
+    response.read(100)
+    assert len(query(conn, EXPORTS)) == 1
+
+    response.close()
+    connection.close()
+
+    wait_until(lambda: not query(conn, EXPORTS))
+    assert server.request(f"{POINTS}?{DAY}&metric=rps").status == 200
+
+
+def test_an_export_that_fails_in_the_middle_does_not_look_whole(server, conn):
+    store_many(conn, 300_000)
+    connection, response = begin(server)
+    with closing(connection), closing(response):
+        response.read(100)
+
+        query(conn, EXPORTS.replace("SELECT pid", "SELECT pg_terminate_backend(pid)"))
+
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            response.read()
+    wait_until(lambda: "Traceback" in server.log)
+    assert server.request(f"{POINTS}?{DAY}&metric=rps").status == 200
+
+
+def test_exports_leave_threads_for_everyone_else(server, conn):
+    store_many(conn, 300_000)
+    begun = [begin(server) for _ in range(2)]
+
+    refused = server.request(f"{POINTS}?{DAY}")
+
+    assert_error(refused, 503)
+    assert refused.headers["retry-after"] == "5"
+    assert server.request("/api/v1/benchmarks/rankings").status == 200
+    for connection, response in begun:
+        response.close()
+        connection.close()
+    wait_until(lambda: server.request(f"{POINTS}?{DAY}&metric=rps").status == 200)
+
+
+def test_a_client_that_takes_nothing_more_is_cut_off(environment, folder, conn, tmp_path):
+    store_many(conn, 300_000)
+    hasty = tmp_path / "gunicorn.conf.py"
+    hasty.write_text((ROOT / "gunicorn.conf.py").read_text().replace("SEND_SECONDS = 60", "SEND_SECONDS = 1"))
+    with serving(environment, folder, "--config", str(hasty)) as server:
+        connection, response = begin(server)
+        with closing(connection), closing(response):
+            assert len(query(conn, EXPORTS)) == 1
+
+            wait_until(lambda: not query(conn, EXPORTS))
+
+            with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+                response.read()
+
+
+def test_a_run_that_commits_meanwhile_is_not_in_the_snapshot(server, conn):
+    store_many(conn, 100_000)
+    connection, response = begin(server)
+    with closing(connection), closing(response):
+        store(conn, NOON, {"ttft": [1]}, llm="Llama 3.1 70B")
+
+        assert response.read().count(b"\r\n") == 100_001
+
+
+def test_without_a_database_it_is_503(make_app):
+    app = make_app(postgres_host="/nowhere")
+    client = app.test_client()
+
+    assert_error(client.get(POINTS, headers=KEYED), 503)

@@ -1,0 +1,214 @@
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from tests.support import query
+from webapp.store import connect, rollups, views
+from webapp.store.rollups import Rollup
+
+NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
+# How far each window reaches back from NOW: to the start of the part in which its nominal start lies.
+SINCE = {
+    "1h": NOW - timedelta(hours=1),
+    "24h": datetime(2026, 11, 23, 12, tzinfo=UTC),
+    "7d": datetime(2026, 11, 17, tzinfo=UTC),
+    "30d": datetime(2026, 10, 25, tzinfo=UTC),
+    "all": datetime(1970, 1, 1, tzinfo=UTC),
+}
+EXACT = 1e-9
+NEAR = 0.01 + 1e-9
+
+# A run: how long before NOW its slot is (spread over all windows), how many values, around what mean.
+RUN = st.tuples(
+    st.one_of(st.integers(1, 3600), st.integers(1, 90_000), st.integers(1, 40 * 86_400)),
+    st.integers(1, 60),
+    st.floats(-1e3, 1e3),
+)
+
+
+def write(conn, runs: list[tuple[datetime, np.ndarray]], llm_id: int = 1) -> None:
+    """Finish runs of one metric whose slots and values are given; commits."""
+    with conn, conn.cursor() as cursor:
+        for slot, values in runs:
+            cursor.execute(
+                "INSERT INTO runs"
+                " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+                " VALUES ('simulation', 1, %s, %s, 'finished', 1, %s, 'job', now()) RETURNING id",
+                (llm_id, slot, str(uuid4())),
+            )
+            rollups.insert(conn, [Rollup.of(cursor.fetchone()[0], 1, values)])
+
+
+def refresh(conn, now: datetime = NOW) -> None:
+    with views.refresh_turn(conn):
+        views.refresh(conn, now)
+        conn.commit()
+
+
+def shown(conn, window: str) -> dict | None:
+    """What the views show of the window, by column."""
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT * FROM metric_means NATURAL JOIN metric_quantiles WHERE time_window = %s", (window,)
+        )
+        row = cursor.fetchone()
+        return row and dict(zip([column.name for column in cursor.description], row, strict=True))
+
+
+def interval(runs: list[np.ndarray]) -> tuple[float, float]:
+    """The 95 % interval by its textbook formula, straight from all values."""
+    values = np.concatenate(runs)
+    n, mean = len(values), values.mean()
+    if len(runs) > 1:
+        squares = sum(len(run) ** 2 * (run.mean() - mean) ** 2 for run in runs)
+        error = np.sqrt(len(runs) / (len(runs) - 1) * squares) / n
+        df = len(runs) - 1
+    else:
+        error, df = values.std(ddof=1) / np.sqrt(n), n - 1
+    reach = stats.t.ppf(0.975, df) * error
+    return mean - reach, mean + reach
+
+
+def check(row: dict | None, runs: list[tuple[datetime, np.ndarray]]) -> None:
+    """Compare what is shown with NumPy and SciPy on all values of the runs."""
+    if not runs:
+        assert row is None
+        return
+    values = np.concatenate([run for _, run in runs])
+    scale = np.abs(values).max()
+    assert (row["runs"], row["n"]) == (len(runs), len(values))
+    assert (row["min"], row["max"]) == (values.min(), values.max())
+    assert row["last_measured"] == max(slot for slot, _ in runs)
+    np.testing.assert_allclose(row["mean"], values.mean(), rtol=EXACT, atol=EXACT * scale)
+    if len(values) > 1:
+        np.testing.assert_allclose(row["stddev"], values.std(ddof=1), rtol=EXACT, atol=EXACT * scale)
+        np.testing.assert_allclose(
+            (row["ci_low"], row["ci_high"]),
+            interval([run for _, run in runs]),
+            rtol=EXACT,
+            atol=EXACT * scale,
+        )
+    else:
+        assert row["stddev"] is row["ci_low"] is row["ci_high"] is None
+    for name, q in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
+        exact = np.quantile(values, q, method="inverted_cdf")
+        assert abs(row[name] - exact) <= NEAR * abs(exact), name
+
+
+@pytest.fixture
+def empty(settings):
+    """Makes connections to this test's database, emptied of runs."""
+
+    def connection():
+        conn = connect(settings)
+        with conn, conn.cursor() as cursor:
+            cursor.execute("TRUNCATE runs, rollups, period_rollups RESTART IDENTITY CASCADE")
+        return conn
+
+    return connection
+
+
+@given(
+    st.lists(RUN, min_size=1, max_size=12, unique_by=lambda run: run[0]),
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 5),
+)
+@limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_windows_tell_what_numpy_and_scipy_tell_however_the_runs_came(empty, made, seed, parts):
+    """Runs fold in one by one or together, in any order, with the clock going on in between."""
+    random = np.random.default_rng(seed)
+    runs = [
+        (NOW - timedelta(seconds=age), random.normal(mean, 1 + abs(mean) / 3, size))
+        for age, size, mean in made
+    ]
+    with closing(empty()) as conn:
+        for part in np.array_split(random.permutation(len(runs)), parts):
+            write(conn, [runs[index] for index in part])
+            refresh(conn, NOW - timedelta(days=float(random.uniform(0, 20))))
+        refresh(conn)
+
+        for window, since in SINCE.items():
+            check(shown(conn, window), [run for run in runs if run[0] >= since])
+        check(shown(conn, "latest"), [max(runs, key=lambda run: run[0])])
+
+
+def test_hours_and_days_hold_the_runs_that_lie_in_them(conn):
+    slots = [datetime(2026, 11, 24, hour, minute, tzinfo=UTC) for hour in (9, 10) for minute in (0, 59)]
+    write(conn, [(slot, np.full(10, float(slot.hour))) for slot in slots])
+    refresh(conn)
+
+    rows = query(
+        conn,
+        "SELECT period, starts_at, runs, n, mean FROM period_rollups"
+        " WHERE period IN ('hour', 'day') ORDER BY period, starts_at",
+    )
+
+    assert rows == [
+        ("day", datetime(2026, 11, 24, tzinfo=UTC), 4, 40, 9.5),
+        ("hour", datetime(2026, 11, 24, 9, tzinfo=UTC), 2, 20, 9.0),
+        ("hour", datetime(2026, 11, 24, 10, tzinfo=UTC), 2, 20, 10.0),
+    ]
+
+
+def test_time_alone_lets_runs_slide_out_of_a_window(conn):
+    write(conn, [(NOW - timedelta(minutes=50), np.array([1.0, 2.0])), (NOW, np.array([5.0, 6.0]))])
+    refresh(conn)
+    assert shown(conn, "1h")["n"] == 4
+    assert not views.are_outdated(conn, NOW)
+
+    later = NOW + timedelta(minutes=30)
+    assert views.are_outdated(conn, later)
+    refresh(conn, later)
+    assert shown(conn, "1h")["mean"] == 5.5
+
+    refresh(conn, NOW + timedelta(days=2))
+    assert shown(conn, "1h") is shown(conn, "24h") is None
+    assert (shown(conn, "7d")["n"], shown(conn, "latest")["n"]) == (4, 2)
+
+
+def test_student_t_is_exact_to_a_billionth(conn):
+    degrees = [*range(1, 500), 1000, 10_000, 10**6, 10**9]
+
+    found = query(conn, "SELECT t_975(df) FROM unnest(%s::bigint[]) AS df", degrees)
+
+    np.testing.assert_allclose(np.ravel(found), special.stdtrit(degrees, 0.975), rtol=EXACT)
+
+
+def test_the_interval_covers_the_true_mean_as_often_as_it_says(conn):
+    """With values that hang together within runs, where an interval over all values would cover far less."""
+    llms, runs, size, truth = 1000, 6, 5, 10.0
+    random = np.random.default_rng(20)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO llms (name, company_name, provider) SELECT 'llm ' || i, 'c', 'p'"
+            " FROM generate_series(1, %s) AS i RETURNING id",
+            (llms,),
+        )
+        ids = [llm_id for (llm_id,) in cursor.fetchall()]
+    for llm_id in ids:
+        effects = random.normal(0, 1, runs)
+        write(
+            conn,
+            [
+                (NOW - timedelta(minutes=index), truth + effect + random.normal(0, 1, size))
+                for index, effect in enumerate(effects)
+            ],
+            llm_id,
+        )
+    refresh(conn)
+
+    ((covered, naive),) = query(
+        conn,
+        "SELECT avg((ci_low < 10 AND 10 < ci_high)::int),"
+        " avg((abs(mean - 10) < 2.045 * stddev / sqrt(n))::int) FROM metric_means WHERE time_window = 'all'",
+    )
+
+    assert 0.93 <= covered <= 0.97
+    assert naive < 0.80

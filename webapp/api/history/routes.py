@@ -1,0 +1,67 @@
+"""GET /api/v1/benchmarks/history/{metric_name}."""
+
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import UnprocessableEntity
+
+from webapp.api.common import cached_answer, keyed_blueprint
+from webapp.api.filters import METRIC_IN_PATH, answer_name, filters, known_metric, llm_id, workload_id
+from webapp.api.history.schemas import REACH, HistoryQuery, HistorySchema
+from webapp.cache import answers
+from webapp.metrics import Metric
+from webapp.store import Connection, history, views
+
+blueprint = keyed_blueprint(
+    "history",
+    __name__,
+    url_prefix="/api/v1/benchmarks/history",
+    description="Values over time, by hour or day",
+)
+
+MOST_BUCKETS = 10_000
+
+
+@blueprint.route("/<metric_name>", methods=["GET"], parameters=[METRIC_IN_PATH])
+@filters(blueprint, HistoryQuery)
+@cached_answer(blueprint, HistorySchema, errors={404: "There is no such metric"})
+def get_history(query: dict[str, Any], metric_name: str) -> Response:
+    """One metric over time.
+
+    A series of buckets for each LLM; more than 10,000 buckets in all are refused with 422.
+    """
+    metric = known_metric(metric_name)
+    name = answer_name(f"history/{metric.name}", query)
+    return answers().respond(name, partial(_history, metric, query))
+
+
+def _history(metric: Metric, query: dict[str, Any], conn: Connection) -> bytes:
+    buckets = history.read(
+        conn,
+        metric_name=metric.name,
+        step=query["step"],
+        reach=REACH[query["window"]],
+        source=query["source"],
+        workload_id=workload_id(conn, query["workload"]),
+        llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
+        limit=MOST_BUCKETS + 1,
+    )
+    if len(buckets) > MOST_BUCKETS:
+        raise UnprocessableEntity(
+            f"window={query['window']!r}, step={query['step']!r}: more than {MOST_BUCKETS} buckets;"
+            " name one llm, or take a shorter window or step=day"
+        )
+    series = [
+        {"llm_name": name, "buckets": [vars(bucket) for bucket in group]}
+        for name, group in groupby(buckets, key=lambda bucket: bucket.llm_name)
+    ]
+    parts = {
+        "generation": views.generation(conn),
+        "metric": metric.name,
+        "unit": metric.unit,
+        **{name: query[name] for name in ("window", "step", "source", "workload")},
+        "series": series,
+    }
+    return HistorySchema().dumps(parts).encode()

@@ -1,0 +1,1 @@
+"""Raw points to take away, as CSV or as JSON lines."""

@@ -1,0 +1,36 @@
+"""The formats in which points are exported, each a way to make bytes of rows."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from webapp.store.export import COLUMNS, Row
+
+
+@dataclass(frozen=True)
+class Format:
+    """How rows become bytes; `head` stands before the first."""
+
+    content_type: str
+    head: bytes
+    encode: Callable[[Iterable[Row]], bytes]
+
+
+def encode_csv(rows: Iterable[Row]) -> bytes:
+    """Lines of CSV by RFC 4180; floats in the shortest form that reads back to the same bits."""
+    lines = io.StringIO(newline="")
+    csv.writer(lines).writerows(rows)
+    return lines.getvalue().encode()
+
+
+def encode_ndjson(rows: Iterable[Row]) -> bytes:
+    """One JSON object a line."""
+    return "".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows).encode()
+
+
+FORMATS = {
+    "csv": Format("text/csv; charset=utf-8; header=present", encode_csv([COLUMNS]), encode_csv),
+    "ndjson": Format("application/x-ndjson", b"", encode_ndjson),
+}

@@ -1,0 +1,130 @@
+"""GET and POST /api/v1/benchmarks/runs, and GET /api/v1/benchmarks/runs/{run_id}.
+
+Runs change without a new generation, so nothing here comes from the cache.
+"""
+
+import re
+from typing import Any
+
+from flask import Response, current_app
+from redis import Redis, RedisError
+from werkzeug.exceptions import NotFound
+
+from jobs.by_hand import job_status, request_simulation
+from webapp.api.common import cached_answer, changing_answer, json_response, keyed_blueprint, refuse_arguments
+from webapp.api.filters import filters, llm_id, workload_id
+from webapp.api.runs.schemas import JobSchema, RunSchema, RunsQuery, RunsSchema
+from webapp.cache import snapshot
+from webapp.errors import shown
+from webapp.store import Connection, run_records, views
+from webapp.store.run_records import RunRecord
+
+URL = "/api/v1/benchmarks/runs"
+blueprint = keyed_blueprint("runs", __name__, url_prefix=URL, description="What ran, and what is to run")
+
+# Not isdigit(): that takes digits of other scripts, and any number of them.
+RUN_ID = re.compile(r"[0-9]{1,18}")
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+ID_IN_PATH = {
+    "name": "run_id",
+    "in": "path",
+    "required": True,
+    "description": "A run's number, or a job's id",
+    "schema": {"type": "string", "pattern": f"^{JOB_ID.pattern}$", "example": "simulation-1795521600"},
+}
+RUN_OR_JOB = {"oneOf": [{"$ref": "#/components/schemas/Run"}, {"$ref": "#/components/schemas/Job"}]}
+
+
+@blueprint.get("")
+@filters(blueprint, RunsQuery)
+@cached_answer(blueprint, RunsSchema, errors={503: "The database is away"})
+def list_runs(query: dict[str, Any]) -> Response:
+    """Runs, newest first.
+
+    A page at a time: `next` of one answer is `cursor` of the next.
+    """
+    with snapshot() as conn:
+        found = _find(conn, query)
+        page = found[: query["limit"]]
+        more = len(found) > len(page)
+        parts = {"generation": views.generation(conn), "runs": page, "next": page[-1].id if more else None}
+    return json_response(RunsSchema().dumps(parts).encode())
+
+
+def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
+    """The asked page, and one run more if there is one."""
+    return run_records.read(
+        conn,
+        limit=query["limit"] + 1,
+        before=query["cursor"],
+        workload_id=workload_id(conn, query["workload"]) if query["workload"] else None,
+        llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
+        **{name: query[name] for name in ("status", "source", "job_id")},
+    )
+
+
+@blueprint.post("")
+@changing_answer(blueprint, 202, JobSchema, "The job, which waits in the queue")
+def request_run() -> Response:
+    """Ask for a run now.
+
+    Simulates every LLM for this very second. While one that was asked for so still waits in the queue, the
+    answer is that one.
+    """
+    refuse_arguments()
+    job_id = request_simulation(_redis(), current_app.extensions["settings"])
+    response = json_response(_job(job_id), 202)
+    response.headers["Location"] = f"{URL}/{job_id}"
+    return response
+
+
+@blueprint.route("/<run_id>", methods=["GET"], parameters=[ID_IN_PATH])
+@cached_answer(
+    blueprint, RUN_OR_JOB, errors={404: "There is no such run or job", 503: "The database or Redis is away"}
+)
+def get_run(run_id: str) -> Response:
+    """One run, or one job with its runs.
+
+    A number is a run, anything else a job.
+    """
+    refuse_arguments()
+    return json_response(_run(int(run_id)) if RUN_ID.fullmatch(run_id) else _job(run_id))
+
+
+def _run(run_id: int) -> bytes:
+    with snapshot() as conn:
+        found = run_records.read(conn, run_id=run_id)
+    if not found:
+        raise NotFound(f"run_id={run_id}: there is no such run")
+    return RunSchema().dumps(found[0]).encode()
+
+
+def _job(job_id: str) -> bytes:
+    """The job as Redis and the database know it; NotFound if neither does.
+
+    Redis is asked first, so that a job is never called finished without its runs. Without Redis the runs
+    alone tell; raises redis.RedisError if there are none.
+    """
+    away = status = None
+    try:
+        status = job_status(_redis(), job_id)
+    except RedisError as error:
+        away = error
+    with snapshot() as conn:
+        runs = run_records.read(conn, job_id=job_id) if JOB_ID.fullmatch(job_id) else []
+        generation = views.generation(conn)
+    status = status or _status_of(runs)
+    if status is None:
+        raise away or NotFound(f"run_id={shown(job_id)}: there is no such job")
+    parts = {"generation": generation, "job_id": job_id, "status": status, "runs": runs}
+    return JobSchema().dumps(parts).encode()
+
+
+def _status_of(runs: list[RunRecord]) -> str | None:
+    """What the runs of a job say of it when nothing else does."""
+    found = {run.status for run in runs}
+    return next((status for status in ("running", "failed", "finished") if status in found), None)
+
+
+def _redis() -> Redis:
+    return current_app.extensions["redis"]

@@ -1,0 +1,48 @@
+"""Time buckets of a metric, from the rollups of hours and days."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from webapp.store import Connection, sql_file
+
+HISTORY = sql_file("history")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One LLM's values of one hour or day, in the metric's unit."""
+
+    llm_name: str
+    starts_at: datetime
+    runs: int
+    n: int
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+
+def read(  # noqa: PLR0913  (each is a filter)
+    conn: Connection,
+    *,
+    metric_name: str,
+    step: str,
+    reach: timedelta | None,
+    source: str,
+    workload_id: int,
+    llm_id: int | None,
+    limit: int,
+) -> list[Bucket]:
+    """At most `limit` buckets by LLM's name and time; of all ranked LLMs, or of one, archived or not."""
+    arguments = {
+        "metric_name": metric_name,
+        "step": step,
+        "reach": reach,
+        "source": source,
+        "workload_id": workload_id,
+        "llm_id": llm_id,
+        "limit": limit,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute(HISTORY, arguments)
+        return [Bucket(*row) for row in cursor.fetchall()]

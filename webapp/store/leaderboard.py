@@ -1,0 +1,46 @@
+"""The leaderboard's rows, unranked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.store import Connection, sql_file
+
+LEADERBOARD = sql_file("leaderboard")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One LLM's values of one metric in one window, in the metric's unit; None: too few values to tell."""
+
+    metric_name: str
+    llm_name: str
+    company_name: str
+    provider: str
+    runs: int
+    n: int
+    mean: float
+    ci_low: float | None
+    ci_high: float | None
+    stddev: float | None
+    min: float
+    max: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    last_measured: datetime
+
+
+def read(
+    conn: Connection, *, metric_names: list[str], window: str, source: str, workload_id: int
+) -> list[Row]:
+    """The rows of the asked metrics, in no order."""
+    arguments = {
+        "metric_names": metric_names,
+        "window": window,
+        "source": source,
+        "workload_id": workload_id,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute(LEADERBOARD, arguments)
+        return [Row(*values) for values in cursor.fetchall()]

@@ -1,0 +1,127 @@
+"""What is old enough to go: whole partitions of points, hourly rollups, and the rollups of single runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from psycopg2 import sql
+
+from webapp.store import Connection
+
+# Held by whoever drops and deletes, for as long as the connection lives.
+RETENTION_LOCK = 7_205_004
+# How long a partition waits for its readers. They, and all others, go on meanwhile.
+LOCK_TIMEOUT = "5s"
+BATCH_ROWS = 5_000
+# On a partition that is on its way out, so that one that somebody else has detached, to keep it, is kept.
+EXPIRED = "expired: llm-benchmark drops it"
+
+PARTITIONS = """
+SELECT
+    relname,
+    CASE
+        WHEN inhdetachpending IS NULL THEN 'detached'
+        WHEN inhdetachpending THEN 'detaching'
+        ELSE 'attached'
+    END
+FROM pg_class
+LEFT JOIN pg_inherits ON inhrelid = pg_class.oid AND inhparent = 'points'::regclass
+WHERE relkind = 'r'
+  AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'points'::regclass)
+  AND relname ~ '^points_[0-9]{8}$'
+  AND relname < %s
+  AND (inhrelid IS NOT NULL OR obj_description(pg_class.oid, 'pg_class') = %s)
+ORDER BY inhdetachpending IS NOT TRUE, relname
+"""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A day of points that may go, and how far it has gone: attached, detaching or detached."""
+
+    name: str
+    state: str
+
+
+@contextmanager
+def turn(conn: Connection) -> Iterator[bool]:
+    """Whether this connection may drop and delete until the block ends; False if another one does.
+
+    Within the block each statement commits by itself. No transaction may be open at either end.
+    """
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (RETENTION_LOCK,))
+        (mine,) = cursor.fetchone()
+        try:
+            yield mine
+        finally:
+            if mine and not conn.closed:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", (RETENTION_LOCK,))
+            if not conn.closed:
+                conn.autocommit = False
+
+
+def expired_partitions(conn: Connection, before: date) -> list[Partition]:
+    """The partitions of the days before that day, what was begun first."""
+    with conn.cursor() as cursor:
+        cursor.execute(PARTITIONS, (f"points_{before:%Y%m%d}", EXPIRED))
+        return [Partition(*row) for row in cursor.fetchall()]
+
+
+def drop(conn: Connection, partition: Partition) -> None:
+    """Detach the partition while everyone else goes on, then drop it; goes on where an earlier call ended.
+
+    Only in one's turn. Raises psycopg2.errors.LockNotAvailable if someone reads it for too long.
+    """
+    name = sql.Identifier(partition.name)
+    detach = sql.SQL("ALTER TABLE points DETACH PARTITION {} {}")
+    with conn.cursor() as cursor:
+        cursor.execute("SET lock_timeout = %s", (LOCK_TIMEOUT,))
+        if partition.state == "attached":
+            cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(EXPIRED)))
+            cursor.execute(detach.format(name, sql.SQL("CONCURRENTLY")))
+        elif partition.state == "detaching":
+            cursor.execute(detach.format(name, sql.SQL("FINALIZE")))
+        cursor.execute(sql.SQL("DROP TABLE {}").format(name))
+
+
+def delete_hours(conn: Connection, before: datetime) -> int:
+    """Delete a batch of the hourly rollups that end by then; return how many, 0 when none is left."""
+    return _delete(
+        conn,
+        """
+        DELETE FROM period_rollups WHERE ctid IN (
+            SELECT ctid FROM period_rollups
+            WHERE period = 'hour' AND starts_at <= %s - interval '1 hour'
+            LIMIT %s FOR UPDATE SKIP LOCKED
+        )
+        """,
+        before,
+    )
+
+
+def delete_run_rollups(conn: Connection, before: datetime) -> int:
+    """Delete a batch of the rollups of shown runs of slots before then; return how many, 0 when none is left.
+
+    Those of runs that no generation shows yet stay: hours, days and windows have still to be made of them.
+    """
+    return _delete(
+        conn,
+        """
+        DELETE FROM rollups WHERE ctid IN (
+            SELECT rollups.ctid FROM rollups
+            JOIN runs ON runs.id = rollups.run_id
+            WHERE runs.slot < %s AND runs.generation IS NOT NULL
+            LIMIT %s FOR UPDATE OF rollups SKIP LOCKED
+        )
+        """,
+        before,
+    )
+
+
+def _delete(conn: Connection, statement: str, before: datetime) -> int:
+    with conn.cursor() as cursor:
+        cursor.execute(statement, (before, BATCH_ROWS))
+        return cursor.rowcount

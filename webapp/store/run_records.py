@@ -1,0 +1,57 @@
+"""Runs as records to look at: what ran, when, and how it ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.store import Connection, sql_file
+
+RUN_RECORDS = sql_file("run_records")
+STATUSES = ("running", "finished", "failed")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One LLM's run; `duration_s` is its last attempt's, None while that goes on."""
+
+    id: int
+    job_id: str
+    source: str
+    workload: str
+    llm_name: str
+    slot: datetime
+    status: str
+    attempts: int
+    started_at: datetime
+    finished_at: datetime | None
+    duration_s: float | None
+    points: int | None
+    error: str | None
+    generation: int | None
+
+
+def read(  # noqa: PLR0913  (each is a filter)
+    conn: Connection,
+    *,
+    limit: int | None = None,
+    run_id: int | None = None,
+    before: int | None = None,
+    status: str | None = None,
+    source: str | None = None,
+    workload_id: int | None = None,
+    llm_id: int | None = None,
+    job_id: str | None = None,
+) -> list[RunRecord]:
+    """The runs that fit all that is given, newest first; `before` leaves out that id and all above it."""
+    arguments = {
+        "limit": limit,
+        "run_id": run_id,
+        "before": before,
+        "status": status,
+        "source": source,
+        "workload_id": workload_id,
+        "llm_id": llm_id,
+        "job_id": job_id,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute(RUN_RECORDS, arguments)
+        return [RunRecord(*row) for row in cursor.fetchall()]

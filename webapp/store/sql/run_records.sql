@@ -1,0 +1,29 @@
+-- Runs that fit all the given filters, newest first. A filter that is NULL is a constant to the planner and
+-- drops out, so a page costs its own rows: by the primary key, or by the index on job ids.
+SELECT
+    runs.id,
+    runs.job_id,
+    runs.source,
+    workloads.name AS workload,
+    llms.name AS llm_name,
+    runs.slot,
+    runs.status,
+    runs.attempts,
+    runs.started_at,
+    runs.finished_at,
+    extract(epoch FROM runs.finished_at - runs.started_at)::float8 AS duration_s,
+    runs.points,
+    runs.error,
+    runs.generation
+FROM runs
+JOIN workloads ON workloads.id = runs.workload_id
+JOIN llms ON llms.id = runs.llm_id
+WHERE (%(run_id)s IS NULL OR runs.id = %(run_id)s)
+  AND (%(before)s IS NULL OR runs.id < %(before)s)
+  AND (%(status)s IS NULL OR runs.status = %(status)s)
+  AND (%(source)s IS NULL OR runs.source = %(source)s)
+  AND (%(workload_id)s IS NULL OR runs.workload_id = %(workload_id)s)
+  AND (%(llm_id)s IS NULL OR runs.llm_id = %(llm_id)s)
+  AND (%(job_id)s IS NULL OR runs.job_id = %(job_id)s)
+ORDER BY runs.id DESC
+LIMIT %(limit)s

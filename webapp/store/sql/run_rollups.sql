@@ -1,0 +1,21 @@
+-- The rollups of runs, each as if merged from one; the reader adds which runs.
+SELECT
+    runs.source,
+    runs.workload_id,
+    runs.llm_id,
+    rollups.metric_id,
+    runs.slot AS oldest,
+    runs.slot AS newest,
+    1::bigint AS runs,
+    rollups.n,
+    rollups.mean,
+    rollups.m2,
+    rollups.min,
+    rollups.max,
+    rollups.n::double precision ^ 2 AS run_weight,
+    rollups.mean AS run_mean,
+    0::double precision AS run_m2,
+    rollups.buckets,
+    rollups.counts
+FROM runs
+JOIN rollups ON rollups.run_id = runs.id
