@@ -12,7 +12,7 @@ from rq import get_current_job
 from jobs.lock import renewed_lock
 from jobs.simulate import simulate
 from webapp import generation
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, points, rollups, runs, views
@@ -70,7 +70,7 @@ def _store(
 
     def encoded() -> Iterator[bytes]:
         for run in claimed:
-            for metric in METRICS:
+            for metric in CONTRACT_METRICS:
                 values = simulate(run.llm_name, metric, settings.seed, settings.points_per_run)
                 summaries.append(Rollup.of(run.id, metric.id, values))
                 yield points.encode(slot, run.id, metric.id, values)
