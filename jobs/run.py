@@ -13,7 +13,7 @@ from jobs.attempt import claimed, finish
 from jobs.lock import renewed_lock
 from jobs.simulate import simulate
 from webapp import generation
-from webapp.metrics import METRICS, Metric
+from webapp.metrics import CONTRACT_METRICS, Metric
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, views
@@ -48,7 +48,7 @@ def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str)
 
 def _simulated(runs: list[ClaimedRun], settings: Settings) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
     for run in runs:
-        for metric in METRICS:
+        for metric in CONTRACT_METRICS:
             yield run, metric, simulate(run.llm_name, metric, settings.seed, settings.points_per_run)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from bench.harness import Row, compare, seconds
 from jobs.run import fill_slot, show_new_runs
 from jobs.simulate import simulate
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, points
@@ -49,7 +49,7 @@ def encoded(settings: Settings) -> list[bytes]:
     return [
         points.encode(START, 0, metric.id, simulate(llm, metric, settings.seed, settings.points_per_run))
         for llm in LLMS
-        for metric in METRICS
+        for metric in CONTRACT_METRICS
     ]
 
 
