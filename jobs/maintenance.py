@@ -46,6 +46,7 @@ def maintain(conn: Connection, settings: Settings, now: datetime) -> None:
             before = now - timedelta(days=settings.rollup_retention_days)
             _delete_all(conn, retention.delete_hours, before, "hourly rollups")
             _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
+            _delete_all(conn, retention.delete_harness_errors, before, "self-checks")
 
 
 def _drop_days(conn: Connection, before: datetime) -> None:

@@ -11,13 +11,13 @@ from rq import Retry, get_current_job
 from jobs.attempt import claimed
 from jobs.lock import BusyError, renewed_lock
 from jobs.measure.client import measure_level
-from jobs.measure.declare import declare
+from jobs.measure.declare import declare, refuse_changed
 from jobs.measure.give_up import GiveUp
 from jobs.measure.store import store
 from jobs.measure.workload import Endpoint
 from jobs.run import show_new_runs
 from webapp.benchmark_file import read_benchmark_file
-from webapp.measurements import Measurement
+from webapp.measurements import Measurement, definition
 from webapp.redis import impatient_redis
 from webapp.settings import Settings, secret_variable
 from webapp.store import Connection, connect
@@ -45,9 +45,11 @@ def run_measurement(llm: str, workload: str, slot: int) -> Retry | None:
     job = get_current_job()
     measurement = _named(settings, llm, workload)
     try:
-        with renewed_lock(redis, f"endpoint-{measurement.server}", wait=False):
-            with closing(connect(settings)) as conn:
-                fill_slot(conn, settings, redis, measurement, slot, job.id if job else "by-hand")
+        with (
+            renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),
+            closing(connect(settings)) as conn,
+        ):
+            fill_slot(conn, settings, redis, measurement, slot, job.id if job else "by-hand")
     except BusyError as busy:
         logger.info("%s by %s waits: %s", llm, workload, busy)
         return Retry(max=BUSY_TIMES, interval=BUSY_SECONDS)
@@ -69,16 +71,21 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
         llm=measurement.llm,
     ) as attempt:
         if attempt.runs:
-            # Prompts of a slot are unlike those of every other, which the endpoint's cache may know.
-            asks = replace(measurement.asks, seed=slot)
-            give_up = GiveUp(asks.timeout_s)
+            refuse_changed(conn, measurement.workload, definition(measurement.asks, measurement.load))
+            give_up = GiveUp(measurement.asks.timeout_s)
             result = measure_level(
-                _endpoint(measurement), asks, measurement.load, on_progress=give_up.watch, stop=give_up
+                _endpoint(measurement),
+                measurement.asks,
+                measurement.load,
+                on_progress=give_up.watch,
+                stop=give_up,
             )
-            failure = store(conn, attempt, asks, result)
+            failure = store(conn, attempt, measurement.asks, result)
             if failure:
                 raise MeasurementError(failure)
-            logger.info("%s by %s: measured slot %s", measurement.llm, measurement.workload, moment.isoformat())
+            logger.info(
+                "%s by %s: measured slot %s", measurement.llm, measurement.workload, moment.isoformat()
+            )
     show_new_runs(conn, redis)
 
 

@@ -1,4 +1,4 @@
-"""A measured level on its way into the database: requests, then points and rollups by the one path of all runs."""
+"""A measured level on its way into the database: requests, then points and rollups as of any other run."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ def store(conn: Connection, attempt: Attempt, asks: Workload, result: LevelResul
     """Write the level's requests, and how it ended, for the attempt's one run, and commit all of it at once.
 
     A level without a single answer is a failed run, one that is not valid an invalid run: both keep their
-    requests and get no points, so no ranking sees them. Returns the failure, None if there is none; nothing is
-    written if a newer attempt has taken over.
+    requests and get no points, so no ranking sees them. Returns the failure, None if there is none; writes
+    nothing if a newer attempt has taken over.
     """
     if not attempt.hold(conn):
         return None
     (run,) = attempt.runs
-    load = result.load.name
-    rows = (_request(record, load, result.start_ns) for record in result.records)
+    level = result.load.name
+    rows = (_request(record, level, result.start_ns) for record in result.records)
     requests.replace(conn, attempt.slot, run.id, rows)
     runs.describe(conn, run, summary(asks, result))
     failure = _failure(result)
@@ -43,7 +43,7 @@ def store(conn: Connection, attempt: Attempt, asks: Workload, result: LevelResul
 
 
 def derive_again(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
-    """The values by metric of a stored run, derived from its requests; LookupError if there is no such run."""
+    """The values by metric of a stored run, derived from its requests; LookupError if it was not measured."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT slot, measurement FROM runs WHERE id = %s", (run_id,))
         found = cursor.fetchone()
@@ -58,7 +58,7 @@ def summary(asks: Workload, result: LevelResult) -> dict[str, Any]:
     """What is known of a level as a whole; with its requests, all that its metrics are derived from."""
     measured = [record for record in result.records if not record.warmup]
     return {
-        "load": result.load.name,
+        "level": result.load.name,
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
         "requests": len(measured),
@@ -84,14 +84,16 @@ def _failure(result: LevelResult) -> str | None:
     return f"all {len(asked)} requests failed ({named}); the first with: {detail}"
 
 
-def _by_metric(run: ClaimedRun, values: dict[str, np.ndarray]) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
+def _by_metric(
+    run: ClaimedRun, values: dict[str, np.ndarray]
+) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
     for metric in METRICS:
         if len(values.get(metric.name, ())):
             yield run, metric, values[metric.name]
 
 
-def _request(record: Record, load: str, start_ns: int) -> Request:
-    """The record as a row; its moments count from the level's start, since the clock is this machine's own."""
+def _request(record: Record, level: str, start_ns: int) -> Request:
+    """The record as a row; its moments count from the level's start, not from the clock's own zero."""
 
     def since_start(moment: int | None) -> int | None:
         return None if moment is None else moment - start_ns
@@ -99,7 +101,7 @@ def _request(record: Record, load: str, start_ns: int) -> Request:
     return Request(
         number=record.index,
         warmup=record.warmup,
-        load=load,
+        level=level,
         intended_ns=record.intended_ns - start_ns,
         sent_ns=record.sent_ns - start_ns,
         connect_ns=record.connect_ns,
@@ -120,5 +122,7 @@ def _request(record: Record, load: str, start_ns: int) -> Request:
 
 
 def _record(request: Request) -> Record:
-    kept = {name: value for name, value in vars(request).items() if name not in ("number", "load", "http_status")}
+    kept = {
+        name: value for name, value in vars(request).items() if name not in ("number", "level", "http_status")
+    }
     return Record(index=request.number, status=request.http_status, **kept)

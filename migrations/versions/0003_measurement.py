@@ -78,7 +78,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.BigInteger, primary_key=True),
         sa.Column("number", sa.Integer, primary_key=True),
         sa.Column("warmup", sa.Boolean, nullable=False),
-        sa.Column("load", sa.Text, nullable=False),
+        sa.Column("level", sa.Text, nullable=False),
         sa.Column("intended_ns", sa.BigInteger, nullable=False),
         sa.Column("sent_ns", sa.BigInteger, nullable=False),
         sa.Column("connect_ns", sa.BigInteger, nullable=False),

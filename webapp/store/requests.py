@@ -19,7 +19,7 @@ class Request:
 
     number: int
     warmup: bool
-    load: str
+    level: str
     intended_ns: int
     sent_ns: int
     connect_ns: int

@@ -126,6 +126,19 @@ def delete_run_rollups(conn: Connection, before: datetime) -> int:
     )
 
 
+def delete_harness_errors(conn: Connection, before: datetime) -> int:
+    """Delete a batch of the self-checks of slots before then; return how many, 0 when none is left."""
+    return _delete(
+        conn,
+        """
+        DELETE FROM harness_errors WHERE ctid IN (
+            SELECT ctid FROM harness_errors WHERE slot < %s LIMIT %s FOR UPDATE SKIP LOCKED
+        )
+        """,
+        before,
+    )
+
+
 def _delete(conn: Connection, statement: str, before: datetime) -> int:
     with conn.cursor() as cursor:
         cursor.execute(statement, (before, BATCH_ROWS))
