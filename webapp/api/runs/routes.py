@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, current_app
 from redis import Redis, RedisError
-from werkzeug.exceptions import NotFound, UnprocessableEntity
+from werkzeug.exceptions import NotFound
 
 from jobs.by_hand import job_status, request_measurement, request_simulation
 from webapp.api.common import (
@@ -88,20 +88,21 @@ def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
     "The job, which waits in the queue",
     errors={
         400: "The body is not JSON",
+        404: "The benchmark file declares no such measurement",
         413: "The body is too large",
         415: "The body is not called JSON by its Content-Type",
     },
 )
-def request_run(new: dict[str, str]) -> Response:
+def request_run(new: dict[str, dict[str, str]]) -> Response:
     """Ask for a run now.
 
-    Without a body it simulates for this very second; with llm and workload it measures, as the benchmark file
+    Without a body it simulates for this very second; with `measure` it measures what the benchmark file
     declares. While one that was asked for so still waits in the queue, the answer is that one.
     """
     settings = current_app.extensions["settings"]
     job_id = (
-        request_measurement(_redis(), settings, _declared(**new))
-        if new
+        request_measurement(_redis(), settings, _declared(**new["measure"]))
+        if "measure" in new
         else request_simulation(_redis(), settings)
     )
     response = json_response(_job(job_id), 202)
@@ -113,7 +114,7 @@ def _declared(llm: str, workload: str) -> Measurement:
     for measurement in current_app.extensions["measurements"]:
         if (measurement.llm, measurement.workload) == (llm, workload):
             return measurement
-    raise UnprocessableEntity(
+    raise NotFound(
         f"llm={shown(llm)}, workload={shown(workload)}: the benchmark file declares no such measurement"
     )
 

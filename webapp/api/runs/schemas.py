@@ -1,8 +1,6 @@
 """What is asked of the runs and what they answer."""
 
-from typing import Any
-
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validate
 
 from jobs.by_hand import STATUSES as JOB_STATUSES
 from jobs.measure.record import ERROR_CLASSES
@@ -43,24 +41,25 @@ class RunsQuery(Schema):
     cursor = whole_filter(1, LARGEST_ID, None, "`next` of the page before; the newest if left out", 1234)
 
 
-class NewRunSchema(Schema):
-    """What to run: a measurement that the benchmark file declares, or, if nothing is said, a simulation."""
+class DeclaredSchema(Schema):
+    """A measurement that the benchmark file declares."""
 
     llm = fields.String(
+        required=True,
         validate=validate.Length(1, LONGEST_NAME),
-        metadata={"description": "The LLM to measure", "example": "Llama 3.1 8B on vLLM"},
+        metadata={"description": "The LLM's name", "example": "Llama 3.1 8B on vLLM"},
     )
     workload = fields.String(
+        required=True,
         validate=validate.Length(1, LONGEST_NAME),
-        metadata={"description": "The workload and level to measure it by", "example": "chat@c8"},
+        metadata={"description": "The workload's name with the level", "example": "chat@c8"},
     )
 
-    @validates_schema
-    def check_both(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """One without the other says nothing."""
-        if len(data) == 1:
-            (missing,) = {"llm", "workload"} - set(data)
-            raise ValidationError("must be given with the other of llm and workload", missing)
+
+class NewRunSchema(Schema):
+    """What to run: a measurement or, if nothing is said, a simulation."""
+
+    measure = fields.Nested(DeclaredSchema)
 
 
 class SendLagSchema(Schema):
@@ -106,6 +105,18 @@ class MeasurementSchema(Schema):
     )
 
 
+MEASUREMENT_EXAMPLE = {
+    "level": "concurrency 8",
+    "started_at": "2026-11-24T12:00:00.010000+00:00",
+    "duration_s": 12.5,
+    "requests": 100,
+    "errors": {"timeout": 2},
+    "client_cpu_s": 0.3,
+    "send_lag_ms": {"p50": 0.1, "p99": 0.8, "max": 2.4},
+    "slo": {"ttft": 0.5},
+}
+
+
 class RunSchema(Schema):
     """One LLM's run."""
 
@@ -141,7 +152,10 @@ class RunSchema(Schema):
         MeasurementSchema,
         required=True,
         allow_none=True,
-        metadata={"description": "Of a measured run, once it has ended; null of any other"},
+        metadata={
+            "description": "Of a measured run, once it has ended; null of any other",
+            "example": MEASUREMENT_EXAMPLE,
+        },
     )
 
 
