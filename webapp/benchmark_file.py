@@ -25,7 +25,7 @@ NAME = validate.Regexp(
 VARIABLE = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
 )
-UNKNOWN = {"unknown": "there is no such field; there are {known}"}
+NO_SUCH_FIELD = "there is no such field"
 
 
 class BenchmarkFileError(SettingsError):
@@ -104,14 +104,14 @@ def _check_url(url: str) -> None:
 
 
 class _Schema(Schema):
-    error_messages = UNKNOWN
+    error_messages = {"unknown": NO_SUCH_FIELD}  # noqa: RUF012  (marshmallow's own way)
 
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
         """Say of an unknown field which ones there are."""
-        known = ", ".join(self.fields)
+        known = f"{NO_SUCH_FIELD}; there are {', '.join(self.fields)}"
         for messages in error.messages.values() if isinstance(error.messages, dict) else ():
-            if isinstance(messages, list):
-                messages[:] = [str(message).replace("{known}", known) for message in messages]
+            if messages == [NO_SUCH_FIELD]:
+                messages[:] = [known]
 
 
 class LLMSchema(_Schema):
@@ -276,7 +276,10 @@ def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
 
 def _faults(path: Path, document: Document, error: ValidationError) -> list[str]:
     found = sorted(_flat(error.messages, ()), key=lambda fault: document.line(fault[0]))
-    return [f"{path}:{document.line(where)}: {_shown(document, where)}{message}" for where, message in found]
+    return [
+        f"{path}:{document.line(where)}: {_shown(document, where, message)}{message}"
+        for where, message in found
+    ]
 
 
 def _flat(messages: Any, path: YAMLPath) -> Iterator[tuple[YAMLPath, str]]:
@@ -289,11 +292,12 @@ def _flat(messages: Any, path: YAMLPath) -> Iterator[tuple[YAMLPath, str]]:
             yield path, str(message)[:1].lower() + str(message)[1:]
 
 
-def _shown(document: Document, path: YAMLPath) -> str:
+def _shown(document: Document, path: YAMLPath, message: str) -> str:
     """Such as `llms[0].base_url='x': `; a value that may be a secret is left out."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value = document.value(path)
-    if "key" in name or isinstance(value, dict | list) or value is None:
+    secret = "key" in name or message.startswith(NO_SUCH_FIELD)
+    if secret or isinstance(value, dict | list) or value is None:
         return f"{name}: " if name else ""
     text = repr(value)
     return f"{name}={text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '...'}: "
