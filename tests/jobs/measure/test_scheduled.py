@@ -1,6 +1,7 @@
 """Endpoints measured by the schedule: real mock servers, scheduler, workers and database."""
 
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 
@@ -122,11 +123,12 @@ def test_no_endpoint_is_measured_twice_at_once_and_no_run_is_lost(
     until(lambda: slots(conn, "Shared") == [slot] * 3, 60)
     runs = query(
         conn,
-        "SELECT measurement->>'started_at', (measurement->>'duration_s')::float8, attempts FROM runs ORDER BY 1",
+        "SELECT measurement->>'started_at', (measurement->>'duration_s')::float8, attempts"
+        " FROM runs ORDER BY 1",
     )
     assert [attempts for *_, attempts in runs] == [1, 1, 1]
     times = [(datetime.fromisoformat(start).timestamp(), duration) for start, duration, _ in runs]
-    for (start, duration), (next_start, _) in zip(times, times[1:], strict=False):
+    for (start, duration), (next_start, _) in pairwise(times):
         assert start + duration <= next_start
 
 
