@@ -24,9 +24,10 @@ class Delta(msgspec.Struct, gc=False):
 
     def size(self) -> int:
         """Roughly how much text it holds; 0: no token."""
-        texts = (self.content, self.reasoning_content, self.reasoning, self.refusal)
-        size = sum(len(text) for text in texts if text)
-        return size + sum(len(call) for call in self.tool_calls) if self.tool_calls else size
+        if self.content:
+            return len(self.content)
+        others = (self.reasoning_content, self.reasoning, self.refusal, *(self.tool_calls or ()))
+        return sum(len(text) for text in others if text)
 
 
 class Choice(msgspec.Struct, gc=False):

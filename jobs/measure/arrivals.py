@@ -29,9 +29,10 @@ def starts(load: Load, seed: int) -> np.ndarray:
 
 
 def _arrivals(load: Load, seed: int, n: int) -> np.ndarray:
+    mean_gap = 1 / (load.rate or 1)
     if load.arrival == "constant":
-        return np.arange(n) / load.rate
-    gaps = np.random.default_rng(seed).exponential(1 / (load.rate or 1), n)
+        return np.arange(n) * mean_gap
+    gaps = np.random.default_rng(seed).exponential(mean_gap, n)
     return np.cumsum(gaps) - gaps[0]
 
 

@@ -5,13 +5,9 @@ a line that begins with a colon is a comment; the data of several lines is joine
 the response leaves without its blank line is kept here, since some servers end so.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-# A line's end and the blank line after it; atomic, so that a CRLF never counts as two ends.
-EVENT_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
-LINE_END = re.compile(rb"\r\n|\n|\r")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -21,26 +17,36 @@ def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, 
     Parts may be cut anywhere, within a character or a line's end.
     """
     body = b"".join(parts)
+    if b"\r" in body:
+        parts = list(_with_plain_line_ends(parts))
+        body = b"".join(parts)
     ends = list(accumulate(map(len, parts)))
-    at = begin = len(BYTE_ORDER_MARK) if body.startswith(BYTE_ORDER_MARK) else 0
-    part = 0
-    for end in EVENT_END.finditer(body, at):
-        data = _data(body[begin : end.start()])
-        begin = end.end()
-        while ends[part] < begin:
+    text = body.removeprefix(BYTE_ORDER_MARK)
+    *blocks, rest = text.split(b"\n\n")
+    at, part = len(body) - len(text), 0
+    for block in blocks:
+        at += len(block) + 2
+        while ends[part] < at:
             part += 1
+        data = block[6:] if block.startswith(b"data: ") and b"\n" not in block else _data(block)
         if data:
             yield times[part], data
-    data = _data(body[begin:])
-    if data:
+    if data := _data(rest):
         yield times[-1], data
 
 
+def _with_plain_line_ends(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The parts with LF for each line's end; a CR at a part's end waits for the LF that may follow it."""
+    held = b""
+    for part in parts:
+        whole = held + part
+        held = b"\r" if whole.endswith(b"\r") else b""
+        yield whole[: len(whole) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 def _data(block: bytes) -> bytes:
-    if block.startswith(b"data: ") and b"\n" not in block and b"\r" not in block:
-        return block[6:]
     lines = []
-    for line in LINE_END.split(block):
+    for line in block.split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
             lines.append(value[1:] if value.startswith(b" ") else value)
