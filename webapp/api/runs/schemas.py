@@ -74,7 +74,9 @@ class MeasurementSchema(Schema):
     """What is known of a measured run as a whole."""
 
     level = text("The load that was put on the endpoint", "concurrency 8")
-    started_at = timestamp("When the first measured request was meant to be sent")
+    started_at = text(
+        "When the first measured request was meant to be sent, in UTC", "2026-11-24T12:00:00.010000+00:00"
+    )
     duration_s = fields.Float(
         required=True,
         metadata={"description": "From then to the end of the last, in seconds", "example": 12.5},
