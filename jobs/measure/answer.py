@@ -14,7 +14,7 @@ DONE = b"[DONE]"
 
 
 class Delta(msgspec.Struct, gc=False):
-    """The news of a chat chunk; vLLM and SGLang call the reasoning by the one name, OpenRouter by the other."""
+    """The news of a chat chunk; servers call the reasoning by the one name or the other."""
 
     content: str | None = None
     reasoning_content: str | None = None

@@ -1,4 +1,4 @@
-"""One load level, from its plan to its records."""
+"""The client: sends what a load's plan says, and keeps what comes."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ from jobs.measure.workload import Endpoint, Load, Workload
 
 TICK_S = 0.1
 # What came stays unread, so that reading it takes no time from measuring, until it is so much.
-MOST_UNREAD = 256 << 20
+MOST_UNREAD = 128 << 20
 # A stream whose request failed waits so long before its next one, doubled with each failure on end.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 START_NS = 5_000_000  # from the plan to its first moment
@@ -89,34 +89,35 @@ class Client:
 
     def run(
         self,
-        begin_ns: int | None = None,
+        begin: Callable[[], int] = lambda: monotonic_ns() + START_NS,
         on_progress: Callable[[Progress], None] | None = None,
         stop: Stop | None = None,
     ) -> Taken:
-        """Do it; the plan begins at `begin_ns`, which should lie ahead, by default at once."""
+        """Do it; `begin` is asked when all is ready and says at which moment, soon, the plan begins."""
         gc.collect()
         gc.freeze()
         gc.disable()
         try:
-            return uvloop.run(self._run(begin_ns, on_progress, stop))
+            return uvloop.run(self._run(begin, on_progress, stop))
         finally:
             gc.enable()
             gc.unfreeze()
 
     async def _run(
-        self, begin_ns: int | None, on_progress: Callable[[Progress], None] | None, stop: Stop | None
+        self, begin: Callable[[], int], on_progress: Callable[[Progress], None] | None, stop: Stop | None
     ) -> Taken:
         loop = asyncio.get_running_loop()
         await self._connect_ahead()
         self._over = loop.create_future()
         self._alarm = Alarm(loop, self._begin_what_is_due)
-        self._begin_ns = begin_ns or monotonic_ns() + START_NS
+        self._begin_ns = begin()
         self._plan = deque(self._begin_ns + start for start in self._share.starts)
         started_at = datetime.fromtimestamp(time.time() + (self._begin_ns - monotonic_ns()) / SECOND_NS, UTC)
         busy, begun = time.process_time(), monotonic_ns()
-        self._alarm.set(self._plan[0])
         watch = loop.create_task(self._watch(on_progress, stop))
-        await self._over
+        if self._plan:
+            self._alarm.set(self._plan[0])
+            await self._over
         busy_s, lasted_s = time.process_time() - busy, (monotonic_ns() - begun) / SECOND_NS
         watch.cancel()
         self._alarm.close()

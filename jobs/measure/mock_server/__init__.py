@@ -1,1 +1,1 @@
-"""An OpenAI-compatible server without an LLM, whose times are known: to try, test and check measuring with."""
+"""An OpenAI-compatible server without an LLM, whose times are known: to try and check measuring with."""

@@ -7,7 +7,8 @@ from typing import Any
 from jobs.measure.mock_server.behaviour import Behaviour
 
 CREATED = 1_700_000_000
-WORDS = " the answer of a mock server is made of words that mean nothing and come on time".split(" ")[1:]
+TEXT = "the answer of a mock server is made of words that mean nothing and come on time"
+WORDS = TEXT.split()
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"transfer-encoding: chunked\r\n\r\n"
@@ -73,7 +74,9 @@ def plain(status: int, content: Any, *headers: str) -> bytes:
 def refusal(status: int, message: str, *headers: str) -> bytes:
     """An error in OpenAI's shape."""
     return plain(
-        status, {"error": {"message": message, "type": REASONS[status], "param": None, "code": None}}, *headers
+        status,
+        {"error": {"message": message, "type": REASONS[status], "param": None, "code": None}},
+        *headers,
     )
 
 

@@ -79,7 +79,9 @@ class Dice:
     @property
     def is_steady(self) -> bool:
         """Whether all requests of one length have the same moments."""
-        return not (self._behaviour.ttft_std or self._behaviour.itl_std or self._behaviour.slowdown_per_stream)
+        return not (
+            self._behaviour.ttft_std or self._behaviour.itl_std or self._behaviour.slowdown_per_stream
+        )
 
     def _spread(self, mean: float, deviation: float) -> float:
         return max(0.0, self._random.gauss(mean, deviation)) if deviation else mean

@@ -18,6 +18,7 @@ from jobs.measure.mock_server.behaviour import Behaviour, Dice
 
 UNASKED_TOKENS = 64
 MODEL = "mock"
+MODEL_CARD = {"id": MODEL, "object": "model", "created": 0, "owned_by": "mock"}
 
 
 class StreamOptions(msgspec.Struct):
@@ -121,7 +122,9 @@ class MockServer:
             connection.write(refusal(500, "the mock server fails as it was told"))
             return
         if fate == "rate_limit":
-            connection.write(refusal(429, "the mock server is asked too often, it was told", "retry-after: 1"))
+            connection.write(
+                refusal(429, "the mock server is asked too often, it was told", "retry-after: 1")
+            )
             return
         self.streams += 1
         answer = self._build(self._kind(api, request))
@@ -230,8 +233,7 @@ class Connection(asyncio.Protocol):
         elif not self._server.is_allowed(self._authorization):
             self.write(refusal(401, "the API key is missing or wrong"))
         elif path == b"/v1/models":
-            self.write(plain(200, {"object": "list", "data": [{"id": MODEL, "object": "model",
-                                                               "created": 0, "owned_by": "mock"}]}))  # fmt: skip
+            self.write(plain(200, {"object": "list", "data": [MODEL_CARD]}))
         elif path not in (b"/v1/chat/completions", b"/v1/completions"):
             self.write(refusal(404, "there are /v1/chat/completions, /v1/completions, /v1/models, /health"))
         elif method != b"POST":
