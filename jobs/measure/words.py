@@ -1,6 +1,6 @@
 """Words that nearly every tokenizer takes as one token each when a blank stands before them."""
 
-WORDS = """
+TEXT = """
 about above after again against air all almost along also always am among an and animal another answer any
 appear are area arm around art as ask at away back bad ball bank base be beautiful bed been before began begin
 behind being best better between big bird black blue board boat body book both box boy bring brother brown
@@ -24,4 +24,5 @@ member men metal method middle might mile milk million mind minute miss modern m
 morning most mother mountain mouth move much music must my name nation nature near need never new next
 night nine no noise none nor north nose not note nothing notice now number object ocean of off offer office
 often oil old on once one only open or order other our out outside over own page pain paint pair paper part
-""".split()
+"""
+WORDS = TEXT.split()
