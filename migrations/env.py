@@ -14,7 +14,7 @@ MIGRATION_LOCK = 7_205_001
 
 def is_ours(obj, name, type_, reflected, compare_to) -> bool:
     """Leave out the daily partitions, which the jobs make and drop, not the migrations."""
-    return not (type_ == "table" and re.fullmatch(r"points_\d{8}", name))
+    return not (type_ == "table" and re.fullmatch(r"(points|requests)_\d{8}", name))
 
 
 def run_migrations() -> None:

@@ -10,7 +10,7 @@ from jobs.simulate import simulate
 from webapp.metrics import CONTRACT_METRICS
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, points
+from webapp.store import Connection, connect, partitions, points
 
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
@@ -21,7 +21,7 @@ def measure(settings: Settings) -> list[Row]:
     redis = impatient_redis(settings)
     slots = (START + timedelta(minutes=number) for number in itertools.count())
     with closing(connect(settings)) as conn:
-        points.ensure_partitions(conn, START.date())
+        partitions.ensure(conn, START.date())
         prepared = encoded(settings)
 
         def whole_run() -> None:
