@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from jobs.measure.client import measure_level
 from jobs.measure.derive import derive
+from jobs.measure.level import measure_level
 from jobs.measure.mock_server.behaviour import Behaviour
 from jobs.measure.mock_server.process import beside
 from jobs.measure.workload import Endpoint, Load, Workload

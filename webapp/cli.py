@@ -50,7 +50,7 @@ class CommandsWithoutSettings(AppGroup):
 
 
 def app_without_settings(error: SettingsError) -> Flask:
-    """An app for `flask` alone, with the commands that need no settings; in anything else the process ends."""
+    """An app for `flask` alone, with the commands that need no settings; anything else ends the process."""
     context = click.get_current_context(silent=True)
     # Within one of Flask's own commands, as `flask db` or `flask run`, an app with settings is needed.
     if context is None or context.find_root().invoked_subcommand:

@@ -20,7 +20,7 @@ from webapp.metrics import METRICS, METRICS_BY_NAME
 QUANTILES = (50, 90, 95, 99)
 FIGURES = ("n", "mean", "stddev", "min", "max", *(f"p{quantile}" for quantile in QUANTILES))
 # A pipe has no width; no figure is to be cut there.
-PIPE_WIDTH = 120
+PIPE_WIDTH = 140
 
 
 def summary(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Any]:
@@ -41,9 +41,7 @@ def summary(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Any]:
         "client_cpu_s": result.client_cpu_s,
         "send_lag_ms": asdict(result.send_lag),
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
-        "metrics": {
-            metric.name: {"unit": metric.unit, **figures(values[metric.name])} for metric in METRICS
-        },
+        "metrics": {metric.name: {"unit": metric.unit, **figures(values[metric.name])} for metric in METRICS},
         "from_intended": {
             name: {"unit": METRICS_BY_NAME[name].unit, **figures(late)}
             for name, late in latencies_from_intended(result.records).items()
@@ -85,8 +83,8 @@ def as_tables(levels: Sequence[dict[str, Any]], console: Console) -> None:
     """Print a table for each level."""
     for level in levels:
         table = Table(title=_title(level), title_justify="left", title_style="bold")
-        table.add_column("metric")
-        table.add_column("unit")
+        table.add_column("metric", no_wrap=True)
+        table.add_column("unit", no_wrap=True)
         for figure in FIGURES:
             table.add_column(figure, justify="right")
         for name, told in level["metrics"].items():

@@ -10,9 +10,9 @@ from rq import Retry, get_current_job
 
 from jobs.attempt import claimed
 from jobs.lock import BusyError, renewed_lock
-from jobs.measure.client import measure_level
 from jobs.measure.declare import declare, refuse_changed
 from jobs.measure.give_up import GiveUp
+from jobs.measure.level import measure_level
 from jobs.measure.store import store
 from jobs.measure.workload import Endpoint
 from jobs.run import show_new_runs

@@ -7,8 +7,8 @@ behind being best better between big bird black blue board boat body book both b
 build building built business but buy by call came can car care carry case cat catch cause center certain
 change check child children church city class clean clear close cold color come common company complete
 contain control cook cool copy corn correct cost could count country course cover cross cry current cut dance
-dark day dead deal dear death decide deep degree design did die different difficult dinner direct do doctor does
-dog done door double doubt down draw dream dress drink drive drop dry during each ear early earth east
+dark day dead deal dear death decide deep degree design did die different difficult dinner direct do doctor
+does dog done door double doubt down draw dream dress drink drive drop dry during each ear early earth east
 easy eat edge effect egg eight either else end energy engine enough enter equal even evening ever every
 example experience eye face fact fair fall family famous far farm fast father favor fear feed feel feet
 few field fight figure fill final find fine finger finish fire first fish fit five flat floor flow
