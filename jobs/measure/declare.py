@@ -23,9 +23,7 @@ def declare(conn: Connection, settings: Settings, redis: Redis, measurement: Mea
     if llms.named(conn, measurement.llm) is None:
         _add(settings, redis, measurement)
     description = measurement.description or described(measurement.asks, measurement.load)
-    workloads.declare(
-        conn, measurement.workload, description, definition(measurement.asks, measurement.load)
-    )
+    workloads.declare(conn, measurement.workload, description, definition(measurement.asks, measurement.load))
     conn.commit()
 
 

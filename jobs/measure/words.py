@@ -1,14 +1,14 @@
 """Words that nearly every tokenizer takes as one token each when a blank stands before them."""
 
-WORDS = """
+TEXT = """
 about above after again against air all almost along also always am among an and animal another answer any
 appear are area arm around art as ask at away back bad ball bank base be beautiful bed been before began begin
 behind being best better between big bird black blue board boat body book both box boy bring brother brown
 build building built business but buy by call came can car care carry case cat catch cause center certain
 change check child children church city class clean clear close cold color come common company complete
 contain control cook cool copy corn correct cost could count country course cover cross cry current cut dance
-dark day dead deal dear death decide deep degree design did die different difficult dinner direct do doctor does
-dog done door double doubt down draw dream dress drink drive drop dry during each ear early earth east
+dark day dead deal dear death decide deep degree design did die different difficult dinner direct do doctor
+does dog done door double doubt down draw dream dress drink drive drop dry during each ear early earth east
 easy eat edge effect egg eight either else end energy engine enough enter equal even evening ever every
 example experience eye face fact fair fall family famous far farm fast father favor fear feed feel feet
 few field fight figure fill final find fine finger finish fire first fish fit five flat floor flow
@@ -24,4 +24,5 @@ member men metal method middle might mile milk million mind minute miss modern m
 morning most mother mountain mouth move much music must my name nation nature near need never new next
 night nine no noise none nor north nose not note nothing notice now number object ocean of off offer office
 often oil old on once one only open or order other our out outside over own page pain paint pair paper part
-""".split()
+"""
+WORDS = TEXT.split()
