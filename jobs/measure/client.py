@@ -207,14 +207,21 @@ class Client:
         record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
         request = self._build(index)
         try:
-            connection = await self._connection(record)
+            exchange = await self._exchange(request, record)
+            while exchange.is_stale:
+                exchange = await self._exchange(request, record)
         except DialError as error:
             record.sent_ns = record.end_ns = monotonic_ns()
             record.error, record.error_detail = error.failure, str(error)
             self._records.append(record)
             self._ended, self._failed = self._ended + 1, self._failed + 1
             return None
-        timeout_s = self._workload.timeout_s
+        self._keep(exchange, record)
+        return exchange
+
+    async def _exchange(self, request: bytes, record: Record) -> Exchange:
+        """Send the request on a connection and wait for the end; DialError if there is no connection."""
+        connection, timeout_s = await self._connection(record), self._workload.timeout_s
         answered = connection.ask(request)
         timer = asyncio.get_running_loop().call_later(
             timeout_s, connection.fail, "timeout", f"no end within {timeout_s:g} s"
@@ -226,7 +233,6 @@ class Client:
         timer.cancel()
         if connection.is_open:
             self._idle.append(connection)
-        self._keep(exchange, record)
         return exchange
 
     async def _connection(self, record: Record) -> Connection:

@@ -10,12 +10,13 @@ class Exchange:
     """A request that was sent, and what came back, not yet understood. Moments in ns, monotonic."""
 
     __slots__ = (
-        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns", "size", "status",
-        "times",
+        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "reused", "sent_ns", "size",
+        "status", "times",
     )  # fmt: skip
 
-    def __init__(self, sent_ns: int):
+    def __init__(self, sent_ns: int, reused: bool):
         self.sent_ns = sent_ns
+        self.reused = reused  # whether the connection had been asked before
         self.first_byte_ns: int | None = None
         self.end_ns = 0
         self.status: int | None = None
@@ -25,6 +26,11 @@ class Exchange:
         self.failure: str | None = None  # an error class, if the transfer itself failed
         self.detail: str | None = None
         self.size = 0  # of all parts, known at the end
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server had ended a kept connection before the request came, so that it saw none."""
+        return self.reused and self.failure == "connect"
 
     @property
     def looks_right(self) -> bool:
@@ -43,14 +49,16 @@ class Connection(asyncio.Protocol):
         self._now = 0
         self._framed = False  # whether the answer says where it ends
         self._headed = False
+        self._reused = False
         self.is_open = False
 
     def ask(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the answer has ended or failed, and never raises."""
         self._answered = asyncio.get_running_loop().create_future()
         self._framed = self._headed = False
-        self._exchange = Exchange(monotonic_ns())
+        self._exchange = Exchange(monotonic_ns(), self._reused)
         self._transport.write(request)  # type: ignore[union-attr]
+        self._reused = True
         return self._answered
 
     def fail(self, failure: str, detail: str) -> None:

@@ -8,8 +8,8 @@ WIDTH = 100
 
 # As found in the sources of vLLM 0.11 (vllm bench serve), GuideLLM 0.8 and AIPerf 0.13.
 HERE = {
-    "ttft": "The first chunk with content, reasoning or a tool call; a role alone is none. An answer without a"
-    " token has no ttft. Counted from the sending of the request on an open connection.",
+    "ttft": "The first chunk with content, reasoning or a tool call; a role alone is none. An answer without"
+    " a token has no ttft. Counted from the sending of the request on an open connection.",
     "tps": "Of each request. Tokens that came in one chunk with the first count as the first.",
     "e2e_latency": "Up to the last byte of the answer, after its last token.",
     "rps": "From the first measured request's planned sending to the end of the last one.",

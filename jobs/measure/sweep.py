@@ -11,7 +11,7 @@ MOST_ERRORS = 0.1
 
 
 def sweep(measure: Callable[[int], LevelResult]) -> Iterator[LevelResult]:
-    """Levels of 1, 2, 4, ... concurrent requests, up to the first that is not valid, fails or gains nothing."""
+    """Levels of 1, 2, 4, ... requests at once, up to the first that is not valid, fails or gains nothing."""
     best, concurrency = 0.0, 1
     while concurrency <= MOST_CONCURRENCY:
         result = measure(concurrency)
