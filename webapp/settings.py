@@ -26,6 +26,8 @@ T = TypeVar("T")
 class SettingsError(Exception):
     """One or more settings are unusable; `faults` has a line for each: name, value, what would be right."""
 
+    kind = "setting"
+
     def __init__(self, faults: list[str]):
         super().__init__("\n".join(faults))
         self.faults = faults
@@ -55,6 +57,8 @@ class Settings:
     rollup_retention_days: int  # of hourly rollups and those of runs; 0: for ever
     log_level: str
     log_format: str
+    benchmark_file: str  # what is measured, see `webapp.benchmark_file`; empty: nothing
+    self_check_interval: int  # seconds between measurements of the measuring itself; 0: none
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -83,6 +87,11 @@ def _environment() -> dict[str, str]:
         if not values.get(f"{server}_HOST"):
             values |= {name: value or "" for name, value in embedded.items() if name.startswith(server)}
     return values
+
+
+def secret_variable(name: str) -> str | None:
+    """What the environment, or `.env`, holds under a name that is no setting; None if nothing."""
+    return _environment().get(name) or None
 
 
 def _read(environ: Mapping[str, str]) -> Settings:
@@ -122,6 +131,8 @@ def _read(environ: Mapping[str, str]) -> Settings:
         rollup_retention_days=read("ROLLUP_RETENTION_DAYS", _days(2), "365"),
         log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
+        benchmark_file=read("BENCHMARK_FILE", _file, ""),
+        self_check_interval=read("SELF_CHECK_INTERVAL", lambda raw: _minutes(raw) if raw else 0, ""),
     )
     if faults:
         raise SettingsError(faults)
@@ -131,7 +142,7 @@ def _read(environ: Mapping[str, str]) -> Settings:
 def exit_for(error: SettingsError) -> NoReturn:
     """Print each fault on its own line of stderr and end the process with code 2."""
     for fault in error.faults:
-        print(f"setting {fault}", file=sys.stderr)
+        print(f"{error.kind} {fault}", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -157,6 +168,15 @@ def _keys(raw: str) -> tuple[str, ...]:
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
         raise ValueError("must hold keys of printable ASCII without spaces, separated by commas")
     return keys
+
+
+def _file(raw: str) -> str:
+    # The same file from whatever folder a process runs in.
+    if raw and not (ROOT / raw).is_file():
+        raise ValueError(
+            "must be the path of a file; one that is not absolute starts from the project's folder"
+        )
+    return str(ROOT / raw) if raw else ""
 
 
 def _seed(raw: str) -> int | None:

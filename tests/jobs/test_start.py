@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from jobs.simulate import simulate
 from tests.jobs.system import until
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import ROOT
 
 PARTS = ("jobs", "webapp", "migrations", "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", "public")
@@ -103,7 +104,7 @@ def clone(folder, counter):
 def expected(seed: int) -> dict:
     """The rankings that the formula gives."""
     data = []
-    for metric in METRICS[:4]:
+    for metric in CONTRACT_METRICS:
         means = {name: float(simulate(name, metric, seed, 1000).mean()) for name in LLMS}
         ranked = sorted(means.items(), key=lambda item: -item[1])
         data.append({metric.name: [{"llm_name": n, "mean_value": round(m, 2)} for n, m in ranked]})
@@ -216,3 +217,15 @@ def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder,
         until(lambda: not clone.processes(), 10)
     finally:
         clone.end()
+
+
+def test_with_a_benchmark_file_there_is_a_worker_more_for_each_server(clone):
+    llms = "".join(f"- {{name: m{n}, base_url: 'http://127.0.0.1:9/v{n}', model: m}}\n" for n in (1, 2))
+    workload = "- {name: w, concurrency: 1, requests: 1, interval: 60}\n"
+    (clone.folder / "benchmark.yml").write_text(f"llms:\n{llms}workloads:\n{workload}")
+
+    clone.start(BENCHMARK_FILE="benchmark.yml")
+
+    until(lambda: {"worker.1", "worker.2"} <= set(re.findall(r"worker\.\d", clone.log.read_text())), 60)
+    until(lambda: "all 1 requests failed (connect 1)" in clone.log.read_text())
+    assert "worker.3" not in clone.log.read_text()
