@@ -56,6 +56,10 @@ clean: ## Remove the virtual environment and the embedded servers' data (asks no
 	@test -e .env && touch .env || { umask 077 && $(BIN)/python -c 'import secrets; \
 	print(open(".env.example").read().replace("API_KEY=", "API_KEY=" + secrets.token_urlsafe(32)), end="")' > .env.new \
 	&& mv .env.new .env && echo 'wrote .env with a new API_KEY'; }
+	@grep -q '^SECRET_KEY=.' .env || $(BIN)/python -c 'import re, secrets; \
+	line, text = f"SECRET_KEY={secrets.token_urlsafe(32)}", open(".env").read(); \
+	text, found = re.subn("(?m)^SECRET_KEY=.*", line, text); \
+	open(".env", "w").write(text if found else f"{text}\n{line}\n")'
 
 .venv/installed: requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3' >&2; exit 2; }
