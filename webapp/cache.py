@@ -90,10 +90,10 @@ class Answers:
         """
         return _response(*self._find(name, build, _client_holds), content_type)
 
-    def read(self, name: str, build: Callable[[Connection], bytes]) -> bytes:
-        """The body of that answer, to be part of another one, whatever the client holds."""
-        _, body = self._find(name, build, lambda number: False)
-        return body or b""
+    def read(self, name: str, build: Callable[[Connection], bytes]) -> tuple[int, bytes]:
+        """That answer's generation and body, to be part of another answer, whatever the client holds."""
+        number, body = self._find(name, build, lambda number: False)
+        return number, body or b""
 
     def _find(self, name: str, build: Callable[[Connection], bytes], held: Held) -> tuple[int, bytes | None]:
         """The generation and its answer; maybe None if that generation is `held` already."""
@@ -176,21 +176,21 @@ def _key(number: int, name: str) -> str:
     return f"{number}:{name}"
 
 
-def _etag(number: int) -> str:
+def etag(number: int) -> str:
     """The generation is enough: an ETag belongs to one URL, which holds the parameters."""
     return f"g{number}"
 
 
 def _client_holds(number: int) -> bool:
     # A proxy that compresses makes the ETag weak.
-    return request.if_none_match.contains_weak(_etag(number))
+    return request.if_none_match.contains_weak(etag(number))
 
 
 def _response(number: int, body: bytes | None, content_type: str) -> Response:
     """The answer, or 304 if there is no need of it."""
     not_modified = body is None or ("If-None-Match" in request.headers and _client_holds(number))
     headers = {
-        "ETag": f'"{_etag(number)}"',
+        "ETag": f'"{etag(number)}"',
         "Cache-Control": "private, no-cache",
         "Vary": "x-api-key",
     }

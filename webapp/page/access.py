@@ -62,8 +62,8 @@ def require_reader() -> AnyResponse | None:
     if request.path.startswith("/live/"):
         raise Unauthorized("you are signed out; reload the page to sign in")
     path = request.full_path.rstrip("?")
-    wanted = {"next": path} if path != "/" and len(path) <= LONGEST_NEXT else {}
-    return redirect(url_for("access.sign_in", **wanted), 303)
+    wanted = path if path != "/" and len(path) <= LONGEST_NEXT else None
+    return redirect(url_for("access.sign_in", next=wanted), 303)
 
 
 def require_writer() -> None:

@@ -1,0 +1,58 @@
+"""Numbers, moments and names as the page writes them."""
+
+from datetime import UTC, datetime
+
+NONE = "\N{EN DASH}"
+
+TITLES = {
+    "ttft": "Time to first token",
+    "tps": "Tokens per second",
+    "e2e_latency": "End-to-end latency",
+    "rps": "Requests per second",
+    "tpot": "Time per output token",
+    "itl": "Inter-token latency",
+    "output_throughput": "Output throughput",
+    "error_rate": "Error rate",
+    "goodput": "Goodput",
+}
+WINDOWS = {
+    "latest": "Latest run",
+    "1h": "Last hour",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "all": "All time",
+}
+
+
+def title(name: str) -> str:
+    """A metric's or a window's name, spelled out."""
+    return TITLES.get(name) or WINDOWS.get(name) or name.replace("_", " ").capitalize()
+
+
+def figure(value: float | None) -> str:
+    """A value with three digits or all before the point; a dash if there is none."""
+    if value is None:
+        return NONE
+    size = abs(value)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 or size == 0 else 3
+    return f"{value:,.{decimals}f}"
+
+
+def whole(value: int | None) -> str:
+    """A whole number with commas between the thousands."""
+    return NONE if value is None else f"{value:,}"
+
+
+def moment(value: datetime) -> str:
+    """A moment in UTC, to the minute; the browser makes an age of it."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float | None) -> str:
+    """How long something took."""
+    if seconds is None:
+        return NONE
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
