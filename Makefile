@@ -46,7 +46,9 @@ lock: .venv/installed ## Pin anew what pyproject.toml asks for
 	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra dev pyproject.toml -o requirements-dev.txt
 
 tests-e2e: .venv/installed ## Run the tests of the page in a headless Chromium, against the whole system
-	@$(BIN)/pytest tests/e2e
+	@chromium=$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}; \
+	test -n "$$chromium" || { echo 'make tests-e2e: needs Chromium; install it (Debian: apt install chromium) or name it: make tests-e2e CHROMIUM=/path/to/chromium' >&2; exit 2; }; \
+	CHROMIUM="$$chromium" $(BIN)/pytest tests/e2e
 
 vendor: ## Take the page's parts from npm anew, as package-lock.json pins them, into webapp/static/vendor
 	@npm ci --silent --no-audit --no-fund

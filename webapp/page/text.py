@@ -15,6 +15,7 @@ TITLES = {
     "error_rate": "Error rate",
     "goodput": "Goodput",
 }
+UNITS = {"s": "seconds", "tokens/s": "tokens per second", "requests/s": "requests per second"}
 WINDOWS = {
     "latest": "Latest run",
     "1h": "Last hour",
@@ -28,6 +29,11 @@ WINDOWS = {
 def title(name: str) -> str:
     """A metric's or a window's name, spelled out."""
     return TITLES.get(name) or WINDOWS.get(name) or name.replace("_", " ").capitalize()
+
+
+def unit_words(unit: str) -> str:
+    """A unit, spelled out."""
+    return UNITS.get(unit, unit)
 
 
 def figure(value: float | None) -> str:

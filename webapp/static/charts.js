@@ -3,6 +3,12 @@
 
 const HEIGHT = 220;
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5]];
+// uPlot's formats of a time axis: from which step on, the format, and what is added where a year or day begins.
+const TIMES = [
+  [86400 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{D} {MMM}", null, null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", null, null, "\n{D} {MMM}", null, null, null, 1],
+];
 const drawn = new Map(); // element -> uPlot
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -76,7 +82,7 @@ function options(chart, width) {
     height: HEIGHT,
     tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
     scales: { x: { time, range: time ? spread(chart) : undefined }, y: { range: (_, low, high) => roomy(chart, low, high) } },
-    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tick.toLocaleString("en") : `${tick} %`)) }],
+    axes: [time ? { ...axis, values: TIMES } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tick.toLocaleString("en") : `${tick} %`)) }],
     series: [label, ...kind.series],
     bands: kind.bands,
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
