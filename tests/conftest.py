@@ -45,7 +45,13 @@ def server_environment(folder: Path) -> Iterator[dict[str, str]]:
     try:
         postgres.start()
         redis.start()
-        yield {**postgres.environment, **redis.environment, "API_KEY": KEY, "SECRET_KEY": SECRET, "RETRY_DELAY": "1"}
+        yield {
+            **postgres.environment,
+            **redis.environment,
+            "API_KEY": KEY,
+            "SECRET_KEY": SECRET,
+            "RETRY_DELAY": "1",
+        }
     finally:
         redis.stop()
         postgres.stop()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from webapp.store.histogram import LN_GAMMA, OFFSET
+from webapp.store.histogram import LN_GAMMA, OFFSET, Histogram
 from webapp.store.history import Bucket
 
 # How far back each window reaches, None being to the first run, and the length of a bucket in it.
@@ -39,24 +39,23 @@ def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], ste
     return {"x": [int(x) for x in grid], "lines": lines}
 
 
-def distribution(buckets: np.ndarray, counts: np.ndarray, low: float, high: float) -> dict[str, Any]:
+def distribution(histogram: Histogram, low: float, high: float) -> dict[str, Any]:
     """The share of the values, in percent, in each of BARS equal steps from low to high.
 
     {"x": [the steps' middles], "lines": [{"label": ..., "values": [...]}], "width": ..., "above": percent}
     """
     edges = np.linspace(low, high, BARS + 1)
-    above_bucket = _upper_edge(buckets)
-    below_bucket = _upper_edge(buckets - 1)
-    # Within its bucket, 2 % wide, the values of a bucket are taken to lie evenly.
-    within = (edges[:, None] - below_bucket) / (above_bucket - below_bucket)
-    below_edge = (np.clip(within, 0, 1) * counts).sum(axis=1) / counts.sum()
-    below_edge[0] = 0
-    shares = np.diff(below_edge) * 100
+    bounds = _upper_edges(histogram.low - 1 + np.arange(len(histogram.counts) + 1))
+    below = np.concatenate([[0], np.cumsum(histogram.counts)]) / histogram.counts.sum()
+    # Within a bucket, 2 % wide, the values are taken to lie evenly.
+    below_edges = np.interp(edges, bounds, below)
+    below_edges[0] = 0
+    shares = np.diff(below_edges) * 100
     return {
         "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],
         "lines": [{"label": "share of values", "values": [round(float(share), 3) for share in shares]}],
         "width": _short((high - low) / BARS),
-        "above": round(float(1 - below_edge[-1]) * 100, 2),
+        "above": round(float(1 - below_edges[-1]) * 100, 2),
     }
 
 
@@ -66,9 +65,11 @@ def reach_of(least: float, p99: float, most: float) -> tuple[float, float]:
     return (least, high) if high > least else (least - abs(least) / 2 - 0.5, high + abs(high) / 2 + 0.5)
 
 
-def _upper_edge(buckets: np.ndarray) -> np.ndarray:
-    """Where the values of each bucket end; zero's bucket and negative ones are taken as points near zero."""
-    return np.where(buckets > 0, np.exp((buckets - OFFSET) * LN_GAMMA), (buckets + 1) * 1e-9)
+def _upper_edges(buckets: np.ndarray) -> np.ndarray:
+    """Where the values of each bucket end, see `webapp.store.histogram`; negative ones mirror the others."""
+    return np.where(
+        buckets >= 0, np.exp((buckets - OFFSET) * LN_GAMMA), -np.exp((-buckets - 1 - OFFSET) * LN_GAMMA)
+    )
 
 
 def _short(value: float | None) -> float | None:

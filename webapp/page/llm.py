@@ -13,6 +13,7 @@ from webapp.metrics import Metric
 from webapp.page import charts
 from webapp.page.views import answer_fresh, asked, cache_name, metrics_of
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
+from webapp.store.histogram import Histogram
 from webapp.store.llms import LLM
 
 MOST_BUCKETS = 10_000
@@ -104,6 +105,6 @@ def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM
     }
 
 
-def _distribution(row: dict[str, Any], histogram: tuple[Any, Any]) -> dict[str, Any]:
+def _distribution(row: dict[str, Any], histogram: Histogram) -> dict[str, Any]:
     low, high = charts.reach_of(row["min"], row["p99"], row["max"])
-    return {"kind": "bars", **charts.distribution(*histogram, low, high)}
+    return {"kind": "bars", **charts.distribution(histogram, low, high)}

@@ -1,11 +1,12 @@
-"""How one LLM's values of a window are distributed: its histogram, as `webapp.store.histogram` has it."""
+"""How one LLM's values of a window are distributed."""
 
 import numpy as np
 
 from webapp.store import Connection
+from webapp.store.histogram import Histogram
 
 DISTRIBUTIONS = """
-SELECT metrics.name, rollups.buckets, rollups.counts
+SELECT metrics.name, (rollups.histogram).low, (rollups.histogram).counts
 FROM period_rollups AS rollups
 JOIN metrics ON metrics.id = rollups.metric_id
 WHERE rollups.period = %s
@@ -17,8 +18,8 @@ WHERE rollups.period = %s
 
 def read(
     conn: Connection, *, window: str, source: str, workload_id: int, llm_id: int
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """For each metric that has values: the histogram's buckets, ascending, and how many lie in each."""
+) -> dict[str, Histogram]:
+    """The histogram of each metric that has values."""
     with conn.cursor() as cursor:
         cursor.execute(DISTRIBUTIONS, (window, source, workload_id, llm_id))
-        return {name: (np.array(buckets), np.array(counts)) for name, buckets, counts in cursor.fetchall()}
+        return {name: Histogram(low, np.array(counts)) for name, low, counts in cursor.fetchall()}
