@@ -49,7 +49,10 @@ def distribution(histogram: Histogram, low: float, high: float) -> dict[str, Any
     below = np.concatenate([[0], np.cumsum(histogram.counts)]) / histogram.counts.sum()
     # Within a bucket, 2 % wide, the values are taken to lie evenly.
     below_edges = np.interp(edges, bounds, below)
+    # The least and the greatest value lie somewhere inside their buckets.
     below_edges[0] = 0
+    if high > bounds[-2]:
+        below_edges[-1] = 1
     shares = np.diff(below_edges) * 100
     return {
         "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],

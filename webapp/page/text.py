@@ -1,5 +1,6 @@
 """Numbers, moments and names as the page writes them."""
 
+import math
 from datetime import UTC, datetime
 
 NONE = "\N{EN DASH}"
@@ -40,8 +41,7 @@ def figure(value: float | None) -> str:
     """A value with three digits or all before the point; a dash if there is none."""
     if value is None:
         return NONE
-    size = abs(value)
-    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 or size == 0 else 3
+    decimals = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2
     return f"{value:,.{decimals}f}"
 
 

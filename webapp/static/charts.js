@@ -15,8 +15,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 
 function figure(value) {
   if (value === null || value === undefined) return "–";
-  const size = Math.abs(value);
-  const decimals = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 || size === 0 ? 2 : 3;
+  const decimals = value ? Math.min(20, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))) : 2;
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
