@@ -33,7 +33,7 @@ start-benchmark: .venv/installed ## Run the API on your own servers
 	@exec $(BIN)/python -m webapp.serve
 
 tests: .venv/installed ## Run the tests on embedded servers
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 4
 
 lint: .venv/installed ## Check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -173,7 +173,8 @@ def storage(conn: Connection) -> list[Row]:
         )
         point = cursor.fetchone()[0]
         cursor.execute(
-            "SELECT pg_total_relation_size('period_rollups')::float / count(*) FROM period_rollups"
+            "SELECT pg_total_relation_size('period_rollups_hours')::float / count(*)"
+            " FROM period_rollups_hours"
         )
         return [
             Row("a point on disk", "bytes", ours=float(point)),
