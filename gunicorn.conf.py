@@ -11,6 +11,7 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
+from webapp.benchmark_file import read_benchmark_file
 from webapp.serve import Serving
 from webapp.settings import Settings, SettingsError, exit_for
 
@@ -22,6 +23,10 @@ for read in (Settings.for_web_server, Serving.from_env):
         faults += error.faults
 if faults:
     exit_for(SettingsError(faults))
+try:
+    read_benchmark_file(Settings.from_env())
+except SettingsError as error:
+    exit_for(error)
 serving = Serving.from_env()
 
 HEAD_SECONDS = 5

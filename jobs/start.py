@@ -26,6 +26,7 @@ from honcho.manager import Manager
 
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
+from webapp.benchmark_file import read_benchmark_file
 from webapp.serve import Serving
 from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
@@ -36,6 +37,8 @@ COMMANDS = {
     "worker": [sys.executable, "-m", "jobs.worker"],
 }
 READY_SECONDS = 60
+# With a benchmark file, one more worker for each server that is measured, but no more than these.
+MOST_WORKERS = 4
 # Marks the processes of this folder's supervisor, so that a later one can tell them.
 FAMILY = "LLM_BENCHMARK_FAMILY"
 
@@ -70,7 +73,7 @@ def _start_everything() -> int:
         servers = _wanted_servers()
         embedded.write_environment(servers)
         try:
-            Settings.from_env()
+            read_benchmark_file(Settings.from_env())
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 _say(f"{state} {type(server).__name__.removeprefix('Embedded')} in {server.folder}")
@@ -154,13 +157,16 @@ def _migrate() -> None:
 
 def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -> int:
     """Run the processes with prefixed logs until one ends or a signal comes; leave none behind."""
-    Settings.from_env()
+    measured = {measurement.server for measurement in read_benchmark_file(Settings.from_env())}
     manager = Manager()
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT)}
     for name in names:
         arguments = scheduler_arguments or [] if name == "scheduler" else []
         command = shlex.join([*COMMANDS[name], *arguments])
-        manager.add_process(name, f"exec {command}", env=environment, cwd=str(ROOT))
+        copies = min(1 + len(measured), MOST_WORKERS) if name == "worker" else 1
+        for number in range(1, copies + 1):
+            label = f"{name}.{number}" if copies > 1 else name
+            manager.add_process(label, f"exec {command}", env=environment, cwd=str(ROOT))
     family = _Family()
     manager.loop()
     family.end()

@@ -18,8 +18,11 @@ from rq.serializers import JSONSerializer
 
 # Loaded here once, not in each job's process.
 import jobs.maintenance
-import jobs.run  # noqa: F401
+import jobs.measure.run
+import jobs.run
+import jobs.self_check  # noqa: F401
 from jobs.queue import JSONJob, runs_queue
+from webapp.benchmark_file import read_benchmark_file
 from webapp.logs import configure_logging
 from webapp.redis import patient_redis
 from webapp.settings import Settings, SettingsError, exit_for
@@ -107,6 +110,7 @@ def main() -> None:
     """Run the worker until SIGINT or SIGTERM; a second signal also ends the run at hand."""
     try:
         settings = Settings.from_env()
+        read_benchmark_file(settings)
     except SettingsError as error:
         exit_for(error)
     configure_logging(settings)

@@ -5,6 +5,7 @@ from sqlalchemy import URL
 
 from webapp.api import register_apis
 from webapp.auth import WrongKeyLimiter, key_digests
+from webapp.benchmark_file import read_benchmark_file
 from webapp.cache import Answers
 from webapp.cli import register_commands
 from webapp.docs import docs
@@ -22,7 +23,8 @@ from webapp.store import connection_options
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the app; connects to nothing until the first request.
 
-    Raises SettingsError when `settings` is not given and the environment's are unusable.
+    Raises SettingsError when `settings` is not given and the environment's are unusable, and when the
+    benchmark file that they name is.
     """
     settings = settings or Settings.from_env()
     configure_logging(settings)
@@ -30,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.from_mapping(flask_config(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
+    app.extensions["measurements"] = read_benchmark_file(settings)
     app.extensions["redis"] = redis = impatient_redis(settings)
     app.extensions["answers"] = Answers(cache, redis)
     app.extensions["key_digests"] = key_digests(settings)

@@ -27,6 +27,8 @@ T = TypeVar("T")
 class SettingsError(Exception):
     """One or more settings are unusable; `faults` has a line for each: name, value, what would be right."""
 
+    kind = "setting"
+
     def __init__(self, faults: list[str]):
         super().__init__("\n".join(faults))
         self.faults = faults
@@ -58,6 +60,8 @@ class Settings:
     log_format: str
     secret_key: str = field(repr=False)  # signs the page's cookies; empty: each process makes its own
     public_dashboard: bool  # whether the page may be read without signing in
+    benchmark_file: str  # what is measured, see `webapp.benchmark_file`; empty: nothing
+    self_check_interval: int  # seconds between measurements of the measuring itself; 0: none
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -91,6 +95,11 @@ def _environment() -> dict[str, str]:
         if not values.get(f"{server}_HOST"):
             values |= {name: value or "" for name, value in embedded.items() if name.startswith(server)}
     return values
+
+
+def secret_variable(name: str) -> str | None:
+    """What the environment, or `.env`, holds under a name that is no setting; None if nothing."""
+    return _environment().get(name) or None
 
 
 def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
@@ -132,6 +141,8 @@ def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
         secret_key=read("SECRET_KEY", _secret_key(needed=serves_page), "", secret=True),
         public_dashboard=read("PUBLIC_DASHBOARD", _yes_or_no, "false"),
+        benchmark_file=read("BENCHMARK_FILE", _file, ""),
+        self_check_interval=read("SELF_CHECK_INTERVAL", lambda raw: _minutes(raw) if raw else 0, ""),
     )
     if faults:
         raise SettingsError(faults)
@@ -141,7 +152,7 @@ def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
 def exit_for(error: SettingsError) -> NoReturn:
     """Print each fault on its own line of stderr and end the process with code 2."""
     for fault in error.faults:
-        print(f"setting {fault}", file=sys.stderr)
+        print(f"{error.kind} {fault}", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -179,6 +190,15 @@ def _secret_key(needed: bool) -> Callable[[str], str]:
         return raw
 
     return parse
+
+
+def _file(raw: str) -> str:
+    # The same file from whatever folder a process runs in.
+    if raw and not (ROOT / raw).is_file():
+        raise ValueError(
+            "must be the path of a file; one that is not absolute starts from the project's folder"
+        )
+    return str(ROOT / raw) if raw else ""
 
 
 def _seed(raw: str) -> int | None:

@@ -18,7 +18,7 @@ from jobs.run import fill_slot
 from webapp import create_app
 from webapp.generation import KEY_PREFIX
 from webapp.settings import Settings
-from webapp.store import Connection, connect, points, views
+from webapp.store import Connection, connect, partitions, points, views
 
 LLMS = 100
 POINTS_PER_RUN = 30  # 12,000 points in a slot of 100 LLMs and 4 metrics
@@ -159,7 +159,7 @@ def store_points(conn: Connection, since: datetime, days: int, number: int) -> N
     chunks = number // CHUNK
     for chunk in range(chunks):
         moment = since + timedelta(days=days * chunk // chunks)
-        points.ensure_partitions(conn, moment.date())
+        partitions.ensure(conn, moment.date())
         points.copy(conn, [points.encode(moment, chunk, 1, values)])
         conn.commit()
 

@@ -19,6 +19,7 @@ from tests.support import query
 from webapp.settings import Settings
 from webapp.store import connect, export, points, retention, rollups, views
 from webapp.store.export import Selection
+from webapp.store.partitions import ensure
 from webapp.store.rollups import Rollup
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
@@ -55,7 +56,7 @@ def partitions(conn) -> list[str]:
 def store_days(conn, *ages: int) -> None:
     """A partition with one point for each of the days so long before NOW."""
     for age in ages:
-        points.ensure_partitions(conn, (NOW - timedelta(days=age)).date(), 0)
+        ensure(conn, (NOW - timedelta(days=age)).date(), 0)
         points.copy(conn, [points.encode(NOW - timedelta(days=age), 1, 1, np.ones(1))])
     conn.commit()
 
@@ -147,7 +148,7 @@ def test_a_partition_that_is_read_stays_whole_for_its_reader_and_stops_nobody(co
                 cursor.execute("SET lock_timeout = '50ms'")
             points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
             other.commit()
-            points.ensure_partitions(other, date(2031, 1, 1))
+            ensure(other, date(2031, 1, 1))
     assert "points_20261115" in [name for (name,) in query(conn, TABLES)]
 
     maintain(conn, settings, NOW)
@@ -171,7 +172,7 @@ def test_nobody_waits_while_a_partition_waits_for_its_reader(conn, settings, mon
             assert cursor.fetchone() == (1,)
         points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
         other.commit()
-        points.ensure_partitions(other, date(2031, 1, 1))
+        ensure(other, date(2031, 1, 1))
         reader.rollback()
         at_it.join(15)
 

@@ -15,7 +15,7 @@ import pytest
 
 from jobs.simulate import simulate
 from tests.jobs.system import until
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import ROOT
 
 PARTS = ("jobs", "webapp", "migrations", "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", "public")
@@ -108,7 +108,7 @@ def clone(folder, counter):
 def expected(seed: int) -> dict:
     """The rankings that the formula gives."""
     data = []
-    for metric in METRICS[:4]:
+    for metric in CONTRACT_METRICS:
         means = {name: float(simulate(name, metric, seed, 1000).mean()) for name in LLMS}
         ranked = sorted(means.items(), key=lambda item: -item[1])
         data.append({metric.name: [{"llm_name": n, "mean_value": round(m, 2)} for n, m in ranked]})

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from webapp.store import Connection, sql_file
 
 RUN_RECORDS = sql_file("run_records")
-STATUSES = ("running", "finished", "failed")
+STATUSES = ("running", "finished", "failed", "invalid")
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One LLM's run; `duration_s` is its last attempt's, None while that goes on."""
+    """One LLM's run; `duration_s` is its last attempt's, None while that goes on.
+
+    `measurement` is what is known of a measured run as a whole; None while it goes on.
+    """
 
     id: int
     job_id: str
@@ -27,6 +31,8 @@ class RunRecord:
     points: int | None
     error: str | None
     generation: int | None
+    invalid_reason: str | None
+    measurement: dict[str, Any] | None
 
 
 def read(  # noqa: PLR0913  (each is a filter)
