@@ -15,7 +15,7 @@ from webapp.store.run_records import RunRecord
 
 @dataclass(frozen=True)
 class State:
-    """`kind` is one of waiting, running, failed, finished (but not in this window) and none."""
+    """`kind` is one of waiting, running, failed, invalid, finished (but not in this window) and none."""
 
     kind: str
     next_slot: datetime
@@ -28,11 +28,9 @@ def state(conn: Connection, source: str) -> State:
     interval = settings.schedule_interval
     next_slot = datetime.fromtimestamp((time.time() // interval + 1) * interval, UTC)
     runs = run_records.read(conn, limit=1, source=source)
-    if runs and runs[0].status != "failed":
-        return State(runs[0].status, next_slot, runs[0])
-    if source == "simulation" and _any_waits():
+    if source == "simulation" and _any_waits() and (not runs or runs[0].status == "failed"):
         return State("waiting", next_slot)
-    return State("failed", next_slot, runs[0]) if runs else State("none", next_slot)
+    return State(runs[0].status, next_slot, runs[0]) if runs else State("none", next_slot)
 
 
 def _any_waits() -> bool:

@@ -15,7 +15,7 @@ from webapp.page import first_run
 from webapp.page.marks import Scale, sparkline
 from webapp.page.text import title
 from webapp.page.views import answer_cached, asked, metrics_of
-from webapp.store import Connection, catalogue, leaderboard, trends
+from webapp.store import Connection, catalogue, leaderboard, run_records, trends
 from webapp.store.periods import WINDOWS
 
 # So many stand in the first view; the rest is fetched when someone scrolls to it.
@@ -69,19 +69,33 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         llm_names=[row["llm_name"] for row in shown],
         **series,
     )
+    failures = {failure.llm_name: failure for failure in run_records.last_failures(conn, **series)}
+    ranked_names = {row["llm_name"] for row in rows}
     return render_template(
         "page/leaderboard.html",
         **_choices(query, conn),
         metric=metric,
         rows=shown,
         total=len(rows),
+        failures=failures,
+        unranked=[failure for name, failure in failures.items() if name not in ranked_names],
         scale=Scale.over(row[end] for row in rows for end in ("mean", "ci_low", "ci_high")),
         lines={
             name: sparkline([(at.timestamp(), mean) for at, mean in line]) for name, line in lines.items()
         },
         trend_words=trend_words,
-        stale_seconds=STALE_SLOTS * current_app.extensions["settings"].schedule_interval,
+        stale_seconds=_stale_seconds(query),
     )
+
+
+def _stale_seconds(query: dict[str, Any]) -> int | None:
+    """After how long without anything new a row is stale; None if nothing new is due."""
+    if query["source"] == "simulation":
+        intervals = [current_app.extensions["settings"].schedule_interval]
+    else:
+        declared = current_app.extensions["measurements"]
+        intervals = [each.interval for each in declared if each.workload == query["workload"]]
+    return STALE_SLOTS * max(intervals) if intervals else None
 
 
 def _nothing(query: dict[str, Any], conn: Connection) -> str:

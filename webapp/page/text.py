@@ -16,7 +16,13 @@ TITLES = {
     "error_rate": "Error rate",
     "goodput": "Goodput",
 }
-UNITS = {"s": "seconds", "tokens/s": "tokens per second", "requests/s": "requests per second"}
+UNITS = {
+    "s": "seconds",
+    "s/token": "seconds per token",
+    "tokens/s": "tokens per second",
+    "requests/s": "requests per second",
+    "share": "a share of 1",
+}
 WINDOWS = {
     "latest": "Latest run",
     "1h": "Last hour",

@@ -81,7 +81,7 @@ function options(chart, width) {
     height: HEIGHT,
     tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
     scales: { x: { time, range: time ? spread(chart) : undefined }, y: { range: (_, low, high) => roomy(chart, low, high) } },
-    axes: [time ? { ...axis, values: TIMES } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tick.toLocaleString("en") : `${tick} %`)) }],
+    axes: [time ? { ...axis, size: chart.step === "hour" && chart.x.length <= 48 ? 46 : 30, values: TIMES } : { ...axis, size: 30 }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tick.toLocaleString("en") : `${tick} %`)) }],
     series: [label, ...kind.series],
     bands: kind.bands,
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },

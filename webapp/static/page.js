@@ -104,7 +104,7 @@ function tick() {
 function markStale() {
   for (const table of main.querySelectorAll("[data-stale-after]")) {
     const limit = Number(table.dataset.staleAfter);
-    for (const row of table.tBodies[0].rows) {
+    for (const row of table.tBodies[0].querySelectorAll("[data-llm]")) {
       const age = secondsSince(row.querySelector("time").dateTime);
       const badge = row.querySelector(".badge.stale");
       badge.hidden = age <= limit;

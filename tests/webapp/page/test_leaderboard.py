@@ -127,8 +127,37 @@ def test_without_any_run_it_says_what_is_going_on(reader, redis, conn):
     with conn, conn.cursor() as cursor:
         cursor.execute("UPDATE runs SET status = 'failed', error = 'OSError: disk full'")
     failed = reader.get("/").text
-    assert "The first run has failed" in failed
+    assert "The newest run has failed" in failed
     assert "OSError: disk full" in failed
+
+
+def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason(three, conn, redis, reader):
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at,"
+            " error, invalid_reason)"
+            " SELECT 'simulation', 1, id, now(), CASE id WHEN 1 THEN 'failed' ELSE 'invalid' END, 1,"
+            " gen_random_uuid(), 'job', now(), CASE id WHEN 1 THEN 'OSError: <full>' END,"
+            " CASE id WHEN 2 THEN 'the client could not keep up' END FROM llms WHERE id IN (1, 2)"
+        )
+        cursor.execute(
+            "INSERT INTO llms (name, company_name, provider) VALUES ('Never', 'c', 'p') RETURNING id"
+        )
+        cursor.execute(
+            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at,"
+            " invalid_reason)"
+            " SELECT 'simulation', 1, id, now(), 'invalid', 1, gen_random_uuid(), 'job', now(), 'no answers'"
+            " FROM llms WHERE name = 'Never'"
+        )
+    show_new_runs(conn, redis)
+
+    html = reader.get("/?window=24h").text
+    assert "newest run failed: OSError: &lt;full&gt;" in html
+    assert "newest run invalid: the client could not keep up" in html
+    assert rows(html) == ["GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"]
+    unranked = html.partition('class="unranked"')[2]
+    assert "Never" in unranked
+    assert "newest run invalid: no answers" in unranked
 
 
 def test_a_window_without_values_leads_to_one_with_some(conn, reader):
