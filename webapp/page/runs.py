@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from flask import Response, current_app, redirect, render_template, url_for
+from flask import Response, current_app, redirect, render_template, request, url_for
 from redis import Redis, RedisError
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from jobs.by_hand import job_status, request_simulation
+from jobs.by_hand import job_status, request_measurement, request_simulation
 from webapp.api.filters import SOURCES, llm_id, workload_id
 from webapp.api.runs.schemas import RunsQuery
 from webapp.cache import snapshot
+from webapp.errors import shown
+from webapp.measurements import Measurement
 from webapp.page.access import require_writer
 from webapp.page.views import answer_fresh, asked
 from webapp.store import Connection, catalogue, llms, run_records
@@ -25,10 +28,23 @@ def show(live: bool) -> Response | str:
 
 
 def run_now() -> AnyResponse:
-    """Ask for a run and show how it stands."""
+    """Ask for a run, of the simulation or of the measurement that the form names, and show how it stands."""
     require_writer()
-    job_id = request_simulation(_redis(), current_app.extensions["settings"])
+    settings = current_app.extensions["settings"]
+    slug = request.form.get("measurement")
+    if slug:
+        job_id = request_measurement(_redis(), settings, _declared(slug))
+    else:
+        job_id = request_simulation(_redis(), settings)
     return redirect(url_for("page.runs", job_id=job_id), 303)
+
+
+def _declared(slug: str) -> Measurement:
+    """The measurement of that slug; NotFound if the benchmark file declares none."""
+    for measurement in current_app.extensions["measurements"]:
+        if measurement.slug == slug:
+            return measurement
+    raise NotFound(f"measurement={shown(slug)}: the benchmark file declares no such measurement")
 
 
 def _list(query: dict[str, Any], conn: Connection) -> str:
@@ -48,6 +64,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         next=page[-1].id if len(found) > len(page) else None,
         job=query["job_id"] and _job_status(query["job_id"]),
         statuses=STATUSES,
+        measurements=current_app.extensions["measurements"],
         sources=SOURCES,
         workloads=catalogue.workload_names(conn),
         llms=[llm.name for archived in (False, True) for llm in llms.read_all(conn, archived)],

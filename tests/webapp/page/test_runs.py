@@ -5,6 +5,7 @@ import pytest
 
 from tests.webapp.api.shown_runs import finish_run
 from tests.webapp.page.conftest import token
+from webapp.settings import ROOT
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -63,3 +64,17 @@ def test_without_redis_a_run_now_is_answered_with_a_page(own_app, own_redis, mak
     assert response.status_code == 503
     assert "Redis cannot be reached" in response.text
     assert client.get("/runs").status_code == 200
+
+
+def test_a_declared_measurement_is_asked_for_by_name(make_app, make_reader, redis):
+    client = make_reader(make_app(benchmark_file=str(ROOT / "benchmark.example.yml")))
+    html = client.get("/runs").text
+    slug = re.search(r'<option value="([^"]+)">[^<]+@c', html)[1]
+
+    response = client.post("/run-now", data={"csrf_token": token(client, "/"), "measurement": slug})
+    assert response.status_code == 303
+    assert f"job_id=measurement-{slug}" in response.headers["Location"]
+    assert "Your run waits in the queue" in client.get(response.headers["Location"]).text
+    unknown = {"csrf_token": token(client, "/"), "measurement": "unknown"}
+    assert client.post("/run-now", data=unknown).status_code == 404
+    assert len(redis.keys("rq:job:*")) == 1
