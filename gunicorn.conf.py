@@ -16,9 +16,9 @@ from webapp.serve import Serving
 from webapp.settings import Settings, SettingsError, exit_for
 
 faults = []
-for settings in (Settings, Serving):
+for read in (Settings.for_web_server, Serving.from_env):
     try:
-        settings.from_env()
+        read()
     except SettingsError as error:
         faults += error.faults
 if faults:

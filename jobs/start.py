@@ -226,7 +226,7 @@ def _announce(port: int) -> None:
             time.sleep(0.2)
     else:
         return
-    _say(f"ready at   {base}")
+    _say(f"ready at   {base}  (sign in with the API_KEY that is in .env)")
     _say(f"docs at    {base}/docs")
     _say(f"queue at   {base}/rq  (any user name, the API key as password)")
     _say("try        curl -H \"x-api-key: $(sed -n 's/^API_KEY=//p' .env)\" "

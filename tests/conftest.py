@@ -19,7 +19,7 @@ from flask_migrate import upgrade
 from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.support import KEY, dispose, run_sql
+from tests.support import KEY, SECRET, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -45,7 +45,13 @@ def server_environment(folder: Path) -> Iterator[dict[str, str]]:
     try:
         postgres.start()
         redis.start()
-        yield {**postgres.environment, **redis.environment, "API_KEY": KEY, "RETRY_DELAY": "1"}
+        yield {
+            **postgres.environment,
+            **redis.environment,
+            "API_KEY": KEY,
+            "SECRET_KEY": SECRET,
+            "RETRY_DELAY": "1",
+        }
     finally:
         redis.stop()
         postgres.stop()

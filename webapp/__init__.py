@@ -1,4 +1,4 @@
-"""The web application: the rankings API and what stands around it."""
+"""The web application: the rankings API, the page, and what stands around them."""
 
 from flask import Flask
 from sqlalchemy import URL
@@ -13,6 +13,7 @@ from webapp.errors import register_error_handlers
 from webapp.extensions import api, cache, db, migrate
 from webapp.health import health
 from webapp.logs import configure_logging
+from webapp.page import register_page
 from webapp.redis import impatient_redis
 from webapp.rq_dashboard import register_rq_dashboard
 from webapp.settings import ROOT, Settings
@@ -27,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env()
     configure_logging(settings)
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)  # the page serves its own
     app.config.from_mapping(flask_config(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_apis(api)
     api.register_blueprint(health)
     app.register_blueprint(docs)
+    register_page(app, settings)
     register_rq_dashboard(app, settings)
     register_commands(app)
     register_error_handlers(app)
