@@ -17,6 +17,8 @@ from pathlib import Path
 from webapp.settings import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+# One that was made as the Dockerfile says, if named; else that of the tests, which has more in it.
+VENV = Path(os.environ.get("IMAGE_VENV", sys.prefix))
 LAST_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
 # For what is started so, all is read-only but what is mounted apart; as is the folder that is named first.
 SEAL = 'mount --bind "$0" "$0" && mount -o remount,ro,bind / && exec "$@"'
@@ -31,10 +33,10 @@ def instructions(name: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The last stage's ENV, with this project's virtual environment in the place of the image's."""
+    """The last stage's ENV, with a virtual environment that is here in the place of the image's."""
     pairs = [pair.split("=", 1) for line in instructions("ENV") for pair in shlex.split(line)]
     found = dict(pairs)
-    found["PATH"] = found["PATH"].replace("/venv/bin", str(Path(sys.prefix) / "bin"))
+    found["PATH"] = found["PATH"].replace("/venv/bin", str(VENV / "bin"))
     return found | {"PATH": found["PATH"].replace("$PATH", os.environ["PATH"])}
 
 

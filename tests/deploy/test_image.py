@@ -28,10 +28,10 @@ BASE = re.compile(r"^python:3\.12-slim@sha256:[0-9a-f]{64}$")
 @pytest.fixture
 def reachable(environment):
     """The test's servers, let in the image's user, who else could not reach their sockets."""
-    postgres, redis = Path(environment["POSTGRES_HOST"]), Path(environment["REDIS_HOST"])
-    for path in (postgres.parent, postgres, redis.parent):
-        path.chmod(path.stat().st_mode | 0o011)
-    redis.chmod(0o777)
+    for host in (environment["POSTGRES_HOST"], environment["REDIS_HOST"]):
+        if host.startswith("/"):
+            for path in (Path(host), Path(host).parent):
+                path.chmod(path.stat().st_mode | (0o777 if path.is_socket() else 0o011))
     return {**environment, "POINTS_PER_RUN": "50"}
 
 
