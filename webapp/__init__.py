@@ -12,6 +12,8 @@ from webapp.errors import register_error_handlers
 from webapp.extensions import api, cache, db, migrate
 from webapp.health import health
 from webapp.logs import configure_logging
+from webapp.monitoring.observer import observe
+from webapp.monitoring.routes import monitoring
 from webapp.redis import impatient_redis
 from webapp.rq_dashboard import register_rq_dashboard
 from webapp.settings import ROOT, Settings
@@ -41,10 +43,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     register_apis(api)
     api.register_blueprint(health)
+    api.register_blueprint(monitoring)
     app.register_blueprint(docs)
     register_rq_dashboard(app, settings)
     register_commands(app)
     register_error_handlers(app)
+    observe(app)
     return app
 
 

@@ -172,6 +172,22 @@ class PeriodRollup(Model):
     p99: Mapped[float] = mapped_column(Double)
 
 
+class RunTotal(Model):
+    """How many attempts at runs ended so, having taken more than the next lower bound and at most `at_most` s.
+
+    A trigger of `runs` keeps it. `points` and `seconds` are their sums.
+    """
+
+    __tablename__ = "run_totals"
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    status: Mapped[str] = mapped_column(Text, primary_key=True)
+    at_most: Mapped[float] = mapped_column(Double, primary_key=True)
+    runs: Mapped[int] = mapped_column(BigInteger)
+    points: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+
+
 class Generation(Model):
     """One row: a number that each refresh of the views raises in its own transaction."""
 
