@@ -72,7 +72,10 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "API_SPEC_OPTIONS": {
             "info": {"description": "Rankings of LLMs by the speed with which they answer."},
             "components": {
-                "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+                "securitySchemes": {
+                    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                }
             },
         },
         "MAX_CONTENT_LENGTH": 1 << 20,

@@ -183,7 +183,7 @@ class PeriodRollup(Model):
 
 
 class RunTotal(Model):
-    """How many attempts at runs ended so, having taken more than the next lower bound and at most `at_most` s.
+    """Attempts at runs that ended with `status` after more than the next lower bound and at most `at_most` s.
 
     A trigger of `runs` keeps it. `points` and `seconds` are their sums.
     """

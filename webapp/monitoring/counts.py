@@ -17,8 +17,10 @@ CELL_BYTES = 8
 # Upper bounds of the latency buckets, in seconds; the last bucket has none.
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BOUNDS_NS = [round(bound * 1e9) for bound in BOUNDS]
-STATUSES = (200, 201, 202, 204, 206, 301, 302, 304, 308)
-STATUSES += (400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 500, 503)
+STATUSES = (
+    *(200, 201, 202, 204, 206, 301, 302, 304, 308),
+    *(400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 500, 503),
+)
 EVENTS = ("cache_hit", "cache_miss")
 
 # A series' cells: one for each status, one for any other, the buckets, and the sum of nanoseconds.
@@ -73,9 +75,7 @@ class Counts:
     def answers(self) -> "list[Answered]":
         """The series that were ever answered, with the counts of all processes."""
         totals = self._totals()
-        found = [
-            Answered(*name, totals[place : place + SERIES_CELLS]) for name, place in self._place.items()
-        ]
+        found = [Answered(*name, totals[place : place + SERIES_CELLS]) for name, place in self._place.items()]
         return [answered for answered in found if any(answered.buckets)]
 
     def _totals(self) -> list[int]:

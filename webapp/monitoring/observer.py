@@ -34,17 +34,15 @@ class Observer:
         start = time.perf_counter_ns()
         request_id = _request_id(environ.get("HTTP_X_REQUEST_ID"))
         bind(request_id=request_id)
-        status = 0
 
         def start_with_id(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            nonlocal status
-            status = int(line[:3])
+            # Here Flask has not forgotten yet which route it was.
+            series = self._series_of(environ)
+            self.counts.answered(series, int(line[:3]), time.perf_counter_ns() - start)
             headers.append((REQUEST_ID_HEADER, request_id))
             return start_response(line, headers, *error)
 
-        body = self._wsgi_app(environ, start_with_id)
-        self.counts.answered(self._series_of(environ), status, time.perf_counter_ns() - start)
-        return body
+        return self._wsgi_app(environ, start_with_id)
 
     def _series_of(self, environ: dict[str, Any]) -> tuple[str, str]:
         method = environ["REQUEST_METHOD"]

@@ -7,6 +7,9 @@ from webapp.store import Connection, sql_file
 
 LAST_FINISHED = sql_file("last_finished")
 FIGURES = sql_file("figures")
+MEASURED = sql_file("measured")
+# Upper bounds of the buckets, in seconds, as in the database's function duration_bucket; the last has none.
+DURATION_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def run_totals(conn: Connection) -> list[RunTotal]:
     """By source and status, and within them by ascending bucket; only buckets that hold something."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT source, status, at_most, runs, points, seconds FROM run_totals ORDER BY source, status, at_most"
+            "SELECT source, status, at_most, runs, points, seconds FROM run_totals"
+            " ORDER BY source, status, at_most"
         )
         return [RunTotal(*row) for row in cursor.fetchall()]
 
@@ -67,3 +71,24 @@ def figures(conn: Connection, windows: list[str]) -> list[Figures]:
     with conn.cursor() as cursor:
         cursor.execute(FIGURES, {"windows": windows})
         return [Figures(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All values of one metric ever measured of one LLM under one workload, in the metric's unit."""
+
+    workload: str
+    llm_name: str
+    provider: str
+    metric_name: str
+    n: int
+    mean: float
+    low: int
+    counts: list[int]  # of the histogram's buckets from `low` on, see `webapp.store.histogram`
+
+
+def measured(conn: Connection, metric_names: list[str]) -> list[Measured]:
+    """Of every LLM, ranked or not: a counter must not go back."""
+    with conn.cursor() as cursor:
+        cursor.execute(MEASURED, {"metric_names": metric_names})
+        return [Measured(*row) for row in cursor.fetchall()]
