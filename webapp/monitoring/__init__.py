@@ -20,11 +20,11 @@ Of the whole system, the same from every API server, so take max() over instance
                                                                        "scheduled" (for a retry), "failed"
     llm_benchmark_queue_oldest_job_timestamp_seconds{queue}            gauge, Unix time; none while none waits
     llm_benchmark_workers{queue}                                       gauge
-    llm_benchmark_<metric>_mean_<unit>{source,workload,llm,window}     gauges; window "latest", "24h"; such as
-    llm_benchmark_<metric>_quantile_<unit>{..., quantile}              llm_benchmark_ttft_quantile_seconds
+    llm_benchmark_<metric>_<unit>{source,workload,llm,window,statistic}  gauge, as llm_benchmark_ttft_seconds;
+                                                                       window "latest", "24h";
+                                                                       statistic "mean", "p50", "p95", "p99"
     gen_ai_client_operation_duration_seconds{gen_ai_*,workload}        histograms of all measured latencies by
     gen_ai_client_operation_time_to_first_chunk_seconds{...}           OpenTelemetry's names and buckets
-    gen_ai_client_operation_time_per_output_chunk_seconds{...}
 
 Of scheduler and worker:
 
