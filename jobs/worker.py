@@ -50,7 +50,7 @@ class RunWorker(Worker):
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run the job, in its own process, whose log lines say which one it is."""
-        bind(job_id=job.id, slot=job.args[0])
+        bind({"job_id": job.id, "slot": job.args[0]})
         return super().perform_job(job, queue, execution)
 
 

@@ -71,7 +71,8 @@ class RedisBytesCache(RedisCache):
 class Answers:
     """Answers requests from the cache, or from PostgreSQL when the cache cannot."""
 
-    def __init__(self, cache: Cache, redis: Redis):
+    def __init__(self, cache: Cache, redis: Redis, count: Callable[[str], None]):
+        self._count = count
         self._cache = cache
         self._redis = redis
         self._latest = 0  # the newest generation this process has heard of; saves a round trip
@@ -85,7 +86,7 @@ class Answers:
         """
         hinted, body = self._look_up(name)
         if hinted is not None and (body is not None or _client_holds(hinted)):
-            _count("cache_hit")
+            self._count("cache_hit")
             return _response(hinted, body)
         try:
             return self._ask_database(name, hinted, build)
@@ -93,7 +94,7 @@ class Answers:
             number, body = self._last_known(name)
             if body is None:
                 raise
-            _count("cache_hit")
+            self._count("cache_hit")
             logger.warning("the database is away; answered %s from generation %d", name, number)
             return _response(number, body)
 
@@ -106,7 +107,7 @@ class Answers:
                 self._try_redis(lambda: generation.settle(self._redis, claim, number))
                 body = self._cached(number, name)
             missed = body is None and not _client_holds(number)
-            _count("cache_miss" if missed else "cache_hit")
+            self._count("cache_miss" if missed else "cache_hit")
             if missed:
                 body = build(conn)
                 self._keep(number, name, body)
@@ -158,11 +159,6 @@ def snapshot() -> Iterator[Connection]:
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with db.engine.connect() as connection:
         yield connection.execution_options(**options).connection.driver_connection
-
-
-def _count(event: str) -> None:
-    """A hit is an answer that need not be built: it is cached, or the client holds it."""
-    current_app.extensions["counts"].happened(event)
 
 
 def _key(number: int, name: str) -> str:

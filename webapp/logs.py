@@ -17,6 +17,8 @@ TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 SHORTEST_SECRET = 4
 # What this thread is at, see `bind`.
 CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
+# From now on, let the JSON log lines of this thread carry these fields and no others.
+bind = CONTEXT.set
 # What was sent must not be able to begin a line of its own, or to steer a terminal.
 CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
@@ -49,14 +51,9 @@ class Discretion(logging.Filter):
         return text
 
 
-def bind(**fields: Any) -> None:
-    """From now on, let the JSON log lines of this thread carry these fields and no others."""
-    CONTEXT.set(fields)
-
-
 def bind_more(**fields: Any) -> None:
-    """Let them carry these fields, too."""
-    CONTEXT.set({**(CONTEXT.get() or {}), **fields})
+    """Let the JSON log lines of this thread carry these fields, too, until the next `bind`."""
+    bind({**(CONTEXT.get() or {}), **fields})
 
 
 def configure_logging(settings: Settings) -> None:

@@ -24,7 +24,7 @@ STATUSES = (
 EVENTS = ("cache_hit", "cache_miss")
 
 # A series' cells: one for each status, one for any other, the buckets, and the sum of nanoseconds.
-STATUS_CELL = {status: place for place, status in enumerate(STATUSES)}
+STATUS_CELL = {str(status): place for place, status in enumerate(STATUSES)}
 OTHER_STATUS = len(STATUSES)
 FIRST_BUCKET = OTHER_STATUS + 1
 SUM_CELL = FIRST_BUCKET + len(BOUNDS) + 1
@@ -51,10 +51,14 @@ class Counts:
         self._base = ROWS + row * self._width
         self._cells[row] = 1
 
-    def answered(self, series: tuple[str, str], status: int, nanoseconds: int) -> None:
-        """Count one answer."""
+    def place(self, series: tuple[str, str]) -> int:
+        """Where the series' cells begin in each row; for `answered`."""
+        return self._place[series]
+
+    def answered(self, place: int, status: str, nanoseconds: int) -> None:
+        """Count one answer to the series at `place`."""
         cells = self._cells
-        place = self._base + self._place[series]
+        place += self._base
         # Another thread may come between the two halves of +=.
         with self._lock:
             cells[place + STATUS_CELL.get(status, OTHER_STATUS)] += 1

@@ -1,9 +1,9 @@
 """What surrounds every request: it gets an id, and its answer is counted."""
 
-import os
 import re
-import time
 from collections.abc import Iterable
+from random import getrandbits
+from time import perf_counter_ns
 from typing import Any
 
 from flask import Flask
@@ -26,50 +26,45 @@ class Observer:
 
     def __init__(self, app: Flask):
         self._wsgi_app = app.wsgi_app
-        self._series = _known_series(app)
-        self.counts = Counts(sorted(set(self._series.values())))
+        series = _known_series(app)
+        self.counts = Counts(sorted({name for names in series.values() for name in names.values()}))
+        self._places = {
+            endpoint: {method: self.counts.place(name) for method, name in names.items()}
+            for endpoint, names in series.items()
+        }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer the request."""
-        start = time.perf_counter_ns()
-        request_id = _request_id(environ.get("HTTP_X_REQUEST_ID"))
-        bind(request_id=request_id)
+        start = perf_counter_ns()
+        given = environ.get("HTTP_X_REQUEST_ID")
+        request_id = given if given and REQUEST_ID.fullmatch(given) else f"{getrandbits(64):016x}"
+        bind({"request_id": request_id})
 
         def start_with_id(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             # Here Flask has not forgotten yet which route it was.
-            series = self._series_of(environ)
-            self.counts.answered(series, int(line[:3]), time.perf_counter_ns() - start)
+            rule = environ["werkzeug.request"].url_rule
+            endpoint = rule.endpoint if rule is not None else UNMATCHED
+            places = self._places[endpoint]
+            place = places.get(environ["REQUEST_METHOD"], places[OTHER])
+            self.counts.answered(place, line[:3], perf_counter_ns() - start)
             headers.append((REQUEST_ID_HEADER, request_id))
             return start_response(line, headers, *error)
 
         return self._wsgi_app(environ, start_with_id)
 
-    def _series_of(self, environ: dict[str, Any]) -> tuple[str, str]:
-        method = environ["REQUEST_METHOD"]
-        request = environ.get("werkzeug.request")
-        rule = getattr(request, "url_rule", None)
-        endpoint = rule.endpoint if rule is not None else UNMATCHED
-        return self._series.get((method, endpoint)) or self._series[OTHER, endpoint]
 
-
-def observe(app: Flask) -> None:
-    """Put the app behind an Observer; the last step of its making, since all routes must be there."""
+def observe(app: Flask) -> Counts:
+    """Put the app, which must have all its routes, behind an Observer; returns what that counts."""
     observer = Observer(app)
     app.wsgi_app = observer  # type: ignore[method-assign]
-    app.extensions["counts"] = observer.counts
+    return observer.counts
 
 
-def _known_series(app: Flask) -> dict[tuple[str, str], tuple[str, str]]:
-    """(method, endpoint) -> (method, route): all that will ever be labels."""
-    series = {(OTHER, UNMATCHED): (OTHER, UNMATCHED)}
+def _known_series(app: Flask) -> dict[str, dict[str, tuple[str, str]]]:
+    """Endpoint -> method -> (method, route): all that will ever be labels."""
+    series = {UNMATCHED: {OTHER: (OTHER, UNMATCHED)}}
     for rule in app.url_map.iter_rules():
         route = BUNDLES.get(rule.endpoint.split(".")[0], rule.rule)
-        for method in (*sorted(rule.methods or ()), OTHER):
-            series[method, rule.endpoint] = (method, route)
+        methods = (*(rule.methods or ()), OTHER)
+        series[rule.endpoint] = {method: (method, route) for method in methods}
     return series
-
-
-def _request_id(given: str | None) -> str:
-    if given and REQUEST_ID.fullmatch(given):
-        return given
-    return os.urandom(8).hex()
