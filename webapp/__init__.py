@@ -17,6 +17,7 @@ from webapp.health import health
 from webapp.logs import configure_logging
 from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
+from webapp.reader import register_reader_command
 from webapp.redis import impatient_redis
 from webapp.rq_dashboard import register_rq_dashboard
 from webapp.settings import ROOT, Settings
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(docs)
     register_rq_dashboard(app, settings)
     register_commands(app)
+    register_reader_command(app)
     register_error_handlers(app)
     app.extensions["counts"] = counts = observe(app)
     app.extensions["answers"] = Answers(cache, redis, counts.happened)

@@ -28,7 +28,12 @@ class Discretion(logging.Filter):
 
     def __init__(self, settings: Settings):
         super().__init__()
-        known = (*settings.api_keys, settings.postgres_password, settings.redis_password)
+        known = (
+            *settings.api_keys,
+            settings.postgres_password,
+            settings.redis_password,
+            settings.grafana_db_password,
+        )
         # The longest first: one may be part of another.
         self._secrets = sorted(
             {word for word in known if len(word) >= SHORTEST_SECRET}, key=len, reverse=True

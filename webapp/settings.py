@@ -57,6 +57,8 @@ class Settings:
     log_format: str
     metrics_public: bool  # whether /metrics is answered without a key
     metrics_port: int | None  # where scheduler and worker answer /metrics; None: nowhere
+    grafana_db_user: str  # the role that `flask grafana-reader` makes
+    grafana_db_password: str = field(repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -126,6 +128,8 @@ def _read(environ: Mapping[str, str]) -> Settings:
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
         metrics_public=read("METRICS_PUBLIC", _yes_or_no, "false"),
         metrics_port=read("METRICS_PORT", lambda raw: _whole(1, 65535)(raw) if raw else None, ""),
+        grafana_db_user=read("GRAFANA_DB_USER", _text, "grafana_reader"),
+        grafana_db_password=read("GRAFANA_DB_PASSWORD", str, "", secret=True),
     )
     if faults:
         raise SettingsError(faults)
