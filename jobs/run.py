@@ -12,6 +12,7 @@ from rq import get_current_job
 from jobs.lock import renewed_lock
 from jobs.simulate import simulate
 from webapp import generation
+from webapp.logs import bind_more
 from webapp.metrics import METRICS
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
@@ -46,6 +47,7 @@ def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str)
     if not claimed:
         logger.info("slot %s is already finished", slot.isoformat())
         return
+    bind_more(run_ids=[run.id for run in claimed])
     try:
         stored = _store(conn, settings, slot, claimed, token)
     except Exception as error:

@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime
 from types import FrameType
 
+from prometheus_client import Counter, Gauge
 from redis import Redis, RedisError
 from rq.job import Job
 from rq_scheduler import Scheduler
@@ -18,6 +19,7 @@ from rq_scheduler import Scheduler
 from jobs.queue import JSONJob, enqueue_simulation, runs_queue
 from jobs.schedule import Entry, schedule
 from webapp.logs import configure_logging
+from webapp.monitoring import exporter
 from webapp.redis import patient_redis
 from webapp.settings import Settings, SettingsError, exit_for
 
@@ -25,6 +27,16 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1
 ENTRY_PREFIX = "every-"
+
+METRICS = exporter.registry()
+LAST_POLL = Gauge(
+    "llm_benchmark_scheduler_last_poll_timestamp_seconds",
+    "When this scheduler last reached Redis",
+    registry=METRICS,
+)
+ENQUEUED = Counter(
+    "llm_benchmark_scheduler_enqueued", "Slots that this scheduler enqueued", ["entry"], registry=METRICS
+)
 
 
 class SlotScheduler(Scheduler):
@@ -75,7 +87,8 @@ class SlotScheduler(Scheduler):
         """Enqueue the run of the slot that is due, then move the entry to its next slot."""
         entry = self.entries[job.id]
         slot = entry.slot_at(time.time())
-        entry.enqueue(self.runs, self.settings, slot)
+        if entry.enqueue(self.runs, self.settings, slot):
+            ENQUEUED.labels(entry.id).inc()
         self.connection.zadd(self.scheduled_jobs_key, {entry.id: slot + entry.interval})
 
     def run_now(self) -> None:
@@ -113,6 +126,7 @@ def serve(settings: Settings, stop: threading.Event, run_now: bool = False) -> N
                 scheduler.run_now()
                 run_now = False
             scheduler.poll()
+            LAST_POLL.set_to_current_time()
             if not reachable:
                 logger.info("Redis is back")
             reachable = True
@@ -130,9 +144,10 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = Settings.from_env()
+        configure_logging(settings)
+        exporter.export(METRICS, settings)
     except SettingsError as error:
         exit_for(error)
-    configure_logging(settings)
     stop = threading.Event()
 
     def request_stop(signum: int, frame: FrameType | None) -> None:

@@ -71,7 +71,8 @@ class RedisBytesCache(RedisCache):
 class Answers:
     """Answers requests from the cache, or from PostgreSQL when the cache cannot."""
 
-    def __init__(self, cache: Cache, redis: Redis):
+    def __init__(self, cache: Cache, redis: Redis, count: Callable[[str], None]):
+        self._count = count
         self._cache = cache
         self._redis = redis
         self._latest = 0  # the newest generation this process has heard of; saves a round trip
@@ -85,6 +86,7 @@ class Answers:
         """
         hinted, body = self._look_up(name)
         if hinted is not None and (body is not None or _client_holds(hinted)):
+            self._count("cache_hit")
             return _response(hinted, body)
         try:
             return self._ask_database(name, hinted, build)
@@ -92,6 +94,7 @@ class Answers:
             number, body = self._last_known(name)
             if body is None:
                 raise
+            self._count("cache_hit")
             logger.warning("the database is away; answered %s from generation %d", name, number)
             return _response(number, body)
 
@@ -103,7 +106,9 @@ class Answers:
             if number != hinted:
                 self._try_redis(lambda: generation.settle(self._redis, claim, number))
                 body = self._cached(number, name)
-            if body is None and not _client_holds(number):
+            missed = body is None and not _client_holds(number)
+            self._count("cache_miss" if missed else "cache_hit")
+            if missed:
                 body = build(conn)
                 self._keep(number, name, body)
             return _response(number, body)

@@ -55,6 +55,10 @@ class Settings:
     rollup_retention_days: int  # of hourly rollups and those of runs; 0: for ever
     log_level: str
     log_format: str
+    metrics_public: bool  # whether /metrics is answered without a key
+    metrics_port: int | None  # where scheduler and worker answer /metrics; None: nowhere
+    grafana_db_user: str  # the role that `flask grafana-reader` makes
+    grafana_db_password: str = field(repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -122,6 +126,10 @@ def _read(environ: Mapping[str, str]) -> Settings:
         rollup_retention_days=read("ROLLUP_RETENTION_DAYS", _days(2), "365"),
         log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
+        metrics_public=read("METRICS_PUBLIC", _yes_or_no, "false"),
+        metrics_port=read("METRICS_PORT", lambda raw: _whole(1, 65535)(raw) if raw else None, ""),
+        grafana_db_user=read("GRAFANA_DB_USER", _text, "grafana_reader"),
+        grafana_db_password=read("GRAFANA_DB_PASSWORD", str, "", secret=True),
     )
     if faults:
         raise SettingsError(faults)

@@ -41,11 +41,14 @@ FROM llms, generate_series(%(since)s::timestamptz, %(now)s - interval '2 hours',
 """
 # Hours, days and windows of every LLM and metric, all with the histogram of one real run.
 PERIODS = """
-INSERT INTO period_rollups
+INSERT INTO period_rollups (
+    period, source, workload_id, llm_id, metric_id, starts_at, oldest, newest, runs, n, mean, m2, min, max,
+    run_weight, run_mean, run_m2, histogram
+)
 SELECT
-    period, 'simulation', 1, llms.id, metrics.id, starts_at, greatest(starts_at, oldest), oldest, 6, 6000,
-    1.0, 2000.0, 0.05, 2.0, 6e6, 1.0, 100.0, histogram.buckets, histogram.counts, 1.0, 1.8, 1.9, 1.99
-FROM llms, metrics, (SELECT buckets, counts FROM rollups LIMIT 1) AS histogram, (
+    period, 'simulation', 1, llms.id, metrics.id, starts_at, greatest(starts_at, oldest), oldest, 1, one.n,
+    one.mean, one.m2, one.min, one.max, one.n ^ 2, one.mean, 0, one.histogram
+FROM llms, metrics, (SELECT * FROM rollups LIMIT 1) AS one, (
     SELECT 'hour' AS period, hour AS starts_at, hour AS oldest
     FROM generate_series(
         date_trunc('hour', %(since)s::timestamptz), %(now)s - interval '2 hours', '1 hour'
