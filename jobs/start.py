@@ -160,7 +160,8 @@ def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -
     """Run the processes with prefixed logs until one ends or a signal comes; leave none behind."""
     workers = _workers(read_benchmark_file(Settings.from_env()))
     manager = Manager()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT)}
+    # Two processes cannot share METRICS_PORT.
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT), "METRICS_PORT": ""}
     for name in names:
         arguments = scheduler_arguments or [] if name == "scheduler" else []
         command = shlex.join([*COMMANDS[name], *arguments])
@@ -226,7 +227,7 @@ def _announce(port: int) -> None:
             time.sleep(0.2)
     else:
         return
-    _say(f"ready at   {base}")
+    _say(f"ready at   {base}  (sign in with the API_KEY that is in .env)")
     _say(f"docs at    {base}/docs")
     _say(f"queue at   {base}/rq  (any user name, the API key as password)")
     _say("try        curl -H \"x-api-key: $(sed -n 's/^API_KEY=//p' .env)\" "

@@ -119,7 +119,7 @@ def measure(settings: Settings) -> list[Row]:
 class loaded:
     """A database of its own on the settings' server, with so many days and points of history."""
 
-    def __init__(self, settings: Settings, name: str, days: int, stored: int):
+    def __init__(self, settings: Settings, name: str, days: int, stored: int, llms: int = LLMS):
         self.settings = replace(settings, postgres_db=name, points_per_run=POINTS_PER_RUN)
         with closing(connect(settings)) as conn:
             conn.autocommit = True
@@ -127,13 +127,13 @@ class loaded:
         self.app = create_app(self.settings)
         with self.app.app_context():
             upgrade()
-        self.days, self.stored = days, stored
+        self.days, self.stored, self.llms = days, stored, llms
 
     def __enter__(self) -> System:
         conn = connect(self.settings)
         since = NOW - timedelta(days=self.days)
         with conn, conn.cursor() as cursor:
-            cursor.execute(MORE_LLMS, (LLMS,))
+            cursor.execute(MORE_LLMS, (self.llms,))
         slots = (NOW + timedelta(seconds=number) for number in itertools.count())
         fill_slot(conn, self.settings, next(slots), "bench")
         with conn, conn.cursor() as cursor:
