@@ -38,7 +38,11 @@ EVERYTHING = {
         "workerEgress": [{"ports": [{"protocol": "TCP", "port": 443}]}],
     },
     "monitoring": {"enabled": True, "labels": {"release": "prometheus"}, "rules": {"enabled": True}},
-    "grafana": {"dashboards": {"enabled": True}},
+    "grafana": {
+        "dashboards": {"enabled": True},
+        "datasources": {"enabled": True},
+        "reader": {"enabled": True, "password": "reader$word"},
+    },
 }
 MINIMAL = {
     **EXTERNAL,
@@ -115,7 +119,7 @@ def containers(objects: list[dict]) -> Iterator[tuple[str, dict]]:
 
 def secret(objects: list[dict]) -> dict[str, str]:
     """The chart's own Secret, decoded."""
-    (found,) = of_kind(objects, "Secret").values()
+    found = of_kind(objects, "Secret")["llm-llm-benchmark"]
     return {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
 
 
