@@ -144,11 +144,15 @@ values() {
     server REDIS
     case $(setting REDIS_SSL) in 1 | true | yes | on) echo "  ssl: true" ;; esac
     echo "config:"
-    for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY LOG_LEVEL; do
+    for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY LOG_LEVEL \
+        METRICS_PUBLIC; do
         if is_set "$name"; then echo "  $name: $(quoted "$(setting "$name")")"; fi
     done
     # Set but empty means fresh randomness.
     if has SEED; then echo "  SEED: $(quoted "$(setting SEED)")"; fi
+    if is_set GRAFANA_DB_PASSWORD; then
+        echo "grafana: {reader: {enabled: true, password: $(secret GRAFANA_DB_PASSWORD)}}"
+    fi
     if [ ${#extra_secrets[@]} -gt 0 ]; then
         echo "extraSecrets:"
         for name in "${extra_secrets[@]}"; do echo "  $name: $(secret "$name")"; done

@@ -34,6 +34,7 @@ REDIS_PASSWORD=redis-word
 REDIS_SSL=false
 SCHEDULE_INTERVAL=5
 SEED=
+GRAFANA_DB_PASSWORD=reader-word
 """
 
 
@@ -96,6 +97,7 @@ def test_the_chart_takes_the_values_and_has_every_setting_to_the_letter(deployme
         "API_KEY": "secret-key-1",
         "POSTGRES_PASSWORD": "it''s \"pg\" \\ word #1",
         "REDIS_PASSWORD": "redis-word",
+        "GRAFANA_DB_PASSWORD": "reader-word",
     }
     config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
     assert (config["SCHEDULE_INTERVAL"], config["SEED"], config["REDIS_SSL"]) == ("5", "", "false")

@@ -80,6 +80,12 @@ def get(port: str, path: str) -> tuple[int, dict] | None:
         return None
 
 
+def metrics(port: str) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"x-api-key": KEY})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.read().decode()
+
+
 def stop(process, seconds: float) -> int:
     """SIGTERM, as an engine sends it; the exit code, if it comes within the grace."""
     process.send_signal(signal.SIGTERM)
@@ -154,6 +160,7 @@ def test_scheduler_and_worker_make_a_run_are_healthy_and_end_when_told(container
     until(lambda: len(query(own_conn, finished)) >= 3)
     for port in ports:
         assert container.run("health", PORT="1", METRICS_PORT=port) == (0, "")
+    assert "\nllm_benchmark_scheduler_last_poll_timestamp_seconds " in metrics(ports[0])
 
     assert stop(scheduler, 10) == 0
     assert stop(worker, 30) == 0
