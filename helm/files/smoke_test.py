@@ -1,4 +1,4 @@
-"""What `helm test` runs in the cluster: asks the API at BASE with API_KEY. Its own test is tests/deploy/test_image.py."""
+"""What `helm test` runs in the cluster: asks the API at BASE with API_KEY."""
 
 import json
 import os
