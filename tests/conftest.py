@@ -19,7 +19,7 @@ from flask_migrate import upgrade
 from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.support import KEY, dispose, run_sql
+from tests.support import KEY, SECRET, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -48,7 +48,7 @@ def server_environment(folder: Path) -> Iterator[dict[str, str]]:
         "REDIS_HOST": EmbeddedRedis(folder / "redis"),
     }
     embedded = [server for name, server in servers.items() if name not in given]
-    environment = given | {"API_KEY": KEY, "RETRY_DELAY": "1"}
+    environment = given | {"API_KEY": KEY, "SECRET_KEY": SECRET, "RETRY_DELAY": "1"}
     try:
         for server in embedded:
             server.start()
