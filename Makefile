@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 
 .PHONY: help start install run-migrations undo-migration create-migration start-simulator start-benchmark \
-	tests lint format lock bench clean
+	tests lint format lock bench picture clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ lock: .venv/installed ## Pin anew what pyproject.toml asks for
 
 bench: .venv/installed ## Measure the system against its bounds; writes bench/results.json
 	@$(BIN)/python -m bench
+
+picture: .venv/installed ## Draw public/dashboard.png from the API that `make start` runs: make picture URL=http://...
+	@$(BIN)/uv pip install -q --python $(BIN)/python "$$($(BIN)/python -c 'import tomllib; \
+	print(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["picture"][0])')"
+	@$(BIN)/python -m tools.picture $(URL)
 
 clean: ## Remove the virtual environment and the embedded servers' data (asks nothing)
 	@test ! -x $(BIN)/python || $(BIN)/python -m jobs.embedded stop
