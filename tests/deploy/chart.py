@@ -11,7 +11,12 @@ from helm_python.chart import Chart
 from webapp.settings import ROOT
 
 PATH = ROOT / "helm"
-GIVEN = {"apiKey": "the-api-key", "postgresql": {"password": "pg-word"}, "redis": {"password": "redis-word"}}
+GIVEN = {
+    "apiKey": "the-api-key",
+    "secretKey": "the-key-that-signs-the-cookies-of-the-page",
+    "postgresql": {"password": "pg-word"},
+    "redis": {"password": "redis-word"},
+}
 EXTERNAL = {
     "existingSecret": "mine",
     "postgresql": {"enabled": False, "host": "pg.example", "port": 6432, "sslmode": "verify-full"},

@@ -117,13 +117,21 @@ def test_liveness_asks_neither_redis_nor_postgresql_and_readiness_the_api_as_a_w
 def test_no_secret_stands_anywhere_but_in_the_secret():
     for values in (GIVEN, EVERYTHING):
         others = json.dumps([found for found in render(values) if found["kind"] != "Secret"]) + notes(values)
-        for word in ("the-api-key", "pg-word", "redis-word", "endpoint-word", "reader$word"):
+        for word in (
+            "the-api-key",
+            "signs-the-cookies",
+            "pg-word",
+            "redis-word",
+            "endpoint-word",
+            "reader$word",
+        ):
             assert word not in others
 
 
 def test_the_secret_has_what_was_given():
     assert secret(render(EVERYTHING)) == {
         "API_KEY": "the-api-key",
+        "SECRET_KEY": "the-key-that-signs-the-cookies-of-the-page",
         "POSTGRES_PASSWORD": "pg-word",
         "REDIS_PASSWORD": "redis-word",
         "OPENAI_API_KEY": "endpoint-word",
@@ -134,17 +142,18 @@ def test_the_secret_has_what_was_given():
 def test_secrets_that_were_not_given_are_made_long_and_different_and_the_same_everywhere():
     made, again = secret(render({})), secret(render({}))
 
-    assert set(made) == {"API_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert set(made) == {"API_KEY", "SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
     assert all(len(word) == 40 for word in made.values())
-    assert len({*made.values(), *again.values()}) == 6
+    assert len({*made.values(), *again.values()}) == 8
 
 
 def test_the_application_can_read_its_settings(objects):
     config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
     own = of_kind(objects, "Secret")
-    environment = {**config, **(secret(objects) if own else {"API_KEY": "k", "REDIS_PASSWORD": "x"})}
+    theirs = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
+    environment = {**config, **(secret(objects) if own else theirs), "BENCHMARK_FILE": ""}
 
-    settings = Settings.from_env(environment)
+    settings = Settings.for_web_server(environment)
 
     assert settings.schedule_interval == 600
     assert settings.seed == 20
@@ -412,6 +421,7 @@ def test_the_notes_say_how_to_reach_it_and_that_the_small_servers_are_for_trying
         {"aplication": {}},
         {"image": {"digest": "sha256:abc"}},
         {"apiKey": "with space"},
+        {"secretKey": "short"},
         {"config": {"API_KEY": "in a ConfigMap"}},
         {"config": {"POSTGRES_HOST": "elsewhere"}},
         {"config": {"SOME_TOKEN": "in a ConfigMap"}},
