@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 
 .PHONY: help start install run-migrations undo-migration create-migration start-simulator start-benchmark \
-	tests tests-e2e vendor lint format lock bench check-deploy clean
+	tests tests-e2e vendor lint format lock bench picture check-deploy clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -63,6 +63,11 @@ bench: .venv/installed ## Measure the system against its bounds; writes bench/re
 
 check-deploy: .venv/installed .venv/deploy-installed ## Check Dockerfile, Compose file, chart, scripts and workflows
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
+
+picture: .venv/installed ## Draw public/dashboard.png from the API that `make start` runs: make picture URL=http://...
+	@$(BIN)/uv pip install -q --python $(BIN)/python "$$($(BIN)/python -c 'import tomllib; \
+	print(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["picture"][0])')"
+	@$(BIN)/python -m tools.picture $(URL)
 
 clean: ## Remove the virtual environment and the embedded servers' data (asks nothing)
 	@test ! -x $(BIN)/python || $(BIN)/python -m jobs.embedded stop
