@@ -134,8 +134,8 @@ def test_without_any_run_it_says_what_is_going_on(reader, redis, conn):
 def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason(three, conn, redis, reader):
     with conn, conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at,"
-            " error, invalid_reason)"
+            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id,"
+            " started_at, error, invalid_reason)"
             " SELECT 'simulation', 1, id, now(), CASE id WHEN 1 THEN 'failed' ELSE 'invalid' END, 1,"
             " gen_random_uuid(), 'job', now(), CASE id WHEN 1 THEN 'OSError: <full>' END,"
             " CASE id WHEN 2 THEN 'the client could not keep up' END FROM llms WHERE id IN (1, 2)"
@@ -144,8 +144,8 @@ def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason
             "INSERT INTO llms (name, company_name, provider) VALUES ('Never', 'c', 'p') RETURNING id"
         )
         cursor.execute(
-            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at,"
-            " invalid_reason)"
+            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id,"
+            " started_at, invalid_reason)"
             " SELECT 'simulation', 1, id, now(), 'invalid', 1, gen_random_uuid(), 'job', now(), 'no answers'"
             " FROM llms WHERE name = 'Never'"
         )
