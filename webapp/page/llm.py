@@ -77,7 +77,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         "page/llm.html",
         llm=llm,
         query=query,
-        parts=parts,
+        parts=[part for part in parts if part["row"] or part["over_time"]],
         windows=tuple(charts.SPANS),
         sources=SOURCES,
         workloads=workloads_of(conn, query["source"], query["workload"]),

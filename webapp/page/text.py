@@ -38,6 +38,11 @@ def title(name: str) -> str:
     return TITLES.get(name) or WINDOWS.get(name) or name.replace("_", " ").capitalize()
 
 
+def first_up(text: str) -> str:
+    """A text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def unit_words(unit: str) -> str:
     """A unit, spelled out."""
     return UNITS.get(unit, unit)
