@@ -21,7 +21,7 @@ UNITS = {
     "s/token": "seconds per token",
     "tokens/s": "tokens per second",
     "requests/s": "requests per second",
-    "share": "a share of 1",
+    "share": "shares of 1",
 }
 WINDOWS = {
     "latest": "Latest run",
