@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 
 .PHONY: help start install run-migrations undo-migration create-migration start-simulator start-benchmark \
-	tests tests-e2e vendor lint format lock bench clean
+	tests tests-e2e vendor lint format lock bench check-deploy clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ start-simulator: .venv/installed ## Run the scheduler and a worker on your own s
 start-benchmark: .venv/installed ## Run the API on your own servers
 	@exec $(BIN)/python -m webapp.serve
 
-tests: .venv/installed ## Run the tests on embedded servers
+tests: .venv/installed .venv/deploy-installed ## Run the tests on embedded servers
 	@$(BIN)/pytest -n 4
 
 lint: .venv/installed ## Check style and types
@@ -44,6 +44,7 @@ format: .venv/installed ## Mend the style
 lock: .venv/installed ## Pin anew what pyproject.toml asks for
 	@$(BIN)/uv pip compile -q --universal --upgrade --no-header pyproject.toml -o requirements.txt
 	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra dev pyproject.toml -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra deploy -c requirements-dev.txt pyproject.toml -o requirements-deploy.txt
 
 tests-e2e: .venv/installed ## Run the tests of the page in a headless Chromium, against the whole system
 	@chromium=$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}; \
@@ -59,6 +60,9 @@ vendor: ## Take the page's parts from npm anew, as package-lock.json pins them, 
 
 bench: .venv/installed ## Measure the system against its bounds; writes bench/results.json
 	@$(BIN)/python -m bench
+
+check-deploy: .venv/installed .venv/deploy-installed ## Check Dockerfile, Compose file, chart, scripts and workflows
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
 
 clean: ## Remove the virtual environment and the embedded servers' data (asks nothing)
 	@test ! -x $(BIN)/python || $(BIN)/python -m jobs.embedded stop
@@ -79,4 +83,9 @@ clean: ## Remove the virtual environment and the embedded servers' data (asks no
 	@echo 'installing into .venv ...'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/deploy-installed: requirements-deploy.txt .venv/installed
+	@echo 'installing what checks the deployment ...'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-deploy.txt
 	@touch $@

@@ -55,7 +55,11 @@ def digest(key: str) -> bytes:
 
 def is_key(candidate: str) -> bool:
     """Whether `candidate` is one of the keys, in a time that tells nothing about them."""
-    digests: list[bytes] = current_app.extensions["key_digests"]
+    return matches(current_app.extensions["key_digests"], candidate)
+
+
+def matches(digests: list[bytes], candidate: str) -> bool:
+    """Whether `candidate` is a key of one of the digests, in a time that tells nothing about them."""
     candidate_digest = digest(candidate)
     # Every key is compared, so that the time does not tell which one matched.
     matches = [hmac.compare_digest(candidate_digest, right) for right in digests]

@@ -74,7 +74,8 @@ class RedisBytesCache(RedisCache):
 class Answers:
     """Answers requests from the cache, or from PostgreSQL when the cache cannot."""
 
-    def __init__(self, cache: Cache, redis: Redis):
+    def __init__(self, cache: Cache, redis: Redis, count: Callable[[str], None]):
+        self._count = count
         self._cache = cache
         self._redis = redis
         self._latest = 0  # the newest generation this process has heard of; saves a round trip
@@ -99,6 +100,7 @@ class Answers:
         """The generation and its answer; maybe None if that generation is `held` already."""
         hinted, body = self._look_up(name)
         if hinted is not None and (body is not None or held(hinted)):
+            self._count("cache_hit")
             return hinted, body
         try:
             return self._ask_database(name, hinted, build, held)
@@ -106,6 +108,7 @@ class Answers:
             number, body = self._last_known(name)
             if body is None:
                 raise
+            self._count("cache_hit")
             logger.warning("the database is away; answered %s from generation %d", name, number)
             return number, body
 
@@ -119,7 +122,9 @@ class Answers:
             if number != hinted:
                 self._try_redis(lambda: generation.settle(self._redis, claim, number))
                 body = self._cached(number, name)
-            if body is None and not held(number):
+            missed = body is None and not held(number)
+            self._count("cache_miss" if missed else "cache_hit")
+            if missed:
                 body = build(conn)
                 self._keep(number, name, body)
             return number, body

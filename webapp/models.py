@@ -223,6 +223,22 @@ class PeriodRollup(Model):
     quantiles: Mapped[list[float]] = mapped_column(ARRAY(Double), Computed(QUANTILES, persisted=True))
 
 
+class RunTotal(Model):
+    """Attempts at runs that ended with `status` after more than the next lower bound and at most `at_most` s.
+
+    A trigger of `runs` keeps it. `points` and `seconds` are their sums.
+    """
+
+    __tablename__ = "run_totals"
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    status: Mapped[str] = mapped_column(Text, primary_key=True)
+    at_most: Mapped[float] = mapped_column(Double, primary_key=True)
+    runs: Mapped[int] = mapped_column(BigInteger)
+    points: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+
+
 class Generation(Model):
     """One row: a number that each refresh of the views raises in its own transaction."""
 

@@ -62,6 +62,10 @@ class Settings:
     public_dashboard: bool  # whether the page may be read without signing in
     benchmark_file: str  # what is measured, see `webapp.benchmark_file`; empty: nothing
     self_check_interval: int  # seconds between measurements of the measuring itself; 0: none
+    metrics_public: bool  # whether /metrics is answered without a key
+    metrics_port: int | None  # where scheduler and worker answer /metrics; None: nowhere
+    grafana_db_user: str  # the role that `flask grafana-reader` makes
+    grafana_db_password: str = field(repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -143,6 +147,10 @@ def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
         public_dashboard=read("PUBLIC_DASHBOARD", _yes_or_no, "false"),
         benchmark_file=read("BENCHMARK_FILE", _file, ""),
         self_check_interval=read("SELF_CHECK_INTERVAL", lambda raw: _minutes(raw) if raw else 0, ""),
+        metrics_public=read("METRICS_PUBLIC", _yes_or_no, "false"),
+        metrics_port=read("METRICS_PORT", lambda raw: _whole(1, 65535)(raw) if raw else None, ""),
+        grafana_db_user=read("GRAFANA_DB_USER", _text, "grafana_reader"),
+        grafana_db_password=read("GRAFANA_DB_PASSWORD", str, "", secret=True),
     )
     if faults:
         raise SettingsError(faults)

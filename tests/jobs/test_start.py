@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -236,3 +237,15 @@ def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder,
         until(lambda: not clone.processes(), 10)
     finally:
         clone.end()
+
+
+def test_with_a_benchmark_file_there_is_a_worker_more_for_each_server(clone):
+    llms = "".join(f"- {{name: m{n}, base_url: 'http://127.0.0.1:9/v{n}', model: m}}\n" for n in (1, 2))
+    workload = "- {name: w, concurrency: 1, requests: 1, interval: 60}\n"
+    (clone.folder / "benchmark.yml").write_text(f"llms:\n{llms}workloads:\n{workload}")
+
+    clone.start(BENCHMARK_FILE="benchmark.yml")
+
+    until(lambda: {"worker.1", "worker.2"} <= set(re.findall(r"worker\.\d", clone.log.read_text())), 60)
+    until(lambda: "all 1 requests failed (connect 1)" in clone.log.read_text())
+    assert "worker.3" not in clone.log.read_text()

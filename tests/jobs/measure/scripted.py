@@ -1,5 +1,6 @@
 """Servers that do what a test tells them, byte for byte."""
 
+import re
 import socket
 import ssl
 import threading
@@ -61,10 +62,8 @@ def read_request(connection: socket.socket) -> bytes:
             return b""
         received += part
     head, _, body = received.partition(b"\r\n\r\n")
-    lengths = [
-        line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    ]
-    while len(body) < int(lengths[0] if lengths else 0):
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    while length and len(body) < int(length[1]):
         body += connection.recv(65536)
     return head + b"\r\n\r\n" + body
 
