@@ -11,18 +11,23 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
+from webapp.benchmark_file import read_benchmark_file
 from webapp.monitoring.counts import ROWS
 from webapp.serve import Serving
 from webapp.settings import Settings, SettingsError, exit_for
 
 faults = []
-for settings in (Settings, Serving):
+for read in (Settings.for_web_server, Serving.from_env):
     try:
-        settings.from_env()
+        read()
     except SettingsError as error:
         faults += error.faults
 if faults:
     exit_for(SettingsError(faults))
+try:
+    read_benchmark_file(Settings.from_env())
+except SettingsError as error:
+    exit_for(error)
 serving = Serving.from_env()
 
 HEAD_SECONDS = 5

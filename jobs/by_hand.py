@@ -2,19 +2,22 @@
 
 import re
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from redis import Redis
 from rq.job import Job, JobStatus
 
-from jobs.queue import enqueue_simulation, runs_queue
+from jobs.queue import enqueue_measurement, enqueue_simulation, measurement_job_id, runs_queue
 
 if TYPE_CHECKING:
     # Not when it runs: the web application imports this module.
+    from webapp.measurements import Measurement
     from webapp.settings import Settings
 
 # Of all that RQ and rq-scheduler keep, only these are runs.
-JOB_ID = re.compile(r"simulation-[0-9]+")
+JOB_ID = re.compile(r"simulation-[0-9]+|measurement-[a-z0-9-]+-[0-9]+")
 ASKED = "llm-benchmark:asked-by-hand"
 LOCK = "llm-benchmark:lock:asked-by-hand"
 LOCK_SECONDS = 5
@@ -35,15 +38,32 @@ def request_simulation(redis: Redis, settings: "Settings") -> str:
     While an earlier one that was asked for so still waits, it is that one's id, and nothing is enqueued.
     Raises redis.RedisError when Redis is away.
     """
+    slot = int(time.time())
+    enqueue = partial(enqueue_simulation, runs_queue(redis), settings, slot)
+    return _unless_waiting(redis, ASKED, f"simulation-{slot}", enqueue)
+
+
+def request_measurement(redis: Redis, settings: "Settings", measurement: "Measurement") -> str:
+    """Enqueue a measurement of this very second and return its job's id.
+
+    While an earlier one of it that was asked for so still waits, also for its endpoint, it is that one's id,
+    and nothing is enqueued. Raises redis.RedisError when Redis is away.
+    """
+    slot = int(time.time())
+    enqueue = partial(enqueue_measurement, runs_queue(redis), settings, slot, measurement)
+    asked = f"{ASKED}:{measurement.slug}"
+    return _unless_waiting(redis, asked, measurement_job_id(measurement, slot), enqueue)
+
+
+def _unless_waiting(redis: Redis, asked: str, job_id: str, enqueue: Callable[[], bool]) -> str:
+    """The id, noted under `asked`, of a job that waits already; else of the one that is enqueued now."""
     with redis.lock(LOCK, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS):
-        asked = cast("bytes | None", redis.get(ASKED))
-        if asked and job_status(redis, asked.decode()) == "queued":
-            return asked.decode()
-        slot = int(time.time())
-        job_id = f"simulation-{slot}"
+        waiting = cast("bytes | None", redis.get(asked))
+        if waiting and job_status(redis, waiting.decode()) == "queued":
+            return waiting.decode()
         # Noted first: one who dies in between leaves the id of a job that does not wait.
-        redis.set(ASKED, job_id)
-        enqueue_simulation(runs_queue(redis), settings, slot)
+        redis.set(asked, job_id)
+        enqueue()
         return job_id
 
 

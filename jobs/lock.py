@@ -20,15 +20,15 @@ class BusyError(Exception):
 
 
 @contextmanager
-def renewed_lock(redis: Redis, name: str) -> Iterator[None]:
+def renewed_lock(redis: Redis, name: str, wait: bool = True) -> Iterator[None]:
     """Hold the lock `name` and renew it until the block ends.
 
-    Waits long enough for the lock of a killed holder to expire; raises BusyError if it is held even then.
+    Waits, if told to, long enough for the lock of a killed holder to expire; raises BusyError if it is held.
     The lock only saves work: without Redis, or once lost, the block goes on, and the database decides.
     """
     lock = redis.lock(f"llm-benchmark:lock:{name}", timeout=LOCK_SECONDS, thread_local=False)
     try:
-        acquired = lock.acquire(blocking_timeout=LOCK_SECONDS + 1)
+        acquired = lock.acquire(blocking=wait, blocking_timeout=LOCK_SECONDS + 1 if wait else None)
     except RedisError as error:
         logger.warning("no lock for %s, going on without: %s", name, error)
         yield

@@ -11,7 +11,7 @@ from psycopg2.errors import LockNotAvailable
 from jobs.run import show_new_runs
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, points, retention
+from webapp.store import Connection, connect, partitions, retention
 
 logger = logging.getLogger(__name__)
 
@@ -35,21 +35,22 @@ def run_maintenance(slot: int) -> None:
 
 def maintain(conn: Connection, settings: Settings, now: datetime) -> None:
     """Make partitions ahead, then drop and delete what is too old; commits step by step."""
-    points.ensure_partitions(conn, now.date(), DAYS_AHEAD)
+    partitions.ensure(conn, now.date(), DAYS_AHEAD)
     with retention.turn(conn) as mine:
         if not mine:
             logger.info("another process is dropping what is old")
             return
         if settings.retention_days:
-            _drop_points(conn, now - timedelta(days=settings.retention_days))
+            _drop_days(conn, now - timedelta(days=settings.retention_days))
         if settings.rollup_retention_days:
             before = now - timedelta(days=settings.rollup_retention_days)
             _delete_all(conn, retention.delete_hours, before, "hourly rollups")
             _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
+            _delete_all(conn, retention.delete_harness_errors, before, "self-checks")
 
 
-def _drop_points(conn: Connection, before: datetime) -> None:
-    """Drop the days that lie wholly before then; one that is read for too long is left to the next time."""
+def _drop_days(conn: Connection, before: datetime) -> None:
+    """Drop the days of all tables that lie wholly before then; one that is read too long stays a while."""
     failures = 0
     while expired := retention.expired_partitions(conn, before.date()):
         partition = expired[0]

@@ -11,14 +11,17 @@ from rq.serializers import JSONSerializer
 
 if TYPE_CHECKING:
     # Not when it runs: the web application, which enqueues too, imports this module.
+    from webapp.measurements import Measurement
     from webapp.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 QUEUE_NAME = "runs"
 RUN_SIMULATION = "jobs.run.run_simulation"
+RUN_MEASUREMENT = "jobs.measure.run.run_measurement"
+RUN_SELF_CHECK = "jobs.self_check.run_self_check"
 RUN_MAINTENANCE = "jobs.maintenance.run_maintenance"
-# A run that takes longer is stopped and tried again.
+# A run that takes longer is stopped and tried again; a measurement knows its own limit.
 RUN_TIMEOUT = 600
 # With no worker about, so many slots wait; older ones expire, since their moment has passed.
 BACKLOG_SLOTS = 10
@@ -44,25 +47,55 @@ def runs_queue(redis: Redis) -> Queue:
 def enqueue_simulation(queue: Queue, settings: "Settings", slot: int) -> bool:
     """Enqueue the simulation of a slot (Unix seconds); False if it was enqueued before."""
     ttl = BACKLOG_SLOTS * settings.schedule_interval + settings.retry_delay
-    return _enqueue(queue, settings, RUN_SIMULATION, "simulation", slot, ttl)
+    return _enqueue(queue, settings, RUN_SIMULATION, f"simulation-{slot}", (slot,), ttl)
+
+
+def enqueue_measurement(queue: Queue, settings: "Settings", slot: int, measurement: "Measurement") -> bool:
+    """Enqueue a measurement's run of a slot (Unix seconds); False if it was enqueued before."""
+    return _enqueue(
+        queue,
+        settings,
+        RUN_MEASUREMENT,
+        measurement_job_id(measurement, slot),
+        (measurement.llm, measurement.workload, slot),
+        ttl=BACKLOG_SLOTS * measurement.interval + settings.retry_delay,
+        timeout=measurement.longest_s,
+    )
+
+
+def measurement_job_id(measurement: "Measurement", slot: int) -> str:
+    """Unlike that of any other measurement or slot."""
+    return f"measurement-{measurement.slug}-{slot}"
+
+
+def enqueue_self_check(queue: Queue, settings: "Settings", slot: int) -> bool:
+    """Enqueue the self-check of a slot (Unix seconds); False if it was enqueued before."""
+    ttl = settings.self_check_interval + settings.retry_delay
+    return _enqueue(queue, settings, RUN_SELF_CHECK, f"self-check-{slot}", (slot,), ttl)
 
 
 def enqueue_maintenance(queue: Queue, settings: "Settings", slot: int) -> bool:
     """Enqueue the maintenance of a slot (Unix seconds); False if it was enqueued before."""
     ttl = MAINTENANCE_INTERVAL + settings.retry_delay
-    return _enqueue(queue, settings, RUN_MAINTENANCE, "maintenance", slot, ttl)
+    return _enqueue(queue, settings, RUN_MAINTENANCE, f"maintenance-{slot}", (slot,), ttl)
 
 
-def _enqueue(  # noqa: PLR0913, PLR0917  (private; the two above name them)
-    queue: Queue, settings: "Settings", function: str, kind: str, slot: int, ttl: int
+def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
+    queue: Queue,
+    settings: "Settings",
+    function: str,
+    job_id: str,
+    arguments: tuple[str | int, ...],
+    ttl: int,
+    timeout: int = RUN_TIMEOUT,
 ) -> bool:
     try:
         queue.enqueue_call(
             function,
-            args=(slot,),
-            job_id=f"{kind}-{slot}",
+            args=arguments,
+            job_id=job_id,
             unique=True,
-            timeout=RUN_TIMEOUT,
+            timeout=timeout,
             ttl=ttl,
             result_ttl=RESULT_SECONDS,
             failure_ttl=FAILURE_SECONDS,
@@ -70,7 +103,7 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; the two above name them)
         )
     except DuplicateJobError:
         return False
-    logger.info("enqueued the %s of slot %d", kind, slot)
+    logger.info("enqueued %s", job_id)
     return True
 
 

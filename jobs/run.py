@@ -1,23 +1,22 @@
-"""One run, from lock to generation: what a worker does with a slot."""
+"""One simulated run, from lock to generation, and how new runs of any source are shown."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
 
+import numpy as np
 from redis import Redis
 from rq import get_current_job
 
+from jobs.attempt import claimed, finish
 from jobs.lock import renewed_lock
 from jobs.simulate import simulate
 from webapp import generation
-from webapp.logs import bind_more
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS, Metric
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, points, rollups, runs, views
-from webapp.store.rollups import Rollup
+from webapp.store import Connection, connect, views
 from webapp.store.runs import ClaimedRun
 
 logger = logging.getLogger(__name__)
@@ -39,49 +38,18 @@ def run_simulation(slot: int) -> None:
 
 
 def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str) -> None:
-    """Claim the slot's unfinished runs and store their points, rollups and end in one transaction."""
-    points.ensure_partitions(conn, slot.date())
-    token = uuid4()
-    claimed = runs.claim(conn, source="simulation", workload="default", slot=slot, token=token, job_id=job_id)
-    conn.commit()
-    if not claimed:
-        logger.info("slot %s is already finished", slot.isoformat())
-        return
-    bind_more(run_ids=[run.id for run in claimed])
-    try:
-        stored = _store(conn, settings, slot, claimed, token)
-    except Exception as error:
-        conn.rollback()
-        runs.fail(conn, claimed, token, f"{type(error).__name__}: {error}")
-        conn.commit()
-        raise
-    if stored is None:
-        logger.warning("slot %s was taken over by a newer attempt; nothing written", slot.isoformat())
-    else:
-        logger.info("slot %s: stored %d points of %d LLMs", slot.isoformat(), stored, len(claimed))
+    """Claim the slot's unfinished simulations and store their points, rollups and end in one transaction."""
+    with claimed(conn, source="simulation", workload="default", slot=slot, job_id=job_id) as attempt:
+        if attempt.runs and attempt.hold(conn):
+            stored = finish(conn, attempt, _simulated(attempt.runs, settings))
+            conn.commit()
+            logger.info("slot %s: stored %d points of %d LLMs", slot.isoformat(), stored, len(attempt.runs))
 
 
-def _store(
-    conn: Connection, settings: Settings, slot: datetime, claimed: list[ClaimedRun], token: UUID
-) -> int | None:
-    """Write all or nothing; return the number of points, None if a newer attempt has taken over."""
-    if not runs.hold(conn, claimed, token):
-        conn.rollback()
-        return None
-    summaries: list[Rollup] = []
-
-    def encoded() -> Iterator[bytes]:
-        for run in claimed:
-            for metric in METRICS:
-                values = simulate(run.llm_name, metric, settings.seed, settings.points_per_run)
-                summaries.append(Rollup.of(run.id, metric.id, values))
-                yield points.encode(slot, run.id, metric.id, values)
-
-    stored = points.copy(conn, encoded())
-    rollups.insert(conn, summaries)
-    runs.finish(conn, claimed, stored // len(claimed))
-    conn.commit()
-    return stored
+def _simulated(runs: list[ClaimedRun], settings: Settings) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
+    for run in runs:
+        for metric in CONTRACT_METRICS:
+            yield run, metric, simulate(run.llm_name, metric, settings.seed, settings.points_per_run)
 
 
 def show_new_runs(conn: Connection, redis: Redis) -> None:

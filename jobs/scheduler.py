@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -17,8 +18,10 @@ from rq.job import Job
 from rq_scheduler import Scheduler
 
 from jobs.queue import JSONJob, enqueue_simulation, runs_queue
-from jobs.schedule import Entry, schedule
+from jobs.schedule import MEASUREMENT_PREFIX, Entry, schedule
+from webapp.benchmark_file import read_benchmark_file
 from webapp.logs import configure_logging
+from webapp.measurements import Measurement
 from webapp.monitoring import exporter
 from webapp.redis import patient_redis
 from webapp.settings import Settings, SettingsError, exit_for
@@ -47,11 +50,11 @@ class SlotScheduler(Scheduler):
     and moves from slot to slot by a single ZADD, so that no stop can lose it.
     """
 
-    def __init__(self, redis: Redis, settings: Settings):
+    def __init__(self, redis: Redis, settings: Settings, measurements: Sequence[Measurement] = ()):
         super().__init__(connection=redis, queue=runs_queue(redis), interval=POLL_SECONDS, job_class=JSONJob)
         self.settings = settings
         self.runs = runs_queue(redis)
-        self.entries = {entry.id: entry for entry in schedule(settings)}
+        self.entries = {entry.id: entry for entry in schedule(settings, measurements)}
 
     def poll(self) -> None:
         """Repair the schedule in Redis, then enqueue what is due; nothing if another scheduler is at it."""
@@ -92,11 +95,14 @@ class SlotScheduler(Scheduler):
         self.connection.zadd(self.scheduled_jobs_key, {entry.id: slot + entry.interval})
 
     def run_now(self) -> None:
-        """Enqueue a run for this very second, and let new entries begin with their next slot."""
+        """Enqueue a simulation for this very second, and let new entries begin with their next slot.
+
+        Except those of measurements, of which nothing would be seen until then.
+        """
         now = time.time()
         enqueue_simulation(self.runs, self.settings, int(now))
         for entry in self.entries.values():
-            if self._known_interval(entry) is None:
+            if not entry.id.startswith(MEASUREMENT_PREFIX) and self._known_interval(entry) is None:
                 self._write(entry, entry.slot_at(now) + entry.interval)
 
     def _known_interval(self, entry: Entry) -> int | None:
@@ -116,9 +122,14 @@ class SlotScheduler(Scheduler):
         )
 
 
-def serve(settings: Settings, stop: threading.Event, run_now: bool = False) -> None:
+def serve(
+    settings: Settings,
+    measurements: Sequence[Measurement],
+    stop: threading.Event,
+    run_now: bool = False,
+) -> None:
     """Poll until `stop` is set; a lost Redis is waited for, not died of."""
-    scheduler = SlotScheduler(patient_redis(settings), settings)
+    scheduler = SlotScheduler(patient_redis(settings), settings, measurements)
     reachable = True
     while not stop.is_set():
         try:
@@ -145,6 +156,7 @@ def main() -> None:
     try:
         settings = Settings.from_env()
         configure_logging(settings)
+        measurements = read_benchmark_file(settings)
         exporter.export(METRICS, settings)
     except SettingsError as error:
         exit_for(error)
@@ -156,7 +168,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, request_stop)
     signal.signal(signal.SIGTERM, request_stop)
     logger.info("scheduler started")
-    serve(settings, stop, arguments.run_now)
+    serve(settings, measurements, stop, arguments.run_now)
     logger.info("scheduler stopped")
 
 

@@ -11,8 +11,11 @@ def simulate(llm_name: str, metric: Metric, seed: int | None, n: int) -> np.ndar
     """`n` values (float64, in the metric's unit, two decimals) drawn evenly from its simulated range.
 
     The same LLM, metric and seed give the same values for ever: NumPy promises that the stream of the legacy
-    RandomState never changes (NEP 19). Without a seed each call draws afresh.
+    RandomState never changes (NEP 19). Without a seed each call draws afresh. ValueError for a metric that is
+    not simulated.
     """
+    if metric.simulated_range is None:
+        raise ValueError(f"{metric.name} is not simulated")
     low, high = metric.simulated_range
     generator = np.random.RandomState(_state(llm_name, metric, seed))
     return generator.uniform(low, high, n).round(2)

@@ -21,8 +21,11 @@ from rq.serializers import JSONSerializer
 
 # Loaded here once, not in each job's process.
 import jobs.maintenance
-import jobs.run  # noqa: F401
+import jobs.measure.run
+import jobs.run
+import jobs.self_check  # noqa: F401
 from jobs.queue import JSONJob, runs_queue
+from webapp.benchmark_file import read_benchmark_file
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.redis import impatient_redis, patient_redis
@@ -147,6 +150,7 @@ def main() -> None:
     try:
         settings = Settings.from_env()
         configure_logging(settings)
+        read_benchmark_file(settings)
         metrics = WorkerMetrics(settings)
         registry = exporter.registry()
         registry.register(metrics)

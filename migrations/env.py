@@ -14,7 +14,7 @@ MIGRATION_LOCK = 7_205_001
 
 def is_ours(obj, name, type_, reflected, compare_to) -> bool:
     """Leave out partitions: the models know only the whole tables."""
-    return not (type_ == "table" and re.fullmatch(r"points_\d{8}|period_rollups_\w+", name))
+    return not (type_ == "table" and re.fullmatch(r"(points|requests)_\d{8}|period_rollups_\w+", name))
 
 
 def run_migrations() -> None:

@@ -13,7 +13,7 @@ from tests.support import KEY
 from tests.web import RANKINGS, serving, show_run
 from webapp import create_app
 from webapp.errors import ErrorSchema
-from webapp.metrics import METRICS_BY_NAME
+from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import Settings
 
 # Schemathesis sends more wrong keys than an address may in a minute.
@@ -131,10 +131,10 @@ def test_each_field_says_what_it_is_and_gives_an_example_unless_it_holds_others(
             assert holds_others or (told["description"] and "example" in told), f"{name}.{field}"
 
 
-def test_the_metrics_that_there_are_are_listed(document):
+def test_the_contracts_metrics_are_listed(document):
     (parameter,) = document["paths"][f"{RANKINGS}/{{metric_name}}"]["parameters"]
 
-    assert parameter["schema"]["enum"] == list(METRICS_BY_NAME)
+    assert parameter["schema"]["enum"] == [metric.name for metric in CONTRACT_METRICS]
 
 
 def test_the_key_is_a_header(document):

@@ -1,4 +1,4 @@
-"""The web application: the rankings API and what stands around it."""
+"""The web application: the rankings API, the page, and what stands around them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import URL
 
 from webapp.api import register_apis
 from webapp.auth import WrongKeyLimiter, key_digests
+from webapp.benchmark_file import read_benchmark_file
 from webapp.cache import Answers
 from webapp.cli import register_commands
 from webapp.docs import docs
@@ -17,6 +18,7 @@ from webapp.health import health
 from webapp.logs import configure_logging
 from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
+from webapp.page import register_page
 from webapp.reader import register_reader_command
 from webapp.redis import impatient_redis
 from webapp.rq_dashboard import register_rq_dashboard
@@ -35,14 +37,16 @@ class App(Flask):
 def create_app(settings: Settings | None = None) -> Flask:
     """Build the app; connects to nothing until the first request.
 
-    Raises SettingsError when `settings` is not given and the environment's are unusable.
+    Raises SettingsError when `settings` is not given and the environment's are unusable, and when the
+    benchmark file that they name is.
     """
     settings = settings or Settings.from_env()
     configure_logging(settings)
-    app = App(__name__)
+    app = App(__name__, static_folder=None)  # the page serves its own
     app.config.from_mapping(flask_config(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
+    app.extensions["measurements"] = read_benchmark_file(settings)
     app.extensions["redis"] = redis = impatient_redis(settings)
     app.extensions["key_digests"] = key_digests(settings)
     app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
@@ -56,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_blueprint(health)
     api.register_blueprint(monitoring)
     app.register_blueprint(docs)
+    register_page(app, settings)
     register_rq_dashboard(app, settings)
     register_commands(app)
     register_reader_command(app)

@@ -45,7 +45,12 @@ def _limiter(storage: Storage) -> FixedWindowRateLimiter:
 
 def key_digests(settings: Settings) -> list[bytes]:
     """What the keys that are sent are compared with; of one length, so that no comparison tells a key's."""
-    return [sha256(key.encode()).digest() for key in settings.api_keys]
+    return [digest(key) for key in settings.api_keys]
+
+
+def digest(key: str) -> bytes:
+    """What stands for the key in comparisons."""
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def is_key(candidate: str) -> bool:
@@ -55,9 +60,9 @@ def is_key(candidate: str) -> bool:
 
 def matches(digests: list[bytes], candidate: str) -> bool:
     """Whether `candidate` is a key of one of the digests, in a time that tells nothing about them."""
-    digest = sha256(candidate.encode("utf-8", "surrogatepass")).digest()
+    candidate_digest = digest(candidate)
     # Every key is compared, so that the time does not tell which one matched.
-    matches = [hmac.compare_digest(digest, right) for right in digests]
+    matches = [hmac.compare_digest(candidate_digest, right) for right in digests]
     return any(matches)
 
 

@@ -1,4 +1,4 @@
-"""`flask llms ...`: the LLMs from the command line, by the same rules as the API."""
+"""The commands of `flask`; here `flask llms ...`, by the same rules as the API."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,25 +11,53 @@ from flask.cli import AppGroup
 from marshmallow import RAISE, Schema, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.measure.cli import measure, mock_server
 from webapp.api.llms.schemas import LLMChangesSchema, NewLLMSchema, faults
 from webapp.cache import snapshot
 from webapp.errors import shown
 from webapp.llms import LLMs, NameTakenError
+from webapp.refusal import Refusal
+from webapp.settings import SettingsError, exit_for
 from webapp.store import llms as store
 from webapp.store.llms import LLM
 
 commands = AppGroup("llms", help="List, add, rename, archive and restore LLMs.")
 
 
-class Refusal(click.ClickException):
-    """One line on stderr, and exit code 2."""
-
-    exit_code = 2
-
-
 def register_commands(app: Flask) -> None:
     """Add the commands to `flask`."""
     app.cli.add_command(commands)
+    add_commands_without_settings(app.cli)
+
+
+def add_commands_without_settings(group: click.Group) -> None:
+    """Those that need no settings."""
+    group.add_command(measure)
+    group.add_command(mock_server)
+
+
+class CommandsWithoutSettings(AppGroup):
+    """What is left of `flask` when the settings are unusable: all other commands end by saying so."""
+
+    def __init__(self, error: SettingsError):
+        super().__init__()
+        self._error = error
+        add_commands_without_settings(self)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, if it can do without."""
+        return super().get_command(ctx, cmd_name) or exit_for(self._error)
+
+
+def app_without_settings(error: SettingsError) -> Flask:
+    """An app for `flask` alone, with the commands that need no settings; anything else ends the process."""
+    context = click.get_current_context(silent=True)
+    # Within one of Flask's own commands, as `flask db` or `flask run`, an app with settings is needed.
+    if context is None or context.find_root().invoked_subcommand:
+        exit_for(error)
+    app = Flask(__name__)
+    app.cli = CommandsWithoutSettings(error)
+    return app
 
 
 def refusing(command: Callable) -> Callable:

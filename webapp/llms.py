@@ -39,11 +39,13 @@ class LLMs:
         self._settings = settings
         self._redis = redis
 
-    def add(self, *, name: str, company_name: str, provider: str | None = None) -> LLM:
+    def add(
+        self, *, name: str, company_name: str, provider: str | None = None, simulated: bool = True
+    ) -> LLM:
         """Add an LLM, which the next run takes in; its maker provides it if nobody else is named."""
         with self._turn() as conn:
             _refuse_taken(conn, name)
-            added = llms.insert(conn, name, company_name, provider or company_name)
+            added = llms.insert(conn, name, company_name, provider or company_name, simulated)
             self._show(conn)
             return added
 

@@ -32,6 +32,7 @@ class Discretion(logging.Filter):
             *settings.api_keys,
             settings.postgres_password,
             settings.redis_password,
+            settings.secret_key,
             settings.grafana_db_password,
         )
         # The longest first: one may be part of another.

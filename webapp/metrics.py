@@ -9,7 +9,7 @@ class Metric:
     """One thing that is measured of an LLM.
 
     `formula` says in words how a value comes about; `simulated_range` is the [low, high) interval, in
-    `unit`, that the simulation draws from.
+    `unit`, that the simulation draws from, None if it draws none.
     """
 
     id: int  # stands in the database in the name's place; never reused
@@ -17,11 +17,11 @@ class Metric:
     unit: str
     better: Literal["lower", "higher"]
     formula: str
-    simulated_range: tuple[float, float]
+    simulated_range: tuple[float, float] | None = None
 
 
-# In the order in which the rankings list them.
-METRICS = (
+# In the order in which the rankings and the leaderboard list them.
+CONTRACT_METRICS = (
     Metric(
         id=1,
         name="ttft",
@@ -53,6 +53,46 @@ METRICS = (
         better="higher",
         formula="requests answered in full, over the time that the load lasted",
         simulated_range=(1, 100),
+    ),
+)
+
+# What is only measured; the contract's rankings do not list it.
+METRICS = (
+    *CONTRACT_METRICS,
+    Metric(
+        id=5,
+        name="tpot",
+        unit="s/token",
+        better="lower",
+        formula="time from the first token to the last, over the output tokens after the first",
+    ),
+    Metric(
+        id=6,
+        name="itl",
+        unit="s",
+        better="lower",
+        formula="time from one token to the next; a chunk of several tokens is spread over them",
+    ),
+    Metric(
+        id=7,
+        name="output_throughput",
+        unit="tokens/s",
+        better="higher",
+        formula="output tokens of the requests answered in full, over the time that the load lasted",
+    ),
+    Metric(
+        id=8,
+        name="error_rate",
+        unit="share",
+        better="lower",
+        formula="requests that failed, over all requests",
+    ),
+    Metric(
+        id=9,
+        name="goodput",
+        unit="share",
+        better="higher",
+        formula="requests that met every objective (SLO), over all requests, failed ones included",
     ),
 )
 

@@ -1,7 +1,7 @@
 """The tables. Migrations are made from these; the hot path speaks SQL to them through `webapp.store`."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, UserDefinedType, Uuid
@@ -44,7 +45,10 @@ ischema_names["histogram"] = Histogram  # lets Alembic compare it
 
 
 class LLM(Model):
-    """A model as one provider serves it: what is ranked."""
+    """A model as one provider serves it: what is ranked.
+
+    One that is known only because an endpoint of it was declared is not `simulated`.
+    """
 
     __tablename__ = "llms"
 
@@ -54,6 +58,7 @@ class LLM(Model):
     provider: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sql("now()"))
     archived_at: Mapped[datetime | None] = mapped_column(TIMESTAMP)
+    simulated: Mapped[bool] = mapped_column(Boolean, server_default=sql("true"))
 
 
 class Metric(Model):
@@ -70,27 +75,32 @@ class Metric(Model):
 
 
 class Workload(Model):
-    """What was asked of an LLM. Only like is ranked with like."""
+    """What was asked of an LLM. Only like is ranked with like, so `definition` never changes.
+
+    It is what decides whether two measurements are alike; NULL for what is simulated.
+    """
 
     __tablename__ = "workloads"
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
     description: Mapped[str] = mapped_column(Text)
+    definition: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
 class Run(Model):
     """One LLM's turn in one slot. Its unique row is what makes a slot count exactly once.
 
     `token` names the attempt that may write; `generation` is the first generation of the views that shows
-    the run, NULL until then.
+    the run, NULL until then. An invalid run ended well but says nothing of the LLM: it has its reason, no
+    points and no rollups. `measurement` is what is known of a measured run as a whole.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("source", "workload_id", "llm_id", "slot"),
         CheckConstraint("source IN ('simulation', 'measurement')", name="source"),
-        CheckConstraint("status IN ('running', 'finished', 'failed')", name="status"),
+        CheckConstraint("status IN ('running', 'finished', 'failed', 'invalid')", name="status"),
         # Finds what the views do not show yet.
         Index(
             "ix_runs_unseen",
@@ -115,6 +125,8 @@ class Run(Model):
     points: Mapped[int | None] = mapped_column(Integer)
     error: Mapped[str | None] = mapped_column(Text)
     generation: Mapped[int | None] = mapped_column(BigInteger)
+    invalid_reason: Mapped[str | None] = mapped_column(Text)
+    measurement: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
 # One row an observed value, partitioned by day of `recorded_at`, which is the run's slot. It has neither a
@@ -126,6 +138,35 @@ points = db.Table(
     Column("run_id", BigInteger, nullable=False),
     Column("metric_id", SmallInteger, nullable=False),
     Column("value", Double, nullable=False),
+    postgresql_partition_by="RANGE (recorded_at)",
+)
+
+# One row a request of a measured run, of which its points can be derived again; partitioned as points are.
+# `number` counts within the run. Moments are nanoseconds of a monotonic clock since the load began; offsets
+# are since the request was sent, one for each chunk that held tokens, beside how many it held.
+requests = db.Table(
+    "requests",
+    Column("recorded_at", TIMESTAMP, primary_key=True),
+    Column("run_id", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("warmup", Boolean, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("intended_ns", BigInteger, nullable=False),
+    Column("sent_ns", BigInteger, nullable=False),
+    Column("connect_ns", BigInteger, nullable=False),
+    Column("first_byte_ns", BigInteger),
+    Column("first_token_ns", BigInteger),
+    Column("last_token_ns", BigInteger),
+    Column("end_ns", BigInteger, nullable=False),
+    Column("chunk_offsets_ns", ARRAY(BigInteger), nullable=False),
+    Column("chunk_tokens", ARRAY(Integer), nullable=False),
+    Column("prompt_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("token_source", Text),
+    Column("finish_reason", Text),
+    Column("http_status", SmallInteger),
+    Column("error", Text),
+    Column("error_detail", Text),
     postgresql_partition_by="RANGE (recorded_at)",
 )
 
@@ -206,3 +247,16 @@ class Generation(Model):
 
     only_row: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=sql("true"))
     value: Mapped[int] = mapped_column(BigInteger)
+
+
+class HarnessError(Model):
+    """How far the measuring itself was off in one self-check: measured less known, in seconds."""
+
+    __tablename__ = "harness_errors"
+
+    slot: Mapped[datetime] = mapped_column(TIMESTAMP, primary_key=True)
+    metric: Mapped[str] = mapped_column(Text, primary_key=True)
+    n: Mapped[int] = mapped_column(Integer)
+    known_s: Mapped[float] = mapped_column(Double)
+    p50_s: Mapped[float] = mapped_column(Double)
+    p99_s: Mapped[float] = mapped_column(Double)

@@ -10,7 +10,7 @@ from bench.harness import Row, compare, seconds
 from bench.sections.run import START, copy, encoded
 from jobs.run import fill_slot
 from webapp.settings import Settings
-from webapp.store import connect, points
+from webapp.store import connect, partitions
 
 POINTS = 1_200_000
 
@@ -20,7 +20,7 @@ def measure(settings: Settings) -> list[Row]:
     large = replace(settings, points_per_run=100_000)
     slots = (START + timedelta(minutes=number) for number in itertools.count())
     with closing(connect(settings)) as conn:
-        points.ensure_partitions(conn, START.date())
+        partitions.ensure(conn, START.date())
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         fill_slot(conn, large, next(slots), "bench")
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

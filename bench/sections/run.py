@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from bench.harness import Row, compare, seconds
 from jobs.run import fill_slot, show_new_runs
 from jobs.simulate import simulate
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS
 from webapp.redis import impatient_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, points
+from webapp.store import Connection, connect, partitions, points
 
 START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
@@ -21,7 +21,7 @@ def measure(settings: Settings) -> list[Row]:
     redis = impatient_redis(settings)
     slots = (START + timedelta(minutes=number) for number in itertools.count())
     with closing(connect(settings)) as conn:
-        points.ensure_partitions(conn, START.date())
+        partitions.ensure(conn, START.date())
         prepared = encoded(settings)
 
         def whole_run() -> None:
@@ -49,7 +49,7 @@ def encoded(settings: Settings) -> list[bytes]:
     return [
         points.encode(START, 0, metric.id, simulate(llm, metric, settings.seed, settings.points_per_run))
         for llm in LLMS
-        for metric in METRICS
+        for metric in CONTRACT_METRICS
     ]
 
 

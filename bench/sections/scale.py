@@ -18,7 +18,7 @@ from jobs.run import fill_slot
 from webapp import create_app
 from webapp.generation import KEY_PREFIX
 from webapp.settings import Settings
-from webapp.store import Connection, connect, points, views
+from webapp.store import Connection, connect, partitions, points, views
 
 LLMS = 100
 POINTS_PER_RUN = 30  # 12,000 points in a slot of 100 LLMs and 4 metrics
@@ -119,7 +119,7 @@ def measure(settings: Settings) -> list[Row]:
 class loaded:
     """A database of its own on the settings' server, with so many days and points of history."""
 
-    def __init__(self, settings: Settings, name: str, days: int, stored: int):
+    def __init__(self, settings: Settings, name: str, days: int, stored: int, llms: int = LLMS):
         self.settings = replace(settings, postgres_db=name, points_per_run=POINTS_PER_RUN)
         with closing(connect(settings)) as conn:
             conn.autocommit = True
@@ -127,13 +127,13 @@ class loaded:
         self.app = create_app(self.settings)
         with self.app.app_context():
             upgrade()
-        self.days, self.stored = days, stored
+        self.days, self.stored, self.llms = days, stored, llms
 
     def __enter__(self) -> System:
         conn = connect(self.settings)
         since = NOW - timedelta(days=self.days)
         with conn, conn.cursor() as cursor:
-            cursor.execute(MORE_LLMS, (LLMS,))
+            cursor.execute(MORE_LLMS, (self.llms,))
         slots = (NOW + timedelta(seconds=number) for number in itertools.count())
         fill_slot(conn, self.settings, next(slots), "bench")
         with conn, conn.cursor() as cursor:
@@ -159,7 +159,7 @@ def store_points(conn: Connection, since: datetime, days: int, number: int) -> N
     chunks = number // CHUNK
     for chunk in range(chunks):
         moment = since + timedelta(days=days * chunk // chunks)
-        points.ensure_partitions(conn, moment.date())
+        partitions.ensure(conn, moment.date())
         points.copy(conn, [points.encode(moment, chunk, 1, values)])
         conn.commit()
 
@@ -173,7 +173,8 @@ def storage(conn: Connection) -> list[Row]:
         )
         point = cursor.fetchone()[0]
         cursor.execute(
-            "SELECT pg_total_relation_size('period_rollups')::float / count(*) FROM period_rollups"
+            "SELECT pg_total_relation_size('period_rollups_hours')::float / count(*)"
+            " FROM period_rollups_hours"
         )
         return [
             Row("a point on disk", "bytes", ours=float(point)),

@@ -1,14 +1,14 @@
 """Totals of ended runs, so that a scrape of the metrics need not count them
 
 Revision ID: 0004
-Revises: 0002
+Revises: 0003
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -29,7 +29,7 @@ CREATE FUNCTION count_ended_run() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     took double precision := extract(epoch FROM NEW.finished_at - NEW.started_at);
 BEGIN
-    PERFORM pg_advisory_xact_lock(7205004);
+    PERFORM pg_advisory_xact_lock(7205005);
     INSERT INTO run_totals AS totals (source, status, at_most, runs, points, seconds)
     VALUES (NEW.source, NEW.status, duration_bucket(took), 1, coalesce(NEW.points, 0), took)
     ON CONFLICT (source, status, at_most) DO UPDATE SET

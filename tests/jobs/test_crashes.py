@@ -20,7 +20,7 @@ from tests.jobs.system import (
     until,
 )
 from tests.support import query
-from webapp.store import points, views
+from webapp.store import partitions, views
 
 AT_COPY = "LOCK TABLE points IN SHARE MODE"
 AFTER_COPY = "LOCK TABLE rollups IN SHARE MODE"
@@ -31,7 +31,7 @@ AFTER_COMMIT = f"SELECT pg_advisory_lock({views.REFRESH_LOCK})"
 def slot(queue, settings, conn):
     """A slot whose run waits in the queue and whose partition is there."""
     slot = now_slot()
-    points.ensure_partitions(conn, datetime.fromtimestamp(slot, UTC).date())
+    partitions.ensure(conn, datetime.fromtimestamp(slot, UTC).date())
     enqueue_simulation(queue, settings, slot)
     return slot
 

@@ -17,8 +17,10 @@ from jobs.run import fill_slot, show_new_runs
 from tests.jobs.system import until
 from tests.support import query
 from webapp.settings import Settings
-from webapp.store import connect, export, points, retention, rollups, views
+from webapp.store import connect, export, harness_errors, points, retention, rollups, views
 from webapp.store.export import Selection
+from webapp.store.harness_errors import HarnessError
+from webapp.store.partitions import ensure
 from webapp.store.rollups import Rollup
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
@@ -55,7 +57,7 @@ def partitions(conn) -> list[str]:
 def store_days(conn, *ages: int) -> None:
     """A partition with one point for each of the days so long before NOW."""
     for age in ages:
-        points.ensure_partitions(conn, (NOW - timedelta(days=age)).date(), 0)
+        ensure(conn, (NOW - timedelta(days=age)).date(), 0)
         points.copy(conn, [points.encode(NOW - timedelta(days=age), 1, 1, np.ones(1))])
     conn.commit()
 
@@ -106,6 +108,30 @@ def test_a_day_is_dropped_when_all_of_it_is_too_old_and_not_before(conn, setting
     assert partitions(conn)[0] == "points_20261122"
 
 
+def test_requests_have_partitions_of_their_own_that_go_with_those_of_points(conn, settings):
+    store_days(conn, 5, 2)
+    days = (
+        "SELECT right(relname, 8) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+        " WHERE inhparent = 'requests'::regclass ORDER BY 1"
+    )
+    assert query(conn, days) == [("20261119",), ("20261122",)]
+
+    maintain(conn, settings, NOW)
+
+    assert query(conn, days)[:2] == [("20261122",), ("20261124",)]
+    assert len(query(conn, days)) == len(partitions(conn))
+
+
+def test_old_self_checks_go(conn, settings):
+    for age in (6, 4):
+        harness_errors.insert(conn, NOW - timedelta(days=age), [HarnessError("ttft", 1, 0.2, 0.0, 0.0)])
+    conn.commit()
+
+    maintain(conn, settings, NOW)
+
+    assert list(harness_errors.read(conn, 10)) == [NOW - timedelta(days=4)]
+
+
 def test_0_days_keep_everything_for_ever(conn, settings):
     store_days(conn, 3000)
     finish_run(conn, NOW - timedelta(days=3000))
@@ -147,7 +173,7 @@ def test_a_partition_that_is_read_stays_whole_for_its_reader_and_stops_nobody(co
                 cursor.execute("SET lock_timeout = '50ms'")
             points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
             other.commit()
-            points.ensure_partitions(other, date(2031, 1, 1))
+            ensure(other, date(2031, 1, 1))
     assert "points_20261115" in [name for (name,) in query(conn, TABLES)]
 
     maintain(conn, settings, NOW)
@@ -171,7 +197,7 @@ def test_nobody_waits_while_a_partition_waits_for_its_reader(conn, settings, mon
             assert cursor.fetchone() == (1,)
         points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
         other.commit()
-        points.ensure_partitions(other, date(2031, 1, 1))
+        ensure(other, date(2031, 1, 1))
         reader.rollback()
         at_it.join(15)
 

@@ -1,14 +1,13 @@
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import psycopg2
 import pytest
 
-from jobs import run
+from jobs.attempt import claimed
 from jobs.run import fill_slot, show_new_runs
 from tests.jobs.system import assert_answer_is_right, assert_exactly_once, closing_connect
 from tests.support import query
-from webapp.store import points, runs, views
+from webapp.store import views
 
 SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -23,16 +22,11 @@ def test_a_slot_is_filled_and_shown_once_however_often_it_is_run(settings, conn,
 
 
 def test_an_attempt_that_was_taken_over_writes_nothing(settings, conn):
-    points.ensure_partitions(conn, SLOT.date())
-    token = uuid4()
-    claimed = runs.claim(
-        conn, source="simulation", workload="default", slot=SLOT, token=token, job_id="former"
-    )
-    conn.commit()
-    with closing_connect(settings) as other:
-        fill_slot(other, settings, SLOT, "later")
+    with claimed(conn, source="simulation", workload="default", slot=SLOT, job_id="former") as attempt:
+        with closing_connect(settings) as other:
+            fill_slot(other, settings, SLOT, "later")
 
-    assert run._store(conn, settings, SLOT, claimed, token) is None
+        assert not attempt.hold(conn)
 
     assert_exactly_once(conn, [int(SLOT.timestamp())])
 

@@ -2,6 +2,7 @@
 
 from flask_smorest import Api
 
+from webapp.api.harness_error.routes import blueprint as harness_error
 from webapp.api.history.routes import blueprint as history
 from webapp.api.leaderboard.routes import blueprint as leaderboard
 from webapp.api.llms.routes import blueprint as llms
@@ -9,7 +10,7 @@ from webapp.api.points.routes import blueprint as points
 from webapp.api.rankings.routes import blueprint as rankings
 from webapp.api.runs.routes import blueprint as runs
 
-BLUEPRINTS = (rankings, leaderboard, history, points, runs, llms)
+BLUEPRINTS = (rankings, leaderboard, history, points, runs, harness_error, llms)
 
 
 def register_apis(api: Api) -> None:

@@ -139,16 +139,22 @@ def json_response(body: bytes, code: int = 200) -> Response:
     return response
 
 
-def json_body(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], Callable]:
-    """Check the request's JSON body against `schema`, refuse what is unknown, pass it on as a dict."""
+def json_body(
+    blueprint: Blueprint, schema: type[Schema], optional: bool = False
+) -> Callable[[Callable], Callable]:
+    """Check the request's JSON body against `schema`, refuse what is unknown, pass it on as a dict.
+
+    No body at all, if it is `optional`, is an empty one.
+    """
 
     def decorate(view: Callable) -> Callable:
-        checked = blueprint.arguments(schema, location="json", unknown=RAISE)(view)
+        checked = blueprint.arguments(schema, location="json", unknown=RAISE, required=not optional)(view)
 
         @wraps(checked)
         def parsed(*args: Any, **kwargs: Any) -> Any:
             refuse_arguments()
-            _refuse_what_is_not_json()
+            if request.get_data() or not optional:
+                _refuse_what_is_not_json()
             return checked(*args, **kwargs)
 
         return parsed

@@ -10,19 +10,22 @@ from marshmallow import RAISE, Schema, fields, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from webapp.errors import shown
-from webapp.metrics import METRICS_BY_NAME, Metric
+from webapp.metrics import Metric
 from webapp.store import Connection, catalogue
 
 SOURCES = ("simulation", "measurement")
 LONGEST_NAME = 200
 
-METRIC_IN_PATH = {
-    "name": "metric_name",
-    "in": "path",
-    "required": True,
-    "description": "The metric's name",
-    "schema": {"type": "string", "enum": list(METRICS_BY_NAME)},
-}
+
+def metric_in_path(metrics: tuple[Metric, ...]) -> dict[str, Any]:
+    """The path parameter that names one of the `metrics`."""
+    return {
+        "name": "metric_name",
+        "in": "path",
+        "required": True,
+        "description": "The metric's name",
+        "schema": {"type": "string", "enum": [metric.name for metric in metrics]},
+    }
 
 
 def one_of(choices: tuple[str, ...], default: str | None, description: str) -> fields.String:
@@ -59,7 +62,7 @@ def filters(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], 
     def decorate(view: Callable) -> Callable:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            _refuse_repeated_arguments()
+            refuse_repeated_arguments()
             return view(*args, **kwargs)
 
         return blueprint.arguments(schema, location="query", unknown=RAISE)(checked)
@@ -67,10 +70,10 @@ def filters(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], 
     return decorate
 
 
-def _refuse_repeated_arguments() -> None:
-    """One of them would silently win."""
+def refuse_repeated_arguments(but: tuple[str, ...] = ()) -> None:
+    """One of them would silently win, unless its name is in `but`."""
     for name, values in request.args.lists():
-        if len(values) > 1:
+        if len(values) > 1 and name not in but:
             raise UnprocessableEntity(f"{shown(name)}: given {len(values)} times; give it once")
 
 
@@ -79,12 +82,13 @@ def answer_name(endpoint: str, arguments: dict[str, Any]) -> str:
     return endpoint + "?" + "&".join(f"{name}={arguments[name]!r}" for name in sorted(arguments))
 
 
-def known_metric(name: str) -> Metric:
-    """The metric of that name; NotFound if there is none."""
-    if name not in METRICS_BY_NAME:
-        known = ", ".join(METRICS_BY_NAME)
-        raise NotFound(f"metric_name={shown(name)}: no such metric; there are {known}")
-    return METRICS_BY_NAME[name]
+def known_metric(name: str, metrics: tuple[Metric, ...]) -> Metric:
+    """The one of the `metrics` that has that name; NotFound if there is none."""
+    for metric in metrics:
+        if metric.name == name:
+            return metric
+    known = ", ".join(metric.name for metric in metrics)
+    raise NotFound(f"metric_name={shown(name)}: no such metric; there are {known}")
 
 
 def workload_id(conn: Connection, name: str) -> int:

@@ -13,6 +13,13 @@ def llm_id(conn: Connection, name: str) -> int | None:
     return _id(conn, "SELECT id FROM llms WHERE name = %s", name)
 
 
+def workload_names(conn: Connection) -> list[str]:
+    """The names of all workloads, the oldest first."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT name FROM workloads ORDER BY id")
+        return [name for (name,) in cursor.fetchall()]
+
+
 def _id(conn: Connection, query: str, name: str) -> int | None:
     with conn.cursor() as cursor:
         cursor.execute(query, (name,))

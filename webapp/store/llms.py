@@ -40,12 +40,13 @@ def named(conn: Connection, name: str) -> LLM | None:
     return _first(_select(conn, "WHERE name = %s", name))
 
 
-def insert(conn: Connection, name: str, company_name: str, provider: str) -> LLM:
-    """Add an LLM; the name must be free."""
+def insert(conn: Connection, name: str, company_name: str, provider: str, simulated: bool = True) -> LLM:
+    """Add an LLM; the name must be free. One that is not simulated is only measured."""
     with conn.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO llms (name, company_name, provider) VALUES (%s, %s, %s) RETURNING {COLUMNS}",  # noqa: S608
-            (name, company_name, provider),
+            "INSERT INTO llms (name, company_name, provider, simulated)"  # noqa: S608
+            f" VALUES (%s, %s, %s, %s) RETURNING {COLUMNS}",
+            (name, company_name, provider, simulated),
         )
         return LLM(*cursor.fetchone())
 

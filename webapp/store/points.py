@@ -1,17 +1,12 @@
-"""Points: written by binary COPY into daily partitions that are made before they are needed."""
+"""Points: written by binary COPY into daily partitions, see `webapp.store.partitions`."""
 
 import io
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from psycopg2 import sql
 
 from webapp.store import Connection
-
-# Serialises the making of partitions; any number that nothing else locks will do.
-PARTITION_LOCK = 7_205_002
-DAYS_AHEAD = 2
 
 # A COPY BINARY stream: this header, a tuple for each row, this trailer.
 # https://www.postgresql.org/docs/17/sql-copy.html#SQL-COPY-BINARY-FORMAT
@@ -77,43 +72,3 @@ class _Stream(io.RawIOBase):
             self._left = memoryview(chunk)
         part, self._left = self._left[:size], self._left[size:]
         return bytes(part)
-
-
-def ensure_partitions(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
-    """Make the partitions of `day` and so many days ahead that are missing, and commit.
-
-    Each is made as a table of its own and then attached: that, unlike CREATE TABLE ... PARTITION OF, lets
-    readers and writers of other days go on.
-    """
-    days = [day + timedelta(days=later) for later in range(ahead + 1)]
-    if not _missing(conn, days):
-        conn.commit()
-        return
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
-        for missing in _missing(conn, days):
-            name = sql.Identifier(_partition(missing))
-            cursor.execute(sql.SQL("CREATE TABLE {} (LIKE points INCLUDING ALL)").format(name))
-            cursor.execute(
-                sql.SQL("ALTER TABLE points ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                    name,
-                    sql.Literal(f"{missing:%Y-%m-%d} 00:00:00+00"),
-                    sql.Literal(f"{missing + timedelta(days=1):%Y-%m-%d} 00:00:00+00"),
-                )
-            )
-    conn.commit()
-
-
-def _partition(day: date) -> str:
-    return f"points_{day:%Y%m%d}"
-
-
-def _missing(conn: Connection, days: list[date]) -> list[date]:
-    """Those of the days that have no partition; read from the catalogue itself, whose cache may lag."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-            " WHERE inhparent = 'points'::regclass"
-        )
-        present = {name for (name,) in cursor.fetchall()}
-    return [day for day in days if _partition(day) not in present]

@@ -1,4 +1,4 @@
-"""What is old enough to go: whole partitions of points, hourly rollups, and the rollups of single runs."""
+"""What is old enough to go: whole daily partitions, hourly rollups, and the rollups of single runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from datetime import date, datetime
 from psycopg2 import sql
 
 from webapp.store import Connection
+from webapp.store.partitions import DAILY
 
 # Held by whoever drops and deletes, for as long as the connection lives.
 RETENTION_LOCK = 7_205_004
@@ -19,27 +20,30 @@ EXPIRED = "expired: llm-benchmark drops it"
 
 PARTITIONS = """
 SELECT
+    parents.parent,
     relname,
     CASE
         WHEN inhdetachpending IS NULL THEN 'detached'
         WHEN inhdetachpending THEN 'detaching'
         ELSE 'attached'
     END
-FROM pg_class
-LEFT JOIN pg_inherits ON inhrelid = pg_class.oid AND inhparent = 'points'::regclass
+FROM unnest(%(tables)s) AS parents (parent)
+JOIN pg_class
+    ON relname ~ ('^' || parent || '_[0-9]{8}$')
+    AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = parent::regclass)
+LEFT JOIN pg_inherits ON inhrelid = pg_class.oid AND inhparent = parent::regclass
 WHERE relkind = 'r'
-  AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'points'::regclass)
-  AND relname ~ '^points_[0-9]{8}$'
-  AND relname < %s
-  AND (inhrelid IS NOT NULL OR obj_description(pg_class.oid, 'pg_class') = %s)
+  AND relname < parent || '_' || %(before)s
+  AND (inhrelid IS NOT NULL OR obj_description(pg_class.oid, 'pg_class') = %(expired)s)
 ORDER BY inhdetachpending IS NOT TRUE, relname
 """
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A day of points that may go, and how far it has gone: attached, detaching or detached."""
+    """A table's day that may go, and how far it has gone: attached, detaching or detached."""
 
+    table: str
     name: str
     state: str
 
@@ -66,7 +70,7 @@ def turn(conn: Connection) -> Iterator[bool]:
 def expired_partitions(conn: Connection, before: date) -> list[Partition]:
     """The partitions of the days before that day, what was begun first."""
     with conn.cursor() as cursor:
-        cursor.execute(PARTITIONS, (f"points_{before:%Y%m%d}", EXPIRED))
+        cursor.execute(PARTITIONS, {"tables": list(DAILY), "before": f"{before:%Y%m%d}", "expired": EXPIRED})
         return [Partition(*row) for row in cursor.fetchall()]
 
 
@@ -76,14 +80,15 @@ def drop(conn: Connection, partition: Partition) -> None:
     Only in one's turn. Raises psycopg2.errors.LockNotAvailable if someone reads it for too long.
     """
     name = sql.Identifier(partition.name)
-    detach = sql.SQL("ALTER TABLE points DETACH PARTITION {} {}")
+    detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}")
+    table = sql.Identifier(partition.table)
     with conn.cursor() as cursor:
         cursor.execute("SET lock_timeout = %s", (LOCK_TIMEOUT,))
         if partition.state == "attached":
             cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(EXPIRED)))
-            cursor.execute(detach.format(name, sql.SQL("CONCURRENTLY")))
+            cursor.execute(detach.format(table, name, sql.SQL("CONCURRENTLY")))
         elif partition.state == "detaching":
-            cursor.execute(detach.format(name, sql.SQL("FINALIZE")))
+            cursor.execute(detach.format(table, name, sql.SQL("FINALIZE")))
         cursor.execute(sql.SQL("DROP TABLE {}").format(name))
 
 
@@ -115,6 +120,19 @@ def delete_run_rollups(conn: Connection, before: datetime) -> int:
             JOIN runs ON runs.id = rollups.run_id
             WHERE runs.slot < %s AND runs.generation IS NOT NULL
             LIMIT %s FOR UPDATE OF rollups SKIP LOCKED
+        )
+        """,
+        before,
+    )
+
+
+def delete_harness_errors(conn: Connection, before: datetime) -> int:
+    """Delete a batch of the self-checks of slots before then; return how many, 0 when none is left."""
+    return _delete(
+        conn,
+        """
+        DELETE FROM harness_errors WHERE ctid IN (
+            SELECT ctid FROM harness_errors WHERE slot < %s LIMIT %s FOR UPDATE SKIP LOCKED
         )
         """,
         before,

@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from webapp.store import Connection, sql_file
 
 RUN_RECORDS = sql_file("run_records")
-STATUSES = ("running", "finished", "failed")
+LAST_FAILURES = sql_file("last_failures")
+STATUSES = ("running", "finished", "failed", "invalid")
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One LLM's run; `duration_s` is its last attempt's, None while that goes on."""
+    """One LLM's run; `duration_s` is its last attempt's, None while that goes on.
+
+    `measurement` is what is known of a measured run as a whole; None while it goes on.
+    """
 
     id: int
     job_id: str
@@ -27,6 +32,25 @@ class RunRecord:
     points: int | None
     error: str | None
     generation: int | None
+    invalid_reason: str | None
+    measurement: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the newest run of an LLM has brought no values; `status` is failed or invalid."""
+
+    llm_name: str
+    slot: datetime
+    status: str
+    reason: str | None
+
+
+def last_failures(conn: Connection, *, source: str, workload_id: int) -> list[Failure]:
+    """The ranked LLMs whose newest run has brought no values, by name."""
+    with conn.cursor() as cursor:
+        cursor.execute(LAST_FAILURES, {"source": source, "workload_id": workload_id})
+        return [Failure(*row) for row in cursor.fetchall()]
 
 
 def read(  # noqa: PLR0913  (each is a filter)

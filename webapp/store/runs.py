@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from psycopg2.extras import Json
 
 from webapp.store import Connection, sql_file
 
@@ -18,15 +21,26 @@ class ClaimedRun:
 
 
 def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
-    conn: Connection, *, source: str, workload: str, slot: datetime, token: UUID, job_id: str
+    conn: Connection,
+    *,
+    source: str,
+    workload: str,
+    slot: datetime,
+    token: UUID,
+    job_id: str,
+    llm: str | None = None,
 ) -> list[ClaimedRun]:
-    """Claim the slot's unfinished runs, one for each ranked LLM, for the attempt that `token` names."""
+    """Claim the slot's unfinished runs for the attempt that `token` names.
+
+    They are the named LLM's, or one for each that is simulated; none of an archived LLM.
+    """
     arguments = {
         "source": source,
         "workload": workload,
         "slot": slot,
         "token": str(token),
         "job_id": job_id,
+        "llm": llm,
     }
     with conn.cursor() as cursor:
         cursor.execute(CLAIM, arguments)
@@ -52,6 +66,22 @@ def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> Non
             " WHERE id = ANY(%s)",
             (points_per_run, [run.id for run in runs]),
         )
+
+
+def invalidate(conn: Connection, runs: list[ClaimedRun], reason: str) -> None:
+    """Mark the runs done but not to be ranked; call only while holding them."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET status = 'invalid', finished_at = clock_timestamp(), points = 0,"
+            " invalid_reason = %s WHERE id = ANY(%s)",
+            (reason, [run.id for run in runs]),
+        )
+
+
+def describe(conn: Connection, run: ClaimedRun, measurement: dict[str, Any]) -> None:
+    """Record what is known of the measured run as a whole; call only while holding it."""
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET measurement = %s WHERE id = %s", (Json(measurement), run.id))
 
 
 def fail(conn: Connection, runs: list[ClaimedRun], token: UUID, error: str) -> None:

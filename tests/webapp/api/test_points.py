@@ -20,7 +20,7 @@ from tests.web import KEYED, assert_error, serving, wait_until
 from tests.webapp.api.shown_runs import INSERT_RUN, show
 from webapp.metrics import METRICS_BY_NAME
 from webapp.settings import ROOT
-from webapp.store import points
+from webapp.store import partitions, points
 from webapp.store.export import APPLICATION_NAME, CHUNK_ROWS, COLUMNS
 
 POINTS = "/api/v1/benchmarks/points"
@@ -47,7 +47,7 @@ def server(environment, folder):
 
 def store(conn, slot, values, llm="GPT-4o", source="simulation", workload="default", shown=True) -> int:
     """Finish a run with these values of each named metric; returns its id."""
-    points.ensure_partitions(conn, slot.date())
+    partitions.ensure(conn, slot.date())
     with conn, conn.cursor() as cursor:
         cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm, workload))
         (run_id,) = cursor.fetchone()

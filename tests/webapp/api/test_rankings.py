@@ -6,10 +6,11 @@ import pytest
 
 from jobs.run import fill_slot, show_new_runs
 from tests.web import RANKINGS, assert_error
-from webapp.metrics import METRICS_BY_NAME
+from webapp.metrics import CONTRACT_METRICS
 
 PUBLISHED = json.loads((Path(__file__).parents[3] / "public" / "response.json").read_text())
-URLS = [RANKINGS, *(f"{RANKINGS}/{name}" for name in METRICS_BY_NAME)]
+CONTRACT = [metric.name for metric in CONTRACT_METRICS]
+URLS = [RANKINGS, *(f"{RANKINGS}/{name}" for name in CONTRACT)]
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_all_rankings_equal_the_published_response_in_every_character(client):
 
 
 @pytest.mark.usefixtures("_seeded_run")
-@pytest.mark.parametrize(("position", "name"), list(enumerate(METRICS_BY_NAME)))
+@pytest.mark.parametrize(("position", "name"), list(enumerate(CONTRACT)))
 def test_one_ranking_is_the_same_as_its_part_of_all(client, position, name):
     assert client.get(f"{RANKINGS}/{name}").json == {"data": [PUBLISHED["data"][position]]}
 
@@ -71,7 +72,7 @@ def test_an_archived_llm_is_not_ranked(client, conn, show_next_run):
 
 
 def test_an_empty_database_has_a_list_for_each_metric_with_nothing_in_it(client):
-    assert client.get(RANKINGS).json == {"data": [{name: []} for name in METRICS_BY_NAME]}
+    assert client.get(RANKINGS).json == {"data": [{name: []} for name in CONTRACT]}
     assert client.get(f"{RANKINGS}/ttft").json == {"data": [{"ttft": []}]}
 
 
@@ -89,7 +90,7 @@ class TestRefusing:
         assert "ttft, tps, e2e_latency, rps" in assert_error(client.get(f"{RANKINGS}/{name}"), 404)["message"]
 
     @pytest.mark.parametrize(
-        "path", [f"{RANKINGS}/", f"{RANKINGS}/ttft/", f"{RANKINGS}/ttft/x", "/api/v1", "/"]
+        "path", [f"{RANKINGS}/", f"{RANKINGS}/ttft/", f"{RANKINGS}/ttft/x", "/api/v1", "/nosuch"]
     )
     def test_any_other_path_is_not_found(self, client, path):
         assert_error(client.get(path), 404)

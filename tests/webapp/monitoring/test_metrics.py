@@ -18,7 +18,8 @@ from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.metrics import METRICS
 from webapp.monitoring import stored
 from webapp.monitoring.stored import GEN_AI_BOUNDS, UNITS
-from webapp.store import totals
+from webapp.store import harness_errors, totals
+from webapp.store.harness_errors import HarnessError
 
 # So many that the planner would rather use an index, if there is one to use.
 MANY_RUNS = """
@@ -256,6 +257,21 @@ class TestFigures:
         first_chunk = "gen_ai_client_operation_time_to_first_chunk_seconds"
         assert value(samples, f"{first_chunk}_bucket", le="0.01", **labels) == 1
         assert value(samples, f"{first_chunk}_count", **labels) == 2
+
+
+class TestTheHarness:
+    def test_tells_how_far_off_it_was_at_its_newest_self_check(self, client, conn):
+        assert value(scrape(client), "llm_benchmark_harness_check_timestamp_seconds") is None
+        with conn:
+            for number, p99 in ((1, 0.5), (2, 0.002)):
+                harness_errors.insert(conn, slot(number), [HarnessError("ttft", 100, 0.1, -0.0001, p99)])
+        samples = scrape(client)
+
+        name = "llm_benchmark_harness_error_seconds"
+        assert value(samples, name, metric="ttft", statistic="p50") == -0.0001
+        assert value(samples, name, metric="ttft", statistic="p99") == 0.002
+        shown = value(samples, "llm_benchmark_harness_check_timestamp_seconds")
+        assert shown == slot(2).timestamp()
 
 
 class TestTheQueue:

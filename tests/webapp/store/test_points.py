@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from tests.support import query
-from webapp.store import connect, points
+from webapp.store import connect, partitions, points
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 PARTITIONS = (
@@ -17,7 +17,7 @@ PARTITIONS = (
 
 def test_what_is_copied_is_read_back_to_the_bit(conn):
     values = np.array([0.1, -1e300, 5e-324, 0.0, np.pi])
-    points.ensure_partitions(conn, NOON.date())
+    partitions.ensure(conn, NOON.date())
 
     stored = points.copy(conn, [points.encode(NOON, 2**40, 3, values), points.encode(NOON, 7, 4, values[:1])])
     conn.commit()
@@ -28,7 +28,7 @@ def test_what_is_copied_is_read_back_to_the_bit(conn):
 
 
 def test_a_copy_longer_than_any_buffer_arrives_whole(conn):
-    points.ensure_partitions(conn, NOON.date())
+    partitions.ensure(conn, NOON.date())
 
     points.copy(conn, (points.encode(NOON, run, 1, np.arange(50_000.0)) for run in range(3)))
 
@@ -43,8 +43,8 @@ def test_points_of_a_day_without_a_partition_are_refused_not_misplaced(conn):
 
 
 def test_partitions_are_made_ahead_and_only_once(conn):
-    points.ensure_partitions(conn, date(2026, 12, 30))
-    points.ensure_partitions(conn, date(2026, 12, 31))
+    partitions.ensure(conn, date(2026, 12, 30))
+    partitions.ensure(conn, date(2026, 12, 31))
 
     assert query(conn, PARTITIONS) == [
         ("points_20261230",),
@@ -55,7 +55,7 @@ def test_partitions_are_made_ahead_and_only_once(conn):
 
 
 def test_a_partition_holds_exactly_its_day(conn):
-    points.ensure_partitions(conn, date(2026, 11, 24))
+    partitions.ensure(conn, date(2026, 11, 24))
     first = datetime(2026, 11, 24, tzinfo=UTC)
     last = datetime(2026, 11, 24, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -70,7 +70,7 @@ def test_many_at_once_may_want_the_same_partition(settings):
     def want() -> None:
         try:
             with closing(connect(settings)) as own:
-                points.ensure_partitions(own, date(2030, 1, 1))
+                partitions.ensure(own, date(2030, 1, 1))
         except psycopg2.Error as error:
             errors.append(error)
 
@@ -84,11 +84,11 @@ def test_many_at_once_may_want_the_same_partition(settings):
 
 
 def test_a_new_partition_does_not_wait_for_writers_of_other_days(settings, conn):
-    points.ensure_partitions(conn, NOON.date())
+    partitions.ensure(conn, NOON.date())
     points.copy(conn, [points.encode(NOON, 1, 1, np.ones(1))])  # and the transaction stays open
 
     with closing(connect(settings)) as other:
         with other.cursor() as cursor:
             cursor.execute("SET lock_timeout = '2s'")
-        points.ensure_partitions(other, date(2031, 1, 1))
+        partitions.ensure(other, date(2031, 1, 1))
     conn.rollback()

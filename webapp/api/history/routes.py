@@ -8,10 +8,10 @@ from flask import Response
 from werkzeug.exceptions import UnprocessableEntity
 
 from webapp.api.common import cached_answer, keyed_blueprint
-from webapp.api.filters import METRIC_IN_PATH, answer_name, filters, known_metric, llm_id, workload_id
+from webapp.api.filters import answer_name, filters, known_metric, llm_id, metric_in_path, workload_id
 from webapp.api.history.schemas import REACH, HistoryQuery, HistorySchema
 from webapp.cache import answers
-from webapp.metrics import Metric
+from webapp.metrics import METRICS, Metric
 from webapp.store import Connection, history, views
 
 blueprint = keyed_blueprint(
@@ -24,7 +24,7 @@ blueprint = keyed_blueprint(
 MOST_BUCKETS = 10_000
 
 
-@blueprint.route("/<metric_name>", methods=["GET"], parameters=[METRIC_IN_PATH])
+@blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(METRICS)])
 @filters(blueprint, HistoryQuery)
 @cached_answer(blueprint, HistorySchema, errors={404: "There is no such metric"})
 def get_history(query: dict[str, Any], metric_name: str) -> Response:
@@ -32,7 +32,7 @@ def get_history(query: dict[str, Any], metric_name: str) -> Response:
 
     A series of buckets for each LLM; more than 10,000 buckets in all are refused with 422.
     """
-    metric = known_metric(metric_name)
+    metric = known_metric(metric_name, METRICS)
     name = answer_name(f"history/{metric.name}", query)
     return answers().respond(name, partial(_history, metric, query))
 

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from webapp.metrics import METRICS
+from webapp.metrics import CONTRACT_METRICS
 
 
 class RankedLLMSchema(Schema):
@@ -27,7 +27,8 @@ def _ranking(name: str, unit: str) -> fields.List:
 
 # One object per metric, with the metric's name as its only key.
 MetricRankingSchema = Schema.from_dict(
-    {metric.name: _ranking(metric.name, metric.unit) for metric in METRICS}, name="MetricRankingSchema"
+    {metric.name: _ranking(metric.name, metric.unit) for metric in CONTRACT_METRICS},
+    name="MetricRankingSchema",
 )
 
 

@@ -1,4 +1,4 @@
-"""GET and POST /api/v1/benchmarks/runs, and GET /api/v1/benchmarks/runs/{run_id}.
+"""GET and POST /api/v1/benchmarks/runs, GET /api/v1/benchmarks/runs/{run_id} and .../{run_id}/requests.
 
 Runs change without a new generation, so nothing here comes from the cache.
 """
@@ -10,13 +10,29 @@ from flask import Response, current_app
 from redis import Redis, RedisError
 from werkzeug.exceptions import NotFound
 
-from jobs.by_hand import job_status, request_simulation
-from webapp.api.common import cached_answer, changing_answer, json_response, keyed_blueprint, refuse_arguments
+from jobs.by_hand import job_status, request_measurement, request_simulation
+from webapp.api.common import (
+    cached_answer,
+    changing_answer,
+    json_body,
+    json_response,
+    keyed_blueprint,
+    refuse_arguments,
+)
 from webapp.api.filters import filters, llm_id, workload_id
-from webapp.api.runs.schemas import JobSchema, RunSchema, RunsQuery, RunsSchema
+from webapp.api.runs.schemas import (
+    JobSchema,
+    NewRunSchema,
+    RequestsQuery,
+    RequestsSchema,
+    RunSchema,
+    RunsQuery,
+    RunsSchema,
+)
 from webapp.cache import snapshot
 from webapp.errors import shown
-from webapp.store import Connection, run_records, views
+from webapp.measurements import Measurement
+from webapp.store import Connection, requests, run_records, views
 from webapp.store.run_records import RunRecord
 
 URL = "/api/v1/benchmarks/runs"
@@ -64,18 +80,43 @@ def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
 
 
 @blueprint.post("")
-@changing_answer(blueprint, 202, JobSchema, "The job, which waits in the queue")
-def request_run() -> Response:
+@json_body(blueprint, NewRunSchema, optional=True)
+@changing_answer(
+    blueprint,
+    202,
+    JobSchema,
+    "The job, which waits in the queue",
+    errors={
+        400: "The body is not JSON",
+        404: "The benchmark file declares no such measurement",
+        413: "The body is too large",
+        415: "The body is not called JSON by its Content-Type",
+    },
+)
+def request_run(new: dict[str, dict[str, str]]) -> Response:
     """Ask for a run now.
 
-    Simulates every LLM for this very second. While one that was asked for so still waits in the queue, the
-    answer is that one.
+    Without a body it simulates for this very second; with `measure` it measures what the benchmark file
+    declares. While one that was asked for so still waits in the queue, the answer is that one.
     """
-    refuse_arguments()
-    job_id = request_simulation(_redis(), current_app.extensions["settings"])
+    settings = current_app.extensions["settings"]
+    job_id = (
+        request_measurement(_redis(), settings, _declared(**new["measure"]))
+        if "measure" in new
+        else request_simulation(_redis(), settings)
+    )
     response = json_response(_job(job_id), 202)
     response.headers["Location"] = f"{URL}/{job_id}"
     return response
+
+
+def _declared(llm: str, workload: str) -> Measurement:
+    for measurement in current_app.extensions["measurements"]:
+        if (measurement.llm, measurement.workload) == (llm, workload):
+            return measurement
+    raise NotFound(
+        f"llm={shown(llm)}, workload={shown(workload)}: the benchmark file declares no such measurement"
+    )
 
 
 @blueprint.route("/<run_id>", methods=["GET"], parameters=[ID_IN_PATH])
@@ -91,12 +132,37 @@ def get_run(run_id: str) -> Response:
     return json_response(_run(int(run_id)) if RUN_ID.fullmatch(run_id) else _job(run_id))
 
 
+@blueprint.route("/<run_id>/requests", methods=["GET"], parameters=[ID_IN_PATH])
+@filters(blueprint, RequestsQuery)
+@cached_answer(blueprint, RequestsSchema, errors={404: "There is no such run", 503: "The database is away"})
+def list_requests(query: dict[str, Any], run_id: str) -> Response:
+    """The requests of a measured run.
+
+    By number, a page at a time: `next` of one answer is `cursor` of the next. A simulated run has none, and
+    those of a measured one are kept as long as points are.
+    """
+    if not RUN_ID.fullmatch(run_id):
+        raise NotFound(f"run_id={shown(run_id)}: there is no such run")
+    after = -1 if query["cursor"] is None else query["cursor"]
+    with snapshot() as conn:
+        slot = _known_run(conn, int(run_id)).slot
+        found = requests.read(conn, slot, int(run_id), after, query["limit"] + 1)
+    page = found[: query["limit"]]
+    more = len(found) > len(page)
+    parts = {"requests": page, "next": page[-1].number if more else None}
+    return json_response(RequestsSchema().dumps(parts).encode())
+
+
 def _run(run_id: int) -> bytes:
     with snapshot() as conn:
-        found = run_records.read(conn, run_id=run_id)
+        return RunSchema().dumps(_known_run(conn, run_id)).encode()
+
+
+def _known_run(conn: Connection, run_id: int) -> RunRecord:
+    found = run_records.read(conn, run_id=run_id)
     if not found:
         raise NotFound(f"run_id={run_id}: there is no such run")
-    return RunSchema().dumps(found[0]).encode()
+    return found[0]
 
 
 def _job(job_id: str) -> bytes:
@@ -122,7 +188,7 @@ def _job(job_id: str) -> bytes:
 
 def _status_of(runs: list[RunRecord]) -> str | None:
     """What the runs of a job say of it when nothing else does."""
-    found = {run.status for run in runs}
+    found = {"finished" if run.status == "invalid" else run.status for run in runs}
     return next((status for status in ("running", "failed", "finished") if status in found), None)
 
 

@@ -14,7 +14,9 @@ SELECT
     extract(epoch FROM runs.finished_at - runs.started_at)::float8 AS duration_s,
     runs.points,
     runs.error,
-    runs.generation
+    runs.generation,
+    runs.invalid_reason,
+    runs.measurement
 FROM runs
 JOIN workloads ON workloads.id = runs.workload_id
 JOIN llms ON llms.id = runs.llm_id

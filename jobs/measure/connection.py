@@ -1,0 +1,160 @@
+"""One HTTP/1.1 connection of the client: while an answer comes, it reads the clock and keeps the bytes."""
+
+import asyncio
+from time import monotonic_ns
+
+import httptools
+
+
+class Exchange:
+    """A request that was sent, and what came back, not yet understood. Moments in ns, monotonic."""
+
+    __slots__ = (
+        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "reused", "sent_ns", "size",
+        "status", "times",
+    )  # fmt: skip
+
+    def __init__(self, sent_ns: int, reused: bool):
+        self.sent_ns = sent_ns
+        self.reused = reused  # whether the connection had been asked before
+        self.first_byte_ns: int | None = None
+        self.end_ns = 0
+        self.status: int | None = None
+        self.content_type = b""
+        self.times: list[int] = []  # of each of the parts
+        self.parts: list[bytes] = []  # of the body
+        self.failure: str | None = None  # an error class, if the transfer itself failed
+        self.detail: str | None = None
+        self.size = 0  # of all parts, known at the end
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server had ended a kept connection before the request came, so that it saw none."""
+        return self.reused and self.failure == "connect"
+
+    @property
+    def looks_right(self) -> bool:
+        """Whether a stream came, as far as can be told without reading it."""
+        return self.failure is None and self.status == 200 and b"event-stream" in self.content_type
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time and waits for its answer's end."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._answered: asyncio.Future[Exchange] | None = None
+        self._now = 0
+        self._framed = False  # whether the answer says where it ends
+        self._headed = False
+        self._reused = False
+        self.is_open = False
+
+    def ask(self, request: bytes) -> "asyncio.Future[Exchange]":
+        """Send the request; the future is done when the answer has ended or failed, and never raises."""
+        self._answered = asyncio.get_running_loop().create_future()
+        self._framed = self._headed = False
+        self._exchange = Exchange(monotonic_ns(), self._reused)
+        self._transport.write(request)  # type: ignore[union-attr]
+        self._reused = True
+        return self._answered
+
+    def fail(self, failure: str, detail: str) -> None:
+        """End the request under way, if any, and the connection."""
+        self.close()
+        self._end(failure, detail)
+
+    def abandon(self) -> Exchange:
+        """What has come so far of a request whose future was cancelled; it counts as cancelled."""
+        exchange = self._exchange
+        if exchange is None:
+            raise RuntimeError("no request is under way")
+        self.fail("cancelled", "stopped while it was under way")
+        return exchange
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self.is_open = False
+        if self._transport:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready to ask; called again once TLS stands inside a proxy's tunnel."""
+        self._transport = transport  # type: ignore[assignment]
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        """The hot path: the clock, then the parser, which calls `on_body`."""
+        self._now = monotonic_ns()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail("malformed", "the endpoint switches to another protocol")
+        except httptools.HttpParserError as error:
+            self.fail("malformed", f"the answer is not HTTP: {error}")
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, kept as it is."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.times.append(self._now)
+            exchange.parts.append(body)
+
+    def on_message_begin(self) -> None:
+        """The first byte of an answer; one that nobody asked for ends the connection."""
+        if self._exchange is None:
+            self.close()
+        elif self._exchange.first_byte_ns is None:
+            self._exchange.first_byte_ns = self._now
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """What says where the body ends, and what it is."""
+        name = name.lower()
+        if name in (b"content-length", b"transfer-encoding"):
+            self._framed = True
+        elif self._exchange is not None and name == b"content-type":
+            self._exchange.content_type = value
+        elif self._exchange is not None and name == b"location":
+            self._exchange.detail = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """The status is known."""
+        self._headed = True
+        if self._exchange is not None:
+            self._exchange.status = self._parser.get_status_code()
+
+    def on_message_complete(self) -> None:
+        """The answer has ended."""
+        if self._exchange is None or (self._exchange.status or 0) < 200:  # 100 Continue and its like
+            return
+        if not self._parser.should_keep_alive():
+            self.close()
+        self._end(None, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Right if the answer is one that ends so; else it is cut, or never began."""
+        self.is_open = False
+        if self._exchange is None:
+            return
+        self._now = monotonic_ns()
+        why = f": {exc}" if exc else ""
+        if self._headed and not self._framed and exc is None:
+            self._end(None, None)
+        elif self._exchange.first_byte_ns is not None:
+            self._end("truncated", f"the connection ended in the middle of the answer{why}")
+        else:
+            self._end("connect", f"the connection ended before an answer{why}")
+
+    def _end(self, failure: str | None, detail: str | None) -> None:
+        exchange, answered = self._exchange, self._answered
+        if exchange is None or answered is None:
+            return
+        self._exchange = self._answered = None
+        exchange.end_ns = self._now if failure is None else monotonic_ns()
+        exchange.size = sum(map(len, exchange.parts))
+        exchange.failure = failure
+        exchange.detail = detail or exchange.detail
+        if not answered.done():
+            answered.set_result(exchange)

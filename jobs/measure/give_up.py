@@ -1,0 +1,24 @@
+"""When to stop asking an endpoint that answers nothing, so that it keeps no worker from the others."""
+
+from jobs.measure.client import Progress
+
+# So many failures, and nothing else, are enough; or failures alone for so many timeouts.
+HOPELESS_FAILURES = 10
+HOPELESS_TIMEOUTS = 2
+
+
+class GiveUp:
+    """A level's `stop`, set when all that has ended has failed, for long enough or often enough."""
+
+    def __init__(self, timeout_s: float):
+        self._hopeless_s = HOPELESS_TIMEOUTS * timeout_s
+        self._hopeless = False
+
+    def watch(self, progress: Progress) -> None:
+        """Take note of how far the level has come."""
+        enough = progress.failed >= HOPELESS_FAILURES or progress.elapsed_s > self._hopeless_s
+        self._hopeless = enough and 0 < progress.failed == progress.ended
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        return self._hopeless

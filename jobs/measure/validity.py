@@ -1,0 +1,51 @@
+"""Whether a level measured the endpoint, or its own client."""
+
+import numpy as np
+
+from jobs.measure.record import Lag, Record
+from jobs.measure.workload import Load
+
+MOST_LAG_MS = 20.0  # at the 99th percentile
+MOST_BUSY = 0.9  # of one processor
+LEAST_HELD = 0.9  # of the concurrency or the rate
+
+
+def why_invalid(load: Load, records: list[Record], lag: Lag, busiest: float) -> str | None:
+    """Why the figures are not the endpoint's, or None; `busiest` is the client's share of a processor.
+
+    `records` are all of the level, in any order.
+    """
+    measured = [record for record in records if not record.warmup and record.error != "cancelled"]
+    if not measured:
+        return "no request was measured to its end"
+    if busiest > MOST_BUSY:
+        return f"the client was the limit: it used {busiest:.0%} of a processor; more --processes may help"
+    if lag.p99 > MOST_LAG_MS:
+        return f"the client was the limit: requests were sent {lag.p99:.0f} ms late (p99)"
+    return _not_held(load, records)
+
+
+def _not_held(load: Load, records: list[Record]) -> str | None:
+    """Whether the load was really there until the last request was sent."""
+    sent = np.sort([record.sent_ns for record in records])
+    if load.concurrency is not None:
+        if len(sent) < load.concurrency:
+            return f"concurrency {load.concurrency} was never reached by {len(sent)} requests"
+        begin, end = sent[load.concurrency - 1], sent[-1]
+        if end > begin and (held := _under_way(records, begin, end)) < LEAST_HELD * load.concurrency:
+            return (
+                f"concurrency {load.concurrency} was not held: {held:.1f} requests were under way on average"
+            )
+    elif len(sent) > 1 and load.rate is not None:
+        intended = np.sort([record.intended_ns for record in records])
+        planned, really = intended[-1] - intended[0], sent[-1] - sent[0]
+        if really > 0 and planned / really < LEAST_HELD:
+            return f"the rate was not held: it was {planned / really:.0%} of what was planned"
+    return None
+
+
+def _under_way(records: list[Record], begin: int, end: int) -> float:
+    """How many requests were under way on average between two moments."""
+    spans = np.array([(record.sent_ns, record.end_ns) for record in records], dtype=np.int64)
+    inside = np.clip(spans, begin, end)
+    return float((inside[:, 1] - inside[:, 0]).sum() / (end - begin))

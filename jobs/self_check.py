@@ -1,0 +1,57 @@
+"""The self-check: the measuring itself measured, on a server whose times are known."""
+
+import logging
+from contextlib import closing
+from datetime import UTC, datetime
+
+import numpy as np
+
+from jobs.measure.derive import derive
+from jobs.measure.level import measure_level
+from jobs.measure.mock_server.behaviour import Behaviour
+from jobs.measure.mock_server.process import beside
+from jobs.measure.workload import Endpoint, Load, Workload
+from webapp.settings import Settings
+from webapp.store import connect, harness_errors
+from webapp.store.harness_errors import HarnessError
+
+logger = logging.getLogger(__name__)
+
+TOKENS = 50
+KNOWN = Behaviour(ttft=0.2, itl=0.01)
+# What each request, or each gap between two tokens, takes in truth, in seconds.
+KNOWN_S = {
+    "ttft": KNOWN.ttft,
+    "itl": KNOWN.itl,
+    "e2e_latency": KNOWN.ttft + (TOKENS - 1) * KNOWN.itl,
+}
+ASKS = Workload(output_tokens=TOKENS)
+LOAD = Load(concurrency=50, requests=250, warmup=50)
+
+
+def run_self_check(slot: int) -> None:
+    """Measure the mock server for the slot (Unix seconds) and store how far off that was; the RQ job.
+
+    May be called any number of times for one slot: it is stored once.
+    """
+    settings = Settings.from_env()
+    found = check()
+    with closing(connect(settings)) as conn, conn:
+        harness_errors.insert(conn, datetime.fromtimestamp(slot, UTC), found)
+    logger.info("the self-check of slot %d: %s", slot, "; ".join(map(str, found)))
+
+
+def check() -> list[HarnessError]:
+    """Measured less known, by metric. Raises RuntimeError if the mock server did not answer everything."""
+    with beside(KNOWN) as base_url:
+        result = measure_level(Endpoint(base_url, "mock"), ASKS, LOAD)
+    failed = [record.error for record in result.records if record.error]
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(result.records)} requests failed: {failed[0]}")
+    values = derive(result.records, {}, result.duration_s)
+    return [_error(metric, values[metric] - known, known) for metric, known in KNOWN_S.items()]
+
+
+def _error(metric: str, errors: np.ndarray, known: float) -> HarnessError:
+    p50, p99 = (float(np.percentile(errors, q, method="inverted_cdf")) for q in (50, 99))
+    return HarnessError(metric=metric, n=len(errors), known_s=known, p50_s=p50, p99_s=p99)

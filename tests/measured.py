@@ -1,0 +1,81 @@
+"""Measured levels made by hand, and stored as a worker does."""
+
+from datetime import UTC, datetime
+
+from jobs.attempt import claimed
+from jobs.measure.declare import declare
+from jobs.measure.record import Lag, LevelResult, Record
+from jobs.measure.store import store
+from jobs.measure.workload import Endpoint, Load, Workload
+from webapp.measurements import Measurement
+from webapp.store import Connection
+
+SECOND = 1_000_000_000
+START = 77 * SECOND
+
+
+def measurement(llm: str = "Measured", **changes: object) -> Measurement:
+    """One LLM by one workload, of which nothing is really asked."""
+    parts = {
+        "llm": llm,
+        "company_name": "us",
+        "provider": "us",
+        "endpoint": Endpoint("http://127.0.0.1:9/v1", "m"),
+        "api_key_env": None,
+        "workload_name": "chat",
+        "description": None,
+        "asks": Workload(slo={"ttft": 0.5}),
+        "load": Load(concurrency=8, requests=4),
+        "interval": 600,
+    }
+    return Measurement(**{**parts, **changes})
+
+
+def answered(
+    index: int, ttft: float = 0.2, itl: float = 0.01, tokens: int = 5, warmup: bool = False
+) -> Record:
+    """A request that was answered with so many tokens, one a chunk."""
+    sent = START + index * SECOND
+    offsets = [round((ttft + gap * itl) * SECOND) for gap in range(tokens)]
+    return Record(
+        index=index, warmup=warmup, intended_ns=sent - 1000, sent_ns=sent, end_ns=sent + offsets[-1] + 500,
+        first_byte_ns=sent + offsets[0] - 100, first_token_ns=sent + offsets[0],
+        last_token_ns=sent + offsets[-1], chunk_offsets_ns=offsets, chunk_tokens=[1] * tokens,
+        prompt_tokens=128, output_tokens=tokens, token_source="usage", finish_reason="length", status=200,
+    )  # fmt: skip
+
+
+def failed(index: int, error: str = "timeout", detail: str = "no answer within 60 s") -> Record:
+    """A request that was not answered."""
+    sent = START + index * SECOND
+    return Record(
+        index=index, warmup=False, intended_ns=sent, sent_ns=sent, end_ns=sent + SECOND,
+        error=error, error_detail=detail,
+    )  # fmt: skip
+
+
+def level(records: list[Record], invalid_reason: str | None = None) -> LevelResult:
+    """A level of 8 at once that held these requests."""
+    return LevelResult(
+        load=Load(concurrency=8, requests=len(records)), records=records,
+        started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=float(len(records)),
+        client_cpu_s=0.25, send_lag=Lag(p50=0.1, p99=0.5, max=1.5), valid=invalid_reason is None,
+        invalid_reason=invalid_reason,
+    )  # fmt: skip
+
+
+def store_level(
+    conn: Connection,
+    settings,
+    redis,
+    slot: datetime,
+    what: Measurement,
+    result: LevelResult,
+    job_id: str = "job",
+) -> str | None:
+    """Store the level as the run of that slot; the failure, if it is one."""
+    declare(conn, settings, redis, what)
+    with claimed(
+        conn, source="measurement", workload=what.workload, slot=slot, job_id=job_id, llm=what.llm
+    ) as attempt:
+        return store(conn, attempt, what.asks, result)

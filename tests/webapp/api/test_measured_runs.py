@@ -1,0 +1,145 @@
+"""Measured runs as the API tells of them, and asks for them."""
+
+from datetime import datetime
+
+import pytest
+
+from jobs.queue import runs_queue
+from tests.measured import answered, failed, level, measurement, store_level
+from tests.web import assert_error, slot
+
+URL = "/api/v1/benchmarks/runs"
+MIXED = level(
+    [failed(0), *(answered(index) for index in range(1, 4)), failed(4, "http_5xx", "500: out of memory")],
+    invalid_reason="the client was the limit",
+)
+
+
+@pytest.fixture
+def stored(conn, settings, redis):
+    """The URL of an invalid run, which needs no ranking."""
+    store_level(conn, settings, redis, slot(1), measurement(), MIXED, job_id="measurement-x-1")
+    ((run_id,),) = _ids(conn)
+    return f"{URL}/{run_id}"
+
+
+def _ids(conn):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("SELECT id FROM runs")
+        return cursor.fetchall()
+
+
+class TestARun:
+    def test_tells_what_is_known_of_the_level(self, client, stored):
+        run = client.get(stored).json
+
+        assert (run["source"], run["workload"], run["llm_name"]) == ("measurement", "chat@c8", "Measured")
+        assert (run["status"], run["invalid_reason"]) == ("invalid", "the client was the limit")
+        told = run["measurement"]
+        assert datetime.fromisoformat(told.pop("started_at")) == MIXED.started_at
+        assert told == {
+            "level": "concurrency 8",
+            "duration_s": 5.0,
+            "requests": 5,
+            "errors": {"timeout": 1, "http_5xx": 1},
+            "client_cpu_s": 0.25,
+            "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
+            "slo": {"ttft": 0.5},
+        }
+
+    def test_that_was_simulated_tells_none_of_that(self, client, show_next_run):
+        show_next_run()
+
+        (run, *_) = client.get(URL).json["runs"]
+
+        assert run["measurement"] is run["invalid_reason"] is None
+
+    def test_is_found_by_its_status(self, client, stored):
+        assert len(client.get(f"{URL}?status=invalid").json["runs"]) == 1
+        assert client.get(f"{URL}?status=failed").json["runs"] == []
+
+    def test_that_is_invalid_belongs_to_a_job_that_is_finished(self, client, stored):
+        assert client.get(f"{URL}/measurement-x-1").json["status"] == "finished"
+
+
+class TestItsRequests:
+    def test_come_whole_by_number(self, client, stored):
+        answer = client.get(f"{stored}/requests").json
+
+        assert [request["number"] for request in answer["requests"]] == [0, 1, 2, 3, 4]
+        assert answer["next"] is None
+        first, second, *_, last = answer["requests"]
+        assert (first["error"], first["first_token_ns"], first["output_tokens"]) == ("timeout", None, None)
+        assert last["error_detail"] == "500: out of memory"
+        assert second["first_token_ns"] - second["sent_ns"] == second["chunk_offsets_ns"][0] == 200_000_000
+        assert (second["token_source"], second["chunk_tokens"]) == ("usage", [1] * 5)
+
+    def test_come_a_page_at_a_time(self, client, stored):
+        numbers, cursor = [], ""
+        while True:
+            page = client.get(f"{stored}/requests?limit=2{cursor}").json
+            numbers.append([request["number"] for request in page["requests"]])
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+
+        assert numbers == [[0, 1], [2, 3], [4]]
+
+    def test_are_none_of_a_simulated_run(self, client, show_next_run):
+        show_next_run()
+        (run, *_) = client.get(URL).json["runs"]
+
+        assert client.get(f"{URL}/{run['id']}/requests").json == {"requests": [], "next": None}
+
+    @pytest.mark.parametrize("run_id", ["99", "simulation-1", "9" * 40])
+    def test_of_no_run_are_not_found(self, client, run_id):
+        assert_error(client.get(f"{URL}/{run_id}/requests"), 404)
+
+
+@pytest.fixture
+def declaring(make_app, tmp_path):
+    """A client of an app whose benchmark file declares Measured by chat@c8."""
+    path = tmp_path / "benchmark.yml"
+    path.write_text(
+        "llms: [{name: Measured, base_url: 'http://127.0.0.1:9/v1', model: m}]\n"
+        "workloads: [{name: chat, concurrency: 8, requests: 4}]\n"
+    )
+    app = make_app(benchmark_file=str(path))
+    client = app.test_client()
+    client.environ_base["HTTP_X_API_KEY"] = app.extensions["settings"].api_keys[0]
+    return client
+
+
+DECLARED = {"measure": {"llm": "Measured", "workload": "chat@c8"}}
+
+
+class TestAskingForOne:
+    def test_enqueues_it_and_tells_where_to_look(self, declaring, redis):
+        response = declaring.post(URL, json=DECLARED)
+
+        assert response.status_code == 202
+        job_id = response.json["job_id"]
+        assert job_id.startswith("measurement-measured-chat-c8-")
+        assert response.headers["Location"] == f"{URL}/{job_id}"
+        assert declaring.get(response.headers["Location"]).json["status"] == "queued"
+        assert runs_queue(redis).job_ids == [job_id]
+
+    def test_again_while_it_waits_gives_the_same(self, declaring, redis):
+        first, again = (declaring.post(URL, json=DECLARED).json["job_id"] for _ in range(2))
+
+        assert first == again
+        assert declaring.post(URL).json["job_id"].startswith("simulation-")
+        assert len(runs_queue(redis).job_ids) == 2
+
+    @pytest.mark.parametrize("missing", [{"llm": "Other"}, {"workload": "chat@c9"}])
+    def test_that_is_not_declared_is_not_found(self, declaring, missing):
+        error = assert_error(declaring.post(URL, json={"measure": {**DECLARED["measure"], **missing}}), 404)
+
+        assert "the benchmark file declares no such measurement" in error["message"]
+
+    @pytest.mark.parametrize("body", [{"measure": {"llm": "Measured"}}, {"measure": 1}, {"llm": "Measured"}])
+    def test_with_half_of_what_is_needed_is_refused(self, declaring, body):
+        assert_error(declaring.post(URL, json=body), 422)
+
+    def test_in_another_form_than_json_is_refused(self, declaring):
+        assert_error(declaring.post(URL, data="measure=1"), 415)

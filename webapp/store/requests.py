@@ -1,0 +1,76 @@
+"""Requests: one row each, written by COPY into daily partitions; points can be derived from them again."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from itertools import islice
+
+from webapp.store import Connection
+
+# So many rows stand in memory as text at a time.
+BATCH_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a run; the columns of the table, which `webapp.models` describes."""
+
+    number: int
+    warmup: bool
+    level: str
+    intended_ns: int
+    sent_ns: int
+    connect_ns: int
+    first_byte_ns: int | None
+    first_token_ns: int | None
+    last_token_ns: int | None
+    end_ns: int
+    chunk_offsets_ns: list[int]
+    chunk_tokens: list[int]
+    prompt_tokens: int | None
+    output_tokens: int | None
+    token_source: str | None
+    finish_reason: str | None
+    http_status: int | None
+    error: str | None
+    error_detail: str | None
+
+
+COLUMNS = ", ".join(field.name for field in fields(Request))
+COPY = f"COPY requests (recorded_at, run_id, {COLUMNS}) FROM STDIN (FORMAT csv)"
+
+
+def replace(conn: Connection, recorded_at: datetime, run_id: int, requests: Iterable[Request]) -> None:
+    """Store the run's requests in the place of those of an earlier attempt."""
+    rows = iter(requests)
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM requests WHERE recorded_at = %s AND run_id = %s", (recorded_at, run_id))
+        while batch := list(islice(rows, BATCH_ROWS)):
+            text = io.StringIO()
+            writer = csv.writer(text)
+            for request in batch:
+                writer.writerow([recorded_at.isoformat(), run_id, *map(_as_text, astuple(request))])
+            cursor.copy_expert(COPY, io.BytesIO(text.getvalue().encode(errors="replace")))
+
+
+def read(
+    conn: Connection, recorded_at: datetime, run_id: int, after: int = -1, limit: int | None = None
+) -> list[Request]:
+    """At most `limit` of the run's requests whose number is above `after`, by number."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {COLUMNS} FROM requests"  # noqa: S608  (constants of this file)
+            " WHERE recorded_at = %s AND run_id = %s AND number > %s ORDER BY number LIMIT %s",
+            (recorded_at, run_id, after, limit),
+        )
+        return [Request(*row) for row in cursor.fetchall()]
+
+
+def _as_text(value: object) -> object:
+    """The value as COPY takes it; None stays, and becomes NULL."""
+    if isinstance(value, list):
+        return "{" + ",".join(map(str, value)) + "}"
+    # An endpoint may answer anything, and PostgreSQL takes no NUL in a text.
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
