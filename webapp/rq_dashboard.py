@@ -59,6 +59,8 @@ def register_rq_dashboard(app: Flask, settings: Settings) -> None:
         hooks.remove(web.push_rq_connection)
     _read_json_only()
     app.register_blueprint(rq_dashboard.blueprint, url_prefix="/rq")
+    # Its pages name the app's own static files, which the page's blueprint serves.
+    app.add_url_rule("/static/<path:filename>", endpoint="static", build_only=True)
     app.before_request(_guard)
     app.register_error_handler(NoSuchJobError, _answer_no_such_job)
     app.register_error_handler(InvalidJobOperation, _answer_no_such_job)

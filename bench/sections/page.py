@@ -77,6 +77,8 @@ def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[Page
                 closing(Redis(unix_socket_path=own["REDIS_HOST"])) as connection,
             ):
                 system.refresh()
+                with system.conn, system.conn.cursor() as cursor:
+                    cursor.execute("ANALYZE")  # as autovacuum does in time
                 yield Page(client, connection)
         finally:
             redis.stop()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import KEY
 from tests.web import RANKINGS, serving
-from webapp.logs import configure_logging
+from webapp.logs import CONTEXT, bind, bind_more, configure_logging
 from webapp.settings import Settings
 
 TEXT_LINE = re.compile(
@@ -27,12 +27,14 @@ def log_to(server_environment):
     settings = Settings.from_env(server_environment)
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
+    context = bind({})
 
     def configure(**changes):
         configure_logging(replace(settings, **SECRETS, **changes))
         return root.handlers[0].setStream(written := io.StringIO()) and written
 
     yield configure
+    CONTEXT.reset(context)
     root.handlers[:] = before
     root.setLevel(level)
 
@@ -65,6 +67,23 @@ def test_json_is_one_object_a_line_with_the_trace_inside(log_to):
     first, second = [json.loads(line) for line in written.getvalue().splitlines()]
     assert set(first) == {"time", "level", "logger", "message"}
     assert "RuntimeError: inside" in second["exc_info"]
+
+
+def test_json_says_what_a_line_is_about_and_hides_secrets_in_it(log_to):
+    written = log_to(log_format="json")
+    bind({"job_id": "simulation-600", "slot": 600})
+    bind_more(run_ids=[1, 2], note=f"by {KEY}")
+    logging.getLogger("a").info("b")
+    bind({"request_id": "r"})
+    logging.getLogger("a").info("c")
+
+    first, second = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert (first["job_id"], first["slot"], first["run_ids"], first["note"]) == (
+        *("simulation-600", 600, [1, 2]),
+        "by (hidden)",
+    )
+    assert second["request_id"] == "r"
+    assert "job_id" not in second
 
 
 @pytest.mark.parametrize("secret", [KEY, *SECRETS["api_keys"], "the-database's", "p@ss%20w"])

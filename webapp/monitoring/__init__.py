@@ -26,6 +26,9 @@ Of the whole system, the same from every API server, so take max() over instance
     gen_ai_client_operation_duration_seconds{gen_ai_*,workload}        histograms of all measured latencies by
     gen_ai_client_operation_time_to_first_chunk_seconds{...}           OpenTelemetry's names and buckets
 
+    llm_benchmark_harness_error_seconds{metric,statistic}              gauge; "p50", "p99" of the newest check
+    llm_benchmark_harness_check_timestamp_seconds                      gauge, Unix time of that check
+
 Of scheduler and worker:
 
     llm_benchmark_scheduler_last_poll_timestamp_seconds                gauge: when it last reached Redis

@@ -5,6 +5,7 @@ the database at each scrape, at a cost that does not grow with history.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import groupby
 
 import numpy as np
@@ -13,7 +14,8 @@ from prometheus_client.metrics_core import Metric as Family
 
 from webapp.metrics import METRICS
 from webapp.monitoring.families import INFINITY, cumulative
-from webapp.store import Connection, totals, views
+from webapp.store import Connection, harness_errors, totals, views
+from webapp.store.harness_errors import HarnessError
 from webapp.store.histogram import representatives
 
 WINDOWS = ["latest", "24h"]
@@ -44,6 +46,7 @@ def collect(conn: Connection) -> Iterator[Family]:
     yield _last_finished(totals.last_finished(conn))
     yield from _figures(totals.figures(conn, WINDOWS))
     yield from _gen_ai(totals.measured(conn, list(GEN_AI)))
+    yield from _harness_errors(harness_errors.read(conn, 1))
 
 
 def _runs(rows: list[totals.RunTotal]) -> list[Family]:
@@ -108,6 +111,22 @@ def _gen_ai(rows: list[totals.Measured]) -> Iterator[Family]:
                 buckets = _regrouped(row.low, row.counts, GEN_AI_BOUNDS)
                 family.add_metric(labels, cumulative(GEN_AI_BOUNDS, buckets), row.n * row.mean)
         yield family
+
+
+def _harness_errors(checks: dict[datetime, list[HarnessError]]) -> Iterator[Family]:
+    error = GaugeMetricFamily(
+        "llm_benchmark_harness_error_seconds",
+        "How far off the measuring itself was at the newest self-check: measured less known",
+        labels=["metric", "statistic"],
+    )
+    checked = GaugeMetricFamily("llm_benchmark_harness_check_timestamp_seconds", "Slot of that self-check")
+    for slot, errors in checks.items():
+        checked.add_metric([], slot.timestamp())
+        for of_metric in errors:
+            error.add_metric([of_metric.metric, "p50"], of_metric.p50_s)
+            error.add_metric([of_metric.metric, "p99"], of_metric.p99_s)
+    yield error
+    yield checked
 
 
 def _regrouped(low: int, counts: list[int], bounds: list[float]) -> list[int]:

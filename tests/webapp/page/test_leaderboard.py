@@ -125,7 +125,7 @@ def test_without_any_run_it_says_what_is_going_on(reader, redis, conn):
     assert "The first run is going on" in reader.get("/").text
 
     with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE runs SET status = 'failed', error = 'OSError: disk full'")
+        cursor.execute("UPDATE runs SET status = 'failed', finished_at = now(), error = 'OSError: disk full'")
     failed = reader.get("/").text
     assert "The newest run has failed" in failed
     assert "OSError: disk full" in failed
