@@ -231,7 +231,9 @@ class Client:
         try:
             exchange = await answered
         except asyncio.CancelledError:
-            exchange = connection.abandon()
+            # The answer may have ended in the same moment.
+            ended = answered.done() and not answered.cancelled()
+            exchange = answered.result() if ended else connection.abandon()
         timer.cancel()
         if connection.is_open:
             self._idle.append(connection)

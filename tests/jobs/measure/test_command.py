@@ -205,7 +205,7 @@ def test_ctrl_c_shows_what_was_measured_so_far(without_settings, url, processes)
 
     assert re.match(r"concurrency 2: \d+ sent, \d+ ended, 0 failed, \d s", line)
     (level,) = json.loads(out)["levels"]
-    assert level["requests"] > 10
+    assert level["requests"] > 0
     assert set(level["errors"]) <= {"cancelled"}
     assert process.returncode == 0
 
