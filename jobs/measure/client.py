@@ -231,9 +231,7 @@ class Client:
         try:
             exchange = await answered
         except asyncio.CancelledError:
-            # The answer may have ended in the same moment.
-            ended = answered.done() and not answered.cancelled()
-            exchange = answered.result() if ended else connection.abandon()
+            exchange = connection.abandon()
         timer.cancel()
         if connection.is_open:
             self._idle.append(connection)
