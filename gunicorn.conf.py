@@ -12,13 +12,14 @@ from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webapp.benchmark_file import read_benchmark_file
+from webapp.monitoring.counts import ROWS
 from webapp.serve import Serving
 from webapp.settings import Settings, SettingsError, exit_for
 
 faults = []
-for settings in (Settings, Serving):
+for read in (Settings.for_web_server, Serving.from_env):
     try:
-        settings.from_env()
+        read()
     except SettingsError as error:
         faults += error.faults
 if faults:
@@ -83,6 +84,20 @@ preload_app = True
 # Each worker is replaced after so many requests, not all at once: a slow leak stays small.
 max_requests = 100_000
 max_requests_jitter = 10_000
+
+
+def pre_fork(server, worker):
+    """Give the worker a row of the counts that no living worker has."""
+    taken = {other.row for other in server.WORKERS.values()}
+    worker.row = next(row for row in range(ROWS) if row not in taken)
+
+
+def post_fork(server, worker):
+    """Let the worker count in its row; an app that is not ours has no counts."""
+    extensions = getattr(worker.app.wsgi(), "extensions", {})
+    if "counts" in extensions:
+        extensions["counts"].use_row(worker.row)
+
 
 timeout = 30
 graceful_timeout = 20

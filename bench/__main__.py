@@ -5,7 +5,7 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, export, ingest, measure, run, scale, server
+from bench.sections import api, export, ingest, measure, page, run, scale, server
 from bench.system import postgres_version, system
 
 SECTIONS = {
@@ -16,6 +16,7 @@ SECTIONS = {
     "scale": scale.measure,
     "export": export.measure,
     "measure": measure.measure,
+    "page": page.measure,
 }
 
 

@@ -19,6 +19,7 @@ from webapp.settings import ROOT, Settings
 from webapp.store import connect
 
 KEY = "the-key-of-the-benchmarks"
+SECRET = "the-secret-that-signs-the-cookies-of-the-benchmarks"
 START_SECONDS = 30
 
 
@@ -49,6 +50,7 @@ def _use(postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> Settings:
             **postgres.environment,
             **redis.environment,
             "API_KEY": KEY,
+            "SECRET_KEY": SECRET,
             "SEED": "20",
             "POINTS_PER_RUN": "1000",
             "LOG_LEVEL": "WARNING",

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 
+from webapp.logs import bind_more
 from webapp.metrics import Metric
 from webapp.store import Connection, partitions, points, rollups, runs
 from webapp.store.rollups import Rollup
@@ -46,8 +47,9 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     token = uuid4()
     found = runs.claim(conn, source=source, workload=workload, slot=slot, token=token, job_id=job_id, llm=llm)
     conn.commit()
+    bind_more(run_ids=[run.id for run in found])
     if not found:
-        logger.info("slot %s is already finished", slot.isoformat())
+        logger.info("slot %s: nothing is left to do of %s by %s", slot.isoformat(), source, workload)
     try:
         yield Attempt(slot, token, found)
     except Exception as error:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
+from prometheus_client import Counter, Gauge
 from redis import Redis, RedisError
 from rq.job import Job
 from rq_scheduler import Scheduler
@@ -21,6 +22,7 @@ from jobs.schedule import MEASUREMENT_PREFIX, Entry, schedule
 from webapp.benchmark_file import read_benchmark_file
 from webapp.logs import configure_logging
 from webapp.measurements import Measurement
+from webapp.monitoring import exporter
 from webapp.redis import patient_redis
 from webapp.settings import Settings, SettingsError, exit_for
 
@@ -28,6 +30,16 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1
 ENTRY_PREFIX = "every-"
+
+METRICS = exporter.registry()
+LAST_POLL = Gauge(
+    "llm_benchmark_scheduler_last_poll_timestamp_seconds",
+    "When this scheduler last reached Redis",
+    registry=METRICS,
+)
+ENQUEUED = Counter(
+    "llm_benchmark_scheduler_enqueued", "Slots that this scheduler enqueued", ["entry"], registry=METRICS
+)
 
 
 class SlotScheduler(Scheduler):
@@ -78,7 +90,8 @@ class SlotScheduler(Scheduler):
         """Enqueue the run of the slot that is due, then move the entry to its next slot."""
         entry = self.entries[job.id]
         slot = entry.slot_at(time.time())
-        entry.enqueue(self.runs, self.settings, slot)
+        if entry.enqueue(self.runs, self.settings, slot):
+            ENQUEUED.labels(entry.id).inc()
         self.connection.zadd(self.scheduled_jobs_key, {entry.id: slot + entry.interval})
 
     def run_now(self) -> None:
@@ -124,6 +137,7 @@ def serve(
                 scheduler.run_now()
                 run_now = False
             scheduler.poll()
+            LAST_POLL.set_to_current_time()
             if not reachable:
                 logger.info("Redis is back")
             reachable = True
@@ -141,10 +155,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = Settings.from_env()
+        configure_logging(settings)
         measurements = read_benchmark_file(settings)
+        exporter.export(METRICS, settings)
     except SettingsError as error:
         exit_for(error)
-    configure_logging(settings)
     stop = threading.Event()
 
     def request_stop(signum: int, frame: FrameType | None) -> None:

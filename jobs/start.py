@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -27,6 +28,7 @@ from honcho.manager import Manager
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from webapp.benchmark_file import read_benchmark_file
+from webapp.measurements import Measurement
 from webapp.serve import Serving
 from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
@@ -37,7 +39,6 @@ COMMANDS = {
     "worker": [sys.executable, "-m", "jobs.worker"],
 }
 READY_SECONDS = 60
-# With a benchmark file, one more worker for each server that is measured, but no more than these.
 MOST_WORKERS = 4
 # Marks the processes of this folder's supervisor, so that a later one can tell them.
 FAMILY = "LLM_BENCHMARK_FAMILY"
@@ -157,13 +158,14 @@ def _migrate() -> None:
 
 def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -> int:
     """Run the processes with prefixed logs until one ends or a signal comes; leave none behind."""
-    measured = {measurement.server for measurement in read_benchmark_file(Settings.from_env())}
+    workers = _workers(read_benchmark_file(Settings.from_env()))
     manager = Manager()
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT)}
+    # Two processes cannot share METRICS_PORT.
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT), "METRICS_PORT": ""}
     for name in names:
         arguments = scheduler_arguments or [] if name == "scheduler" else []
         command = shlex.join([*COMMANDS[name], *arguments])
-        copies = min(1 + len(measured), MOST_WORKERS) if name == "worker" else 1
+        copies = workers if name == "worker" else 1
         for number in range(1, copies + 1):
             label = f"{name}.{number}" if copies > 1 else name
             manager.add_process(label, f"exec {command}", env=environment, cwd=str(ROOT))
@@ -174,6 +176,11 @@ def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -
         return 0
     _say(f"one of {', '.join(names)} ended by itself (code {manager.returncode}), so all were ended")
     return manager.returncode or 1
+
+
+def _workers(measurements: Sequence[Measurement]) -> int:
+    """One, and one more for each server that is measured, so that a slow one holds up no other."""
+    return min(1 + len({measurement.server for measurement in measurements}), MOST_WORKERS)
 
 
 class _Family:
@@ -220,7 +227,7 @@ def _announce(port: int) -> None:
             time.sleep(0.2)
     else:
         return
-    _say(f"ready at   {base}")
+    _say(f"ready at   {base}  (sign in with the API_KEY that is in .env)")
     _say(f"docs at    {base}/docs")
     _say(f"queue at   {base}/rq  (any user name, the API key as password)")
     _say("try        curl -H \"x-api-key: $(sed -n 's/^API_KEY=//p' .env)\" "

@@ -6,13 +6,16 @@ python -m jobs.worker
 import logging
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from types import FrameType, TracebackType
 
 import psycopg2
+from prometheus_client.core import CounterMetricFamily
 from redis import Redis, RedisError
-from rq import Worker
+from rq import Queue, Worker
 from rq.exceptions import AbandonedJobError
+from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -23,8 +26,9 @@ import jobs.run
 import jobs.self_check  # noqa: F401
 from jobs.queue import JSONJob, runs_queue
 from webapp.benchmark_file import read_benchmark_file
-from webapp.logs import configure_logging
-from webapp.redis import patient_redis
+from webapp.logs import bind, configure_logging
+from webapp.monitoring import exporter
+from webapp.redis import impatient_redis, patient_redis
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
 
@@ -46,6 +50,41 @@ class RunWorker(Worker):
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         """Seconds after which a run whose worker sends no sign of life counts as abandoned."""
         return HEARTBEAT_SECONDS * 3
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Run the job, in its own process, whose log lines say which one it is."""
+        bind({"job_id": job.id, "slot": job.args[0]})
+        return super().perform_job(job, queue, execution)
+
+
+class WorkerMetrics:
+    """What Prometheus may know of this process's work; RQ keeps it in Redis, where runs' processes add to it.
+
+    A worker that was replaced begins at zero again, which Prometheus takes for a restart.
+    """
+
+    def __init__(self, settings: Settings):
+        self._redis = impatient_redis(settings)
+        self.worker: RunWorker | None = None
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Once a scrape; nothing while Redis is away."""
+        if self.worker is None:
+            return
+        fields = ("successful_job_count", "failed_job_count", "total_working_time")
+        try:
+            successful, failed, busy = self._redis.hmget(self.worker.key, fields)
+        except RedisError:
+            return
+        jobs = CounterMetricFamily(
+            "llm_benchmark_worker_jobs", "Jobs that this worker ended", labels=["status"]
+        )
+        jobs.add_metric(["successful"], float(successful or 0))
+        jobs.add_metric(["failed"], float(failed or 0))
+        yield jobs
+        yield CounterMetricFamily(
+            "llm_benchmark_worker_busy_seconds", "Time that they took", float(busy or 0)
+        )
 
 
 def make_worker(settings: Settings, redis: Redis) -> RunWorker:
@@ -81,12 +120,12 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
     )
 
 
-def serve(settings: Settings, stop: threading.Event) -> None:
+def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> None:
     """Work until asked to stop, finishing the run at hand; a worker that RQ gives up is replaced."""
     while not stop.is_set():
         worker = None
         try:
-            worker = make_worker(settings, patient_redis(settings))
+            metrics.worker = worker = make_worker(settings, patient_redis(settings))
             worker.work(with_scheduler=True, logging_level=None)
         except RedisError as error:
             logger.warning("Redis cannot be reached, waiting: %s", error)
@@ -110,13 +149,17 @@ def main() -> None:
     """Run the worker until SIGINT or SIGTERM; a second signal also ends the run at hand."""
     try:
         settings = Settings.from_env()
+        configure_logging(settings)
         read_benchmark_file(settings)
+        metrics = WorkerMetrics(settings)
+        registry = exporter.registry()
+        registry.register(metrics)
+        exporter.export(registry, settings)
     except SettingsError as error:
         exit_for(error)
-    configure_logging(settings)
     stop = threading.Event()
     _install_signal_handlers(stop)
-    serve(settings, stop)
+    serve(settings, stop, metrics)
     logger.info("worker stopped")
 
 

@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis for every test.
+"""Real PostgreSQL and Redis for every test: embedded, or what TEST_POSTGRES_* and TEST_REDIS_* name.
 
 The schema is migrated once into a template; each test gets a copy of its own.
 """
@@ -19,7 +19,7 @@ from flask_migrate import upgrade
 from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.support import KEY, dispose, run_sql
+from tests.support import KEY, SECRET, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -40,21 +40,30 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def server_environment(folder: Path) -> Iterator[dict[str, str]]:
     """The settings that lead to the servers of this test session."""
-    postgres = EmbeddedPostgres(folder / "postgres", options=FAST)
-    redis = EmbeddedRedis(folder / "redis")
+    given = {
+        name.removeprefix("TEST_"): value for name, value in os.environ.items() if name.startswith("TEST_")
+    }
+    servers: dict[str, EmbeddedPostgres | EmbeddedRedis] = {
+        "POSTGRES_HOST": EmbeddedPostgres(folder / "postgres", options=FAST),
+        "REDIS_HOST": EmbeddedRedis(folder / "redis"),
+    }
+    embedded = [server for name, server in servers.items() if name not in given]
+    environment = given | {"API_KEY": KEY, "SECRET_KEY": SECRET, "RETRY_DELAY": "1"}
     try:
-        postgres.start()
-        redis.start()
-        yield {**postgres.environment, **redis.environment, "API_KEY": KEY, "RETRY_DELAY": "1"}
+        for server in embedded:
+            server.start()
+            environment |= server.environment
+        yield environment
     finally:
-        redis.stop()
-        postgres.stop()
+        for server in reversed(embedded):
+            server.stop()
 
 
 @pytest.fixture(scope="session")
 def template(server_environment: dict[str, str]) -> str:
     """The name of a migrated database to copy."""
     settings = Settings.from_env({**server_environment, "POSTGRES_DB": TEMPLATE})
+    run_sql(server_environment, f"DROP DATABASE IF EXISTS {TEMPLATE}")
     run_sql(server_environment, f"CREATE DATABASE {TEMPLATE}")
     app = create_app(settings)
     with app.app_context():

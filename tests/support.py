@@ -8,6 +8,7 @@ from webapp.settings import Settings
 from webapp.store import Connection, connect
 
 KEY = "the-key-of-the-tests"
+SECRET = "the-secret-that-signs-the-cookies-of-the-tests"
 
 
 def run_sql(environment: dict[str, str], statement: str) -> None:

@@ -54,6 +54,17 @@ def test_a_bad_setting_is_named_in_one_line_and_nothing_starts(server_environmen
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("secret", ["", "short", "  "])
+def test_without_a_good_secret_key_no_page_is_served(server_environment, secret):
+    done = start([GUNICORN], server_environment, SECRET_KEY=secret)
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("setting SECRET_KEY=")
+    assert "a random text of at least 32 characters" in line
+    assert "short" not in line
+
+
 @pytest.mark.parametrize("name", ["PORT", "WEB_CONCURRENCY"])
 @pytest.mark.parametrize("value", ["x", "0", "-1", "1.5", "65536", "9" * 5000, "1_0", chr(0x0661)])
 def test_a_number_that_is_none_or_out_of_range_is_refused(name, value):

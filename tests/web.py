@@ -117,7 +117,7 @@ def is_up(server: Server) -> bool:
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without anything that sets the project."""
-    ours = ("POSTGRES_", "REDIS_", "API_KEY", "SEED", "LOG_", "HOST", "PORT", "WEB_CONCURRENCY")
+    ours = ("POSTGRES_", "REDIS_", "API_KEY", "SEED", "LOG_", "HOST", "PORT", "WEB_CONCURRENCY", "SECRET_KEY")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 

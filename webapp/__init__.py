@@ -1,4 +1,7 @@
-"""The web application: the rankings API and what stands around it."""
+"""The web application: the rankings API, the page, and what stands around them."""
+
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import URL
@@ -13,10 +16,22 @@ from webapp.errors import register_error_handlers
 from webapp.extensions import api, cache, db, migrate
 from webapp.health import health
 from webapp.logs import configure_logging
+from webapp.monitoring.observer import observe
+from webapp.monitoring.routes import monitoring
+from webapp.page import register_page
+from webapp.reader import register_reader_command
 from webapp.redis import impatient_redis
 from webapp.rq_dashboard import register_rq_dashboard
 from webapp.settings import ROOT, Settings
 from webapp.store import connection_options
+
+
+class App(Flask):
+    """Flask, but for views that are all plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Do not look at each request whether a function is a coroutine: it costs more than all counting."""
+        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -27,13 +42,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env()
     configure_logging(settings)
-    app = Flask(__name__)
+    app = App(__name__, static_folder=None)  # the page serves its own
     app.config.from_mapping(flask_config(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
     app.extensions["measurements"] = read_benchmark_file(settings)
     app.extensions["redis"] = redis = impatient_redis(settings)
-    app.extensions["answers"] = Answers(cache, redis)
     app.extensions["key_digests"] = key_digests(settings)
     app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
 
@@ -44,10 +58,15 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     register_apis(api)
     api.register_blueprint(health)
+    api.register_blueprint(monitoring)
     app.register_blueprint(docs)
+    register_page(app, settings)
     register_rq_dashboard(app, settings)
     register_commands(app)
+    register_reader_command(app)
     register_error_handlers(app)
+    app.extensions["counts"] = counts = observe(app)
+    app.extensions["answers"] = Answers(cache, redis, counts.happened)
     return app
 
 
@@ -71,7 +90,10 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "API_SPEC_OPTIONS": {
             "info": {"description": "Rankings of LLMs by the speed with which they answer."},
             "components": {
-                "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}}
+                "securitySchemes": {
+                    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                }
             },
         },
         "MAX_CONTENT_LENGTH": 1 << 20,

@@ -45,15 +45,24 @@ def _limiter(storage: Storage) -> FixedWindowRateLimiter:
 
 def key_digests(settings: Settings) -> list[bytes]:
     """What the keys that are sent are compared with; of one length, so that no comparison tells a key's."""
-    return [sha256(key.encode()).digest() for key in settings.api_keys]
+    return [digest(key) for key in settings.api_keys]
+
+
+def digest(key: str) -> bytes:
+    """What stands for the key in comparisons."""
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 def is_key(candidate: str) -> bool:
     """Whether `candidate` is one of the keys, in a time that tells nothing about them."""
-    digests: list[bytes] = current_app.extensions["key_digests"]
-    digest = sha256(candidate.encode("utf-8", "surrogatepass")).digest()
+    return matches(current_app.extensions["key_digests"], candidate)
+
+
+def matches(digests: list[bytes], candidate: str) -> bool:
+    """Whether `candidate` is a key of one of the digests, in a time that tells nothing about them."""
+    candidate_digest = digest(candidate)
     # Every key is compared, so that the time does not tell which one matched.
-    matches = [hmac.compare_digest(digest, right) for right in digests]
+    matches = [hmac.compare_digest(candidate_digest, right) for right in digests]
     return any(matches)
 
 

@@ -29,6 +29,9 @@ ANSWER_SECONDS = 24 * 3600
 # After a failed call Redis is left alone for so long, so that one that hangs costs one request a second.
 REST_SECONDS = 1.0
 
+# Whether the client holds the answer of that generation.
+Held = Callable[[int], bool]
+
 
 class RedisBytesCache(RedisCache):
     """Flask-Caching's Redis backend, for bytes and nothing else: so nothing from Redis is ever unpickled."""
@@ -71,31 +74,47 @@ class RedisBytesCache(RedisCache):
 class Answers:
     """Answers requests from the cache, or from PostgreSQL when the cache cannot."""
 
-    def __init__(self, cache: Cache, redis: Redis):
+    def __init__(self, cache: Cache, redis: Redis, count: Callable[[str], None]):
+        self._count = count
         self._cache = cache
         self._redis = redis
         self._latest = 0  # the newest generation this process has heard of; saves a round trip
         self._resting_until = 0.0
 
-    def respond(self, name: str, build: Callable[[Connection], bytes]) -> Response:
-        """The JSON answer called `name`, which must hold every parameter; `build` makes it from a snapshot.
+    def respond(
+        self, name: str, build: Callable[[Connection], bytes], content_type: str = "application/json"
+    ) -> Response:
+        """The answer called `name`, which must hold every parameter; `build` makes it from a snapshot.
 
         Answers 304 when the client holds the current one. Raises one of DATABASE_AWAY when the database is
         needed and away.
         """
+        return _response(*self._find(name, build, _client_holds), content_type)
+
+    def read(self, name: str, build: Callable[[Connection], bytes]) -> tuple[int, bytes]:
+        """That answer's generation and body, to be part of another answer, whatever the client holds."""
+        number, body = self._find(name, build, lambda number: False)
+        return number, body or b""
+
+    def _find(self, name: str, build: Callable[[Connection], bytes], held: Held) -> tuple[int, bytes | None]:
+        """The generation and its answer; maybe None if that generation is `held` already."""
         hinted, body = self._look_up(name)
-        if hinted is not None and (body is not None or _client_holds(hinted)):
-            return _response(hinted, body)
+        if hinted is not None and (body is not None or held(hinted)):
+            self._count("cache_hit")
+            return hinted, body
         try:
-            return self._ask_database(name, hinted, build)
+            return self._ask_database(name, hinted, build, held)
         except DATABASE_AWAY:
             number, body = self._last_known(name)
             if body is None:
                 raise
+            self._count("cache_hit")
             logger.warning("the database is away; answered %s from generation %d", name, number)
-            return _response(number, body)
+            return number, body
 
-    def _ask_database(self, name: str, hinted: int | None, build: Callable[[Connection], bytes]) -> Response:
+    def _ask_database(
+        self, name: str, hinted: int | None, build: Callable[[Connection], bytes], held: Held
+    ) -> tuple[int, bytes | None]:
         claim = self._try_redis(lambda: generation.claim(self._redis)) if hinted is None else None
         with snapshot() as conn:
             number = views.generation(conn)
@@ -103,10 +122,12 @@ class Answers:
             if number != hinted:
                 self._try_redis(lambda: generation.settle(self._redis, claim, number))
                 body = self._cached(number, name)
-            if body is None and not _client_holds(number):
+            missed = body is None and not held(number)
+            self._count("cache_miss" if missed else "cache_hit")
+            if missed:
                 body = build(conn)
                 self._keep(number, name, body)
-            return _response(number, body)
+            return number, body
 
     def _look_up(self, name: str) -> tuple[int | None, bytes | None]:
         """The hinted generation and its answer, in one round trip as long as the generation stays."""
@@ -160,23 +181,23 @@ def _key(number: int, name: str) -> str:
     return f"{number}:{name}"
 
 
-def _etag(number: int) -> str:
+def etag(number: int) -> str:
     """The generation is enough: an ETag belongs to one URL, which holds the parameters."""
     return f"g{number}"
 
 
 def _client_holds(number: int) -> bool:
     # A proxy that compresses makes the ETag weak.
-    return request.if_none_match.contains_weak(_etag(number))
+    return request.if_none_match.contains_weak(etag(number))
 
 
-def _response(number: int, body: bytes | None) -> Response:
+def _response(number: int, body: bytes | None, content_type: str) -> Response:
     """The answer, or 304 if there is no need of it."""
     not_modified = body is None or ("If-None-Match" in request.headers and _client_holds(number))
     headers = {
-        "ETag": f'"{_etag(number)}"',
+        "ETag": f'"{etag(number)}"',
         "Cache-Control": "private, no-cache",
         "Vary": "x-api-key",
     }
     status = 304 if not_modified else 200
-    return Response(None if not_modified else body, status, headers, content_type="application/json")
+    return Response(None if not_modified else body, status, headers, content_type=content_type)

@@ -1,6 +1,8 @@
 """Every error as JSON: {"code", "status", "message"}, and never a trace of the inside."""
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import psycopg2
 import sqlalchemy.exc
@@ -43,12 +45,19 @@ class ErrorSchema(Schema):
 
 def register_error_handlers(app: Flask) -> None:
     """Answer every error as JSON, a database or Redis that is away as 503."""
-    app.register_error_handler(HTTPException, answer_error)
-    app.register_error_handler(Exception, _answer_unexpected)
-    for error in DATABASE_AWAY:
-        app.register_error_handler(error, _answer_database_away)
-    app.register_error_handler(UndefinedTable, _answer_not_migrated)
-    app.register_error_handler(RedisError, answer_redis_away)
+    for error, handler in handlers().items():
+        app.register_error_handler(error, handler)
+
+
+def handlers() -> dict[type[Exception], Callable[[Any], Response]]:
+    """How each kind of error is answered."""
+    return {
+        HTTPException: answer_error,
+        Exception: _answer_unexpected,
+        **dict.fromkeys(DATABASE_AWAY, _answer_database_away),
+        UndefinedTable: _answer_not_migrated,
+        RedisError: answer_redis_away,
+    }
 
 
 def shown(value: object) -> str:

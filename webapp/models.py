@@ -4,11 +4,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, Uuid
+from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, UserDefinedType, Uuid
 
 from webapp.extensions import db
 
@@ -18,6 +29,19 @@ else:
     Model = db.Model
 
 TIMESTAMP = DateTime(timezone=True)
+
+
+class Histogram(UserDefinedType):
+    """PostgreSQL's composite type `histogram`, see `webapp.store.histogram`."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **options: object) -> str:
+        """The name of the type."""
+        return "histogram"
+
+
+ischema_names["histogram"] = Histogram  # lets Alembic compare it
 
 
 class LLM(Model):
@@ -148,10 +172,7 @@ requests = db.Table(
 
 
 class Rollup(Model):
-    """One run's values of one metric; `m2` is the sum of squared deviations from the mean.
-
-    `buckets` and `counts` are the histogram, see `webapp.store.histogram`.
-    """
+    """One run's values of one metric; `m2` is the sum of squared deviations from the mean."""
 
     __tablename__ = "rollups"
 
@@ -162,8 +183,10 @@ class Rollup(Model):
     m2: Mapped[float] = mapped_column(Double)
     min: Mapped[float] = mapped_column(Double)
     max: Mapped[float] = mapped_column(Double)
-    buckets: Mapped[list[int]] = mapped_column(ARRAY(Integer))
-    counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    histogram: Mapped[str] = mapped_column(Histogram)
+
+
+QUANTILES = "histogram_quantiles(histogram, n, min, max, ARRAY[0.50, 0.90, 0.95, 0.99]::double precision[])"
 
 
 class PeriodRollup(Model):
@@ -171,22 +194,13 @@ class PeriodRollup(Model):
 
     Hours and days start at `starts_at`; a window has one row, whose `starts_at` is '-infinity'. `oldest` and
     `newest` are the first and last slot inside. `run_weight` is the sum over runs of n^2, `run_mean` and
-    `run_m2` the mean and the squared deviations of the runs' means with those weights.
+    `run_m2` the mean and the squared deviations of the runs' means with those weights. `quantiles` are p50,
+    p90, p95 and p99.
     """
 
     __tablename__ = "period_rollups"
-    __table_args__ = (
-        CheckConstraint(
-            "period IN ('hour', 'day', 'latest', '1h', '24h', '7d', '30d', 'all')", name="period"
-        ),
-        # Finds the few windows among all hours and days.
-        Index(
-            "ix_period_rollups_windows",
-            "period",
-            "oldest",
-            postgresql_where=sql("period NOT IN ('hour', 'day')"),
-        ),
-    )
+    # Hours, days and the windows, which are few, lie in a partition each.
+    __table_args__ = ({"postgresql_partition_by": "LIST (period)"},)
 
     period: Mapped[str] = mapped_column(Text, primary_key=True)
     source: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -205,12 +219,24 @@ class PeriodRollup(Model):
     run_weight: Mapped[float] = mapped_column(Double)
     run_mean: Mapped[float] = mapped_column(Double)
     run_m2: Mapped[float] = mapped_column(Double)
-    buckets: Mapped[list[int]] = mapped_column(ARRAY(Integer))
-    counts: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-    p50: Mapped[float] = mapped_column(Double)
-    p90: Mapped[float] = mapped_column(Double)
-    p95: Mapped[float] = mapped_column(Double)
-    p99: Mapped[float] = mapped_column(Double)
+    histogram: Mapped[str] = mapped_column(Histogram)
+    quantiles: Mapped[list[float]] = mapped_column(ARRAY(Double), Computed(QUANTILES, persisted=True))
+
+
+class RunTotal(Model):
+    """Attempts at runs that ended with `status` after more than the next lower bound and at most `at_most` s.
+
+    A trigger of `runs` keeps it. `points` and `seconds` are their sums.
+    """
+
+    __tablename__ = "run_totals"
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    status: Mapped[str] = mapped_column(Text, primary_key=True)
+    at_most: Mapped[float] = mapped_column(Double, primary_key=True)
+    runs: Mapped[int] = mapped_column(BigInteger)
+    points: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
 
 
 class Generation(Model):

@@ -18,6 +18,7 @@ EMBEDDED_ENV_FILE = ROOT / "data" / "embedded.env"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
+LEAST_SECRET = 32
 MOST_DAYS = 36_500
 
 T = TypeVar("T")
@@ -57,8 +58,14 @@ class Settings:
     rollup_retention_days: int  # of hourly rollups and those of runs; 0: for ever
     log_level: str
     log_format: str
+    secret_key: str = field(repr=False)  # signs the page's cookies; empty: each process makes its own
+    public_dashboard: bool  # whether the page may be read without signing in
     benchmark_file: str  # what is measured, see `webapp.benchmark_file`; empty: nothing
     self_check_interval: int  # seconds between measurements of the measuring itself; 0: none
+    metrics_public: bool  # whether /metrics is answered without a key
+    metrics_port: int | None  # where scheduler and worker answer /metrics; None: nowhere
+    grafana_db_user: str  # the role that `flask grafana-reader` makes
+    grafana_db_password: str = field(repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -67,6 +74,11 @@ class Settings:
         Raises SettingsError with all faults at once.
         """
         return _read(_environment() if environ is None else environ)
+
+    @classmethod
+    def for_web_server(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """The same for what serves the page to browsers, which cannot do without SECRET_KEY."""
+        return _read(_environment() if environ is None else environ, serves_page=True)
 
     @property
     def redis_url(self) -> str:
@@ -94,7 +106,7 @@ def secret_variable(name: str) -> str | None:
     return _environment().get(name) or None
 
 
-def _read(environ: Mapping[str, str]) -> Settings:
+def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
     faults: list[str] = []
 
     def read(name: str, parse: Callable[[str], T], default: str | None = None, secret: bool = False) -> Any:
@@ -131,8 +143,14 @@ def _read(environ: Mapping[str, str]) -> Settings:
         rollup_retention_days=read("ROLLUP_RETENTION_DAYS", _days(2), "365"),
         log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
+        secret_key=read("SECRET_KEY", _secret_key(needed=serves_page), "", secret=True),
+        public_dashboard=read("PUBLIC_DASHBOARD", _yes_or_no, "false"),
         benchmark_file=read("BENCHMARK_FILE", _file, ""),
         self_check_interval=read("SELF_CHECK_INTERVAL", lambda raw: _minutes(raw) if raw else 0, ""),
+        metrics_public=read("METRICS_PUBLIC", _yes_or_no, "false"),
+        metrics_port=read("METRICS_PORT", lambda raw: _whole(1, 65535)(raw) if raw else None, ""),
+        grafana_db_user=read("GRAFANA_DB_USER", _text, "grafana_reader"),
+        grafana_db_password=read("GRAFANA_DB_PASSWORD", str, "", secret=True),
     )
     if faults:
         raise SettingsError(faults)
@@ -168,6 +186,18 @@ def _keys(raw: str) -> tuple[str, ...]:
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
         raise ValueError("must hold keys of printable ASCII without spaces, separated by commas")
     return keys
+
+
+def _secret_key(needed: bool) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if len(raw) < LEAST_SECRET and (raw or needed):
+            raise ValueError(
+                f"must be a random text of at least {LEAST_SECRET} characters, the same for all web servers;"
+                " make one with: openssl rand -base64 32"
+            )
+        return raw
+
+    return parse
 
 
 def _file(raw: str) -> str:

@@ -41,11 +41,14 @@ FROM llms, generate_series(%(since)s::timestamptz, %(now)s - interval '2 hours',
 """
 # Hours, days and windows of every LLM and metric, all with the histogram of one real run.
 PERIODS = """
-INSERT INTO period_rollups
+INSERT INTO period_rollups (
+    period, source, workload_id, llm_id, metric_id, starts_at, oldest, newest, runs, n, mean, m2, min, max,
+    run_weight, run_mean, run_m2, histogram
+)
 SELECT
-    period, 'simulation', 1, llms.id, metrics.id, starts_at, greatest(starts_at, oldest), oldest, 6, 6000,
-    1.0, 2000.0, 0.05, 2.0, 6e6, 1.0, 100.0, histogram.buckets, histogram.counts, 1.0, 1.8, 1.9, 1.99
-FROM llms, metrics, (SELECT buckets, counts FROM rollups LIMIT 1) AS histogram, (
+    period, 'simulation', 1, llms.id, metrics.id, starts_at, greatest(starts_at, oldest), oldest, 1, one.n,
+    one.mean, one.m2, one.min, one.max, one.n ^ 2, one.mean, 0, one.histogram
+FROM llms, metrics, (SELECT * FROM rollups LIMIT 1) AS one, (
     SELECT 'hour' AS period, hour AS starts_at, hour AS oldest
     FROM generate_series(
         date_trunc('hour', %(since)s::timestamptz), %(now)s - interval '2 hours', '1 hour'
@@ -116,21 +119,29 @@ def measure(settings: Settings) -> list[Row]:
 class loaded:
     """A database of its own on the settings' server, with so many days and points of history."""
 
-    def __init__(self, settings: Settings, name: str, days: int, stored: int):
-        self.settings = replace(settings, postgres_db=name, points_per_run=POINTS_PER_RUN)
+    def __init__(  # noqa: PLR0913, PLR0917  (each is a size)
+        self,
+        settings: Settings,
+        name: str,
+        days: int,
+        stored: int,
+        llms: int = LLMS,
+        points_per_run: int = POINTS_PER_RUN,
+    ):
+        self.settings = replace(settings, postgres_db=name, points_per_run=points_per_run)
         with closing(connect(settings)) as conn:
             conn.autocommit = True
             conn.cursor().execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         self.app = create_app(self.settings)
         with self.app.app_context():
             upgrade()
-        self.days, self.stored = days, stored
+        self.days, self.stored, self.llms = days, stored, llms
 
     def __enter__(self) -> System:
         conn = connect(self.settings)
         since = NOW - timedelta(days=self.days)
         with conn, conn.cursor() as cursor:
-            cursor.execute(MORE_LLMS, (LLMS,))
+            cursor.execute(MORE_LLMS, (self.llms,))
         slots = (NOW + timedelta(seconds=number) for number in itertools.count())
         fill_slot(conn, self.settings, next(slots), "bench")
         with conn, conn.cursor() as cursor:
@@ -170,7 +181,8 @@ def storage(conn: Connection) -> list[Row]:
         )
         point = cursor.fetchone()[0]
         cursor.execute(
-            "SELECT pg_total_relation_size('period_rollups')::float / count(*) FROM period_rollups"
+            "SELECT pg_total_relation_size('period_rollups_hours')::float / count(*)"
+            " FROM period_rollups_hours"
         )
         return [
             Row("a point on disk", "bytes", ours=float(point)),

@@ -17,8 +17,9 @@ from jobs.run import fill_slot, show_new_runs
 from tests.jobs.system import until
 from tests.support import query
 from webapp.settings import Settings
-from webapp.store import connect, export, points, retention, rollups, views
+from webapp.store import connect, export, harness_errors, points, retention, rollups, views
 from webapp.store.export import Selection
+from webapp.store.harness_errors import HarnessError
 from webapp.store.partitions import ensure
 from webapp.store.rollups import Rollup
 
@@ -105,6 +106,30 @@ def test_a_day_is_dropped_when_all_of_it_is_too_old_and_not_before(conn, setting
     assert partitions(conn)[0] == "points_20261121"
     maintain(conn, settings, datetime(2026, 11, 25, tzinfo=UTC))
     assert partitions(conn)[0] == "points_20261122"
+
+
+def test_requests_have_partitions_of_their_own_that_go_with_those_of_points(conn, settings):
+    store_days(conn, 5, 2)
+    days = (
+        "SELECT right(relname, 8) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+        " WHERE inhparent = 'requests'::regclass ORDER BY 1"
+    )
+    assert query(conn, days) == [("20261119",), ("20261122",)]
+
+    maintain(conn, settings, NOW)
+
+    assert query(conn, days)[:2] == [("20261122",), ("20261124",)]
+    assert len(query(conn, days)) == len(partitions(conn))
+
+
+def test_old_self_checks_go(conn, settings):
+    for age in (6, 4):
+        harness_errors.insert(conn, NOW - timedelta(days=age), [HarnessError("ttft", 1, 0.2, 0.0, 0.0)])
+    conn.commit()
+
+    maintain(conn, settings, NOW)
+
+    assert list(harness_errors.read(conn, 10)) == [NOW - timedelta(days=4)]
 
 
 def test_0_days_keep_everything_for_ever(conn, settings):

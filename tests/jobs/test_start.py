@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,8 +60,13 @@ class Clone:
 
     @property
     def key(self) -> str:
+        return self.setting("API_KEY")
+
+    def setting(self, name: str) -> str:
+        """What `.env` says."""
         lines = (self.folder / ".env").read_text().splitlines()
-        return next(line.removeprefix("API_KEY=") for line in lines if line.startswith("API_KEY="))
+        (value,) = (line.removeprefix(f"{name}=") for line in lines if line.startswith(f"{name}="))
+        return value
 
     def rankings(self) -> dict | None:
         """The API's answer, once it ranks something."""
@@ -114,6 +120,7 @@ def test_it_answers_the_contract_keeps_its_data_and_leaves_no_process(clone):
     started = clone.start()
     assert until(clone.rankings, 60) == expected(20)
     assert (clone.folder / ".env").stat().st_mode & 0o777 == 0o600
+    assert len(clone.setting("SECRET_KEY")) >= 32
     until(lambda: "curl -H" in clone.log.read_text())
     os.killpg(started.pid, signal.SIGINT)
     started.wait(timeout=30)
@@ -126,6 +133,20 @@ def test_it_answers_the_contract_keeps_its_data_and_leaves_no_process(clone):
     started.terminate()
     started.wait(timeout=30)
     until(lambda: not clone.processes(), 10)
+
+
+def test_an_env_file_from_before_the_page_is_given_a_secret_key_and_keeps_the_rest(clone):
+    (clone.folder / ".env").write_text("API_KEY=mine\nSEED=7")
+    os.utime(clone.folder / ".env", (0, 0))
+
+    subprocess.run(["make", ".env", "-o", ".venv/installed"], cwd=clone.folder, check=True)
+    first = clone.setting("SECRET_KEY")
+    os.utime(clone.folder / ".env", (0, 0))
+    subprocess.run(["make", ".env", "-o", ".venv/installed"], cwd=clone.folder, check=True)
+
+    assert len(first) >= 32
+    assert (clone.setting("API_KEY"), clone.setting("SEED")) == ("mine", "7")
+    assert clone.setting("SECRET_KEY") == first
 
 
 def test_after_a_kill_of_the_supervisor_the_next_start_works(clone):
@@ -216,3 +237,15 @@ def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder,
         until(lambda: not clone.processes(), 10)
     finally:
         clone.end()
+
+
+def test_with_a_benchmark_file_there_is_a_worker_more_for_each_server(clone):
+    llms = "".join(f"- {{name: m{n}, base_url: 'http://127.0.0.1:9/v{n}', model: m}}\n" for n in (1, 2))
+    workload = "- {name: w, concurrency: 1, requests: 1, interval: 60}\n"
+    (clone.folder / "benchmark.yml").write_text(f"llms:\n{llms}workloads:\n{workload}")
+
+    clone.start(BENCHMARK_FILE="benchmark.yml")
+
+    until(lambda: {"worker.1", "worker.2"} <= set(re.findall(r"worker\.\d", clone.log.read_text())), 60)
+    until(lambda: "all 1 requests failed (connect 1)" in clone.log.read_text())
+    assert "worker.3" not in clone.log.read_text()

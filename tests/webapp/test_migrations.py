@@ -6,7 +6,10 @@ from contextlib import closing
 import pytest
 from flask_migrate import check, downgrade, upgrade
 
+from jobs.run import show_new_runs
+from tests.measured import answered, level, measurement, store_level
 from tests.support import query, run_sql
+from tests.web import slot
 from webapp.settings import ROOT, Settings
 from webapp.store import connect
 
@@ -87,3 +90,20 @@ def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
 
     # Raising the old one once a microsecond would not have brought it here.
     assert new > old
+
+
+def test_without_measurement_the_runs_stay_and_an_invalid_one_is_a_failed_one(app, conn, settings, redis):
+    good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
+    for number, result in enumerate((good, odd)):
+        store_level(conn, settings, redis, slot(number), measurement(), result)
+    show_new_runs(conn, redis)
+
+    with app.app_context():
+        downgrade(revision="0002")
+        assert query(conn, "SELECT status, error FROM runs ORDER BY id") == [
+            ("finished", None),
+            ("failed", "the client was the limit"),
+        ]
+        assert query(conn, "SELECT max(metric_id) FROM rollups") == [(4,)]
+        upgrade()
+        check()

@@ -25,6 +25,7 @@ def test_what_is_not_said_has_the_documented_default():
     assert (settings.max_retries, settings.retry_delay, settings.points_per_run) == (2, 60, 1000)
     assert (settings.retention_days, settings.rollup_retention_days) == (30, 365)
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
+    assert settings.public_dashboard is False
 
 
 def test_the_example_file_says_the_defaults():
@@ -69,6 +70,7 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("SCHEDULE_INTERVAL", "inf", "number of minutes"),
         ("SCHEDULE_INTERVAL", "99999", "number of minutes"),
         ("REDIS_SSL", "perhaps", "true or false"),
+        ("PUBLIC_DASHBOARD", "perhaps", "true or false"),
         ("SEED", "twenty", "whole number, or empty"),
         ("MAX_RETRIES", "-1", "whole number from 0"),
         ("RETRY_DELAY", "1.5", "whole number from 0"),
@@ -95,11 +97,24 @@ def test_all_faults_are_reported_at_once():
     assert [fault.partition("=")[0] for fault in found] == ["POSTGRES_PORT", "API_KEY", "SEED"]
 
 
+def test_what_serves_no_page_needs_no_secret_key_but_a_bad_one_is_refused():
+    assert Settings.from_env(LEAST).secret_key == ""
+    assert Settings.for_web_server({**LEAST, "SECRET_KEY": "x" * 32}).secret_key == "x" * 32
+    (fault,) = faults(SECRET_KEY="x" * 31)
+    assert fault.startswith("SECRET_KEY=(hidden): must be a random text of at least 32 characters")
+
+
 def test_secrets_are_shown_neither_in_faults_nor_in_the_settings_themselves():
     assert "s3cret" not in faults(API_KEY="s3cret with spaces")[0]
     assert "s3cret" not in repr(
         Settings.from_env(
-            {**LEAST, "API_KEY": "s3cret", "POSTGRES_PASSWORD": "s3cret", "REDIS_PASSWORD": "s3cret"}
+            {
+                **LEAST,
+                "API_KEY": "s3cret",
+                "SECRET_KEY": "s3cret" * 6,
+                "POSTGRES_PASSWORD": "s3cret",
+                "REDIS_PASSWORD": "s3cret",
+            }
         )
     )
 

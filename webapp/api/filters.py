@@ -62,7 +62,7 @@ def filters(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], 
     def decorate(view: Callable) -> Callable:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            _refuse_repeated_arguments()
+            refuse_repeated_arguments()
             return view(*args, **kwargs)
 
         return blueprint.arguments(schema, location="query", unknown=RAISE)(checked)
@@ -70,10 +70,10 @@ def filters(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], 
     return decorate
 
 
-def _refuse_repeated_arguments() -> None:
-    """One of them would silently win."""
+def refuse_repeated_arguments(but: tuple[str, ...] = ()) -> None:
+    """One of them would silently win, unless its name is in `but`."""
     for name, values in request.args.lists():
-        if len(values) > 1:
+        if len(values) > 1 and name not in but:
             raise UnprocessableEntity(f"{shown(name)}: given {len(values)} times; give it once")
 
 

@@ -14,62 +14,57 @@ WINDOWS_SQL = """SELECT * FROM (VALUES
         ('all', '', '-infinity'::timestamptz)
     ) AS windows (period, grain, since)"""
 WINDOWS = ("latest", "1h", "24h", "7d", "30d", "all")
-
-COLUMNS = (
-    *(
-        "source",
-        "workload_id",
-        "llm_id",
-        "metric_id",
-        "oldest",
-        "newest",
-        "runs",
-        "n",
-        "mean",
-        "m2",
-        "min",
-        "max",
-    ),
-    *("run_weight", "run_mean", "run_m2", "buckets", "counts"),
-)
+KEY = ("period", "source", "workload_id", "llm_id", "metric_id")
 
 RUN_ROLLUPS = sql_file("run_rollups")
 MERGE = sql_file("merge_rollups")
-HOURS_AND_DAYS = MERGE.replace(
-    "{input}",
-    sql_file("hours_and_days")
-    .replace("{run_rollups}", RUN_ROLLUPS)
-    .replace("{columns}", ", ".join(("period", "starts_at", *COLUMNS))),
-)
-MERGE_WINDOWS = MERGE.replace(
-    "{input}",
-    sql_file("windows")
-    .replace("{run_rollups}", RUN_ROLLUPS)
-    .replace("{windows}", WINDOWS_SQL)
-    .replace("{columns}", ", ".join(("period", "starts_at", *COLUMNS)))
-    .replace("{part_columns}", ", ".join(f"part.{column}" for column in COLUMNS)),
-)
-# The rows of windows that reach back too far.
-EXPIRED = f"""
-SELECT period_rollups.ctid
-FROM period_rollups
-JOIN ({WINDOWS_SQL}) AS windows USING (period)
-WHERE period_rollups.period NOT IN ('hour', 'day')
-  AND period_rollups.oldest < windows.since
+
+
+def _merge(parts: str) -> str:
+    """The statement that merges these parts into their places."""
+    return MERGE.format(input=sql_file(parts).format(run_rollups=RUN_ROLLUPS, windows=WINDOWS_SQL))
+
+
+MERGE_NEW = _merge("new_parts")
+MERGE_REMAINING = _merge("remaining_parts")
+TAKE_OUT_OLDER = """
+DELETE FROM period_rollups AS standing
+USING runs
+WHERE runs.id = ANY(%(run_ids)s)
+  AND standing.period = 'latest'
+  AND standing.source = runs.source
+  AND standing.workload_id = runs.workload_id
+  AND standing.llm_id = runs.llm_id
+  AND standing.newest <= runs.slot
+"""
+REACHES_TOO_FAR = """
+    period_rollups.period = windows.period
+    AND period_rollups.period NOT IN ('hour', 'day')
+    AND period_rollups.oldest < windows.since
+"""
+EXPIRED = f"SELECT FROM period_rollups, ({WINDOWS_SQL}) AS windows WHERE {REACHES_TOO_FAR}"
+TAKE_OUT_EXPIRED = f"""
+DELETE FROM period_rollups USING ({WINDOWS_SQL}) AS windows WHERE {REACHES_TOO_FAR}
+RETURNING period_rollups.period, {", ".join(KEY[1:])}
 """  # noqa: S608  (constants of this file)
 
 
 def fold(conn: Connection, run_ids: list[int], now: datetime) -> None:
     """Merge new runs into their hours, days and windows, and let what is too old slide out of the windows.
 
-    Only for whoever holds the turn to refresh: two at once would each lose the other's runs.
+    A window that stands takes in the new runs; one whose oldest part has slid out is put together anew from
+    the parts that are left. So it costs what is new, and now and then a window's few parts, whatever the
+    history. Only for whoever holds the turn to refresh: two at once would each lose the other's runs.
     """
     arguments = {"run_ids": run_ids, "now": now}
     with conn.cursor() as cursor:
-        cursor.execute(HOURS_AND_DAYS, arguments)
-        cursor.execute(MERGE_WINDOWS, arguments)
-        # What is left of a window that slid past all its parts.
-        cursor.execute(f"DELETE FROM period_rollups WHERE ctid IN ({EXPIRED})", arguments)  # noqa: S608
+        cursor.execute(TAKE_OUT_OLDER, arguments)
+        cursor.execute(MERGE_NEW, arguments)
+        cursor.execute(TAKE_OUT_EXPIRED, arguments)
+        slid = cursor.fetchall()
+        if slid:
+            keys = dict(zip(KEY, map(list, zip(*slid, strict=True)), strict=True))
+            cursor.execute(MERGE_REMAINING, {**keys, "now": now})
 
 
 def any_expired(conn: Connection, now: datetime) -> bool:

@@ -97,9 +97,9 @@ def delete_hours(conn: Connection, before: datetime) -> int:
     return _delete(
         conn,
         """
-        DELETE FROM period_rollups WHERE ctid IN (
-            SELECT ctid FROM period_rollups
-            WHERE period = 'hour' AND starts_at <= %s - interval '1 hour'
+        DELETE FROM period_rollups_hours WHERE ctid IN (
+            SELECT ctid FROM period_rollups_hours
+            WHERE starts_at <= %s - interval '1 hour'
             LIMIT %s FOR UPDATE SKIP LOCKED
         )
         """,

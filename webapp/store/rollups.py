@@ -1,20 +1,19 @@
 """Rollups: a run's values of a metric, summarised, so that no reader ever scans points."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from psycopg2.extras import execute_values
 
 from webapp.store import Connection
-from webapp.store.histogram import histogram
+from webapp.store.histogram import Histogram
 
 
 @dataclass(frozen=True)
 class Rollup:
     """What is kept of one run's values of one metric; `m2` is the sum of squared deviations from the mean.
 
-    A sum of squares would serve as well on paper but cancels in float8. `buckets` and `counts` are the
-    histogram (see `webapp.store.histogram`).
+    A sum of squares would serve as well on paper but cancels in float8.
     """
 
     run_id: int
@@ -24,14 +23,12 @@ class Rollup:
     m2: float
     min: float
     max: float
-    buckets: list[int]
-    counts: list[int]
+    histogram: Histogram
 
     @classmethod
     def of(cls, run_id: int, metric_id: int, values: np.ndarray) -> "Rollup":
         """Summarise `values` (float64, at least one)."""
         mean = float(values.mean())
-        buckets, counts = histogram(values)
         return cls(
             run_id=run_id,
             metric_id=metric_id,
@@ -40,8 +37,7 @@ class Rollup:
             m2=float(np.square(values - mean).sum()),
             min=float(values.min()),
             max=float(values.max()),
-            buckets=buckets.tolist(),
-            counts=counts.tolist(),
+            histogram=Histogram.of(values),
         )
 
 
@@ -50,6 +46,9 @@ def insert(conn: Connection, rollups: list[Rollup]) -> None:
     with conn.cursor() as cursor:
         execute_values(
             cursor,
-            "INSERT INTO rollups (run_id, metric_id, n, mean, m2, min, max, buckets, counts) VALUES %s",
-            [astuple(rollup) for rollup in rollups],
+            "INSERT INTO rollups (run_id, metric_id, n, mean, m2, min, max, histogram) VALUES %s",
+            [
+                (r.run_id, r.metric_id, r.n, r.mean, r.m2, r.min, r.max, r.histogram.composite)
+                for r in rollups
+            ],
         )

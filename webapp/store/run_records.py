@@ -7,6 +7,7 @@ from typing import Any
 from webapp.store import Connection, sql_file
 
 RUN_RECORDS = sql_file("run_records")
+LAST_FAILURES = sql_file("last_failures")
 STATUSES = ("running", "finished", "failed", "invalid")
 
 
@@ -33,6 +34,23 @@ class RunRecord:
     generation: int | None
     invalid_reason: str | None
     measurement: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the newest run of an LLM has brought no values; `status` is failed or invalid."""
+
+    llm_name: str
+    slot: datetime
+    status: str
+    reason: str | None
+
+
+def last_failures(conn: Connection, *, source: str, workload_id: int) -> list[Failure]:
+    """The ranked LLMs whose newest run has brought no values, by name."""
+    with conn.cursor() as cursor:
+        cursor.execute(LAST_FAILURES, {"source": source, "workload_id": workload_id})
+        return [Failure(*row) for row in cursor.fetchall()]
 
 
 def read(  # noqa: PLR0913  (each is a filter)

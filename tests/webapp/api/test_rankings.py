@@ -90,7 +90,7 @@ class TestRefusing:
         assert "ttft, tps, e2e_latency, rps" in assert_error(client.get(f"{RANKINGS}/{name}"), 404)["message"]
 
     @pytest.mark.parametrize(
-        "path", [f"{RANKINGS}/", f"{RANKINGS}/ttft/", f"{RANKINGS}/ttft/x", "/api/v1", "/"]
+        "path", [f"{RANKINGS}/", f"{RANKINGS}/ttft/", f"{RANKINGS}/ttft/x", "/api/v1", "/nosuch"]
     )
     def test_any_other_path_is_not_found(self, client, path):
         assert_error(client.get(path), 404)

@@ -3,10 +3,12 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from tests.support import query
 from webapp.store import connect, rollups, runs, views
+from webapp.store.histogram import Histogram
 from webapp.store.rollups import Rollup
 
 SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -24,7 +26,10 @@ def finish(conn):
     def finish(slot=SLOT, source="simulation", mean=1.5):
         token = uuid4()
         claimed = runs.claim(conn, source=source, workload="default", slot=slot, token=token, job_id="job")
-        rollups.insert(conn, [Rollup(run.id, 1, 5, mean, 16.0, 0.5, 2.5, [1 << 16], [5]) for run in claimed])
+        rollups.insert(
+            conn,
+            [Rollup(run.id, 1, 5, mean, 16.0, 0.5, 2.5, Histogram.of(np.full(5, 1.0))) for run in claimed],
+        )
         runs.finish(conn, claimed, 5)
         conn.commit()
 
@@ -76,7 +81,7 @@ def test_sources_are_never_mixed(conn, finish):
 def test_one_value_has_no_standard_deviation(conn, finish):
     finish()
     with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE rollups SET n = 1, m2 = 0, counts = ARRAY[1]")
+        cursor.execute("UPDATE rollups SET n = 1, m2 = 0, histogram.counts = ARRAY[1]")
     refresh(conn)
 
     assert {row[4] for row in query(conn, MEANS)} == {None}

@@ -49,7 +49,7 @@ def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
             {
                 "metric": metric.name,
                 **{name: getattr(metric, name) for name in ("unit", "formula", "better")},
-                "llms": _ranked(
+                "llms": ranked(
                     metric, [row for row in rows if row.metric_name == metric.name], query["order"]
                 ),
             }
@@ -59,7 +59,7 @@ def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
     return LeaderboardSchema().dumps(parts).encode()
 
 
-def _ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
+def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
     """The rows of one metric, ranked and in the asked order; equal ones by name."""
     rows = sorted(rows, key=lambda row: row.llm_name)
     if order != "name":

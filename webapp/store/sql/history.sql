@@ -6,9 +6,9 @@ SELECT
     rollups.runs,
     rollups.n,
     rollups.mean,
-    rollups.p50,
-    rollups.p95,
-    rollups.p99
+    rollups.quantiles[1] AS p50,
+    rollups.quantiles[3] AS p95,
+    rollups.quantiles[4] AS p99
 FROM period_rollups AS rollups
 JOIN metrics ON metrics.id = rollups.metric_id
 JOIN llms ON llms.id = rollups.llm_id

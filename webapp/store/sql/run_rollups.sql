@@ -6,7 +6,7 @@ SELECT
     rollups.metric_id,
     runs.slot AS oldest,
     runs.slot AS newest,
-    1::bigint AS runs,
+    1 AS runs,
     rollups.n,
     rollups.mean,
     rollups.m2,
@@ -15,7 +15,6 @@ SELECT
     rollups.n::double precision ^ 2 AS run_weight,
     rollups.mean AS run_mean,
     0::double precision AS run_m2,
-    rollups.buckets,
-    rollups.counts
+    rollups.histogram
 FROM runs
 JOIN rollups ON rollups.run_id = runs.id

@@ -1,0 +1,82 @@
+"""The page's first view with much to show and with little, from the cache and without it."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from redis import Redis
+
+from bench.client import Client
+from bench.harness import Row, compare, seconds
+from bench.sections.scale import loaded
+from bench.system import KEY, gunicorn
+from jobs.embedded import EmbeddedRedis
+from webapp.generation import KEY_PREFIX
+from webapp.settings import Settings
+
+# LLMs, and days of rollups by hour and by day.
+SMALL, LARGE = (3, 1), (200, 365)
+VIEW = "/?window=24h"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A server of the page over one database, and its Redis."""
+
+    client: Client
+    redis: Redis
+
+    def show(self) -> float:
+        """Milliseconds until the first view is there."""
+        return seconds(self.client.ask) * 1000
+
+    def show_uncached(self) -> float:
+        """The same with no answer in the cache."""
+        self.redis.delete(*self.redis.keys(KEY_PREFIX + "*") or ["nothing"])
+        return self.show()
+
+
+def measure(settings: Settings) -> list[Row]:
+    """The leaderboard page of 200 LLMs with a year of rollups beside that of 3 with a day."""
+    with ExitStack() as stack:
+        small, large = (
+            stack.enter_context(served(settings, name, *size))
+            for name, size in (("little", SMALL), ("much", LARGE))
+        )
+        what = "200 LLMs and 365 days / 3 LLMs and 1 day"
+        return [
+            compare(f"first view, {what}", "ms", large.show, small.show, rounds=300, warmup=30, at_most=1.5),
+            compare(
+                f"first view after a refresh, {what}",
+                "ms",
+                large.show_uncached,
+                small.show_uncached,
+                rounds=100,
+                warmup=10,
+            ),
+        ]
+
+
+@contextmanager
+def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[Page]:
+    """The page over a database of its own, with a Redis of its own: two generations share no cache.
+
+    A value a run keeps the histograms, which the view does not read, short and the loading to minutes.
+    """
+    with tempfile.TemporaryDirectory(prefix="llmb-") as folder:
+        redis = EmbeddedRedis(Path(folder))
+        redis.start()
+        own = {"REDIS_HOST": redis.environment["REDIS_HOST"], "POSTGRES_DB": name, "PUBLIC_DASHBOARD": "true"}
+        try:
+            with (
+                loaded(replace(settings, redis_host=own["REDIS_HOST"]), name, days, 0, llms, 1) as system,
+                gunicorn("wsgi:app", **own) as port,
+                closing(Client(port, VIEW, KEY)) as client,
+                closing(Redis(unix_socket_path=own["REDIS_HOST"])) as connection,
+            ):
+                system.refresh()
+                yield Page(client, connection)
+        finally:
+            redis.stop()

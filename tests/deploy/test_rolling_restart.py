@@ -1,0 +1,116 @@
+"""Processes are replaced one by one under load: no request fails, and no slot is lost or run twice."""
+
+import http.client
+import json
+import re
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+
+import psutil
+import pytest
+
+from tests.jobs.system import POINTS, Processes, assert_exactly_once, finished_slots, until
+from tests.support import KEY, query
+
+REQUESTS_PER_SECOND = 200
+CLIENTS = 20
+RANKINGS = "/api/v1/benchmarks/rankings"
+
+
+class Load:
+    """Clients with a connection each that together send so many requests a second until told to stop."""
+
+    def __init__(self, port: int):
+        self.port = port
+        self.outcomes: Counter = Counter()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._send, args=(n,), daemon=True) for n in range(CLIENTS)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def _send(self, number: int) -> None:
+        """At fixed instants, however long answers take; late ones follow at once."""
+        pace = CLIENTS / REQUESTS_PER_SECOND
+        due = time.monotonic() + pace * number / CLIENTS
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        while not self._stop.wait(max(0, due - time.monotonic())):
+            due += pace
+            try:
+                connection.request("GET", RANKINGS, headers={"x-api-key": KEY})
+                answer = connection.getresponse()
+                json.load(answer)
+                self.outcomes[answer.status] += 1
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self.outcomes[repr(error)] += 1
+                connection.close()
+
+
+@pytest.fixture
+def processes(environment):
+    started = Processes({**environment, "POINTS_PER_RUN": str(POINTS), "SCHEDULE_INTERVAL": "0.0333"})
+    yield started
+    started.kill_all()
+
+
+def replace_gunicorns_workers(api):
+    """End each of gunicorn's workers as an engine would; gunicorn starts another, which is waited for."""
+    master = psutil.Process(api.pid)
+    for worker in master.children():
+        worker.terminate()
+        worker.wait(timeout=30)
+        until(lambda: len(master.children()) == 2)
+        time.sleep(0.5)
+
+
+def replace(worker, processes):
+    """A rolling update's step: the successor is up before the old one is told to stop."""
+    successor = processes.worker()
+    time.sleep(1.5)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=30) == 0
+    return successor
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_no_request_fails_and_no_slot_is_lost_or_doubled(processes, conn, port, tmp_path):
+    log = tmp_path / "scheduler.log"
+    api = processes.start("-m", "webapp.serve", PORT=str(port), WEB_CONCURRENCY="2")
+    workers = [processes.worker(), processes.worker()]
+    to_log = f"import os; os.dup2(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT), 2)"
+    scheduler = processes.start("-c", f"{to_log}; import jobs.scheduler; jobs.scheduler.main()")
+    until(lambda: finished_slots(conn))
+
+    with Load(port) as load:
+        started = time.monotonic()
+        replace_gunicorns_workers(api)
+        workers = [replace(worker, processes) for worker in workers]
+        replace_gunicorns_workers(api)
+        took = time.monotonic() - started
+
+    assert set(load.outcomes) == {200}, load.outcomes
+    assert load.outcomes.total() > 0.8 * REQUESTS_PER_SECOND * took
+
+    scheduler.send_signal(signal.SIGTERM)
+    scheduler.wait(timeout=10)
+    slots = [int(slot) for slot in re.findall(r"enqueued simulation-(\d+)", log.read_text())]
+    until(lambda: len(finished_slots(conn)) >= len(slots))
+    assert len(slots) >= 3
+    assert_exactly_once(conn, slots)
+    assert query(conn, "SELECT count(*) FROM runs WHERE attempts <> 1") == [(0,)]

@@ -1,0 +1,76 @@
+"""What holds for every view: it fits, it is accessible, and it is light."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.e2e.system import VIEWS
+
+MOST_BYTES = 200_000
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(params=["/sign-in", *VIEWS.values()], ids=["sign-in", *VIEWS])
+def path(request):
+    return request.param
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_no_view_is_wider_than_the_window(open_tab, path, width):
+    tab = open_tab(viewport={"width": width, "height": 900})
+    if path != "/sign-in":
+        tab.sign_in()
+    tab.goto(path)
+
+    assert tab.overflow() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(open_tab, path, scheme):
+    tab = open_tab(color_scheme=scheme)
+    if path != "/sign-in":
+        tab.sign_in()
+    tab.goto(path)
+    for summary in tab.page.locator("summary").all()[:1]:
+        summary.click()
+
+    violations = Axe().run(tab.page).response["violations"]
+
+    found = [
+        (fault["id"], [node["html"] for node in fault["nodes"]][:3])
+        for fault in violations
+        if fault["impact"] in SERIOUS
+    ]
+    assert found == []
+
+
+def test_the_first_load_is_light_even_without_compression(open_tab):
+    tab = open_tab()
+    tab.sign_in()
+    for view in ("/", VIEWS["llm"]):
+        fresh = open_tab()
+        fresh.context.add_cookies(tab.context.cookies())
+        sizes = []
+        fresh.page.on("response", lambda response, sizes=sizes: sizes.append(len(response.body())))
+        fresh.page.goto(fresh.url + view, wait_until="networkidle")
+        assert 0 < sum(sizes) < MOST_BYTES
+
+
+def test_the_keyboard_is_enough(tab):
+    tab.goto("/")
+    tab.page.keyboard.press("Tab")
+    expect(tab.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    tab.page.keyboard.press("Enter")
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Tab")
+    expect(tab.page.get_by_role("link", name="Tokens per second")).to_be_focused()
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.get_by_role("heading", level=1)).to_have_text("Tokens per second")
+
+
+def test_nothing_moves_for_who_does_not_want_it(open_tab):
+    tab = open_tab(reduced_motion="reduce")
+    tab.sign_in()
+    tab.page.evaluate("document.querySelector('#board').innerHTML = '<span class=spinner></span>'")
+
+    assert tab.page.evaluate("getComputedStyle(document.querySelector('.spinner')).animationName") == "none"

@@ -1,0 +1,39 @@
+"""The self-check: a server of known times is really measured, and what is found is stored."""
+
+from dataclasses import replace
+
+from jobs.queue import enqueue_self_check
+from jobs.schedule import schedule
+from jobs.self_check import KNOWN_S
+from tests.jobs.system import now_slot, until
+from tests.support import query
+from webapp.settings import Settings
+
+
+def test_it_is_off_unless_asked_for(settings, environment):
+    asked = Settings.from_env({**environment, "SELF_CHECK_INTERVAL": "60"})
+
+    assert "every-self-check" not in {entry.id for entry in schedule(settings)}
+    assert {entry.interval for entry in schedule(asked) if entry.id == "every-self-check"} == {3600}
+
+
+def test_a_worker_finds_how_far_off_the_measuring_is(processes, conn, queue, settings, client):
+    slot = now_slot()
+    enqueue_self_check(queue, replace(settings, self_check_interval=3600), slot)
+
+    processes.worker()
+
+    until(lambda: query(conn, "SELECT FROM harness_errors"), 60)
+    (check,) = client.get("/api/v1/benchmarks/harness-error").json["checks"]
+    found = {error["metric"]: error for error in check["errors"]}
+    assert {metric: error["known_s"] for metric, error in found.items()} == KNOWN_S
+    assert {metric: error["n"] for metric, error in found.items()} == {
+        "ttft": 250,
+        "itl": 250 * 49,
+        "e2e_latency": 250,
+    }
+    # Loose, since this machine may be busy; but none of it is zero, as it would be if nothing was measured.
+    for error in found.values():
+        assert error["p50_s"] != 0
+        assert -0.01 < error["p50_s"] < 0.1
+        assert error["p50_s"] <= error["p99_s"] < 2

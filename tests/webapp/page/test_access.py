@@ -1,0 +1,151 @@
+import re
+
+import pytest
+
+from tests.support import KEY, SECRET
+from tests.web import RANKINGS
+from tests.webapp.page.conftest import sign_in, token
+from webapp.auth import WRONG_KEYS_PER_MINUTE
+
+VIEWS = ["/", "/llm?name=GPT-4o", "/compare", "/runs"]
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_a_stranger_is_sent_to_the_sign_in_and_told_nothing(stranger, path):
+    response = stranger.get(path)
+
+    assert response.status_code == 303
+    assert response.headers["Location"].startswith("/sign-in")
+    assert "Llama" not in response.text
+    assert stranger.get(f"/live{path}").status_code == 401
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_who_has_signed_in_sees_every_view(reader, path):
+    assert reader.get(path).status_code == 200
+    assert reader.get(f"/live{path}").status_code == 200
+
+
+def test_a_wrong_key_is_refused_and_gives_no_cookie_that_helps(stranger):
+    response = sign_in(stranger, "wrong")
+
+    assert response.status_code == 403
+    assert "That is not an API key of this server." in response.text
+    assert stranger.get("/").status_code == 303
+
+
+def test_wrong_keys_are_slowed_down_as_in_the_api(stranger):
+    codes = [sign_in(stranger, "wrong").status_code for _ in range(WRONG_KEYS_PER_MINUTE + 1)]
+
+    assert codes == [403] * WRONG_KEYS_PER_MINUTE + [429]
+    assert stranger.get(RANKINGS, headers={"x-api-key": "wrong"}).status_code == 429
+    assert sign_in(stranger).status_code == 303
+
+
+def test_the_cookie_is_no_key_to_the_api(reader):
+    assert reader.get(RANKINGS).status_code == 401
+
+
+def test_a_key_that_is_taken_away_signs_out_those_who_used_it_and_no_others(make_app):
+    before = make_app(api_keys=("old", "new"), secret_key=SECRET)
+    cookies = {}
+    for key in ("old", "new"):
+        client = before.test_client()
+        sign_in(client, key)
+        cookies[key] = client.get_cookie("llm-benchmark").value
+
+    after = make_app(api_keys=("new",), secret_key=SECRET)
+
+    assert {key: status_with(after, cookie) for key, cookie in cookies.items()} == {"old": 303, "new": 200}
+
+
+def test_a_cookie_signed_with_another_secret_is_worth_nothing(make_app, reader):
+    cookie = reader.get_cookie("llm-benchmark").value
+    other = make_app(secret_key="another secret of at least 32 characters")
+
+    assert status_with(other, cookie) == 303
+
+
+def status_with(app, cookie):
+    client = app.test_client()
+    client.set_cookie("llm-benchmark", cookie)
+    return client.get("/").status_code
+
+
+def test_the_cookie_is_marked_for_https_where_the_browser_speaks_it_if_only_to_a_proxy(stranger):
+    behind_proxy = {"X-Forwarded-Proto": "https"}
+
+    plain = stranger.get("/sign-in").headers["Set-Cookie"]
+    assert "HttpOnly" in plain
+    assert "SameSite=Lax" in plain
+    assert "Secure" not in plain
+    stranger.delete_cookie("llm-benchmark")
+    assert "Secure" in stranger.get("/sign-in", headers=behind_proxy).headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb"],
+)
+def test_signing_in_leads_to_no_other_site(stranger, elsewhere):
+    assert sign_in(stranger, next=elsewhere).headers["Location"] == "/"
+
+
+def test_signing_in_leads_to_what_was_asked_for(stranger):
+    wanted = stranger.get("/llm?name=GPT-4o&window=7d").headers["Location"]
+    form = stranger.get(wanted).text
+    path = re.search(r'name="next" value="([^"]+)"', form)[1].replace("&amp;", "&")
+
+    assert sign_in(stranger, next=path).headers["Location"] == "/llm?name=GPT-4o&window=7d"
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/run-now"])
+@pytest.mark.parametrize("given", [None, "", "wrong", "é"])
+def test_no_form_is_taken_without_its_token(reader, redis, path, given):
+    data = {"api_key": KEY} | ({} if given is None else {"csrf_token": given})
+
+    assert reader.post(path, data=data).status_code == 403
+    assert not redis.keys("rq:job:*")
+    assert reader.get("/").status_code == 200
+
+
+def test_a_public_page_is_read_by_all_and_changed_by_none(make_app):
+    app = make_app(public_dashboard=True)
+    client = app.test_client()
+
+    assert [client.get(path).status_code for path in VIEWS] == [200] * len(VIEWS)
+    assert "Set-Cookie" not in client.get("/").headers
+    assert "Run now" not in client.get("/").text
+    assert client.post("/run-now", data={"csrf_token": token(client)}).status_code == 401
+    assert client.get(RANKINGS).status_code == 401
+
+
+def test_who_signs_out_is_signed_out(reader):
+    assert reader.post("/sign-out", data={"csrf_token": token(reader, "/")}).status_code == 303
+
+    assert reader.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("path", [*VIEWS, "/sign-in", "/llm?name=none", "/static/page.js"])
+def test_every_answer_forbids_what_the_page_does_not_need(reader, path):
+    headers = reader.get(path).headers
+
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    if "/static/" not in path:
+        assert headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("path", [*VIEWS, "/sign-in"])
+def test_no_page_holds_what_its_policy_would_stop(reader, stranger, path):
+    html = (stranger if path == "/sign-in" else reader).get(path).text
+
+    assert not re.search(r"<[^>]+\s(style|on\w+)=", html)
+    assert not re.search(r"<script(?![^>]*(src=|application/json))", html)
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    assert "https://" not in html

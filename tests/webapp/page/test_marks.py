@@ -1,0 +1,40 @@
+import pytest
+
+from webapp.page.marks import HEIGHT, WIDTH, Scale, sparkline
+from webapp.page.text import NONE, duration, figure
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3], [5], [0, 0], [-2, None, 7], [1e-6, 2e-6], [1e6, 3e6]])
+def test_all_values_stand_on_the_scale_and_so_do_its_ticks(values):
+    scale = Scale.over(values)
+
+    assert all(0 < scale.at(value) < 1 for value in values if value is not None)
+    assert 1 <= len(scale.ticks()) <= 5
+    assert all(0 <= scale.at(tick) <= 1 for tick in scale.ticks())
+
+
+def test_a_sparkline_stays_inside_its_picture_and_rises_with_its_values():
+    line = sparkline([(0, 1.0), (5, 2.0), (10, 3.0)])
+
+    xs, ys = zip(*(map(float, point.split(",")) for point in line.points.split()), strict=True)
+    assert list(xs) == sorted(xs)
+    assert list(ys) == sorted(ys, reverse=True)
+    assert 0 < min(xs) < max(xs) < WIDTH
+    assert 0 < min(ys) < max(ys) < HEIGHT
+    assert sparkline([]) is None
+    assert sparkline([(0, 1.0)]).last_y == HEIGHT / 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.05034, "0.0503"), (1.069, "1.07"), (12.345, "12.3"), (1234.5, "1,234"), (0, "0.00"), (None, NONE)],
+)
+def test_a_figure_has_three_digits(value, text):
+    assert figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.0421, "42 ms"), (2, "2.0 s"), (600, "10 min"), (None, NONE)]
+)
+def test_a_duration_has_its_unit(seconds, text):
+    assert duration(seconds) == text

@@ -1,0 +1,1 @@
+"""What helps to make and to check what is published."""

@@ -1,0 +1,70 @@
+"""What surrounds every request: it gets an id, and its answer is counted."""
+
+import re
+from collections.abc import Iterable
+from random import getrandbits
+from time import perf_counter_ns
+from typing import Any
+
+from flask import Flask
+
+from webapp.logs import bind
+from webapp.monitoring.counts import Counts
+
+REQUEST_ID_HEADER = "X-Request-ID"
+# What a client or proxy may call its request; anything else is replaced.
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+UNMATCHED = "unmatched"
+OTHER = "other"
+# Pages and assets that others made are one route each.
+BUNDLES = {"rq_dashboard": "/rq", "swagger_ui": "/docs", "static": "/static"}
+
+
+class Observer:
+    """WSGI middleware; counts how long the app takes until its answer's head, not how long a body streams."""
+
+    def __init__(self, app: Flask):
+        self._wsgi_app = app.wsgi_app
+        series = _known_series(app)
+        self.counts = Counts(sorted({name for names in series.values() for name in names.values()}))
+        self._places = {
+            endpoint: {method: self.counts.place(name) for method, name in names.items()}
+            for endpoint, names in series.items()
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer the request."""
+        start = perf_counter_ns()
+        given = environ.get("HTTP_X_REQUEST_ID")
+        request_id = given if given and REQUEST_ID.fullmatch(given) else f"{getrandbits(64):016x}"
+        bind({"request_id": request_id})
+
+        def start_with_id(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            # Here Flask has not forgotten yet which route it was.
+            rule = environ["werkzeug.request"].url_rule
+            endpoint = rule.endpoint if rule is not None else UNMATCHED
+            places = self._places[endpoint]
+            place = places.get(environ["REQUEST_METHOD"], places[OTHER])
+            self.counts.answered(place, line[:3], perf_counter_ns() - start)
+            headers.append((REQUEST_ID_HEADER, request_id))
+            return start_response(line, headers, *error)
+
+        return self._wsgi_app(environ, start_with_id)
+
+
+def observe(app: Flask) -> Counts:
+    """Put the app, which must have all its routes, behind an Observer; returns what that counts."""
+    observer = Observer(app)
+    app.wsgi_app = observer  # type: ignore[method-assign]
+    return observer.counts
+
+
+def _known_series(app: Flask) -> dict[str, dict[str, tuple[str, str]]]:
+    """Endpoint -> method -> (method, route): all that will ever be labels."""
+    series = {UNMATCHED: {OTHER: (OTHER, UNMATCHED)}}
+    for rule in app.url_map.iter_rules():
+        route = BUNDLES.get(rule.endpoint.split(".")[0], rule.rule)
+        methods = (*(rule.methods or ()), OTHER)
+        series[rule.endpoint] = {method: (method, route) for method in methods}
+    return series

@@ -1,0 +1,64 @@
+"""What Redis knows of the queue of runs as Prometheus families."""
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from redis import Redis
+from rq.job import Job
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
+from rq.utils import utcparse
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
+
+from jobs.queue import runs_queue
+
+# So many of the waiting jobs are looked at to find the oldest.
+MOST_JOBS = 100
+
+
+def collect(redis: Redis) -> Iterator[Family]:
+    """All of it; changes nothing, as RQ's own counting would, which also tidies up."""
+    yield from _jobs(redis)
+    yield _workers(redis)
+
+
+def _jobs(redis: Redis) -> list[Family]:
+    queue = runs_queue(redis)
+    now = time.time()
+    with redis.pipeline(transaction=False) as pipeline:
+        pipeline.llen(queue.key)
+        pipeline.zcount(StartedJobRegistry(queue=queue).key, now, "+inf")
+        pipeline.zcard(ScheduledJobRegistry(queue=queue).key)
+        pipeline.zcount(FailedJobRegistry(queue=queue).key, now, "+inf")
+        pipeline.lrange(queue.key, 0, MOST_JOBS - 1)
+        *numbers, waiting = pipeline.execute()
+    jobs = GaugeMetricFamily("llm_benchmark_queue_jobs", "Jobs by state", labels=["queue", "state"])
+    for state, number in zip(("queued", "started", "scheduled", "failed"), numbers, strict=True):
+        jobs.add_metric([queue.name, state], number)
+    oldest = GaugeMetricFamily(
+        "llm_benchmark_queue_oldest_job_timestamp_seconds",
+        "When the oldest job that waits was enqueued",
+        labels=["queue"],
+    )
+    if times := _enqueued(redis, [job_id.decode() for job_id in waiting]):
+        oldest.add_metric([queue.name], min(times))
+    return [jobs, oldest]
+
+
+def _enqueued(redis: Redis, job_ids: list[str]) -> list[float]:
+    """When the jobs were enqueued (Unix time), of those that have not expired."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hget(Job.key_for(job_id), "enqueued_at")
+        return [utcparse(time.decode()).timestamp() for time in pipeline.execute() if time]
+
+
+def _workers(redis: Redis) -> Family:
+    queue = runs_queue(redis)
+    keys = redis.smembers(WORKERS_BY_QUEUE_KEY % queue.name)
+    # A dead worker's key expires, its membership does not.
+    alive = redis.exists(*keys) if keys else 0
+    family = GaugeMetricFamily("llm_benchmark_workers", "Workers that are alive", labels=["queue"])
+    family.add_metric([queue.name], alive)
+    return family

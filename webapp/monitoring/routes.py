@@ -1,0 +1,87 @@
+"""GET /metrics of the API."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import cast
+
+import psycopg2
+from flask import Response, current_app, request
+from flask_smorest import Blueprint
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from webapp.auth import HEADER, is_key, refuse_wrong_key
+from webapp.cache import snapshot
+from webapp.errors import ErrorSchema
+from webapp.monitoring import queue, requests, stored
+from webapp.monitoring.families import dependency_up
+
+monitoring = Blueprint("monitoring", __name__, description="What Prometheus reads")
+
+
+@monitoring.get("/metrics")
+@monitoring.doc(operationId="metrics", security=[{"key": []}, {"bearer": []}])
+@monitoring.response(
+    200, {"type": "string"}, content_type="text/plain", description="Prometheus' text format"
+)
+@monitoring.alt_response(401, schema=ErrorSchema, description="No API key was sent, or a wrong one")
+@monitoring.alt_response(429, schema=ErrorSchema, description="Too many wrong keys from this address")
+def metrics() -> Response:
+    """Metrics in Prometheus' text format.
+
+    Needs the API key, in x-api-key or as a Bearer token, unless METRICS_PUBLIC is true. While PostgreSQL or
+    Redis is down, answers what is left and says so in llm_benchmark_dependency_up.
+    """
+    if not current_app.extensions["settings"].metrics_public:
+        _require_key()
+    text = generate_latest(cast(Collector, Scrape()))
+    return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class Scrape:
+    """Everything that the API tells, asked once."""
+
+    def collect(self) -> Iterator[Family]:
+        """Yield all families; none twice, and either all of a dependency's or none."""
+        extensions = current_app.extensions
+        interval = extensions["settings"].schedule_interval
+        yield from requests.collect(extensions["counts"])
+        yield GaugeMetricFamily("llm_benchmark_schedule_interval_seconds", "Time between slots", interval)
+        in_database = _families(_of_database)
+        in_redis = _families(lambda: queue.collect(extensions["redis"]))
+        yield from in_database or ()
+        yield from in_redis or ()
+        yield dependency_up(postgresql=in_database is not None, redis=in_redis is not None)
+
+
+def _families(collect: Callable[[], Iterable[Family]]) -> list[Family] | None:
+    """What is collected; None if what it is collected from cannot be used."""
+    try:
+        return list(collect())
+    except (SQLAlchemyError, psycopg2.Error, RedisError):
+        return None
+
+
+def _of_database() -> Iterator[Family]:
+    with snapshot() as conn:
+        yield from stored.collect(conn)
+
+
+def _require_key() -> None:
+    """As the API does, but the key may also be a Bearer token, which is what Prometheus can send."""
+    challenge = WWWAuthenticate("bearer", {"realm": "LLM Benchmark metrics"})
+    given = request.authorization
+    bearer = given.token if given is not None and given.type == "bearer" else None
+    candidate = request.headers.get(HEADER) or bearer
+    if not candidate:
+        raise Unauthorized(
+            f"send an API key as a Bearer token or in the header {HEADER}", www_authenticate=challenge
+        )
+    if not is_key(candidate):
+        refuse_wrong_key()
+        raise Unauthorized("the token is not an API key", www_authenticate=challenge)

@@ -1,0 +1,85 @@
+"""What the charts draw, as data for the browser: over time, and how values are distributed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from webapp.store.histogram import LN_GAMMA, OFFSET, Histogram
+from webapp.store.history import Bucket
+
+# How far back each window reaches, None being to the first run, and the length of a bucket in it.
+SPANS = {
+    "24h": (timedelta(days=1), "hour"),
+    "7d": (timedelta(days=7), "hour"),
+    "30d": (timedelta(days=30), "day"),
+    "all": (None, "day"),
+}
+SECONDS = {"hour": 3600, "day": 86_400}
+BARS = 40
+BARS_AROUND_ONE = 21  # so that the one in the middle is wider than a bucket
+# Beyond so many times p99 there is only an outlier or two, which would press all else together.
+LONGEST_TAIL = 1.25
+
+
+def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], step: str) -> dict[str, Any]:
+    """Lines over time: for each series and field one; null where a bucket is missing.
+
+    {"x": [Unix seconds], "lines": [{"label": ..., "field": ..., "values": [...]}]}
+    """
+    length = SECONDS[step]
+    starts = [bucket.starts_at.timestamp() for buckets in series.values() for bucket in buckets]
+    grid = np.arange(min(starts), max(starts) + length, length).tolist() if starts else []
+    lines = []
+    for label, buckets in series.items():
+        by_start = {bucket.starts_at.timestamp(): bucket for bucket in buckets}
+        for field in fields:
+            values = [getattr(by_start[x], field) if x in by_start else None for x in grid]
+            lines.append({"label": label, "field": field, "values": [_short(value) for value in values]})
+    return {"x": [int(x) for x in grid], "lines": lines}
+
+
+def distribution(histogram: Histogram, least: float, p99: float, most: float) -> dict[str, Any]:
+    """The share of the values, in percent, in each of some 40 steps from the least value to about the most.
+
+    {"x": [the steps' middles], "lines": [{"label": ..., "values": [...]}], "width": ..., "above": percent}
+    """
+    bounds = _upper_edges(histogram.low - 1 + np.arange(len(histogram.counts) + 1))
+    below = np.concatenate([[0], np.cumsum(histogram.counts)]) / histogram.counts.sum()
+    edges = _edges(bounds, least, min(most, p99 * LONGEST_TAIL))
+    # Within a bucket, 2 % wide, the values are taken to lie evenly.
+    below_edges = np.interp(edges, bounds, below)
+    # The least and the greatest value lie somewhere inside their buckets.
+    below_edges[0] = 0
+    if edges[-1] > bounds[-2]:
+        below_edges[-1] = 1
+    shares = np.diff(below_edges) * 100
+    return {
+        "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],
+        "lines": [{"label": "share of values", "values": [round(float(share), 3) for share in shares]}],
+        "width": _short((edges[-1] - edges[0]) / len(shares)),
+        "above": round(float(1 - below_edges[-1]) * 100, 2),
+    }
+
+
+def _edges(bounds: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Where the bars of a distribution begin and end; none is narrower than what the histogram can tell."""
+    if len(bounds) == 2:  # one value, in the middle
+        room = abs(low) / 2 or 0.5
+        return np.linspace(low - room, low + room, BARS_AROUND_ONE + 1)
+    if len(bounds) <= BARS + 1:
+        return bounds
+    return np.linspace(low, high, BARS + 1)
+
+
+def _upper_edges(buckets: np.ndarray) -> np.ndarray:
+    """Where the values of each bucket end, see `webapp.store.histogram`; negative ones mirror the others."""
+    return np.where(
+        buckets >= 0, np.exp((buckets - OFFSET) * LN_GAMMA), -np.exp((-buckets - 1 - OFFSET) * LN_GAMMA)
+    )
+
+
+def _short(value: float | None) -> float | None:
+    """With the digits that a screen can show."""
+    return None if value is None else float(f"{value:.5g}")

@@ -1,0 +1,83 @@
+"""/compare: two to five LLMs side by side, a chart for each metric."""
+
+from functools import partial
+from typing import Any
+
+from flask import Response, render_template, request
+from werkzeug.exceptions import UnprocessableEntity
+
+from webapp.api.filters import LONGEST_NAME, SOURCES, workload_id
+from webapp.errors import shown
+from webapp.page import charts
+from webapp.page.llm import MOST_BUCKETS, SpanFilters
+from webapp.page.views import answer_cached, asked, metrics_of, workloads_of
+from webapp.store import Connection, catalogue, history, leaderboard, llms
+
+LEAST, MOST = 2, 5
+
+
+def show(live: bool) -> Response | str:
+    """The comparison, or a choice of LLMs while there are fewer than two."""
+    names = list(dict.fromkeys(request.args.getlist("llm")))
+    if len(names) > MOST:
+        raise UnprocessableEntity(f"llm: {len(names)} are named; at most {MOST} can be compared")
+    if any(not 0 < len(name) <= LONGEST_NAME or "\0" in name for name in names):
+        raise UnprocessableEntity(f"llm: must be names of 1 to {LONGEST_NAME} characters")
+    query = {**asked(SpanFilters, but=("llm",)), "llms": tuple(names)}
+    return answer_cached("compare", query, partial(_comparison, query), "Compare", live, if_empty=str)
+
+
+def _comparison(query: dict[str, Any], conn: Connection) -> str:
+    ids = {name: _llm_id(conn, name) for name in query["llms"]}
+    workload = workload_id(conn, query["workload"])
+    metrics = metrics_of(query["source"])
+    found = leaderboard.read(
+        conn,
+        metric_names=[metric.name for metric in metrics],
+        window=query["window"],
+        source=query["source"],
+        workload_id=workload,
+    )
+    rows = {(row.metric_name, row.llm_name): row for row in found}
+    reach, step = charts.SPANS[query["window"]]
+    parts = []
+    for metric in metrics if len(ids) >= LEAST else ():
+        series = {
+            name: history.read(
+                conn,
+                metric_name=metric.name,
+                step=step,
+                reach=reach,
+                source=query["source"],
+                workload_id=workload,
+                llm_id=llm_id,
+                limit=MOST_BUCKETS,
+            )
+            for name, llm_id in ids.items()
+        }
+        chart = {"kind": "lines", "unit": metric.unit, "step": step}
+        parts.append(
+            {
+                "metric": metric,
+                "rows": [(name, rows.get((metric.name, name))) for name in ids],
+                "chart": any(series.values()) and {**chart, **charts.over_time(series, ("p50",), step)},
+            }
+        )
+    return render_template(
+        "page/compare.html",
+        query=query,
+        parts=parts,
+        others=[llm.name for llm in llms.read_all(conn, archived=False) if llm.name not in ids],
+        most=MOST,
+        windows=tuple(charts.SPANS),
+        sources=SOURCES,
+        workloads=workloads_of(conn, query["source"], query["workload"]),
+        step=step,
+    )
+
+
+def _llm_id(conn: Connection, name: str) -> int:
+    found = catalogue.llm_id(conn, name)
+    if found is None:
+        raise UnprocessableEntity(f"llm={shown(name)}: there is no such LLM")
+    return found

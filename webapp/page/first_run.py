@@ -1,0 +1,40 @@
+"""What is going on while there is nothing to show yet."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import current_app
+from redis import RedisError
+
+from jobs.queue import runs_queue
+from webapp.settings import Settings
+from webapp.store import Connection, run_records
+from webapp.store.run_records import RunRecord
+
+
+@dataclass(frozen=True)
+class State:
+    """`kind` is one of waiting, running, failed, invalid, finished (but not in this window) and none."""
+
+    kind: str
+    next_slot: datetime
+    run: RunRecord | None = None
+
+
+def state(conn: Connection, source: str) -> State:
+    """How it stands with the newest run of the source."""
+    settings: Settings = current_app.extensions["settings"]
+    interval = settings.schedule_interval
+    next_slot = datetime.fromtimestamp((time.time() // interval + 1) * interval, UTC)
+    runs = run_records.read(conn, limit=1, source=source)
+    if source == "simulation" and _any_waits() and (not runs or runs[0].status == "failed"):
+        return State("waiting", next_slot)
+    return State(runs[0].status, next_slot, runs[0]) if runs else State("none", next_slot)
+
+
+def _any_waits() -> bool:
+    try:
+        return runs_queue(current_app.extensions["redis"]).count > 0
+    except RedisError:
+        return False

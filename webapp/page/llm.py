@@ -1,0 +1,109 @@
+"""/llm: one LLM's metrics over time, how its values are distributed, and its runs."""
+
+from typing import Any
+
+from flask import Response, render_template
+from werkzeug.exceptions import NotFound
+
+from webapp.api.filters import SOURCES, SeriesFilters, name_filter, one_of, workload_id
+from webapp.api.leaderboard.routes import ranked
+from webapp.cache import answers, snapshot
+from webapp.errors import shown
+from webapp.metrics import Metric
+from webapp.page import charts
+from webapp.page.views import answer_fresh, asked, cache_name, metrics_of, workloads_of
+from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
+from webapp.store.histogram import Histogram
+from webapp.store.llms import LLM
+
+MOST_BUCKETS = 10_000
+RUNS = 10
+
+
+class SpanFilters(SeriesFilters):
+    """Which values, and how far back."""
+
+    window = one_of(tuple(charts.SPANS), "24h", "How far back")
+
+
+class Query(SpanFilters):
+    """The query string."""
+
+    name = name_filter("The LLM", "GPT-4o")
+
+
+def show(live: bool) -> Response | str:
+    """The LLM: what a refresh changes comes from the cache; its runs change without one."""
+    query = asked(Query)
+    if not query["name"]:
+        raise NotFound("name: name an LLM, as /llm?name=GPT-4o")
+    _, body = answers().read(cache_name("llm", query), lambda conn: _metrics(query, conn).encode())
+    with snapshot() as conn:
+        runs = run_records.read(conn, limit=RUNS, llm_id=catalogue.llm_id(conn, query["name"]))
+    html = body.decode() + render_template("page/llm_runs.html", runs=runs, name=query["name"])
+    return answer_fresh(html, query["name"], live)
+
+
+def _metrics(query: dict[str, Any], conn: Connection) -> str:
+    llm = llms.named(conn, query["name"])
+    if llm is None:
+        raise NotFound(f"name={shown(query['name'])}: there is no such LLM")
+    workload = workload_id(conn, query["workload"])
+    metrics = metrics_of(query["source"])
+    found = leaderboard.read(
+        conn,
+        metric_names=[metric.name for metric in metrics],
+        window=query["window"],
+        source=query["source"],
+        workload_id=workload,
+    )
+    histograms = distribution.read(
+        conn, window=query["window"], source=query["source"], workload_id=workload, llm_id=llm.id
+    )
+    parts = []
+    for metric in metrics:
+        rows = ranked(metric, [row for row in found if row.metric_name == metric.name], "best")
+        row = next((row for row in rows if row["llm_name"] == llm.name), None)
+        parts.append(
+            {
+                "metric": metric,
+                "row": row,
+                "total": len(rows),
+                "over_time": _over_time(conn, query, metric, llm, workload),
+                "distribution": row and _distribution(row, histograms[metric.name]),
+            }
+        )
+    return render_template(
+        "page/llm.html",
+        llm=llm,
+        query=query,
+        parts=[part for part in parts if part["row"] or part["over_time"]],
+        windows=tuple(charts.SPANS),
+        sources=SOURCES,
+        workloads=workloads_of(conn, query["source"], query["workload"]),
+        step=charts.SPANS[query["window"]][1],
+    )
+
+
+def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, workload: int) -> Any:
+    reach, step = charts.SPANS[query["window"]]
+    buckets = history.read(
+        conn,
+        metric_name=metric.name,
+        step=step,
+        reach=reach,
+        source=query["source"],
+        workload_id=workload,
+        llm_id=llm.id,
+        limit=MOST_BUCKETS,
+    )
+    return buckets and {
+        "kind": "band",
+        "unit": metric.unit,
+        "step": step,
+        **charts.over_time({llm.name: buckets}, ("p50", "p95"), step),
+    }
+
+
+def _distribution(row: dict[str, Any], histogram: Histogram) -> dict[str, Any]:
+    return {"kind": "bars", **charts.distribution(histogram, row["min"], row["p99"], row["max"])}

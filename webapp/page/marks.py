@@ -1,0 +1,70 @@
+"""Where the small marks in the table stand: dots, whiskers and sparklines, drawn by the template as SVG."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MARGIN = 0.06  # of the scale, at each end
+TICKS = 4
+WIDTH, HEIGHT, PADDING = 96, 28, 3  # of a sparkline, in pixels
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The common scale of a column of dots."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, values: Iterable[float | None]) -> "Scale":
+        """A scale that all the values lie on; values that are None are left out."""
+        known = [value for value in values if value is not None]
+        low, high = min(known), max(known)
+        margin = (high - low) * MARGIN or abs(high) * MARGIN or 1.0
+        return cls(low - margin, high + margin)
+
+    def at(self, value: float) -> float:
+        """Where the value stands, from 0 to 1."""
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self) -> list[float]:
+        """A few round values."""
+        rough = (self.high - self.low) / TICKS
+        power = 10 ** math.floor(math.log10(rough))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [round(number * step, 12) for number in range(first, last + 1)]
+
+
+def percent(share: float) -> str:
+    """A share as SVG takes it."""
+    return f"{share * 100:.2f}%"
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """A line through values over time, in pixels of a WIDTH by HEIGHT picture."""
+
+    points: str
+    last_x: float
+    last_y: float
+
+
+def sparkline(values: Sequence[tuple[float, float]]) -> Sparkline | None:
+    """The line through (time, value) pairs in order of time; None without any."""
+    if not values:
+        return None
+    times, heights = [time for time, _ in values], [value for _, value in values]
+    xs = _spread(times, PADDING, WIDTH - PADDING, WIDTH - PADDING)
+    ys = _spread(heights, HEIGHT - PADDING, PADDING, HEIGHT / 2)
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+    return Sparkline(points, round(xs[-1], 1), round(ys[-1], 1))
+
+
+def _spread(values: list[float], start: float, end: float, middle: float) -> list[float]:
+    """The values between start and end; all at `middle` if they are the same."""
+    low, high = min(values), max(values)
+    if high == low:
+        return [middle] * len(values)
+    return [start + (value - low) / (high - low) * (end - start) for value in values]

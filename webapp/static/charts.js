@@ -1,0 +1,180 @@
+// Draws the charts with uPlot from the data beside each, and the table behind it when it is opened.
+"use strict";
+
+const HEIGHT = 220;
+const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5]];
+// uPlot's formats of a time axis: from which step on, the format, and what is added where a year or day begins.
+const TIMES = [
+  [86400 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{D} {MMM}", null, null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", null, null, "\n{D} {MMM}", null, null, null, 1],
+];
+const drawn = new Map(); // element -> uPlot
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function figure(value) {
+  if (value === null || value === undefined) return "–";
+  const decimals = value ? Math.min(20, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))) : 2;
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
+const tickText = (tick) => tick.toLocaleString("en", { maximumSignificantDigits: 6 });
+
+function when(seconds, step) {
+  const day = { year: "numeric", month: "short", day: "numeric" };
+  const options = step === "day" ? { ...day, timeZone: "UTC" } : { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+  return new Date(seconds * 1000).toLocaleString("en-GB", options);
+}
+
+// Lines of one chart, each as uPlot takes it.
+
+function band(chart) {
+  const [p50, p95] = [css("--line-1"), css("--band-edge")];
+  return {
+    series: [
+      { label: "p50", stroke: p50, width: 2, points: { size: 5 } },
+      { label: "p95", stroke: p95, width: 1, points: { size: 4 } },
+    ],
+    bands: [{ series: [2, 1], fill: css("--band") }],
+  };
+}
+
+function lines(chart) {
+  return {
+    series: chart.lines.map((line, index) => ({
+      label: line.label,
+      stroke: css(`--line-${index + 1}`),
+      width: 2,
+      dash: DASHES[index],
+      points: { size: 5 },
+    })),
+  };
+}
+
+function bars(chart) {
+  return {
+    series: [{
+      label: "share",
+      stroke: css("--line-1"),
+      fill: css("--bar"),
+      width: 0,
+      paths: uPlot.paths.bars({ size: [0.85, 60] }),
+      points: { show: false },
+    }],
+  };
+}
+
+const KINDS = { band, lines, bars };
+
+function options(chart, width) {
+  const axis = {
+    stroke: css("--muted"),
+    font: `12px ${css("--font")}`,
+    grid: { stroke: css("--grid"), width: 1 },
+    ticks: { show: false },
+  };
+  const time = chart.kind !== "bars";
+  const kind = KINDS[chart.kind](chart);
+  for (const series of kind.series) series.value = (_, value) => (time ? figure(value) : value === null ? "–" : `${figure(value)} %`);
+  const label = { label: "", value: (_, x) => (x === null ? "–" : time ? when(x, chart.step) : figure(x)) };
+  return {
+    width,
+    height: HEIGHT,
+    tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
+    scales: { x: { time, range: time ? spread(chart) : sides(chart) }, y: { range: (_, low, high) => roomy(chart, low, high) } },
+    axes: [time ? { ...axis, size: chart.step === "hour" && chart.x.length <= 48 ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
+    series: [label, ...kind.series],
+    bands: kind.bands,
+    cursor: { drag: { x: false, y: false }, points: { size: 7 } },
+    legend: { live: true, markers: { width: 3 } },
+  };
+}
+
+// Room for half a bar on either side.
+function sides(chart) {
+  return () => [chart.x[0] - chart.width, chart.x.at(-1) + chart.width];
+}
+
+// A single bucket stands in the middle of its day.
+function spread(chart) {
+  const [first, last] = [chart.x[0], chart.x.at(-1)];
+  const rest = chart.step === "day" ? 86400 : 3600;
+  return () => (first === last ? [first - rest, last + rest] : [first, last]);
+}
+
+// Latencies and shares from zero, so that heights can be compared; lines of compared LLMs fill the chart.
+function roomy(chart, low, high) {
+  if (low === null) return [0, 1];
+  const margin = (high - low) * 0.15 || Math.abs(high) * 0.1 || 1;
+  return chart.kind === "lines" ? [low - margin, high + margin] : [0, high * 1.08 || 1];
+}
+
+function draw() {
+  for (const [element, plot] of drawn) {
+    if (!element.isConnected) {
+      plot.destroy();
+      drawn.delete(element);
+    }
+  }
+  for (const element of document.querySelectorAll(".plot")) {
+    if (drawn.has(element)) continue;
+    const chart = JSON.parse(element.parentElement.querySelector(".data").textContent);
+    const data = [chart.x, ...chart.lines.map((line) => line.values)];
+    drawn.set(element, new uPlot(options(chart, element.clientWidth), data, element));
+    resized.observe(element);
+    const details = element.parentElement.querySelector("details");
+    details.addEventListener("toggle", () => fill(details, chart), { once: true });
+    if (details.open) fill(details, chart);
+  }
+}
+
+const resized = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) drawn.get(target)?.setSize({ width: contentRect.width, height: HEIGHT });
+});
+
+// The table behind a chart, newest first.
+
+function fill(details, chart) {
+  if (details.querySelector("table")) return;
+  const time = chart.kind !== "bars";
+  const table = document.createElement("table");
+  table.className = "list";
+  const heads = [time ? (chart.step === "day" ? "Day, UTC" : "Hour, starting") : "Around", ...chart.lines.map(headOf)];
+  const head = table.createTHead().insertRow();
+  for (const text of heads) head.append(cell("th", text, { scope: "col" }));
+  const body = table.createTBody();
+  const order = [...chart.x.keys()];
+  for (const index of time ? order.reverse() : order) {
+    const row = body.insertRow();
+    row.append(cell("th", time ? when(chart.x[index], chart.step) : figure(chart.x[index]), { scope: "row" }));
+    for (const line of chart.lines) row.append(cell("td", figure(line.values[index]) + (time ? "" : " %"), { className: "number" }));
+  }
+  const frame = document.createElement("div");
+  frame.className = "scroll";
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "region");
+  frame.setAttribute("aria-label", "The chart’s values");
+  frame.append(table);
+  details.append(frame);
+}
+
+const headOf = (line) => (line.field && line.field !== "p50" ? line.field : line.label);
+
+function cell(kind, text, attributes) {
+  const element = Object.assign(document.createElement(kind), attributes);
+  element.textContent = text;
+  return element;
+}
+
+function redraw() {
+  for (const [element, plot] of drawn) {
+    plot.destroy();
+    drawn.delete(element);
+  }
+  draw();
+}
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+document.addEventListener("charts-changed", draw);
+draw();

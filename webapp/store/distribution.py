@@ -1,0 +1,25 @@
+"""How one LLM's values of a window are distributed."""
+
+import numpy as np
+
+from webapp.store import Connection
+from webapp.store.histogram import Histogram
+
+DISTRIBUTIONS = """
+SELECT metrics.name, (rollups.histogram).low, (rollups.histogram).counts
+FROM period_rollups AS rollups
+JOIN metrics ON metrics.id = rollups.metric_id
+WHERE rollups.period = %s
+  AND rollups.source = %s
+  AND rollups.workload_id = %s
+  AND rollups.llm_id = %s
+"""
+
+
+def read(
+    conn: Connection, *, window: str, source: str, workload_id: int, llm_id: int
+) -> dict[str, Histogram]:
+    """The histogram of each metric that has values."""
+    with conn.cursor() as cursor:
+        cursor.execute(DISTRIBUTIONS, (window, source, workload_id, llm_id))
+        return {name: Histogram(low, np.array(counts)) for name, low, counts in cursor.fetchall()}

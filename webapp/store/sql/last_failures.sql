@@ -1,0 +1,14 @@
+-- The ranked LLMs whose newest run has brought no values: it failed, or it was invalid. One look into the
+-- unique index of runs for each LLM, whatever the history.
+SELECT llms.name, newest.slot, newest.status, coalesce(newest.invalid_reason, newest.error)
+FROM llms
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM runs
+    WHERE source = %(source)s AND workload_id = %(workload_id)s AND llm_id = llms.id
+    ORDER BY slot DESC
+    LIMIT 1
+) AS newest
+WHERE llms.archived_at IS NULL
+  AND newest.status IN ('failed', 'invalid')
+ORDER BY llms.name

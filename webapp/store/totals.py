@@ -1,0 +1,94 @@
+"""What the metrics tell of runs and rankings, at a cost that does not grow with history."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.store import Connection, sql_file
+
+LAST_FINISHED = sql_file("last_finished")
+FIGURES = sql_file("figures")
+MEASURED = sql_file("measured")
+# Upper bounds of the buckets, in seconds, as in the database's function duration_bucket; the last has none.
+DURATION_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+@dataclass(frozen=True)
+class RunTotal:
+    """Attempts at runs that ended with `status`, in the bucket of those that took `at_most` seconds."""
+
+    source: str
+    status: str
+    at_most: float
+    runs: int
+    points: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LastFinished:
+    """When an LLM's newest finished run ended."""
+
+    source: str
+    workload: str
+    llm_name: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One LLM's figures of one metric in one window, in the metric's unit."""
+
+    window: str
+    source: str
+    workload: str
+    llm_name: str
+    metric_name: str
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+
+
+def run_totals(conn: Connection) -> list[RunTotal]:
+    """By source and status, and within them by ascending bucket; only buckets that hold something."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT source, status, at_most, runs, points, seconds FROM run_totals"
+            " ORDER BY source, status, at_most"
+        )
+        return [RunTotal(*row) for row in cursor.fetchall()]
+
+
+def last_finished(conn: Connection) -> list[LastFinished]:
+    """Of every ranked LLM in every source and workload that has any."""
+    with conn.cursor() as cursor:
+        cursor.execute(LAST_FINISHED)
+        return [LastFinished(*row) for row in cursor.fetchall()]
+
+
+def figures(conn: Connection, windows: list[str]) -> list[Figures]:
+    """Of every ranked LLM."""
+    with conn.cursor() as cursor:
+        cursor.execute(FIGURES, {"windows": windows})
+        return [Figures(*row) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All values of one metric ever measured of one LLM under one workload, in the metric's unit."""
+
+    workload: str
+    llm_name: str
+    provider: str
+    metric_name: str
+    n: int
+    mean: float
+    low: int
+    counts: list[int]  # of the histogram's buckets from `low` on, see `webapp.store.histogram`
+
+
+def measured(conn: Connection, metric_names: list[str]) -> list[Measured]:
+    """Of every LLM, ranked or not: a counter must not go back."""
+    with conn.cursor() as cursor:
+        cursor.execute(MEASURED, {"metric_names": metric_names})
+        return [Measured(*row) for row in cursor.fetchall()]

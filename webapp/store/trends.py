@@ -1,0 +1,46 @@
+"""A metric's means over time of many LLMs at once, from the rollups of hours and days."""
+
+from datetime import datetime, timedelta
+
+from webapp.store import Connection
+
+TRENDS = """
+SELECT llms.name, rollups.starts_at, rollups.mean
+FROM period_rollups AS rollups
+JOIN metrics ON metrics.id = rollups.metric_id
+JOIN llms ON llms.id = rollups.llm_id
+WHERE rollups.period = %(step)s
+  AND rollups.starts_at > now() - %(reach)s::interval
+  AND rollups.source = %(source)s
+  AND rollups.workload_id = %(workload_id)s
+  AND metrics.name = %(metric_name)s
+  AND llms.name = ANY(%(llm_names)s)
+ORDER BY rollups.starts_at
+"""
+
+
+def read(  # noqa: PLR0913  (each is a filter)
+    conn: Connection,
+    *,
+    metric_name: str,
+    step: str,
+    reach: timedelta,
+    source: str,
+    workload_id: int,
+    llm_names: list[str],
+) -> dict[str, list[tuple[datetime, float]]]:
+    """For each LLM that has any, by name: (start of the hour or day, mean) in order of time."""
+    trends: dict[str, list[tuple[datetime, float]]] = {}
+    arguments = {
+        "metric_name": metric_name,
+        "step": step,
+        "reach": reach,
+        "source": source,
+        "workload_id": workload_id,
+        "llm_names": llm_names,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute(TRENDS, arguments)
+        for name, starts_at, mean in cursor.fetchall():
+            trends.setdefault(name, []).append((starts_at, mean))
+    return trends

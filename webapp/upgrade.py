@@ -1,0 +1,77 @@
+"""Bring the database to this program's schema: what containers do before they start.
+
+python -m webapp.upgrade
+
+Waits for the server, may be run by any number of containers at once, and leaves a newer schema as it is.
+"""
+
+import logging
+import signal
+import sys
+import time
+from types import FrameType
+from typing import NoReturn
+
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from webapp import create_app, schema_version
+from webapp.extensions import db
+from webapp.settings import SettingsError, exit_for
+
+logger = logging.getLogger(__name__)
+
+WAIT_SECONDS = 60
+POLL_SECONDS = 1
+
+
+def main() -> None:
+    """Wait, migrate, and end; with one line on stderr and code 2 if that cannot be."""
+    signal.signal(signal.SIGTERM, _end)  # which the first process of a container would otherwise ignore
+    try:
+        app = create_app()
+    except SettingsError as error:
+        exit_for(error)
+    try:
+        migrate(app)
+    except SQLAlchemyError as error:
+        print(f"the database cannot be migrated: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def migrate(app: Flask, wait_seconds: float = WAIT_SECONDS) -> None:
+    """Run what the database lacks; raises SQLAlchemyError if it cannot be reached in time, or refuses."""
+    with app.app_context():
+        versions = _versions(wait_seconds)
+        if schema_version.is_newer(versions):
+            logger.warning("the schema is newer than this program (%s); left as it is", _named(versions))
+            return
+        upgrade()
+    logger.info("the schema is at %s", _named(schema_version.wanted()))
+
+
+def _versions(wait_seconds: float) -> frozenset[str]:
+    """The database's versions, as soon as it answers."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            with db.engine.connect() as connection:
+                return schema_version.found(connection)
+        except OperationalError as error:
+            if time.monotonic() >= deadline:
+                raise
+            logger.info("waiting for the database: %s", str(error).strip().splitlines()[0])
+            time.sleep(POLL_SECONDS)
+
+
+def _named(versions: frozenset[str]) -> str:
+    return ", ".join(sorted(versions))
+
+
+def _end(signum: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signum)
+
+
+if __name__ == "__main__":
+    main()
