@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from jobs.measure.mock_server.behaviour import Behaviour
 from jobs.measure.workload import SLO_METRICS, Endpoint, Load, Workload
@@ -109,6 +110,7 @@ class JSONObject(click.ParamType):
 @click.option(
     "--explain", is_flag=True, help="Print what the metrics mean, and what other tools mean by them."
 )
+@with_appcontext
 def measure(**options: Any) -> None:
     """Measure an OpenAI-compatible endpoint, level by level.
 
