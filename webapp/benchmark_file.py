@@ -12,7 +12,7 @@ from marshmallow import RAISE, ValidationError
 from jobs.measure.workload import Endpoint, Load
 from webapp.benchmark_schema import NO_SUCH_FIELD, FileSchema, asked
 from webapp.measurements import Measurement
-from webapp.settings import Settings, SettingsError
+from webapp.settings import ROOT, Settings, SettingsError
 from webapp.yaml_lines import Document, YAMLError
 from webapp.yaml_lines import Path as YAMLPath
 
@@ -31,17 +31,18 @@ def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
     if not settings.benchmark_file:
         return ()
     path = Path(settings.benchmark_file)
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     try:
         document = Document(_text(path))
     except YAMLError as error:
-        raise BenchmarkFileError([f"{path}:{error.line}: {error}"]) from None
+        raise BenchmarkFileError([f"{name}:{error.line}: {error}"]) from None
     except (OSError, ValueError) as error:
-        raise BenchmarkFileError([f"{path}: cannot be read: {error}"]) from None
+        raise BenchmarkFileError([f"{name}: cannot be read: {error}"]) from None
     try:
         declared = FileSchema(unknown=RAISE).load(document.data or {})
         return tuple(_measurements(declared, settings.schedule_interval, path.parent))
     except ValidationError as error:
-        raise BenchmarkFileError(_faults(path, document, error)) from None
+        raise BenchmarkFileError(_faults(name, document, error)) from None
 
 
 def _text(path: Path) -> str:
@@ -56,14 +57,12 @@ def _text(path: Path) -> str:
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
+    _refuse_lost_datasets(declared["workloads"], folder)
     for llm in declared["llms"]:
         company = llm.get("company_name", llm.get("provider", llm["name"]))
-        for number, workload in enumerate(declared["workloads"]):
+        for workload in declared["workloads"]:
             if workload["name"] not in llm.get("workloads", [workload["name"]]):
                 continue
-            asks = asked(workload, folder)
-            if asks.dataset and not Path(asks.dataset).is_file():
-                raise ValidationError({"workloads": {number: {"dataset": ["there is no such file"]}}})
             for load in _loads(workload):
                 yield Measurement(
                     llm=llm["name"],
@@ -73,10 +72,20 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     api_key_env=llm["api_key_env"],
                     workload_name=workload["name"],
                     description=workload.get("description"),
-                    asks=asks,
+                    asks=asked(workload, folder),
                     load=load,
                     interval=round(workload["interval"] * 60) if "interval" in workload else default_interval,
                 )
+
+
+def _refuse_lost_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
+    lost = {
+        number: {"dataset": ["there is no such file"]}
+        for number, workload in enumerate(workloads)
+        if "dataset" in workload and not (folder / workload["dataset"]).is_file()
+    }
+    if lost:
+        raise ValidationError({"workloads": lost})
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
@@ -94,10 +103,10 @@ def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
 # Faults, as a person can mend them.
 
 
-def _faults(path: Path, document: Document, error: ValidationError) -> list[str]:
+def _faults(name: Path, document: Document, error: ValidationError) -> list[str]:
     found = sorted(_flat(error.messages, ()), key=lambda fault: document.line(fault[0]))
     return [
-        f"{path}:{document.line(where)}: {_shown(document, where, message)}{message}"
+        f"{name}:{document.line(where)}: {_shown(document, where, message)}{message}"
         for where, message in found
     ]
 
