@@ -75,7 +75,7 @@ def test_every_route_of_the_api_is_in_it_and_nothing_else(document, app):
         if rule.rule.startswith("/api/")
     }
 
-    assert set(document["paths"]) == routes | {"/healthz", "/readyz"}
+    assert set(document["paths"]) == routes | {"/healthz", "/readyz", "/metrics"}
 
 
 def test_each_endpoint_tells_summary_security_errors_and_its_etag(document):
