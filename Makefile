@@ -61,13 +61,13 @@ vendor: ## Take the page's parts from npm anew, as package-lock.json pins them, 
 bench: .venv/installed ## Measure the system against its bounds; writes bench/results.json
 	@$(BIN)/python -m bench
 
+check-deploy: .venv/installed .venv/deploy-installed ## Check Dockerfile, Compose file, chart, scripts and workflows
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
+
 picture: .venv/installed ## Draw public/dashboard.png from the API that `make start` runs: make picture URL=http://...
 	@$(BIN)/uv pip install -q --python $(BIN)/python "$$($(BIN)/python -c 'import tomllib; \
 	print(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["picture"][0])')"
 	@$(BIN)/python -m tools.picture $(URL)
-
-check-deploy: .venv/installed .venv/deploy-installed ## Check Dockerfile, Compose file, chart, scripts and workflows
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
 
 clean: ## Remove the virtual environment and the embedded servers' data (asks nothing)
 	@test ! -x $(BIN)/python || $(BIN)/python -m jobs.embedded stop

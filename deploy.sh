@@ -79,7 +79,7 @@ quoted() {
 }
 
 secret() {
-    if [ "$hide" ]; then quoted hidden; else quoted "$(setting "$1")"; fi
+    if [ "$hide" ]; then quoted "$hide"; else quoted "$(setting "$1")"; fi
 }
 
 is_set() {
@@ -135,6 +135,7 @@ values() {
     local name
     if [ "$image" ]; then image_values; fi
     echo "apiKey: $(secret API_KEY)"
+    if is_set SECRET_KEY; then echo "secretKey: $(secret SECRET_KEY)"; fi
     echo "postgresql:"
     server POSTGRES
     if is_set POSTGRES_USER; then echo "  user: $(quoted "$(setting POSTGRES_USER)")"; fi
@@ -144,11 +145,15 @@ values() {
     server REDIS
     case $(setting REDIS_SSL) in 1 | true | yes | on) echo "  ssl: true" ;; esac
     echo "config:"
-    for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY LOG_LEVEL; do
+    for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY LOG_LEVEL \
+        SELF_CHECK_INTERVAL PUBLIC_DASHBOARD METRICS_PUBLIC; do
         if is_set "$name"; then echo "  $name: $(quoted "$(setting "$name")")"; fi
     done
     # Set but empty means fresh randomness.
     if has SEED; then echo "  SEED: $(quoted "$(setting SEED)")"; fi
+    if is_set GRAFANA_DB_PASSWORD; then
+        echo "grafana: {reader: {enabled: true, password: $(secret GRAFANA_DB_PASSWORD)}}"
+    fi
     if [ ${#extra_secrets[@]} -gt 0 ]; then
         echo "extraSecrets:"
         for name in "${extra_secrets[@]}"; do echo "  $name: $(secret "$name")"; done
@@ -172,6 +177,7 @@ elif helm list --namespace "$namespace" >/dev/null 2>&1; then
     send upgrade --install --dry-run=server --hide-secret
 else
     echo "deploy.sh: no cluster can be reached, so this is rendered here" >&2
-    hide=yes
+    # As long as the longest that a secret must be.
+    hide=hidden-hidden-hidden-hidden-hidden
     send template
 fi

@@ -5,7 +5,7 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, export, ingest, page, run, scale, server
+from bench.sections import api, export, ingest, measure, page, run, scale, server
 from bench.system import postgres_version, system
 
 SECTIONS = {
@@ -15,6 +15,7 @@ SECTIONS = {
     "server": server.measure,
     "scale": scale.measure,
     "export": export.measure,
+    "measure": measure.measure,
     "page": page.measure,
 }
 

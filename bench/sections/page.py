@@ -61,18 +61,22 @@ def measure(settings: Settings) -> list[Row]:
 
 @contextmanager
 def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[Page]:
-    """The page over a database of its own, with a Redis of its own: two generations share no cache."""
+    """The page over a database of its own, with a Redis of its own: two generations share no cache.
+
+    A value a run keeps the histograms, which the view does not read, short and the loading to minutes.
+    """
     with tempfile.TemporaryDirectory(prefix="llmb-") as folder:
         redis = EmbeddedRedis(Path(folder))
         redis.start()
         own = {"REDIS_HOST": redis.environment["REDIS_HOST"], "POSTGRES_DB": name, "PUBLIC_DASHBOARD": "true"}
         try:
             with (
-                loaded(replace(settings, redis_host=own["REDIS_HOST"]), name, days, 0, llms),
+                loaded(replace(settings, redis_host=own["REDIS_HOST"]), name, days, 0, llms, 1) as system,
                 gunicorn("wsgi:app", **own) as port,
                 closing(Client(port, VIEW, KEY)) as client,
                 closing(Redis(unix_socket_path=own["REDIS_HOST"])) as connection,
             ):
+                system.refresh()
                 yield Page(client, connection)
         finally:
             redis.stop()

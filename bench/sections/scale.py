@@ -119,8 +119,16 @@ def measure(settings: Settings) -> list[Row]:
 class loaded:
     """A database of its own on the settings' server, with so many days and points of history."""
 
-    def __init__(self, settings: Settings, name: str, days: int, stored: int, llms: int = LLMS):
-        self.settings = replace(settings, postgres_db=name, points_per_run=POINTS_PER_RUN)
+    def __init__(  # noqa: PLR0913, PLR0917  (each is a size)
+        self,
+        settings: Settings,
+        name: str,
+        days: int,
+        stored: int,
+        llms: int = LLMS,
+        points_per_run: int = POINTS_PER_RUN,
+    ):
+        self.settings = replace(settings, postgres_db=name, points_per_run=points_per_run)
         with closing(connect(settings)) as conn:
             conn.autocommit = True
             conn.cursor().execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -58,6 +58,14 @@ initContainers:
     resources:
       requests: {cpu: 50m, memory: 128Mi}
       limits: {memory: 256Mi}
+  {{- if and $root.Values.grafana.reader.enabled (eq $component "scheduler") }}
+  - name: grafana-reader
+    args: [flask, grafana-reader]
+    {{- include "llm-benchmark.container" . | nindent 4 }}
+    resources:
+      requests: {cpu: 50m, memory: 128Mi}
+      limits: {memory: 256Mi}
+  {{- end }}
 volumes:
   - name: tmp
     emptyDir: {medium: Memory, sizeLimit: 64Mi}

@@ -22,12 +22,10 @@ class Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[msgspec.Raw] | None = None
 
-    def size(self) -> int:
-        """Roughly how much text it holds; 0: no token."""
-        if self.content:
-            return len(self.content)
-        others = (self.reasoning_content, self.reasoning, self.refusal, *(self.tool_calls or ()))
-        return sum(len(text) for text in others if text)
+    def size_of_others(self) -> int:
+        """Roughly how much text it holds besides the content; 0: no token."""
+        texts = (self.reasoning_content, self.reasoning, self.refusal, *(self.tool_calls or ()))
+        return sum(len(text) for text in texts if text)
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -102,20 +100,21 @@ class _Reading:
             self._unfinished(seen)
 
     def _take(self, moment: int, chunk: Chunk) -> None:
-        size = 0
+        size, usage = 0, chunk.usage
         for choice in chunk.choices or ():
-            if choice.delta is not None:
-                size += choice.delta.size()
+            delta = choice.delta
+            if delta is not None:
+                size += len(delta.content) if delta.content else delta.size_of_others()
             if choice.text:
                 size += len(choice.text)
             if choice.finish_reason:
                 self._record.finish_reason = choice.finish_reason
-        if chunk.usage is not None:
-            self._usage = chunk.usage
+        if usage is not None:
+            self._usage = usage
         if size:
             self._moments.append(moment)
             self._sizes.append(size)
-            self._counts.append(chunk.usage.completion_tokens if chunk.usage else None)
+            self._counts.append(usage.completion_tokens if usage else None)
 
     def _count(self) -> None:
         """The tokens, by usage if the server tells it, else one for each chunk."""

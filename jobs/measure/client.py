@@ -16,6 +16,7 @@ from jobs.measure.answer import understand
 from jobs.measure.clock import SECOND_NS, Alarm
 from jobs.measure.connection import Connection, Exchange
 from jobs.measure.dial import Dialer, DialError
+from jobs.measure.limits import allow_many_connections
 from jobs.measure.prompts import request_builder
 from jobs.measure.record import Record
 from jobs.measure.workload import Endpoint, Load, Workload
@@ -94,6 +95,7 @@ class Client:
         stop: Stop | None = None,
     ) -> Taken:
         """Do it; `begin` is asked when all is ready and says at which moment, soon, the plan begins."""
+        allow_many_connections()
         gc.collect()
         gc.freeze()
         gc.disable()

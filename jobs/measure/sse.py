@@ -6,7 +6,6 @@ the response leaves without its blank line is kept here, since some servers end 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -16,37 +15,35 @@ def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, 
 
     Parts may be cut anywhere, within a character or a line's end.
     """
-    body = b"".join(parts)
-    if b"\r" in body:
-        parts = list(_with_plain_line_ends(parts))
-        body = b"".join(parts)
-    ends = list(accumulate(map(len, parts)))
-    text = body.removeprefix(BYTE_ORDER_MARK)
-    *blocks, rest = text.split(b"\n\n")
-    at, part = len(body) - len(text), 0
-    for block in blocks:
-        at += len(block) + 2
-        while ends[part] < at:
-            part += 1
-        data = block[6:] if block.startswith(b"data: ") and b"\n" not in block else _data(block)
-        if data:
-            yield times[part], data
+    rest = b""
+    for part, moment in zip(_with_plain_line_ends(parts), times, strict=True):
+        # Nearly always a part is one event of one line of data.
+        if not rest and part[:6] == b"data: " and part.find(b"\n") == len(part) - 2 and part[-1:] == b"\n":
+            yield moment, part[6:-2]
+            continue
+        *blocks, rest = (rest + part).split(b"\n\n")
+        for block in blocks:
+            if data := _data(block):
+                yield moment, data
     if data := _data(rest):
         yield times[-1], data
 
 
-def _with_plain_line_ends(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _with_plain_line_ends(parts: Sequence[bytes]) -> Iterable[bytes]:
     """The parts with LF for each line's end; a CR at a part's end waits for the LF that may follow it."""
-    held = b""
+    if not any(b"\r" in part for part in parts):
+        return parts
+    plain, held = [], b""
     for part in parts:
         whole = held + part
         held = b"\r" if whole.endswith(b"\r") else b""
-        yield whole[: len(whole) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        plain.append(whole[: len(whole) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    return plain
 
 
 def _data(block: bytes) -> bytes:
     lines = []
-    for line in block.split(b"\n"):
+    for line in block.removeprefix(BYTE_ORDER_MARK).split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
             lines.append(value[1:] if value.startswith(b" ") else value)

@@ -11,7 +11,12 @@ from helm_python.chart import Chart
 from webapp.settings import ROOT
 
 PATH = ROOT / "helm"
-GIVEN = {"apiKey": "the-api-key", "postgresql": {"password": "pg-word"}, "redis": {"password": "redis-word"}}
+GIVEN = {
+    "apiKey": "the-api-key",
+    "secretKey": "the-key-that-signs-the-cookies-of-the-page",
+    "postgresql": {"password": "pg-word"},
+    "redis": {"password": "redis-word"},
+}
 EXTERNAL = {
     "existingSecret": "mine",
     "postgresql": {"enabled": False, "host": "pg.example", "port": 6432, "sslmode": "verify-full"},
@@ -38,7 +43,11 @@ EVERYTHING = {
         "workerEgress": [{"ports": [{"protocol": "TCP", "port": 443}]}],
     },
     "monitoring": {"enabled": True, "labels": {"release": "prometheus"}, "rules": {"enabled": True}},
-    "grafana": {"dashboards": {"enabled": True}},
+    "grafana": {
+        "dashboards": {"enabled": True},
+        "datasources": {"enabled": True},
+        "reader": {"enabled": True, "password": "reader$word"},
+    },
 }
 MINIMAL = {
     **EXTERNAL,
@@ -115,7 +124,7 @@ def containers(objects: list[dict]) -> Iterator[tuple[str, dict]]:
 
 def secret(objects: list[dict]) -> dict[str, str]:
     """The chart's own Secret, decoded."""
-    (found,) = of_kind(objects, "Secret").values()
+    found = of_kind(objects, "Secret")["llm-llm-benchmark"]
     return {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
 
 

@@ -1,9 +1,12 @@
 """The chart in several sets of values, by Helm's engine and against Kubernetes' own schemas."""
 
+import base64
 import json
+import re
 
 import kubernetes_validate
 import pytest
+import yaml
 from helm_python.chart import lint
 from helm_python.errors import HelmError
 
@@ -114,33 +117,43 @@ def test_liveness_asks_neither_redis_nor_postgresql_and_readiness_the_api_as_a_w
 def test_no_secret_stands_anywhere_but_in_the_secret():
     for values in (GIVEN, EVERYTHING):
         others = json.dumps([found for found in render(values) if found["kind"] != "Secret"]) + notes(values)
-        for word in ("the-api-key", "pg-word", "redis-word", "endpoint-word"):
+        for word in (
+            "the-api-key",
+            "signs-the-cookies",
+            "pg-word",
+            "redis-word",
+            "endpoint-word",
+            "reader$word",
+        ):
             assert word not in others
 
 
 def test_the_secret_has_what_was_given():
     assert secret(render(EVERYTHING)) == {
         "API_KEY": "the-api-key",
+        "SECRET_KEY": "the-key-that-signs-the-cookies-of-the-page",
         "POSTGRES_PASSWORD": "pg-word",
         "REDIS_PASSWORD": "redis-word",
         "OPENAI_API_KEY": "endpoint-word",
+        "GRAFANA_DB_PASSWORD": "reader$word",
     }
 
 
 def test_secrets_that_were_not_given_are_made_long_and_different_and_the_same_everywhere():
     made, again = secret(render({})), secret(render({}))
 
-    assert set(made) == {"API_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert set(made) == {"API_KEY", "SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
     assert all(len(word) == 40 for word in made.values())
-    assert len({*made.values(), *again.values()}) == 6
+    assert len({*made.values(), *again.values()}) == 8
 
 
 def test_the_application_can_read_its_settings(objects):
     config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
     own = of_kind(objects, "Secret")
-    environment = {**config, **(secret(objects) if own else {"API_KEY": "k", "REDIS_PASSWORD": "x"})}
+    theirs = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
+    environment = {**config, **(secret(objects) if own else theirs), "BENCHMARK_FILE": ""}
 
-    settings = Settings.from_env(environment)
+    settings = Settings.for_web_server(environment)
 
     assert settings.schedule_interval == 600
     assert settings.seed == 20
@@ -203,10 +216,11 @@ def test_the_service_leads_to_the_port_on_which_the_api_listens():
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_each_pod_migrates_before_it_starts_with_the_same_image_and_settings(objects, name):
     spec = component(objects, "Deployment", name)["spec"]["template"]["spec"]
-    (migrate,), (main,) = spec["initContainers"], spec["containers"]
+    (migrate, *others), (main,) = spec["initContainers"], spec["containers"]
 
     assert (migrate["args"], main["args"]) == (["migrate"], [name])
     assert (migrate["image"], migrate["envFrom"]) == (main["image"], main["envFrom"])
+    assert [other["args"] for other in others] in ([], [["flask", "grafana-reader"]])
 
 
 def test_the_only_hook_is_the_test_so_nothing_waits_for_a_server_that_comes_later(objects):
@@ -339,6 +353,39 @@ def test_the_alerts_and_dashboards_arrive_whole():
         assert json.loads(text) == json.loads((PATH.parent / "public" / name).read_text())
 
 
+def sources(values):
+    """Grafana's data sources by their types, and the text in which they stand."""
+    data = of_kind(render(values), "Secret")["llm-llm-benchmark-datasources"]["data"]
+    text = base64.b64decode(data["llm-benchmark.yaml"]).decode()
+    return {source["type"]: source for source in yaml.safe_load(text)["datasources"]}, text
+
+
+def test_grafanas_data_sources_lead_to_the_release_and_carry_its_secrets():
+    found, text = sources(EVERYTHING)
+    api, postgresql = found["yesoreyeram-infinity-datasource"], found["grafana-postgresql-datasource"]
+
+    assert api["url"] == "http://llm-llm-benchmark.prod.svc:80"
+    assert api["jsonData"]["allowedHosts"] == [api["url"]]
+    assert api["secureJsonData"] == {"httpHeaderValue1": "the-api-key"}
+    assert (postgresql["url"], postgresql["user"]) == (
+        "llm-llm-benchmark-postgresql.prod.svc:5432",
+        "grafana_reader",
+    )
+    # Grafana reads two dollars as one.
+    assert postgresql["secureJsonData"] == {"password": "reader$$word"}
+    assert not re.search(r"^[^#]*(?<!\$)\$[A-Z]", text, re.MULTILINE)
+
+
+def test_with_a_secret_of_ones_own_grafanas_environment_holds_the_secrets():
+    found, _ = sources({**EXTERNAL, "grafana": {"datasources": {"enabled": True}}})
+
+    assert found["grafana-postgresql-datasource"]["url"] == "pg.example:6432"
+    assert found["grafana-postgresql-datasource"]["jsonData"]["sslmode"] == "verify-full"
+    assert found["yesoreyeram-infinity-datasource"]["secureJsonData"] == {
+        "httpHeaderValue1": "$LLM_BENCHMARK_API_KEY"
+    }
+
+
 def test_only_the_systems_own_pods_reach_its_servers_besides_who_is_named():
     objects = render(EVERYTHING)
     labels = {name: pod["metadata"]["labels"] for name, pod in pods(objects).items()}
@@ -374,6 +421,7 @@ def test_the_notes_say_how_to_reach_it_and_that_the_small_servers_are_for_trying
         {"aplication": {}},
         {"image": {"digest": "sha256:abc"}},
         {"apiKey": "with space"},
+        {"secretKey": "short"},
         {"config": {"API_KEY": "in a ConfigMap"}},
         {"config": {"POSTGRES_HOST": "elsewhere"}},
         {"config": {"SOME_TOKEN": "in a ConfigMap"}},

@@ -12,7 +12,8 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
 EXAMPLE = (ROOT / ".env.example").read_text()
-OURS = ("migrate", "api", "scheduler", "worker")
+OURS = ("migrate", "api", "scheduler", "worker", "grafana-reader")
+ONCE = ("migrate", "grafana-reader")
 
 
 def test_all_that_is_needed_starts_by_default_and_prometheus_on_request():
@@ -60,14 +61,14 @@ def test_our_containers_are_locked_in(name):
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["command"] == [name]
+    assert service["command"][-1] == name
 
 
 def test_every_container_has_limits_and_bounded_logs():
     for name, service in SERVICES.items():
         assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"]), name
         assert service["logging"]["options"]["max-size"], name
-        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+        assert service["restart"] == ("no" if name in ONCE else "unless-stopped"), name
 
 
 def test_the_worker_is_given_the_time_of_a_whole_run_and_has_no_name_of_its_own():
@@ -76,7 +77,14 @@ def test_the_worker_is_given_the_time_of_a_whole_run_and_has_no_name_of_its_own(
 
 
 def test_every_variable_stands_in_the_example_and_no_secret_has_a_default():
-    names = {"IMAGE", "PORT", "WEB_CONCURRENCY", *re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE)}
+    names = {
+        "IMAGE",
+        "PORT",
+        "WEB_CONCURRENCY",
+        "METRICS_PUBLIC",
+        "BENCHMARK_FILE",
+        *re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE),
+    }
     used = re.findall(r"(?<!\$)\$\{([A-Z_]+)(:?[-+?]?)", TEXT)
 
     assert {name for name, _ in used} <= names
@@ -91,6 +99,21 @@ def test_each_file_that_is_mounted_is_there():
     assert len(paths) >= 4
     for path in paths:
         assert (ROOT / path).exists(), path
+
+
+def test_grafana_has_all_that_its_provisioning_asks_for():
+    folder = ROOT / "public" / "grafana" / "provisioning"
+    wanted = re.findall(
+        r"^[^#]*\$([A-Z_]+)", (folder / "datasources" / "llm-benchmark.yaml").read_text(), re.MULTILINE
+    )
+    (provider,) = yaml.safe_load((folder / "dashboards" / "llm-benchmark.yaml").read_text())["providers"]
+    grafana = SERVICES["grafana"]
+    dashboards = [mount.split(":")[1] for mount in grafana["volumes"] if "Dashboard" in mount]
+
+    assert wanted
+    assert set(wanted) <= set(grafana["environment"])
+    assert len(dashboards) == 2
+    assert all(path.startswith(provider["options"]["path"]) for path in dashboards)
 
 
 def test_prometheus_asks_the_processes_at_their_ports_with_the_key():

@@ -26,6 +26,7 @@ given = os.readlink("/proc/self/fd/0") if os.path.isdir("/proc") else ""
 ENV = """\
 # a comment
 API_KEY=secret-key-1
+SECRET_KEY=0123456789abcdef0123456789abcdef
 POSTGRES_HOST=
 POSTGRES_USER=postgres
 POSTGRES_PASSWORD='it''s "pg" \\ word #1'
@@ -34,6 +35,7 @@ REDIS_PASSWORD=redis-word
 REDIS_SSL=false
 SCHEDULE_INTERVAL=5
 SEED=
+GRAFANA_DB_PASSWORD=reader-word
 """
 
 
@@ -94,8 +96,10 @@ def test_the_chart_takes_the_values_and_has_every_setting_to_the_letter(deployme
     objects = render(values)
     assert secret(objects) == {
         "API_KEY": "secret-key-1",
+        "SECRET_KEY": "0123456789abcdef0123456789abcdef",
         "POSTGRES_PASSWORD": "it''s \"pg\" \\ word #1",
         "REDIS_PASSWORD": "redis-word",
+        "GRAFANA_DB_PASSWORD": "reader-word",
     }
     config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
     assert (config["SCHEDULE_INTERVAL"], config["SEED"], config["REDIS_SSL"]) == ("5", "", "false")
@@ -137,7 +141,9 @@ def test_a_dry_run_without_a_cluster_is_rendered_here_with_secrets_hidden(deploy
     arguments, _, values, _ = deployment.call
     assert done.returncode == 0
     assert arguments[:3] == ["template", "llm-benchmark", "./helm"]
-    assert values["apiKey"] == values["postgresql"]["password"] == values["redis"]["password"] == "hidden"
+    assert values["apiKey"] == values["secretKey"] == values["redis"]["password"]
+    assert values["apiKey"].startswith("hidden")
+    assert secret(render(values))["POSTGRES_PASSWORD"] == values["apiKey"]
     assert "no cluster can be reached" in done.stderr
 
 

@@ -50,10 +50,17 @@ def queue(redis):
 
 
 @pytest.fixture
-def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+def ports():
+    """Two that nothing listens on."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return [str(probe.getsockname()[1]) for probe in (one, other)]
+
+
+@pytest.fixture
+def port(ports):
+    return ports[0]
 
 
 @pytest.fixture
@@ -71,6 +78,12 @@ def get(port: str, path: str) -> tuple[int, dict] | None:
         return error.code, json.load(error)
     except OSError:
         return None
+
+
+def metrics(port: str) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"x-api-key": KEY})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.read().decode()
 
 
 def stop(process, seconds: float) -> int:
@@ -117,9 +130,9 @@ def test_the_api_serves_is_healthy_and_ends_within_its_grace(container, port):
     })  # fmt: skip
 
     assert get(port, RANKINGS)[0] == 200
-    assert container.run("health", PORT=port) == (0, "")
+    assert container.run("health", PORT=port, METRICS_PORT="1") == (0, "")
     assert stop(api, 10) == 0
-    assert container.run("health", PORT=port) == (1, "")
+    assert container.run("health", PORT=port, METRICS_PORT="1") == (1, "")
 
 
 def test_a_request_under_way_is_answered_by_an_api_that_was_told_to_stop(container, port, reachable):
@@ -140,11 +153,14 @@ def test_a_request_under_way_is_answered_by_an_api_that_was_told_to_stop(contain
     assert api.wait(timeout=20) == 0
 
 
-def test_scheduler_and_worker_make_a_run_and_end_when_told(container, own_conn):
-    scheduler = container.start("scheduler", "--run-now", METRICS_PORT="")
-    worker = container.start("worker", METRICS_PORT="")
+def test_scheduler_and_worker_make_a_run_are_healthy_and_end_when_told(container, own_conn, ports):
+    scheduler = container.start("scheduler", "--run-now", METRICS_PORT=ports[0])
+    worker = container.start("worker", METRICS_PORT=ports[1])
     finished = "SELECT FROM runs WHERE status = 'finished' AND generation IS NOT NULL"
     until(lambda: len(query(own_conn, finished)) >= 3)
+    for port in ports:
+        assert container.run("health", PORT="1", METRICS_PORT=port) == (0, "")
+    assert "\nllm_benchmark_scheduler_last_poll_timestamp_seconds " in metrics(ports[0])
 
     assert stop(scheduler, 10) == 0
     assert stop(worker, 30) == 0
@@ -175,6 +191,21 @@ def test_containers_that_migrate_at_once_wait_for_each_other(container, reachabl
             assert len(query(conn, "SELECT FROM llms")) == 3
     finally:
         run_sql(reachable, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_grafanas_role_is_made_by_the_command_of_the_compose_file(container, own_conn):
+    name = f"grafana_reader_{os.getpid()}"
+    settings = {"GRAFANA_DB_USER": name, "GRAFANA_DB_PASSWORD": "word"}
+
+    code, output = container.run("flask", "grafana-reader", **settings)
+    assert (code, query(own_conn, "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", name)) == (
+        0,
+        [(True,)],
+    ), output
+
+    with own_conn, own_conn.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {name}")
+        cursor.execute(f"DROP ROLE {name}")
 
 
 def test_a_setting_that_is_wrong_ends_it_with_one_line(container):

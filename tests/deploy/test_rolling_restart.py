@@ -93,10 +93,8 @@ def test_no_request_fails_and_no_slot_is_lost_or_doubled(processes, conn, port, 
     log = tmp_path / "scheduler.log"
     api = processes.start("-m", "webapp.serve", PORT=str(port), WEB_CONCURRENCY="2")
     workers = [processes.worker(), processes.worker()]
-    scheduler = processes.start(
-        "-c",
-        f"import sys; sys.stderr = open({str(log)!r}, 'w', 1); import jobs.scheduler; jobs.scheduler.main()",
-    )
+    to_log = f"import os; os.dup2(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT), 2)"
+    scheduler = processes.start("-c", f"{to_log}; import jobs.scheduler; jobs.scheduler.main()")
     until(lambda: finished_slots(conn))
 
     with Load(port) as load:
@@ -111,7 +109,7 @@ def test_no_request_fails_and_no_slot_is_lost_or_doubled(processes, conn, port, 
 
     scheduler.send_signal(signal.SIGTERM)
     scheduler.wait(timeout=10)
-    slots = [int(slot) for slot in re.findall(r"enqueued the simulation of slot (\d+)", log.read_text())]
+    slots = [int(slot) for slot in re.findall(r"enqueued simulation-(\d+)", log.read_text())]
     until(lambda: len(finished_slots(conn)) >= len(slots))
     assert len(slots) >= 3
     assert_exactly_once(conn, slots)

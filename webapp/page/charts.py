@@ -18,6 +18,7 @@ SPANS = {
 }
 SECONDS = {"hour": 3600, "day": 86_400}
 BARS = 40
+BARS_AROUND_ONE = 21  # so that the one in the middle is wider than a bucket
 # Beyond so many times p99 there is only an outlier or two, which would press all else together.
 LONGEST_TAIL = 1.25
 
@@ -39,33 +40,37 @@ def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], ste
     return {"x": [int(x) for x in grid], "lines": lines}
 
 
-def distribution(histogram: Histogram, low: float, high: float) -> dict[str, Any]:
-    """The share of the values, in percent, in each of BARS equal steps from low to high.
+def distribution(histogram: Histogram, least: float, p99: float, most: float) -> dict[str, Any]:
+    """The share of the values, in percent, in each of some 40 steps from the least value to about the most.
 
     {"x": [the steps' middles], "lines": [{"label": ..., "values": [...]}], "width": ..., "above": percent}
     """
-    edges = np.linspace(low, high, BARS + 1)
     bounds = _upper_edges(histogram.low - 1 + np.arange(len(histogram.counts) + 1))
     below = np.concatenate([[0], np.cumsum(histogram.counts)]) / histogram.counts.sum()
+    edges = _edges(bounds, least, min(most, p99 * LONGEST_TAIL))
     # Within a bucket, 2 % wide, the values are taken to lie evenly.
     below_edges = np.interp(edges, bounds, below)
     # The least and the greatest value lie somewhere inside their buckets.
     below_edges[0] = 0
-    if high > bounds[-2]:
+    if edges[-1] > bounds[-2]:
         below_edges[-1] = 1
     shares = np.diff(below_edges) * 100
     return {
         "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],
         "lines": [{"label": "share of values", "values": [round(float(share), 3) for share in shares]}],
-        "width": _short((high - low) / BARS),
+        "width": _short((edges[-1] - edges[0]) / len(shares)),
         "above": round(float(1 - below_edges[-1]) * 100, 2),
     }
 
 
-def reach_of(least: float, p99: float, most: float) -> tuple[float, float]:
-    """From where to where a distribution is drawn."""
-    high = min(most, p99 * LONGEST_TAIL)
-    return (least, high) if high > least else (least - abs(least) / 2 - 0.5, high + abs(high) / 2 + 0.5)
+def _edges(bounds: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Where the bars of a distribution begin and end; none is narrower than what the histogram can tell."""
+    if len(bounds) == 2:  # one value, in the middle
+        room = abs(low) / 2 or 0.5
+        return np.linspace(low - room, low + room, BARS_AROUND_ONE + 1)
+    if len(bounds) <= BARS + 1:
+        return bounds
+    return np.linspace(low, high, BARS + 1)
 
 
 def _upper_edges(buckets: np.ndarray) -> np.ndarray:

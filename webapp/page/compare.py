@@ -10,7 +10,7 @@ from webapp.api.filters import LONGEST_NAME, SOURCES, workload_id
 from webapp.errors import shown
 from webapp.page import charts
 from webapp.page.llm import MOST_BUCKETS, SpanFilters
-from webapp.page.views import answer_cached, asked, metrics_of
+from webapp.page.views import answer_cached, asked, metrics_of, workloads_of
 from webapp.store import Connection, catalogue, history, leaderboard, llms
 
 LEAST, MOST = 2, 5
@@ -71,7 +71,7 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
         most=MOST,
         windows=tuple(charts.SPANS),
         sources=SOURCES,
-        workloads=catalogue.workload_names(conn),
+        workloads=workloads_of(conn, query["source"], query["workload"]),
         step=step,
     )
 

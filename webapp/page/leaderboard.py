@@ -14,8 +14,8 @@ from webapp.metrics import METRICS_BY_NAME
 from webapp.page import first_run
 from webapp.page.marks import Scale, sparkline
 from webapp.page.text import title
-from webapp.page.views import answer_cached, asked, metrics_of
-from webapp.store import Connection, catalogue, leaderboard, run_records, trends
+from webapp.page.views import answer_cached, asked, metrics_of, workloads_of
+from webapp.store import Connection, leaderboard, run_records, trends
 from webapp.store.periods import WINDOWS
 
 # So many stand in the first view; the rest is fetched when someone scrolls to it.
@@ -115,6 +115,6 @@ def _choices(query: dict[str, Any], conn: Connection) -> dict[str, Any]:
         "metrics": metrics_of(query["source"]),
         "windows": WINDOWS,
         "sources": SOURCES,
-        "workloads": catalogue.workload_names(conn),
+        "workloads": workloads_of(conn, query["source"], query["workload"]),
         "orders": ORDERS,
     }

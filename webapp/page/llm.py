@@ -11,7 +11,7 @@ from webapp.cache import answers, snapshot
 from webapp.errors import shown
 from webapp.metrics import Metric
 from webapp.page import charts
-from webapp.page.views import answer_fresh, asked, cache_name, metrics_of
+from webapp.page.views import answer_fresh, asked, cache_name, metrics_of, workloads_of
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
 from webapp.store.histogram import Histogram
 from webapp.store.llms import LLM
@@ -77,10 +77,10 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         "page/llm.html",
         llm=llm,
         query=query,
-        parts=parts,
+        parts=[part for part in parts if part["row"] or part["over_time"]],
         windows=tuple(charts.SPANS),
         sources=SOURCES,
-        workloads=catalogue.workload_names(conn),
+        workloads=workloads_of(conn, query["source"], query["workload"]),
         step=charts.SPANS[query["window"]][1],
     )
 
@@ -106,5 +106,4 @@ def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM
 
 
 def _distribution(row: dict[str, Any], histogram: Histogram) -> dict[str, Any]:
-    low, high = charts.reach_of(row["min"], row["p99"], row["max"])
-    return {"kind": "bars", **charts.distribution(histogram, low, high)}
+    return {"kind": "bars", **charts.distribution(histogram, row["min"], row["p99"], row["max"])}

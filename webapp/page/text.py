@@ -21,7 +21,7 @@ UNITS = {
     "s/token": "seconds per token",
     "tokens/s": "tokens per second",
     "requests/s": "requests per second",
-    "share": "a share of 1",
+    "share": "shares of 1",
 }
 WINDOWS = {
     "latest": "Latest run",
@@ -36,6 +36,11 @@ WINDOWS = {
 def title(name: str) -> str:
     """A metric's or a window's name, spelled out."""
     return TITLES.get(name) or WINDOWS.get(name) or name.replace("_", " ").capitalize()
+
+
+def first_up(text: str) -> str:
+    """A text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def unit_words(unit: str) -> str:

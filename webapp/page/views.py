@@ -13,7 +13,7 @@ from webapp.api.filters import answer_name, refuse_repeated_arguments
 from webapp.cache import answers, etag
 from webapp.metrics import METRICS, Metric
 from webapp.page.version import VERSION
-from webapp.store import Connection
+from webapp.store import Connection, catalogue
 
 HTML = "text/html; charset=utf-8"
 # What addresses need not say.
@@ -86,6 +86,12 @@ def address(endpoint: str, query: dict[str, Any], **changes: Any) -> str:
         endpoint,
         **{name: value for name, value in arguments.items() if value not in (None, DEFAULTS.get(name))},
     )
+
+
+def workloads_of(conn: Connection, source: str, chosen: str) -> list[str]:
+    """The workloads that the source has runs of, and the chosen one."""
+    names = catalogue.workload_names(conn, source)
+    return names if chosen in names else [chosen, *names]
 
 
 def metrics_of(source: str) -> list[Metric]:

@@ -19,6 +19,8 @@ function figure(value) {
   return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
+const tickText = (tick) => tick.toLocaleString("en", { maximumSignificantDigits: 6 });
+
 function when(seconds, step) {
   const day = { year: "numeric", month: "short", day: "numeric" };
   const options = step === "day" ? { ...day, timeZone: "UTC" } : { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
@@ -80,13 +82,18 @@ function options(chart, width) {
     width,
     height: HEIGHT,
     tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
-    scales: { x: { time, range: time ? spread(chart) : undefined }, y: { range: (_, low, high) => roomy(chart, low, high) } },
-    axes: [time ? { ...axis, size: chart.step === "hour" && chart.x.length <= 48 ? 46 : 30, values: TIMES } : { ...axis, size: 30 }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tick.toLocaleString("en") : `${tick} %`)) }],
+    scales: { x: { time, range: time ? spread(chart) : sides(chart) }, y: { range: (_, low, high) => roomy(chart, low, high) } },
+    axes: [time ? { ...axis, size: chart.step === "hour" && chart.x.length <= 48 ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
     series: [label, ...kind.series],
     bands: kind.bands,
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     legend: { live: true, markers: { width: 3 } },
   };
+}
+
+// Room for half a bar on either side.
+function sides(chart) {
+  return () => [chart.x[0] - chart.width, chart.x.at(-1) + chart.width];
 }
 
 // A single bucket stands in the middle of its day.

@@ -13,10 +13,14 @@ def llm_id(conn: Connection, name: str) -> int | None:
     return _id(conn, "SELECT id FROM llms WHERE name = %s", name)
 
 
-def workload_names(conn: Connection) -> list[str]:
-    """The names of all workloads, the oldest first."""
+def workload_names(conn: Connection, source: str | None = None) -> list[str]:
+    """The names of all workloads, or of those that the source has runs of, the oldest first."""
     with conn.cursor() as cursor:
-        cursor.execute("SELECT name FROM workloads ORDER BY id")
+        cursor.execute(
+            "SELECT name FROM workloads WHERE %(source)s IS NULL OR EXISTS ("
+            "SELECT FROM runs WHERE source = %(source)s AND workload_id = workloads.id) ORDER BY id",
+            {"source": source},
+        )
         return [name for (name,) in cursor.fetchall()]
 
 

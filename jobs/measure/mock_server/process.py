@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from jobs.measure.limits import allow_many_connections
 from jobs.measure.mock_server.behaviour import Behaviour
 from jobs.measure.mock_server.server import MockServer
 
@@ -28,6 +29,7 @@ def serve(
 
     With a `certificate`, a PEM file that holds the key, too, by TLS.
     """
+    allow_many_connections()
     tls = None
     if certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -42,9 +42,12 @@ class Request(msgspec.Struct):
     @property
     def prompt_tokens(self) -> int:
         """Words stand for tokens."""
-        texts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        contents = [message.get("content") for message in self.messages]
-        return sum(len(text.split()) for text in (*texts, *contents) if isinstance(text, str))
+        texts = [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
+        for message in self.messages:
+            content = message.get("content")
+            parts = content if isinstance(content, list) else [{"text": content}]
+            texts += [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
+        return sum(len(text.split()) for text in texts if isinstance(text, str))
 
 
 _decode = msgspec.json.Decoder(Request).decode

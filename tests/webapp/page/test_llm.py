@@ -59,7 +59,7 @@ def test_its_runs_and_errors_show_as_soon_as_they_are_there(hours, conn, reader)
 def test_an_llm_without_values_says_so(reader):
     html = reader.get("/llm?name=GPT-4o").text
 
-    assert "No values in this window." in html
+    assert "No values in this window" in html
     assert charts(html) == []
 
 

@@ -1,0 +1,35 @@
+"""The alerts speak of metrics that there are; `make check-deploy` has promtool check when each fires."""
+
+import re
+
+import yaml
+
+from jobs.run import run_simulation
+from tests.support import KEY
+from webapp.settings import ROOT
+
+ALERTS = ROOT / "helm" / "files" / "alerts.yml"
+RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+OF_OTHER_PROCESSES = {"llm_benchmark_scheduler_last_poll_timestamp_seconds"}
+
+
+def test_every_metric_of_an_alert_is_served(client, environment, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    run_simulation(1_700_000_000)
+    client.get("/readyz")
+
+    text = client.get("/metrics", headers={"x-api-key": KEY}).text
+
+    wanted = {name for rule in RULES for name in re.findall(r"llm_benchmark_[a-z_]+", rule["expr"])}
+    served = set(re.findall(r"^llm_benchmark_[a-z_]+", text, re.MULTILINE))
+    assert len(wanted) >= 8
+    assert wanted - served == OF_OTHER_PROCESSES
+
+
+def test_every_alert_has_a_test_and_says_what_is_wrong():
+    tested = (ROOT / "tests" / "deploy" / "alerts_test.yml").read_text()
+    for rule in RULES:
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"]
+        assert re.search(rf"alertname: {rule['alert']}\n\s+exp_alerts:", tested), rule["alert"]
