@@ -31,6 +31,7 @@ def asked(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
 
 
 def key_of(variable: str | None) -> str | None:
+    """The key in that environment variable, None without one named; Refusal if it is not set."""
     if variable is None:
         return None
     key = os.environ.get(variable, "").strip()
