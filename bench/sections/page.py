@@ -41,9 +41,13 @@ class Page:
 def measure(settings: Settings) -> list[Row]:
     """The leaderboard page of 200 LLMs with a year of rollups beside that of 3 with a day."""
     with ExitStack() as stack:
-        small, large = (
+        servers = [
             stack.enter_context(served(settings, name, *size))
             for name, size in (("little", SMALL), ("much", LARGE))
+        ]
+        # Not before all are loaded, since a server closes a connection that is idle for long.
+        small, large = (
+            Page(stack.enter_context(closing(Client(port, VIEW, KEY))), redis) for port, redis in servers
         )
         what = "200 LLMs and 365 days / 3 LLMs and 1 day"
         return [
@@ -60,8 +64,8 @@ def measure(settings: Settings) -> list[Row]:
 
 
 @contextmanager
-def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[Page]:
-    """The page over a database of its own, with a Redis of its own: two generations share no cache.
+def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[tuple[int, Redis]]:
+    """The page's port, over a database of its own, and a Redis of its own: two generations share no cache.
 
     A value a run keeps the histograms, which the view does not read, short and the loading to minutes.
     """
@@ -73,12 +77,11 @@ def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[Page
             with (
                 loaded(replace(settings, redis_host=own["REDIS_HOST"]), name, days, 0, llms, 1) as system,
                 gunicorn("wsgi:app", **own) as port,
-                closing(Client(port, VIEW, KEY)) as client,
                 closing(Redis(unix_socket_path=own["REDIS_HOST"])) as connection,
             ):
                 system.refresh()
                 with system.conn, system.conn.cursor() as cursor:
                     cursor.execute("ANALYZE")  # as autovacuum does in time
-                yield Page(client, connection)
+                yield port, connection
         finally:
             redis.stop()
