@@ -49,7 +49,7 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     conn.commit()
     bind_more(run_ids=[run.id for run in found])
     if not found:
-        logger.info("slot %s is already finished", slot.isoformat())
+        logger.info("slot %s: nothing is left to do of %s by %s", slot.isoformat(), source, workload)
     try:
         yield Attempt(slot, token, found)
     except Exception as error:

@@ -3,29 +3,21 @@
 One YAML file, named by BENCHMARK_FILE and explained in benchmark.example.yml.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import RAISE, ValidationError
 
-from jobs.measure.workload import SLO_METRICS, Endpoint, Load, Workload
+from jobs.measure.workload import Endpoint, Load
+from webapp.benchmark_schema import NO_SUCH_FIELD, FileSchema, asked
 from webapp.measurements import Measurement
-from webapp.settings import Settings, SettingsError
+from webapp.settings import ROOT, Settings, SettingsError
 from webapp.yaml_lines import Document, YAMLError
 from webapp.yaml_lines import Path as YAMLPath
 
 LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
-NAME = validate.Regexp(
-    r"^[^\s\x00-\x1f\x7f-\x9f@]([^\x00-\x1f\x7f-\x9f@]{0,98}[^\s\x00-\x1f\x7f-\x9f@])?\Z",
-    error="must be a name of 1 to 100 characters, without @ and spaces around it",
-)
-VARIABLE = validate.Regexp(
-    r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
-)
-NO_SUCH_FIELD = "there is no such field"
 
 
 class BenchmarkFileError(SettingsError):
@@ -39,17 +31,18 @@ def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
     if not settings.benchmark_file:
         return ()
     path = Path(settings.benchmark_file)
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     try:
         document = Document(_text(path))
     except YAMLError as error:
-        raise BenchmarkFileError([f"{path}:{error.line}: {error}"]) from None
+        raise BenchmarkFileError([f"{name}:{error.line}: {error}"]) from None
     except (OSError, ValueError) as error:
-        raise BenchmarkFileError([f"{path}: cannot be read: {error}"]) from None
+        raise BenchmarkFileError([f"{name}: cannot be read: {error}"]) from None
     try:
         declared = FileSchema(unknown=RAISE).load(document.data or {})
         return tuple(_measurements(declared, settings.schedule_interval, path.parent))
     except ValidationError as error:
-        raise BenchmarkFileError(_faults(path, document, error)) from None
+        raise BenchmarkFileError(_faults(name, document, error)) from None
 
 
 def _text(path: Path) -> str:
@@ -60,182 +53,16 @@ def _text(path: Path) -> str:
     return raw.decode()
 
 
-# The file's fields. A level is a load to put on an endpoint: so many requests at once, or so many a second.
-
-
-def _number(low: float, high: float, **more: Any) -> fields.Float:
-    return fields.Float(validate=_Range(low, high), **more)
-
-
-def _whole(low: int, high: int, **more: Any) -> fields.Integer:
-    return fields.Integer(strict=True, validate=_Range(low, high, whole=True), **more)
-
-
-class _Range:
-    def __init__(self, low: float, high: float, whole: bool = False):
-        self._low, self._high = low, high
-        self._kind = "whole number" if whole else "number"
-
-    def __call__(self, value: float) -> None:
-        if not self._low <= value <= self._high:
-            raise ValidationError(f"must be a {self._kind} from {self._low:g} to {self._high:g}")
-
-
-class _Levels(fields.Field):
-    """One level or a list of them."""
-
-    def __init__(self, inner: fields.Field):
-        super().__init__()
-        self._list = fields.List(inner, validate=validate.Length(1, 20, error="must be 1 to 20 levels"))
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        levels = self._list.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
-        if len(set(levels)) < len(levels):
-            raise ValidationError("must not hold a level twice")
-        return levels
-
-
-def _check_url(url: str) -> None:
-    """As the client does."""
-    try:
-        Endpoint(url, "model")
-    except ValueError as error:
-        raise _refused(error) from None
-
-
-class _Schema(Schema):
-    error_messages = {"unknown": NO_SUCH_FIELD}  # noqa: RUF012  (marshmallow's own way)
-
-    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
-        """Say of an unknown field which ones there are."""
-        known = f"{NO_SUCH_FIELD}; there are {', '.join(self.fields)}"
-        for messages in error.messages.values() if isinstance(error.messages, dict) else ():
-            if messages == [NO_SUCH_FIELD]:
-                messages[:] = [known]
-
-
-class LLMSchema(_Schema):
-    """An LLM and where it is served."""
-
-    name = fields.String(required=True, validate=NAME)
-    company_name = fields.String(validate=NAME)
-    provider = fields.String(validate=NAME)
-    base_url = fields.String(required=True, validate=_check_url)
-    model = fields.String(required=True, validate=validate.Length(1, 200))
-    api = fields.String(load_default="chat", validate=validate.OneOf(("chat", "completions")))
-    api_key_env = fields.String(load_default=None, validate=VARIABLE)
-    workloads = fields.List(fields.String())
-
-
-class WorkloadSchema(_Schema):
-    """What is asked, and at which levels."""
-
-    name = fields.String(required=True, validate=NAME)
-    description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = _whole(1, 10_000_000)
-    output_tokens = _whole(1, 10_000_000)
-    dataset = fields.String(validate=validate.Length(1))
-    unique_prompts = fields.Boolean()
-    concurrency = _Levels(_whole(1, 100_000))
-    rate = _Levels(_number(0.001, 100_000))
-    arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
-    requests = _whole(1, 1_000_000)
-    duration = _number(1, 86_400)
-    warmup = _whole(0, 100_000, load_default=0)
-    timeout = _number(0.1, 3_600, load_default=60.0)
-    slo = fields.Dict(
-        keys=fields.String(validate=validate.OneOf(SLO_METRICS)),
-        values=_number(0.000_001, 86_400),
-        load_default=dict,
-    )
-    extra_body = fields.Dict(keys=fields.String(), load_default=dict)
-    interval = _number(1 / 60, 10_080)
-
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
-        """One kind of load, one way to end it."""
-        if not isinstance(original, dict):
-            return
-        faults = {}
-        for one, other in (("concurrency", "rate"), ("requests", "duration")):
-            if (one in original) == (other in original):
-                faults[other if other in original else one] = [f"needs either {one} or {other}"]
-        if "arrival" in original and "rate" not in original:
-            faults["arrival"] = ["only a rate has an arrival"]
-        if "dataset" in original and "input_tokens" in original:
-            faults["dataset"] = ["a dataset brings its own prompts; leave out one of the two"]
-        if faults:
-            raise ValidationError(faults)
-
-    @validates_schema(skip_on_field_errors=True)
-    def check_workload(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """As the client does."""
-        try:
-            _workload(data, Path())
-        except ValueError as error:
-            raise _refused(error) from None
-
-
-class FileSchema(_Schema):
-    """The whole file."""
-
-    llms = fields.List(fields.Nested(LLMSchema), required=True, validate=validate.Length(1))
-    workloads = fields.List(fields.Nested(WorkloadSchema), required=True, validate=validate.Length(1))
-
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def check_names(self, data: Any, original: Any, **kwargs: Any) -> None:
-        """Each name once, and none that leads nowhere."""
-        llms, workloads = (_mappings(original, kind) for kind in ("llms", "workloads"))
-        faults = {"llms": _repeated(llms), "workloads": _repeated(workloads)}
-        known = [workload.get("name") for workload in workloads.values()]
-        for number, llm in llms.items():
-            asked = llm.get("workloads")
-            lost = [i for i, name in enumerate(asked if isinstance(asked, list) else ()) if name not in known]
-            if lost:
-                of_llm = faults["llms"].setdefault(number, {})
-                of_llm["workloads"] = {i: ["there is no such workload"] for i in lost}
-        if faults := {kind: found for kind, found in faults.items() if found}:
-            raise ValidationError(faults)
-
-
-def _mappings(original: Any, kind: str) -> dict[int, dict[str, Any]]:
-    """Those parts of a list that are mappings, by their place in it."""
-    listed = original.get(kind) if isinstance(original, dict) else None
-    return (
-        {i: part for i, part in enumerate(listed or ()) if isinstance(part, dict)}
-        if isinstance(listed, list)
-        else {}
-    )
-
-
-def _repeated(parts: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    names: list[Any] = []
-    faults: dict[int, dict[str, Any]] = {}
-    for number, part in parts.items():
-        if part.get("name") in names:
-            faults[number] = {"name": ["stands here a second time"]}
-        names.append(part.get("name") or object())
-    return faults
-
-
-def _refused(error: ValueError) -> ValidationError:
-    """The client's own refusal, `field=value: remedy`."""
-    found = re.match(r"(\w+?)(?:_s)?(?:=.*?)?: (.*)", str(error))
-    return ValidationError(found[2], found[1]) if found else ValidationError(str(error))
-
-
 # What was declared, as what is to be done.
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
+    _refuse_lost_datasets(declared["workloads"], folder)
     for llm in declared["llms"]:
         company = llm.get("company_name", llm.get("provider", llm["name"]))
-        for number, workload in enumerate(declared["workloads"]):
+        for workload in declared["workloads"]:
             if workload["name"] not in llm.get("workloads", [workload["name"]]):
                 continue
-            asks = _workload(workload, folder)
-            if asks.dataset and not Path(asks.dataset).is_file():
-                raise ValidationError({"workloads": {number: {"dataset": ["there is no such file"]}}})
             for load in _loads(workload):
                 yield Measurement(
                     llm=llm["name"],
@@ -245,18 +72,20 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     api_key_env=llm["api_key_env"],
                     workload_name=workload["name"],
                     description=workload.get("description"),
-                    asks=asks,
+                    asks=asked(workload, folder),
                     load=load,
                     interval=round(workload["interval"] * 60) if "interval" in workload else default_interval,
                 )
 
 
-def _workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    same = ("input_tokens", "output_tokens", "unique_prompts", "slo", "extra_body")
-    chosen = {name: declared[name] for name in same if name in declared}
-    if "dataset" in declared:
-        chosen["dataset"] = str(folder / declared["dataset"])
-    return Workload(timeout_s=declared["timeout"], **chosen)
+def _refuse_lost_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
+    lost = {
+        number: {"dataset": ["there is no such file"]}
+        for number, workload in enumerate(workloads)
+        if "dataset" in workload and not (folder / workload["dataset"]).is_file()
+    }
+    if lost:
+        raise ValidationError({"workloads": lost})
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
@@ -274,10 +103,10 @@ def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
 # Faults, as a person can mend them.
 
 
-def _faults(path: Path, document: Document, error: ValidationError) -> list[str]:
+def _faults(name: Path, document: Document, error: ValidationError) -> list[str]:
     found = sorted(_flat(error.messages, ()), key=lambda fault: document.line(fault[0]))
     return [
-        f"{path}:{document.line(where)}: {_shown(document, where, message)}{message}"
+        f"{name}:{document.line(where)}: {_shown(document, where, message)}{message}"
         for where, message in found
     ]
 

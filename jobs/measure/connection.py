@@ -44,7 +44,8 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._exchange: Exchange | None = None
+        self._exchange: Exchange | None = None  # while it is under way
+        self._last: Exchange
         self._answered: asyncio.Future[Exchange] | None = None
         self._now = 0
         self._framed = False  # whether the answer says where it ends
@@ -56,7 +57,7 @@ class Connection(asyncio.Protocol):
         """Send the request; the future is done when the answer has ended or failed, and never raises."""
         self._answered = asyncio.get_running_loop().create_future()
         self._framed = self._headed = False
-        self._exchange = Exchange(monotonic_ns(), self._reused)
+        self._exchange = self._last = Exchange(monotonic_ns(), self._reused)
         self._transport.write(request)  # type: ignore[union-attr]
         self._reused = True
         return self._answered
@@ -67,12 +68,9 @@ class Connection(asyncio.Protocol):
         self._end(failure, detail)
 
     def abandon(self) -> Exchange:
-        """What has come so far of a request whose future was cancelled; it counts as cancelled."""
-        exchange = self._exchange
-        if exchange is None:
-            raise RuntimeError("no request is under way")
+        """What has come of the last request, whose future was cancelled; it ends so if it has not ended."""
         self.fail("cancelled", "stopped while it was under way")
-        return exchange
+        return self._last
 
     def close(self) -> None:
         """Ask nothing more."""

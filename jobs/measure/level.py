@@ -20,6 +20,7 @@ from jobs.measure.validity import why_invalid
 from jobs.measure.workload import Endpoint, Load, Workload
 
 POLL_S = 0.1
+SHOWABLE_OF_KEY = 3  # such as sk-
 TOGETHER_NS = 50_000_000  # from the moment when all processes are ready to the plan's beginning
 
 
@@ -50,7 +51,10 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise there
         taken = _together(clients, on_progress, stop)
-    return _result(load, taken)
+    result = _result(load, taken)
+    if endpoint.api_key:
+        _hide(endpoint.api_key, result.records)
+    return result
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -84,6 +88,14 @@ def _result(load: Load, taken: list[Taken]) -> LevelResult:
         valid=reason is None,
         invalid_reason=reason,
     )
+
+
+def _hide(key: str, records: list[Record]) -> None:
+    """Take the key out of what an endpoint, which may repeat it, said; even one that the end cut short."""
+    for record in records:
+        for length in range(len(key), SHOWABLE_OF_KEY, -1):
+            if record.error_detail and key[:length] in record.error_detail:
+                record.error_detail = record.error_detail.replace(key[:length], "(hidden)")
 
 
 def send_lag(records: list[Record]) -> Lag:

@@ -43,7 +43,7 @@ def store(conn: Connection, attempt: Attempt, asks: Workload, result: LevelResul
 
 
 def derive_again(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
-    """The values by metric of a stored run, derived from its requests; LookupError if it was not measured."""
+    """The values by metric of a stored run, derived from its requests; LookupError if there are none."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT slot, measurement FROM runs WHERE id = %s", (run_id,))
         found = cursor.fetchone()
@@ -51,6 +51,8 @@ def derive_again(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
         raise LookupError(f"run {run_id} was not measured")
     slot, measurement = found
     records = [_record(request) for request in requests.read(conn, slot, run_id)]
+    if not records:
+        raise LookupError(f"the requests of run {run_id} are no longer kept")
     return derive(records, measurement["slo"], measurement["duration_s"])
 
 

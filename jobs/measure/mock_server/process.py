@@ -44,6 +44,9 @@ async def _serve(
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
+    parent = multiprocessing.parent_process()
+    if parent:
+        loop.add_reader(parent.sentinel, ended.set)  # readable when the one that it stands beside has died
     server = await MockServer(behaviour, loop).listen(host, port, tls)
     ready(server.sockets[0].getsockname()[1])
     await ended.wait()

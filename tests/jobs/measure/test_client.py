@@ -221,6 +221,16 @@ def test_requests_under_way_are_cancelled_when_told_to_stop():
     assert all(record.first_token_ns for record in result.records)
 
 
+def test_a_stop_may_come_in_the_very_moment_of_an_answer():
+    with beside(Behaviour(ttft=0, itl=0)) as url:
+        for _ in range(8):
+            stop = threading.Event()
+            threading.Timer(0.1, stop.set).start()
+            load = Load(concurrency=64, duration_s=10)
+            result = measure_level(Endpoint(url, "m"), Workload(output_tokens=1), load, stop=stop)
+            assert set(errors(result)) <= {None, "cancelled"}
+
+
 def test_each_request_asks_what_the_workload_says_and_no_prompt_twice():
     with scripted(whole(STREAM), keep=True) as server:
         endpoint = Endpoint(f"{server.url}/", "the model", api_key="secret")

@@ -153,15 +153,23 @@ def test_an_endpoint_without_one_right_answer_ends_it_with_1_and_is_told(measure
         (["--out", "/nowhere/x"], "--out"),
         (["--format", "xml"], "xml"),
         (["--save"], "--llm"),
-        (["--save", "--llm", "GPT-4o"], "POSTGRES_HOST"),
+        (["--save", "--llm", "nope"], "nope"),
     ],
 )
-def test_wrong_options_end_it_with_2_and_are_named(measure, options, word):
-    done = measure(*options)
+def test_wrong_options_end_it_with_2_and_are_named(app, options, word):
+    asked = ["measure", "--base-url", "http://127.0.0.1:1/v1", "--model", "m", "--requests", "8", *options]
+    done = app.test_cli_runner().invoke(args=asked)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_to_be_stored_needs_settings(measure):
+    done = measure("--save", "--llm", "GPT-4o")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "setting POSTGRES_HOST=''" in done.stderr
 
 
 def test_the_key_comes_from_the_environment_and_is_never_shown(measure):
@@ -197,7 +205,7 @@ def test_ctrl_c_shows_what_was_measured_so_far(without_settings, url, processes)
 
     assert re.match(r"concurrency 2: \d+ sent, \d+ ended, 0 failed, \d s", line)
     (level,) = json.loads(out)["levels"]
-    assert level["requests"] > 10
+    assert level["requests"] > 0
     assert set(level["errors"]) <= {"cancelled"}
     assert process.returncode == 0
 
@@ -220,13 +228,6 @@ def test_a_saved_level_is_in_the_database(measure, environment, conn):
     assert query(conn, "SELECT source, status FROM runs") == [("measurement", "finished")]
     ((requests,),) = query(conn, "SELECT count(*) FROM requests")
     assert requests == 10
-
-
-def test_an_unknown_llm_is_refused_before_anything_is_measured(measure, environment):
-    done = measure("--save", "--llm", "nope", **environment)
-
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "nope" in done.stderr
 
 
 def test_other_commands_still_say_what_settings_are_missing(without_settings):
@@ -285,13 +286,8 @@ class TestTheMockServer:
 def test_the_web_application_loads_nothing_of_it_at_its_start(environment):
     code = "import sys, wsgi; print({'uvloop', 'httptools', 'rich.table'} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **environment},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
 
     assert done.stdout == "set()\n"

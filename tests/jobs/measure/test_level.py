@@ -120,3 +120,15 @@ def test_a_sweep_ends_with_a_level_that_is_not_valid():
     results = list(sweep(lambda streams: in_a_row_level(streams, streams * 10.0, valid=streams < 4)))
 
     assert [result.load.concurrency for result in results] == [1, 2, 4]
+
+
+@pytest.mark.parametrize("said", ["Incorrect API key: sk-s3cret-key.", "x" * 182 + " sk-s3cret-key"])
+def test_a_key_that_the_endpoint_repeats_is_not_kept(said):
+    body = json.dumps({"error": {"message": said}}).encode()
+    with scripted(whole(body, "401 Unauthorized", "application/json")) as server:
+        result = measured(Endpoint(server.url, "m", api_key="sk-s3cret-key"), Load(concurrency=1, requests=1))
+
+    (record,) = result.records
+    assert record.error == "http_4xx"
+    assert "(hidden)" in record.error_detail
+    assert "sk-s" not in record.error_detail

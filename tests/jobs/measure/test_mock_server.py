@@ -40,9 +40,7 @@ def records(
 def ask(
     url: str, path: str, content: dict | bytes | None = None, method: str | None = None
 ) -> tuple[int, dict]:
-    data = (
-        None if content is None else content if isinstance(content, bytes) else json.dumps(content).encode()
-    )
+    data = json.dumps(content).encode() if isinstance(content, dict) else content
     request = urllib.request.Request(
         url.replace("/v1", path), data=data, method=method, headers={"Authorization": "Bearer key"}
     )

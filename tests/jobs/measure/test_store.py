@@ -92,6 +92,15 @@ def test_what_was_not_measured_cannot_be_derived(conn):
         derive_again(conn, 1)
 
 
+def test_what_is_no_longer_kept_cannot_be_derived(conn, keep):
+    keep(level(PARTLY))
+    run_id, _ = run(conn)
+    query(conn, "DELETE FROM requests RETURNING 1")
+
+    with pytest.raises(LookupError, match="no longer kept"):
+        derive_again(conn, run_id)
+
+
 def test_a_level_without_any_answer_is_a_failed_run_that_keeps_its_requests(conn, keep, client):
     failure = keep(level([failed(0), failed(1), failed(2, "connect", "refused")]))
 

@@ -1,0 +1,178 @@
+"""python -m bench.peers [TOOL ...]: other benchmark tools and ours on the same mock server, by turns.
+
+Each tool is installed from PyPI into an environment of its own under data/peers. None of them downloads a
+tokenizer: they are given one of whole words. Not part of `make bench`, since it installs.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.measure.mock_server.behaviour import Behaviour
+from jobs.measure.mock_server.process import beside
+from jobs.measure.words import WORDS
+from webapp.settings import ROOT
+
+FOLDER = ROOT / "data" / "peers"
+TTFT_MS, ITL_MS, TOKENS, INPUT = 200, 10, 50, 128
+REVISION = "0" * 40
+TOKENIZER = "local/words"
+PINNED = {"aiperf": "aiperf==0.13.0", "guidellm": "guidellm==0.8.1"}
+LINE = "  {:<10} {:>8} {:>10} {:>8} {:>12} {:>12} {:>9} {:>12}"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What all are asked to do."""
+
+    streams: int
+    requests: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one tool says, and what it used itself."""
+
+    rate: float  # requests per second
+    ttft_p50_ms: float
+    ttft_p99_ms: float
+    cpu_s: float = 0.0  # of the whole command and its processes
+
+
+def ours(url: str, load: Load, out: Path) -> Figures:
+    """`flask measure`."""
+    _run([Path(sys.executable).parent / "flask", "measure", "--base-url", url, "--model", "mock",
+          "--input-tokens", str(INPUT), "--output-tokens", str(TOKENS), "--warmup", "0",
+          "--concurrency", str(load.streams), "--requests", str(load.requests),
+          "--format", "json", "--out", out / "ours.json"])  # fmt: skip
+    metrics = json.loads((out / "ours.json").read_text())["levels"][0]["metrics"]
+    return Figures(metrics["rps"]["mean"], metrics["ttft"]["p50"] * 1000, metrics["ttft"]["p99"] * 1000)
+
+
+def aiperf(url: str, load: Load, out: Path) -> Figures:
+    """NVIDIA's AIPerf."""
+    _run([_environment("aiperf") / "aiperf", "profile", "--model", "mock",
+          "--url", url.removesuffix("/v1"), "--endpoint-type", "chat", "--streaming",
+          "--tokenizer", TOKENIZER, "--use-server-token-count", "--ui", "none",
+          "--concurrency", str(load.streams), "--request-count", str(load.requests),
+          "--isl", str(INPUT), "--osl", str(TOKENS), "--artifact-dir", out])  # fmt: skip
+    (found,) = out.rglob("profile_export_aiperf.json")
+    told = json.loads(found.read_text())
+    ttft = told["time_to_first_token"]
+    return Figures(told["request_throughput"]["avg"], ttft["p50"], ttft["p99"])
+
+
+def guidellm(url: str, load: Load, out: Path) -> Figures:
+    """The vLLM project's GuideLLM."""
+    _run([_environment("guidellm") / "guidellm", "run",
+          "--backend", f"kind=openai_http,target={url.removesuffix('/v1')},model=mock",
+          "--profile", f"kind=concurrent,streams={load.streams}",
+          "--constraint", f"kind=max_requests,count={load.requests}",
+          "--tokenizer", f"kind=huggingface_auto,model={TOKENIZER}",
+          "--data", f"kind=synthetic_text,prompt_tokens={INPUT},output_tokens={TOKENS}",
+          "--output", f"kind=json,path={out / 'guidellm.json'}", "--disable-progress"])  # fmt: skip
+    metrics = json.loads((out / "guidellm.json").read_text())["benchmarks"][0]["metrics"]
+    ttft = metrics["time_to_first_token_ms"]["successful"]["percentiles"]
+    return Figures(metrics["requests_per_second"]["successful"]["mean"], ttft["p50"], ttft["p99"])
+
+
+TOOLS: dict[str, Callable[[str, Load, Path], Figures]] = {
+    "ours": ours,
+    "aiperf": aiperf,
+    "guidellm": guidellm,
+}
+
+
+def main() -> int:
+    """Run the named tools, all by default; ours always, first."""
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Compare with other tools.")
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help=f"of {', '.join(TOOLS)}; default: all")
+    parser.add_argument("--streams", type=int, default=100)
+    parser.add_argument("--requests", type=int, default=2000)
+    options = parser.parse_args()
+    names = dict.fromkeys(["ours", *(options.tools or TOOLS)])
+    if unknown := set(names) - set(TOOLS):
+        parser.error(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(TOOLS)}")
+    load = Load(options.streams, options.requests)
+    _make_tokenizer()
+    ideal = load.streams / (TTFT_MS + ITL_MS * (TOKENS - 1)) * 1000
+    print(f"{load.streams} streams, {load.requests} requests; ideal: {ideal:.0f} requests/s")
+    print(LINE.format("", "req/s", "of ideal", "ratio", "ttft p50", "ttft p99", "CPU", "of ours"))
+    first: Figures | None = None
+    for name in names:
+        figures = _measured(name, load)
+        first = first or figures
+        print(LINE.format(
+            name, f"{figures.rate:.0f}", f"{figures.rate / ideal:.0%}", f"{figures.rate / first.rate:.2f}",
+            f"{figures.ttft_p50_ms - TTFT_MS:+.1f} ms", f"{figures.ttft_p99_ms - TTFT_MS:+.1f} ms",
+            f"{figures.cpu_s:.1f} s", f"{figures.cpu_s / first.cpu_s:.1f}",
+        ), flush=True)  # fmt: skip
+    return 0
+
+
+def _measured(name: str, load: Load) -> Figures:
+    """The tool's figures on a mock server of its own."""
+    out = FOLDER / "results" / name
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    if name != "ours":
+        _environment(name)
+    with beside(Behaviour(ttft=TTFT_MS / 1000, itl=ITL_MS / 1000, output_tokens=TOKENS)) as url:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        figures = TOOLS[name](url, load, out)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Figures(figures.rate, figures.ttft_p50_ms, figures.ttft_p99_ms, cpu_s)
+
+
+def _environment(name: str) -> Path:
+    """The folder of the tool's commands; installed if it is not yet there."""
+    folder = FOLDER / name
+    commands = folder / "bin"
+    if not (folder / "installed").exists():
+        print(f"installing {PINNED[name]} into {folder} ...", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        _run([commands / "python", "-m", "pip", "install", "--quiet", PINNED[name]])
+        (folder / "installed").touch()
+    return commands
+
+
+def _make_tokenizer() -> None:
+    """A tokenizer of whole words, where the tools look for those that were downloaded before."""
+    folder = FOLDER / "hub" / "hub" / f"models--{TOKENIZER.replace('/', '--')}"
+    files = folder / "snapshots" / REVISION
+    files.mkdir(parents=True, exist_ok=True)
+    (folder / "refs").mkdir(exist_ok=True)
+    (folder / "refs" / "main").write_text(REVISION)
+    vocabulary = {word: number for number, word in enumerate(["<unk>", "<s>", "</s>", *WORDS])}
+    (files / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None, "decoder": None,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+    }))  # fmt: skip
+    (files / "tokenizer_config.json").write_text(json.dumps({
+        "tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "bos_token": "<s>",
+        "eos_token": "</s>", "model_max_length": 100_000,
+    }))  # fmt: skip
+    (files / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+
+
+def _run(command: list[str | Path]) -> None:
+    """Run it to its end; what it says is shown only if it fails."""
+    environment = {**os.environ, "HF_HOME": str(FOLDER / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        raise SystemExit(f"{command[0]} failed with {done.returncode}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
