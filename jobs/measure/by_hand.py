@@ -15,10 +15,10 @@ import psycopg2
 from flask import current_app
 from rich.console import Console
 
-from jobs.measure.cli import load as level_load
 from jobs.measure.declare import ChangedWorkloadError
 from jobs.measure.display import shown
 from jobs.measure.level import measure_level
+from jobs.measure.options import load as level_load
 from jobs.measure.record import LevelResult
 from jobs.measure.report import PIPE_WIDTH, as_csv, as_json, as_tables, summary
 from jobs.measure.save import check_savable, save

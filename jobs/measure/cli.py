@@ -4,7 +4,6 @@ The web application imports this module, and needs neither an event loop nor tab
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import click
 from flask.cli import with_appcontext
 
 from jobs.measure.mock_server.behaviour import Behaviour
-from jobs.measure.workload import SLO_METRICS, Endpoint, Load, Workload
+from jobs.measure.options import asked, key_of
+from jobs.measure.workload import SLO_METRICS
 from webapp.refusal import Refusal
 
 FORMATS = ("table", "json", "csv")
@@ -132,64 +132,6 @@ def measure(**options: Any) -> None:
         raise SystemExit(1)
 
 
-def asked(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
-    """What the options come to; with --sweep, its first level. ValueError, Refusal if they do not fit."""
-    for name in ("base_url", "model"):
-        if not options[name]:
-            raise Refusal(f"--{name.replace('_', '-')}: must be given")
-    if options["save"] != bool(options["llm"]):
-        raise Refusal("--save and --llm: must be given together")
-    if options["dataset"] and (options["input_tokens"] or options["same_prompt"]):
-        raise Refusal("--dataset: brings its own prompts; leave out --input-tokens and --same-prompt")
-    endpoint = Endpoint(options["base_url"], options["model"], options["api"], _key(options["api_key_env"]))
-    workload = Workload(
-        input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
-        output_tokens=options["output_tokens"],
-        dataset=options["dataset"],
-        unique_prompts=not options["same_prompt"],
-        seed=options["seed"],
-        timeout_s=options["timeout"],
-        slo=options["slo"],
-        extra_body=options["extra_body"],
-    )
-    return endpoint, workload, _loads(options)
-
-
-def _key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise Refusal(f"--api-key-env {variable}: there is no such environment variable, or it is empty")
-    return key
-
-
-def _loads(options: dict[str, Any]) -> list[Load]:
-    given = [name for name in ("concurrency", "rate", "sweep") if options[name]]
-    if len(given) > 1:
-        raise Refusal(f"--{' and --'.join(given)}: give one of them")
-    if options["requests"] is not None and options["duration"] is not None:
-        raise Refusal("--requests and --duration: give one of them")
-    if options["rate"]:
-        return [load(options, rate=rate) for rate in options["rate"]]
-    return [load(options, concurrency=streams) for streams in options["concurrency"] or [1]]
-
-
-def load(options: dict[str, Any], concurrency: int | None = None, rate: float | None = None) -> Load:
-    """One level, with what the options leave open filled in."""
-    requests, streams = options["requests"], concurrency or 0
-    if requests is None and options["duration"] is None:
-        requests = max(32, 4 * streams)
-    return Load(
-        concurrency=concurrency,
-        rate=rate,
-        arrival=options["arrival"],
-        requests=requests,
-        duration_s=options["duration"],
-        warmup=streams if options["warmup"] is None else options["warmup"],
-    )
-
-
 @click.command("mock-server", short_help="Serve an OpenAI-compatible API whose times are known.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option(
@@ -222,7 +164,7 @@ def mock_server(host: str, port: int, api_key_env: str | None, **options: Any) -
     from jobs.measure.mock_server.process import serve  # noqa: PLC0415
 
     try:
-        behaviour = Behaviour(**options, api_key=_key(api_key_env))
+        behaviour = Behaviour(**options, api_key=key_of(api_key_env))
     except ValueError as error:
         raise Refusal(str(error)) from None
     shown = f"[{host}]" if ":" in host else host

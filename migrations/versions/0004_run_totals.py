@@ -27,7 +27,7 @@ $$
 COUNT = """
 CREATE FUNCTION count_ended_run() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    took double precision := extract(epoch FROM NEW.finished_at - NEW.started_at);
+    took double precision := extract(epoch FROM coalesce(NEW.finished_at, now()) - NEW.started_at);
 BEGIN
     PERFORM pg_advisory_xact_lock(7205005);
     INSERT INTO run_totals AS totals (source, status, at_most, runs, points, seconds)

@@ -7,8 +7,8 @@ those who signed in with it.
 import hmac
 from secrets import token_urlsafe
 
-from flask import Flask, Response, current_app, redirect, render_template, request, session, url_for
-from flask.sessions import SecureCookieSessionInterface
+from flask import Flask, Request, Response, current_app, redirect, render_template, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -23,6 +23,12 @@ LONGEST_NEXT = 2000
 
 class CookieInterface(SecureCookieSessionInterface):
     """Flask's signed cookie, for HTTPS alone where the browser speaks HTTPS, if only to a proxy."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """The cookie's session; without any cookie, as the API is asked, an empty one that costs nothing."""
+        if "HTTP_COOKIE" not in request.environ:
+            return self.session_class()
+        return super().open_session(app, request)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the browser may send the cookie over HTTPS alone."""
