@@ -15,6 +15,14 @@ from webapp.benchmark_file import read_benchmark_file
 from webapp.metrics import METRICS_BY_NAME
 from webapp.settings import Settings
 
+# A hasty worker to which every level is valid: this machine may be too busy for any to be, which
+# test_validity.py and test_run.py are about.
+WORKER = [
+    "-c",
+    "import jobs.measure.validity as validity; import jobs.worker as worker;"
+    " validity.MOST_LAG_MS = validity.MOST_BUSY = 1e9; validity.LEAST_HELD = 0;"
+    " worker.HEARTBEAT_SECONDS = worker.MAINTENANCE_SECONDS = 1; worker.WORKER_TTL = 16; worker.main()",
+]
 EVERY_4_S = "interval: 0.0667"
 FEW = "output_tokens: 5, requests: 12, warmup: 4, timeout: 5"
 
@@ -48,7 +56,7 @@ def test_two_servers_are_ranked_and_one_that_dies_harms_only_itself(
     )
     processes.scheduler(MAX_RETRIES="1")
     for _ in range(2):
-        processes.worker()
+        processes.start(*WORKER)
 
     until(lambda: all(len(slots(conn, llm)) >= 3 for llm in ("Slow", "Fast")), 60)
     until(lambda: not query(conn, "SELECT FROM runs WHERE status = 'finished' AND generation IS NULL"))
@@ -96,7 +104,7 @@ def test_a_measurement_killed_midway_is_completed_once_by_its_retry(
 ):
     declare_llms({"Patient": mock_servers.start(ttft=1, itl=0.001)}, f"concurrency: 8, {FEW}")
     slot = enqueue()
-    worker = processes.hasty_worker()
+    worker = processes.start(*WORKER)
     until(lambda: query(conn, "SELECT FROM runs WHERE status = 'running'"))
 
     horse = processes.horse(worker)
@@ -106,7 +114,7 @@ def test_a_measurement_killed_midway_is_completed_once_by_its_retry(
     if victim == "the whole worker":
         # RQ itself frees the lock on delayed retries 61 seconds after its holder died; not to wait so long.
         redis.delete("rq:scheduler-lock:runs")
-        processes.hasty_worker()
+        processes.start(*WORKER)
 
     until(lambda: slots(conn, "Patient") == [slot], 60)
     ((run_id, attempts, points),) = query(conn, "SELECT id, attempts, points FROM runs")
@@ -128,7 +136,7 @@ def test_no_endpoint_is_measured_twice_at_once_and_no_run_is_lost(
     slot = enqueue()
 
     for _ in range(3):
-        processes.worker()
+        processes.start(*WORKER)
 
     until(lambda: slots(conn, "Shared") == [slot] * 3, 60)
     runs = query(
