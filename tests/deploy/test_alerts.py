@@ -1,22 +1,28 @@
 """The alerts speak of metrics that there are; `make check-deploy` has promtool check when each fires."""
 
 import re
+from datetime import UTC, datetime
 
 import yaml
 
 from jobs.run import run_simulation
 from tests.support import KEY
 from webapp.settings import ROOT
+from webapp.store import harness_errors
+from webapp.store.harness_errors import HarnessError
 
 ALERTS = ROOT / "helm" / "files" / "alerts.yml"
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 OF_OTHER_PROCESSES = {"llm_benchmark_scheduler_last_poll_timestamp_seconds"}
 
 
-def test_every_metric_of_an_alert_is_served(client, environment, monkeypatch):
+def test_every_metric_of_an_alert_is_served(client, conn, environment, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     run_simulation(1_700_000_000)
+    with conn:
+        error = HarnessError(metric="ttft", n=1, known_s=0.2, p50_s=0.001, p99_s=0.002)
+        harness_errors.insert(conn, datetime(2026, 11, 25, tzinfo=UTC), [error])
     client.get("/readyz")
 
     text = client.get("/metrics", headers={"x-api-key": KEY}).text
