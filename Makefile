@@ -4,6 +4,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# They mostly wait. Each process has servers of its own; where TEST_*_HOST names given ones, there must be 0.
+PROCESSES ?= 4
 
 .PHONY: help start install run-migrations undo-migration create-migration start-simulator start-benchmark \
 	tests tests-e2e vendor lint format lock bench picture check-deploy clean
@@ -33,7 +35,7 @@ start-benchmark: .venv/installed ## Run the API on your own servers
 	@exec $(BIN)/python -m webapp.serve
 
 tests: .venv/installed .venv/deploy-installed ## Run the tests on embedded servers
-	@$(BIN)/pytest -n 4
+	@$(BIN)/pytest -n $(PROCESSES)
 
 lint: .venv/installed ## Check style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
