@@ -31,8 +31,9 @@ class Row:
         """Whether the bound, if any, is kept."""
         if self.ratio is None:
             return True
-        return (self.at_most is None or self.ratio <= self.at_most) and (
-            self.at_least is None or self.ratio >= self.at_least
+        return bool(
+            (self.at_most is None or self.ratio <= self.at_most)
+            and (self.at_least is None or self.ratio >= self.at_least)
         )
 
 

@@ -180,10 +180,17 @@ def test_after_a_kill_of_everything_the_next_start_works(clone):
     assert until(clone.rankings) == expected(20)
 
 
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[-2:] == ["-m", "jobs.worker"]
+    except psutil.Error:  # ended meanwhile
+        return False
+
+
 def test_a_process_that_ends_by_itself_ends_all_with_a_line_and_a_code(clone):
     started = clone.start()
     until(clone.rankings, 60)
-    workers = [process for process in clone.processes() if process.cmdline()[-2:] == ["-m", "jobs.worker"]]
+    workers = [process for process in clone.processes() if is_worker(process)]
     worker = min(workers, key=lambda process: process.create_time())  # the others are its children
     worker.kill()
 

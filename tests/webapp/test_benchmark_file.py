@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.support import SECRET
 from tests.web import GUNICORN
 from webapp.benchmark_file import BenchmarkFileError, read_benchmark_file
 from webapp.measurements import definition
@@ -207,7 +208,7 @@ def test_a_process_with_a_broken_file_says_so_in_a_line_a_fault_and_ends_with_2(
 
     done = subprocess.run(
         command,
-        env={"PATH": os.environ["PATH"], **LEAST, "BENCHMARK_FILE": str(path)},
+        env={"PATH": os.environ["PATH"], **LEAST, "SECRET_KEY": SECRET, "BENCHMARK_FILE": str(path)},
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 

@@ -44,7 +44,7 @@ class Observer:
             # Here Flask has not forgotten yet which route it was.
             rule = environ["werkzeug.request"].url_rule
             endpoint = rule.endpoint if rule is not None else UNMATCHED
-            places = self._places[endpoint]
+            places = self._places.get(endpoint) or self._places[UNMATCHED]
             place = places.get(environ["REQUEST_METHOD"], places[OTHER])
             self.counts.answered(place, line[:3], perf_counter_ns() - start)
             headers.append((REQUEST_ID_HEADER, request_id))
@@ -54,7 +54,7 @@ class Observer:
 
 
 def observe(app: Flask) -> Counts:
-    """Put the app, which must have all its routes, behind an Observer; returns what that counts."""
+    """Put the app behind an Observer, which knows the routes of now; returns what that counts."""
     observer = Observer(app)
     app.wsgi_app = observer  # type: ignore[method-assign]
     return observer.counts

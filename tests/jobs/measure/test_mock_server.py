@@ -123,7 +123,8 @@ def test_a_spread_is_seeded():
     )
 
     assert np.std(first) > 3e6
-    np.testing.assert_allclose(first, second, atol=10e6)
+    # Two spreads that have nothing to do with each other lie some 10 ms apart.
+    assert np.median(np.abs(np.subtract(first, second))) < 4e6
     assert np.corrcoef(first, second)[0, 1] > 0.8
 
 
