@@ -81,7 +81,8 @@ class _Reading:
     def read(self) -> None:
         """Take in all events and say what is wrong with them, if anything is."""
         record, seen, done = self._record, 0, False
-        for moment, data in events(self._exchange.parts, self._exchange.times):
+        exchange = self._exchange
+        for moment, data in events(exchange.body, exchange.sizes, exchange.times):
             if data == DONE:
                 done = True
                 break
@@ -137,7 +138,7 @@ class _Reading:
         if kind == "text/event-stream":
             _fail(self._record, "truncated", f"the stream ended after {seen} events without an end")
         elif not seen:
-            start = _shown(b"".join(self._exchange.parts))
+            start = _shown(self._exchange.body)
             _fail(self._record, "malformed", f"no event stream but {kind or 'something'}: {start}")
         else:
             _fail(self._record, "truncated", f"the answer ended after {seen} events without an end")
@@ -163,7 +164,7 @@ def _told(counts: list[int | None], total: int) -> list[int] | None:
 
 def _refused(exchange: Exchange, record: Record) -> None:
     """An answer with another status than 2xx."""
-    status, body = exchange.status or 0, b"".join(exchange.parts)
+    status, body = exchange.status or 0, exchange.body
     if 300 <= status < 400:
         _fail(record, "malformed", f"{status}: a redirect to {exchange.detail}, which is not followed")
         return

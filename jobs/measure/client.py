@@ -258,12 +258,12 @@ class Client:
         self._ended += 1
         self._failed += not exchange.looks_right
         self._unread.append((exchange, record))
-        self._unread_bytes += exchange.size
+        self._unread_bytes += len(exchange.body)
         if self._unread_bytes > MOST_UNREAD:
             self._read_one()
 
     def _read_one(self) -> None:
         exchange, record = self._unread.popleft()
-        self._unread_bytes -= exchange.size
+        self._unread_bytes -= len(exchange.body)
         understand(exchange, record)
         self._records.append(record)

@@ -10,7 +10,7 @@ class Exchange:
     """A request that was sent, and what came back, not yet understood. Moments in ns, monotonic."""
 
     __slots__ = (
-        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "reused", "sent_ns", "size",
+        "body", "content_type", "detail", "end_ns", "failure", "first_byte_ns", "reused", "sent_ns", "sizes",
         "status", "times",
     )  # fmt: skip
 
@@ -21,11 +21,11 @@ class Exchange:
         self.end_ns = 0
         self.status: int | None = None
         self.content_type = b""
-        self.times: list[int] = []  # of each of the parts
-        self.parts: list[bytes] = []  # of the body
+        self.times: list[int] = []  # of each part of the body
+        self.sizes: list[int] = []  # of each part, known at the end
+        self.body = b""  # known at the end
         self.failure: str | None = None  # an error class, if the transfer itself failed
         self.detail: str | None = None
-        self.size = 0  # of all parts, known at the end
 
     @property
     def is_stale(self) -> bool:
@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None  # while it is under way
+        self._parts: list[bytes] = []  # of its body
         self._last: Exchange
         self._answered: asyncio.Future[Exchange] | None = None
         self._now = 0
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None:
             exchange.times.append(self._now)
-            exchange.parts.append(body)
+            self._parts.append(body)
 
     def on_message_begin(self) -> None:
         """The first byte of an answer; one that nobody asked for ends the connection."""
@@ -151,7 +152,10 @@ class Connection(asyncio.Protocol):
             return
         self._exchange = self._answered = None
         exchange.end_ns = self._now if failure is None else monotonic_ns()
-        exchange.size = sum(map(len, exchange.parts))
+        # One piece of memory instead of many, which is cheaper to keep and to read later.
+        exchange.sizes = list(map(len, self._parts))
+        exchange.body = b"".join(self._parts)
+        self._parts.clear()
         exchange.failure = failure
         exchange.detail = detail or exchange.detail
         if not answered.done():

@@ -125,16 +125,15 @@ def test_a_spread_is_seeded():
     assert np.std(first) > 3e6
     # Two spreads that have nothing to do with each other lie some 10 ms apart.
     assert np.median(np.abs(np.subtract(first, second))) < 4e6
-    assert np.corrcoef(first, second)[0, 1] > 0.8
 
 
 def test_tokens_come_several_in_a_chunk_which_takes_as_many_times_longer():
     (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=4), output_tokens=10)
 
     assert (len(record.chunk_tokens), sum(record.chunk_tokens)) == (3, 10)
-    gaps = np.diff(record.chunk_offsets_ns) / 1e6
-    assert 35 < gaps[0] < 70
-    assert 15 < gaps[1] < 50
+    late = np.array(record.chunk_offsets_ns) / 1e6 - (10, 50, 70)
+    assert late.min() > 0
+    assert late.max() < 30
 
 
 def test_a_role_comes_at_once_and_alone():

@@ -1,9 +1,13 @@
 import pytest
 
-from jobs.measure.sse import events
+from jobs.measure import sse
 from tests.jobs.measure.streams import STREAMS
 
 LINE_ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
+
+
+def events(parts: list[bytes], times: list[int]) -> list[tuple[int, bytes]]:
+    return list(sse.events(b"".join(parts), [*map(len, parts)], times))
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS)
@@ -14,7 +18,7 @@ def test_every_split_in_two_gives_the_same_events_each_when_its_last_byte_came(n
     assert whole
 
     for cut in range(len(body) + 1):
-        found = list(events([body[:cut], body[cut:]], [1, 2]))
+        found = events([body[:cut], body[cut:]], [1, 2])
 
         assert [data for _, data in found] == whole
         # What the first part holds in whole came with it; a CR at its end may be half of a line's end.
@@ -28,7 +32,7 @@ def test_each_byte_may_come_on_its_own():
     stream = STREAMS["role first, usage last"].body.replace(b"\n", b"\r\n")
     parts = [stream[at : at + 1] for at in range(len(stream))]
 
-    found = list(events(parts, list(range(len(parts)))))
+    found = events(parts, list(range(len(parts))))
 
     assert [data for _, data in found] == [data for _, data in events([stream], [0])]
     assert [moment for moment, _ in found] == sorted(moment for moment, _ in found)
@@ -38,9 +42,17 @@ def test_each_byte_may_come_on_its_own():
 def test_events_that_came_together_have_one_moment_and_one_cut_in_three_has_the_last():
     parts = [b"data: a\n\ndata: b\n\nda", b"ta: ", b"c\n\n"]
 
-    assert list(events(parts, [10, 20, 30])) == [(10, b"a"), (10, b"b"), (30, b"c")]
+    assert events(parts, [10, 20, 30]) == [(10, b"a"), (10, b"b"), (30, b"c")]
 
 
 def test_nothing_is_no_event():
-    assert list(events([], [])) == []
-    assert list(events([b"", b": hello\n\n\n"], [1, 2])) == []
+    assert events([], []) == []
+    assert events([b"", b": hello\n\n\n"], [1, 2]) == []
+    assert events([b"data: a\n\n", b"data: \n\n"], [1, 2]) == [(1, b"a")]
+
+
+def test_where_each_part_is_an_event_it_is_the_same_as_cut_anyhow():
+    parts = [b"data: a\n\n", b"data: b c\n\n", b"data: [DONE]\n\n"]
+    cut = [b"data: a\n\nd", b"ata: b c\n\n", b"data: [DONE]\n\n"]
+
+    assert events(parts, [1, 2, 3]) == events(cut, [1, 2, 3]) == [(1, b"a"), (2, b"b c"), (3, b"[DONE]")]
