@@ -193,7 +193,7 @@ def _client_holds(number: int) -> bool:
 
 def _response(number: int, body: bytes | None, content_type: str) -> Response:
     """The answer, or 304 if there is no need of it."""
-    not_modified = body is None or ("If-None-Match" in request.headers and _client_holds(number))
+    not_modified = body is None or ("HTTP_IF_NONE_MATCH" in request.environ and _client_holds(number))
     headers = {
         "ETag": f'"{etag(number)}"',
         "Cache-Control": "private, no-cache",

@@ -61,7 +61,8 @@ def register_rq_dashboard(app: Flask, settings: Settings) -> None:
     app.register_blueprint(rq_dashboard.blueprint, url_prefix="/rq")
     # Its pages name the app's own static files, which the page's blueprint serves.
     app.add_url_rule("/static/<path:filename>", endpoint="static", build_only=True)
-    app.before_request(_guard)
+    # Of this app alone, while the blueprint is everybody's; first of all, and at no cost to other requests.
+    app.before_request_funcs.setdefault(BLUEPRINT, []).insert(0, _guard)
     app.register_error_handler(NoSuchJobError, _answer_no_such_job)
     app.register_error_handler(InvalidJobOperation, _answer_no_such_job)
     app.register_error_handler(ResponseError, _answer_response_error)
@@ -85,8 +86,6 @@ def _all_workers(connection: Redis) -> list[BaseWorker]:
 
 def _guard() -> None:
     """Refuse what must not reach rq-dashboard."""
-    if request.blueprint != BLUEPRINT:
-        return
     _require_password()
     if request.method not in READING:
         _require_same_site()

@@ -8,7 +8,7 @@ import hmac
 from secrets import token_urlsafe
 
 from flask import Flask, Request, Response, current_app, redirect, render_template, request, session, url_for
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -29,6 +29,11 @@ class CookieInterface(SecureCookieSessionInterface):
         if "HTTP_COOKIE" not in request.environ:
             return self.session_class()
         return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Give the cookie; nothing to do for a request without one that has kept nothing."""
+        if session or session.modified or "HTTP_COOKIE" in request.environ:
+            super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the browser may send the cookie over HTTPS alone."""
