@@ -19,6 +19,8 @@ from webapp.settings import ROOT, SettingsError
 from webapp.store import connect
 
 SERVE = [sys.executable, "-m", "webapp.serve"]
+# gunicorn's graceful_timeout, for which a connection that sends nothing may hold a worker, and a little more.
+ENDING_SECONDS = 30
 BACKENDS = (
     "SELECT pid FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = 'llm-benchmark api'"
@@ -149,7 +151,7 @@ def test_a_request_in_flight_is_answered_before_the_server_ends(server, conn, se
     reader.join(10)
 
     assert answers[0].status == 200
-    assert server.process.wait(15) == 0
+    assert server.process.wait(ENDING_SECONDS) == 0
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -157,7 +159,7 @@ def test_a_signal_ends_it_with_all_its_processes(server, ending):
     children = psutil.Process(server.process.pid).children(recursive=True)
     os.kill(server.process.pid, ending)
 
-    assert server.process.wait(15) == 0
+    assert server.process.wait(ENDING_SECONDS) == 0
     assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
