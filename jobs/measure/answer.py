@@ -7,7 +7,7 @@ import msgspec
 
 from jobs.measure.connection import Exchange
 from jobs.measure.record import Record
-from jobs.measure.sse import events
+from jobs.measure.sse import events, plain_events
 
 LONGEST_DETAIL = 200
 DONE = b"[DONE]"
@@ -80,9 +80,18 @@ class _Reading:
 
     def read(self) -> None:
         """Take in all events and say what is wrong with them, if anything is."""
-        record, seen, done = self._record, 0, False
         exchange = self._exchange
-        for moment, data in events(exchange.body, exchange.sizes, exchange.times):
+        chunks = _plain_chunks(exchange.parts)
+        if chunks is None:
+            self._read_any()
+        else:
+            for moment, chunk in zip(exchange.times, chunks, strict=False):  # the last part is no chunk
+                self._take(moment, chunk)
+        self._count()
+
+    def _read_any(self) -> None:
+        record, seen, done = self._record, 0, False
+        for moment, data in events(self._exchange.parts, self._exchange.times):
             if data == DONE:
                 done = True
                 break
@@ -96,7 +105,6 @@ class _Reading:
                 _failed_within(record, chunk.error)
                 break
             self._take(moment, chunk)
-        self._count()
         if record.error is None and not done and record.finish_reason is None:
             self._unfinished(seen)
 
@@ -124,7 +132,8 @@ class _Reading:
         total = self._usage.completion_tokens
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
-            record.chunk_offsets_ns = [moment - record.sent_ns for moment in moments]
+            sent_ns = record.sent_ns
+            record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
         if total is None or (total == 0 and moments):
             if moments:
                 record.output_tokens, record.token_source = len(moments), "chunks"
@@ -138,10 +147,22 @@ class _Reading:
         if kind == "text/event-stream":
             _fail(self._record, "truncated", f"the stream ended after {seen} events without an end")
         elif not seen:
-            start = _shown(self._exchange.body)
+            start = _shown(b"".join(self._exchange.parts))
             _fail(self._record, "malformed", f"no event stream but {kind or 'something'}: {start}")
         else:
             _fail(self._record, "truncated", f"the answer ended after {seen} events without an end")
+
+
+def _plain_chunks(parts: list[bytes]) -> list[Chunk] | None:
+    """The chunks of a whole answer without an error, if each part of it is an event; else None."""
+    found = plain_events(parts)
+    if not found or found.pop() != DONE:
+        return None
+    try:
+        chunks = [_decode(data) for data in found]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return None if any(chunk.error is not None for chunk in chunks) else chunks
 
 
 def spread(total: int, sizes: list[int]) -> list[int]:
@@ -164,7 +185,7 @@ def _told(counts: list[int | None], total: int) -> list[int] | None:
 
 def _refused(exchange: Exchange, record: Record) -> None:
     """An answer with another status than 2xx."""
-    status, body = exchange.status or 0, exchange.body
+    status, body = exchange.status or 0, b"".join(exchange.parts)
     if 300 <= status < 400:
         _fail(record, "malformed", f"{status}: a redirect to {exchange.detail}, which is not followed")
         return

@@ -18,6 +18,7 @@ from jobs.measure.connection import Connection, Exchange
 from jobs.measure.dial import Dialer, DialError
 from jobs.measure.limits import allow_many_connections
 from jobs.measure.prompts import request_builder
+from jobs.measure.reader import Reader
 from jobs.measure.record import Record
 from jobs.measure.workload import Endpoint, Load, Workload
 
@@ -109,6 +110,7 @@ class Client:
         self, begin: Callable[[], int], on_progress: Callable[[Progress], None] | None, stop: Stop | None
     ) -> Taken:
         loop = asyncio.get_running_loop()
+        self._reader = Reader(loop)
         await self._connect_ahead()
         self._over = loop.create_future()
         self._alarm = Alarm(loop, self._begin_what_is_due)
@@ -123,6 +125,7 @@ class Client:
         busy_s, lasted_s = time.process_time() - busy, (monotonic_ns() - begun) / SECOND_NS
         watch.cancel()
         self._alarm.close()
+        self._reader.close()
         for connection in self._idle:
             connection.close()
         while self._unread:
@@ -135,9 +138,14 @@ class Client:
         for _ in range(len(self._share.starts) if self._load.concurrency else 0):
             try:
                 async with asyncio.timeout(self._workload.timeout_s):
-                    self._idle.append(await self._dialer.open())
+                    self._idle.append(await self._open())
             except (DialError, TimeoutError):
                 return
+
+    async def _open(self) -> Connection:
+        connection = await self._dialer.open()
+        self._reader.add(connection)
+        return connection
 
     async def _watch(self, on_progress: Callable[[Progress], None] | None, stop: Stop | None) -> None:
         """Tell how it goes, and end it if told to."""
@@ -246,7 +254,7 @@ class Client:
         begun, timeout_s = monotonic_ns(), self._workload.timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._dialer.open()
+                return await self._open()
         except TimeoutError:
             raise DialError("connect", f"no connection within {timeout_s:g} s") from None
         except asyncio.CancelledError:
@@ -258,12 +266,12 @@ class Client:
         self._ended += 1
         self._failed += not exchange.looks_right
         self._unread.append((exchange, record))
-        self._unread_bytes += len(exchange.body)
+        self._unread_bytes += sum(map(len, exchange.parts))
         if self._unread_bytes > MOST_UNREAD:
             self._read_one()
 
     def _read_one(self) -> None:
         exchange, record = self._unread.popleft()
-        self._unread_bytes -= len(exchange.body)
+        self._unread_bytes -= sum(map(len, exchange.parts))
         understand(exchange, record)
         self._records.append(record)

@@ -1,6 +1,8 @@
 """One HTTP/1.1 connection of the client: while an answer comes, it reads the clock and keeps the bytes."""
 
 import asyncio
+import contextlib
+import os
 from time import monotonic_ns
 
 import httptools
@@ -10,7 +12,7 @@ class Exchange:
     """A request that was sent, and what came back, not yet understood. Moments in ns, monotonic."""
 
     __slots__ = (
-        "body", "content_type", "detail", "end_ns", "failure", "first_byte_ns", "reused", "sent_ns", "sizes",
+        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "reused", "sent_ns",
         "status", "times",
     )  # fmt: skip
 
@@ -21,9 +23,8 @@ class Exchange:
         self.end_ns = 0
         self.status: int | None = None
         self.content_type = b""
-        self.times: list[int] = []  # of each part of the body
-        self.sizes: list[int] = []  # of each part, known at the end
-        self.body = b""  # known at the end
+        self.parts: list[bytes] = []  # of the body
+        self.times: list[int] = []  # of each part
         self.failure: str | None = None  # an error class, if the transfer itself failed
         self.detail: str | None = None
 
@@ -43,9 +44,9 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
+        self._number: int | None = None  # of the socket, if it is read by another than the transport
         self._exchange: Exchange | None = None  # while it is under way
-        self._parts: list[bytes] = []  # of its body
         self._last: Exchange
         self._answered: asyncio.Future[Exchange] | None = None
         self._now = 0
@@ -59,9 +60,18 @@ class Connection(asyncio.Protocol):
         self._answered = asyncio.get_running_loop().create_future()
         self._framed = self._headed = False
         self._exchange = self._last = Exchange(monotonic_ns(), self._reused)
-        self._transport.write(request)  # type: ignore[union-attr]
         self._reused = True
+        self._write(request)
         return self._answered
+
+    def _write(self, request: bytes) -> None:
+        """At once if it can be, where the transport would wait for the loop's next turn."""
+        sent = 0
+        if self._number is not None:
+            with contextlib.suppress(OSError):  # the transport will meet it, too, and tell
+                sent = os.write(self._number, request)
+        if sent < len(request):
+            self._transport.write(request[sent:])
 
     def fail(self, failure: str, detail: str) -> None:
         """End the request under way, if any, and the connection."""
@@ -76,17 +86,27 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Ask nothing more."""
         self.is_open = False
-        if self._transport:
-            self._transport.abort()
+        self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ready to ask; called again once TLS stands inside a proxy's tunnel."""
         self._transport = transport  # type: ignore[assignment]
         self.is_open = True
 
+    def read_by_another(self) -> int | None:
+        """Let the transport read no more; the socket's number, or None if TLS is between."""
+        if self._transport.get_extra_info("ssl_object") is None:
+            self._transport.pause_reading()
+            self._number = self._transport.get_extra_info("socket").fileno()
+        return self._number
+
     def data_received(self, data: bytes) -> None:
-        """The hot path: the clock, then the parser, which calls `on_body`."""
-        self._now = monotonic_ns()
+        """What the transport has read."""
+        self.received(data, monotonic_ns())
+
+    def received(self, data: bytes, moment: int) -> None:
+        """The hot path: the moment is kept, and the parser calls `on_body`."""
+        self._now = moment
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -99,7 +119,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None:
             exchange.times.append(self._now)
-            self._parts.append(body)
+            exchange.parts.append(body)
 
     def on_message_begin(self) -> None:
         """The first byte of an answer; one that nobody asked for ends the connection."""
@@ -152,10 +172,6 @@ class Connection(asyncio.Protocol):
             return
         self._exchange = self._answered = None
         exchange.end_ns = self._now if failure is None else monotonic_ns()
-        # One piece of memory instead of many, which is cheaper to keep and to read later.
-        exchange.sizes = list(map(len, self._parts))
-        exchange.body = b"".join(self._parts)
-        self._parts.clear()
         exchange.failure = failure
         exchange.detail = detail or exchange.detail
         if not answered.done():

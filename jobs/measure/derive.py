@@ -1,6 +1,7 @@
 """The metrics of a level, derived from its records, and derivable again from stored ones."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -18,11 +19,11 @@ def derive(records: Sequence[Record], slo: Mapping[str, float], duration_s: floa
     """
     asked = [record for record in records if not record.warmup and record.error != "cancelled"]
     right = [record for record in asked if record.error is None]
-    values: dict[str, list[float]] = {
+    values: dict[str, Sequence[float] | np.ndarray] = {
         name: [value for record in right if (value := of(record)) is not None]
         for name, of in PER_REQUEST.items()
     }
-    values["itl"] = [gap for record in right for gap in gaps(record)]
+    values["itl"] = gaps(right)
     if asked and duration_s > 0:
         values["rps"] = [len(right) / duration_s]
         values["output_throughput"] = [sum(record.output_tokens or 0 for record in right) / duration_s]
@@ -74,18 +75,21 @@ def e2e_latency(record: Record) -> float:
     return (record.end_ns - record.sent_ns) / SECOND_NS
 
 
-def gaps(record: Record) -> list[float]:
-    """From each token to the next; the gap before a chunk of n tokens is n gaps of an n-th.
+def gaps(records: Sequence[Record]) -> np.ndarray:
+    """Seconds from each token to the next; the gap before a chunk of n tokens is n gaps of an n-th.
 
     A chunk to which no token falls, as a part of a character, prolongs the gap before the next.
     """
-    found: list[float] = []
-    before = record.chunk_offsets_ns[0] if record.chunk_offsets_ns else 0
-    for at, tokens in zip(record.chunk_offsets_ns[1:], record.chunk_tokens[1:], strict=True):
-        if tokens:
-            found += [(at - before) / SECOND_NS / tokens] * tokens
-            before = at
-    return found
+    answers = [record for record in records if record.chunk_offsets_ns]
+    at = np.fromiter(chain.from_iterable(answer.chunk_offsets_ns for answer in answers), dtype=np.int64)
+    tokens = np.fromiter(chain.from_iterable(answer.chunk_tokens for answer in answers), dtype=np.int64)
+    lengths = np.array([len(answer.chunk_offsets_ns) for answer in answers], dtype=np.int64)
+    first = np.zeros(len(at), dtype=bool)
+    first[np.cumsum(lengths) - lengths] = True
+    kept = first | (tokens > 0)
+    at, tokens, first = at[kept], tokens[kept], first[kept]
+    later = ~first[1:]
+    return np.repeat(np.diff(at)[later] / SECOND_NS / tokens[1:][later], tokens[1:][later])
 
 
 def meets(record: Record, slo: Mapping[str, float]) -> bool:
@@ -94,7 +98,7 @@ def meets(record: Record, slo: Mapping[str, float]) -> bool:
     itl is that of the slowest gap. What is not defined for so short an answer is no fault of it.
     """
     for name, bound in slo.items():
-        value = max(gaps(record), default=None) if name == "itl" else PER_REQUEST[name](record)
+        value = max(gaps([record]), default=None) if name == "itl" else PER_REQUEST[name](record)
         if value is None and name == "ttft":
             return False
         if value is not None and value > bound:

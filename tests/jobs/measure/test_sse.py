@@ -7,7 +7,7 @@ LINE_ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
 
 
 def events(parts: list[bytes], times: list[int]) -> list[tuple[int, bytes]]:
-    return list(sse.events(b"".join(parts), [*map(len, parts)], times))
+    return list(sse.events(parts, times))
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS)
@@ -51,8 +51,23 @@ def test_nothing_is_no_event():
     assert events([b"data: a\n\n", b"data: \n\n"], [1, 2]) == [(1, b"a")]
 
 
-def test_where_each_part_is_an_event_it_is_the_same_as_cut_anyhow():
+def test_where_each_part_is_an_event_of_one_line_its_data_is_the_rest_of_the_line():
     parts = [b"data: a\n\n", b"data: b c\n\n", b"data: [DONE]\n\n"]
-    cut = [b"data: a\n\nd", b"ata: b c\n\n", b"data: [DONE]\n\n"]
 
-    assert events(parts, [1, 2, 3]) == events(cut, [1, 2, 3]) == [(1, b"a"), (2, b"b c"), (3, b"[DONE]")]
+    assert sse.plain_events(parts) == [b"a", b"b c", b"[DONE]"]
+    assert list(zip([1, 2, 3], sse.plain_events(parts), strict=True)) == events(parts, [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"data: a\n\nd", b"ata: b\n\n"],
+        [b"data: a\n\n", b": comment\n\n"],
+        [b"data:a\n\n"],
+        [b"data: a\r\n\r\n"],
+        [b"data: a\n"],
+        [b""],
+    ],
+)
+def test_parts_that_are_anything_else_are_not_plain(parts):
+    assert sse.plain_events(parts) is None
