@@ -1,7 +1,7 @@
 """Reads what comes on all plain connections, many parts at a time where much comes.
 
-The event loop would wake for each part of each answer. With tens of thousands of them in a second, much of the
-client's processor time would go into waking; a pause of a millisecond, in which parts gather, saves it, at the
+The event loop would wake for each part of each answer. With tens of thousands of them in a second, much of
+the processor time would go into waking; a pause of a millisecond, in which parts gather, saves it, at the
 price of half a millisecond of exactness. Where less comes there is no pause.
 """
 
