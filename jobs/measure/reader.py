@@ -86,7 +86,7 @@ class Reader:
                 except OSError:  # nothing left, or an error that is an event of its own
                     continue
                 connection.received(view[:size].tobytes(), moment)
-                if size == ROOM:
+                if not 0 < size < ROOM:
                     self._read_to_the_end(number, connection)
 
     def _read_to_the_end(self, number: int, connection: Connection) -> None:

@@ -213,8 +213,8 @@ def test_a_run_goes_on_whatever_happens():
 
 def test_requests_under_way_are_cancelled_when_told_to_stop():
     stop = threading.Event()
-    with beside(Behaviour(ttft=0.1, itl=10)) as url:
-        threading.Timer(1, stop.set).start()
+    with beside(Behaviour(ttft=0.02, itl=60)) as url:
+        threading.Timer(2, stop.set).start()
         result = measure_level(Endpoint(url, "m"), Workload(), Load(concurrency=4, duration_s=60), stop=stop)
 
     assert errors(result) == {"cancelled": 4}
