@@ -92,22 +92,22 @@ def test_a_connection_that_the_server_ends_while_nothing_is_asked_is_no_longer_o
 
 
 def test_where_much_comes_it_gathers_in_pauses_and_where_little_comes_each_part_has_its_moment(monkeypatch):
-    monkeypatch.setattr(reading, "MUCH", 400)
-    monkeypatch.setattr(reading, "PAUSE_NS", 20_000_000)
+    monkeypatch.setattr(reading, "MUCH", 100)
+    monkeypatch.setattr(reading, "PAUSE_NS", 100_000_000)
 
     async def do(reader: Reader) -> None:
         streams = [await opened(reader, fast) for _ in range(20)]
-        much = await asyncio.gather(*(streamed(stream, fast, 100) for stream in streams))
-        little = await streamed(await opened(reader, slow), slow, 10)
+        much = await asyncio.gather(*(streamed(stream, fast, 200) for stream in streams))
+        little = await streamed(await opened(reader, slow), slow, 15)
 
         for exchange in much:
-            assert len(exchange.times) >= 100
-            assert len(set(exchange.times)) < 50
-        # The pause that is under way when the slow answer begins may gather its first parts.
-        assert len(set(little.times[2:10])) == 8
+            assert len(exchange.times) >= 200
+            assert len(set(exchange.times)) < 100
+        # Pauses would gather them into seven; one that is under way at the beginning may gather the first parts.
+        assert len(set(little.times)) >= 10
 
     with (
         beside(Behaviour(ttft=0.01, itl=0.001)) as fast,
-        beside(Behaviour(ttft=0.01, itl=0.015)) as slow,
+        beside(Behaviour(ttft=0.01, itl=0.04)) as slow,
     ):
         with_reader(do)
