@@ -103,7 +103,7 @@ def test_where_much_comes_it_gathers_in_pauses_and_where_little_comes_each_part_
         for exchange in much:
             assert len(exchange.times) >= 200
             assert len(set(exchange.times)) < 100
-        # Pauses would gather them into seven; one that is under way at the beginning may gather the first parts.
+        # Pauses would gather them into seven; a last one may gather the first parts.
         assert len(set(little.times)) >= 10
 
     with (
