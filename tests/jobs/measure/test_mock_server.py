@@ -125,6 +125,7 @@ def test_a_spread_is_seeded():
     assert np.std(first) > 9e6
     # Two spreads that have nothing to do with each other lie some 30 ms apart.
     assert np.median(np.abs(np.subtract(first, second))) < 12e6
+    assert np.corrcoef(first, second)[0, 1] > 0.8
 
 
 def test_tokens_come_several_in_a_chunk_which_takes_as_many_times_longer():
