@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import psutil
 
@@ -69,6 +69,8 @@ class Processes:
         for process in self._all:
             if process.poll() is None:
                 self._descendants += psutil.Process(process.pid).children(recursive=True)
+            # A dead worker's group may live on: RQ's process for delayed retries is in it.
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for process in self._descendants:
