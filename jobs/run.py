@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import numpy as np
+import psycopg2
 from redis import Redis
 from rq import get_current_job
 
@@ -32,9 +33,12 @@ def run_simulation(slot: int) -> None:
     job = get_current_job()
     job_id = job.id if job else "by-hand"
     redis = impatient_redis(settings)
-    with renewed_lock(redis, f"simulation-{slot}"), closing(connect(settings)) as conn:
+    with (
+        renewed_lock(redis, f"simulation-{slot}"),
+        closing(connect(settings)) as conn,
+        shown_at_the_end(conn, redis),
+    ):
         fill_slot(conn, settings, datetime.fromtimestamp(slot, UTC), job_id)
-        show_new_runs(conn, redis)
 
 
 def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str) -> None:
@@ -50,6 +54,20 @@ def _simulated(runs: list[ClaimedRun], settings: Settings) -> Iterator[tuple[Cla
     for run in runs:
         for metric in CONTRACT_METRICS:
             yield run, metric, simulate(run.llm_name, metric, settings.seed, settings.points_per_run)
+
+
+@contextmanager
+def shown_at_the_end(conn: Connection, redis: Redis) -> Iterator[None]:
+    """Show how the block's runs have ended, in failure, too; whatever went wrong is raised again."""
+    try:
+        yield
+    except Exception:
+        try:
+            show_new_runs(conn, redis)
+        except psycopg2.Error as error:
+            logger.warning("the failure will be shown by the next run: %s", error)
+        raise
+    show_new_runs(conn, redis)
 
 
 def show_new_runs(conn: Connection, redis: Redis) -> None:

@@ -25,6 +25,7 @@ import jobs.measure.run
 import jobs.run
 import jobs.self_check  # noqa: F401
 from jobs.queue import JSONJob, runs_queue
+from jobs.run import show_new_runs
 from webapp.benchmark_file import read_benchmark_file
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
@@ -88,12 +89,14 @@ class WorkerMetrics:
 
 
 def make_worker(settings: Settings, redis: Redis) -> RunWorker:
-    """A worker on the queue of runs that records in the database what kills a run's process."""
+    """A worker on the queue of runs that records in the database, and shows, what kills a run's process."""
 
     def record(job: Job, error: str) -> None:
         try:
-            with closing(connect(settings)) as conn, conn:
-                runs.fail_job(conn, job.id, error)
+            with closing(connect(settings)) as conn:
+                with conn:
+                    runs.fail_job(conn, job.id, error)
+                show_new_runs(conn, impatient_redis(settings))
         except psycopg2.Error as fault:
             logger.error("could not record the end of %s: %s", job.id, fault)
 

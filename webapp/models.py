@@ -91,8 +91,8 @@ class Workload(Model):
 class Run(Model):
     """One LLM's turn in one slot. Its unique row is what makes a slot count exactly once.
 
-    `token` names the attempt that may write; `generation` is the first generation of the views that shows
-    the run, NULL until then. An invalid run ended well but says nothing of the LLM: it has its reason, no
+    `token` names the attempt that may write; `generation` is the first generation that shows how the run
+    ended, NULL until then. An invalid run ended well but says nothing of the LLM: it has its reason, no
     points and no rollups. `measurement` is what is known of a measured run as a whole.
     """
 
@@ -101,11 +101,11 @@ class Run(Model):
         UniqueConstraint("source", "workload_id", "llm_id", "slot"),
         CheckConstraint("source IN ('simulation', 'measurement')", name="source"),
         CheckConstraint("status IN ('running', 'finished', 'failed', 'invalid')", name="status"),
-        # Finds what the views do not show yet.
+        # Finds what no generation shows yet.
         Index(
             "ix_runs_unseen",
             "id",
-            postgresql_where=sql("status = 'finished' AND generation IS NULL"),
+            postgresql_where=sql("status <> 'running' AND generation IS NULL"),
         ),
         Index("ix_runs_job_id", "job_id"),
         Index("ix_runs_slot", "slot"),

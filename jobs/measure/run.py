@@ -15,7 +15,7 @@ from jobs.measure.give_up import GiveUp
 from jobs.measure.level import measure_level
 from jobs.measure.store import store
 from jobs.measure.workload import Endpoint
-from jobs.run import show_new_runs
+from jobs.run import shown_at_the_end
 from webapp.benchmark_file import read_benchmark_file
 from webapp.measurements import Measurement, definition
 from webapp.redis import impatient_redis
@@ -62,14 +62,17 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
     """Claim the slot's run, if it is unfinished, measure, store in one transaction, and show it."""
     declare(conn, settings, redis, measurement)
     moment = datetime.fromtimestamp(slot, UTC)
-    with claimed(
-        conn,
-        source="measurement",
-        workload=measurement.workload,
-        slot=moment,
-        job_id=job_id,
-        llm=measurement.llm,
-    ) as attempt:
+    with (
+        shown_at_the_end(conn, redis),
+        claimed(
+            conn,
+            source="measurement",
+            workload=measurement.workload,
+            slot=moment,
+            job_id=job_id,
+            llm=measurement.llm,
+        ) as attempt,
+    ):
         if attempt.runs:
             refuse_changed(conn, measurement.workload, definition(measurement.asks, measurement.load))
             give_up = GiveUp(measurement.asks.timeout_s)
@@ -86,7 +89,6 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
             logger.info(
                 "%s by %s: measured slot %s", measurement.llm, measurement.workload, moment.isoformat()
             )
-    show_new_runs(conn, redis)
 
 
 def _named(settings: Settings, llm: str, workload: str) -> Measurement:

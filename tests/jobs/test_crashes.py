@@ -127,3 +127,4 @@ def test_a_run_that_is_killed_each_time_is_left_failed_with_the_reason(processes
     ((error,),) = query(conn, "SELECT DISTINCT error FROM runs")
     assert "killed" in error
     assert query(conn, "SELECT count(*) FROM points") == [(0,)]
+    until(lambda: not query(conn, "SELECT FROM runs WHERE generation IS NULL"))

@@ -4,7 +4,7 @@ import psycopg2
 import pytest
 
 from jobs.attempt import claimed
-from jobs.run import fill_slot, show_new_runs
+from jobs.run import fill_slot, run_simulation, show_new_runs
 from tests.jobs.system import assert_answer_is_right, assert_exactly_once, closing_connect
 from tests.support import query
 from webapp.store import views
@@ -31,9 +31,19 @@ def test_an_attempt_that_was_taken_over_writes_nothing(settings, conn):
     assert_exactly_once(conn, [int(SLOT.timestamp())])
 
 
-def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(settings, conn):
+def refuse_new_rollups(conn) -> None:
+    """So that no run can be stored any more."""
     with conn, conn.cursor() as cursor:
-        cursor.execute("ALTER TABLE rollups ADD CONSTRAINT impossible CHECK (n < 0)")
+        cursor.execute("ALTER TABLE rollups ADD CONSTRAINT impossible CHECK (n < 0) NOT VALID")
+
+
+def allow_new_rollups(conn) -> None:
+    with conn, conn.cursor() as cursor:
+        cursor.execute("ALTER TABLE rollups DROP CONSTRAINT impossible")
+
+
+def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(settings, conn):
+    refuse_new_rollups(conn)
 
     with pytest.raises(psycopg2.errors.CheckViolation):
         fill_slot(conn, settings, SLOT, "job")
@@ -43,13 +53,34 @@ def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(set
     assert query(conn, "SELECT count(*) FROM points") == [(0,)]
 
 
+def test_a_failure_is_shown_by_a_generation_of_its_own_that_leaves_the_ranking_alone(
+    settings, conn, redis, client, environment, monkeypatch
+):
+    fill_slot(conn, settings, SLOT, "job")
+    show_new_runs(conn, redis)
+    before = views.generation(conn)
+    conn.rollback()
+    refuse_new_rollups(conn)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        run_simulation(int(SLOT.timestamp()) + 600)
+
+    assert views.generation(conn) == before + 1
+    assert query(conn, "SELECT DISTINCT status, generation - %s FROM runs ORDER BY 2", before) == [
+        ("finished", 0),
+        ("failed", 1),
+    ]
+    assert_answer_is_right(client, conn)
+
+
 def test_a_failed_run_is_finished_by_the_next_attempt(settings, conn, redis, client):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("ALTER TABLE rollups ADD CONSTRAINT impossible CHECK (n < 0)")
+    refuse_new_rollups(conn)
     with pytest.raises(psycopg2.errors.CheckViolation):
         fill_slot(conn, settings, SLOT, "job")
-    with conn, conn.cursor() as cursor:
-        cursor.execute("ALTER TABLE rollups DROP CONSTRAINT impossible")
+    show_new_runs(conn, redis)
+    allow_new_rollups(conn)
 
     fill_slot(conn, settings, SLOT, "job")
     show_new_runs(conn, redis)

@@ -29,16 +29,17 @@ def refresh_turn(conn: Connection) -> Iterator[None]:
 
 
 def are_outdated(conn: Connection, now: datetime) -> bool:
-    """Whether a finished run is not in the views yet, or something in them has left its window."""
+    """Whether a run has ended that is not shown yet, or something in the views has left its window."""
     with conn.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM runs WHERE status = 'finished' AND generation IS NULL)")
+        cursor.execute("SELECT EXISTS (SELECT FROM runs WHERE status <> 'running' AND generation IS NULL)")
         return cursor.fetchone()[0] or periods.any_expired(conn, now)
 
 
 def refresh(conn: Connection, now: datetime) -> int:
     """Refresh the views, raise the generation and return it; readers go on with the old until the commit.
 
-    The views read the windows' merged rollups alone, which take in only what is new since the last time.
+    The views read the windows' merged rollups alone, which take in only what is new since the last time. Runs
+    that failed or were invalid bring no values: if there is nothing else, the views stay as they are.
 
     The runs are marked before the views are refreshed: one that commits in between is then shown early and
     marked by the next refresh, never marked without being shown.
@@ -46,12 +47,15 @@ def refresh(conn: Connection, now: datetime) -> int:
     generation = raise_generation(conn)
     with conn.cursor() as cursor:
         cursor.execute(
-            "UPDATE runs SET generation = %s WHERE status = 'finished' AND generation IS NULL RETURNING id",
+            "UPDATE runs SET generation = %s WHERE status <> 'running' AND generation IS NULL"
+            " RETURNING id, status",
             (generation,),
         )
-        periods.fold(conn, [run_id for (run_id,) in cursor.fetchall()], now)
-        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
-        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
+        finished = [run_id for run_id, status in cursor.fetchall() if status == "finished"]
+        if finished or periods.any_expired(conn, now):
+            periods.fold(conn, finished, now)
+            cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
+            cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
         return generation
 
 

@@ -106,7 +106,7 @@ def test_a_level_without_any_answer_is_a_failed_run_that_keeps_its_requests(conn
 
     run_id, state = run(conn)
     assert failure == "all 3 requests failed (timeout 2, connect 1); the first with: no answer within 60 s"
-    assert state == ("failed", None, failure, None, False)
+    assert state == ("failed", None, failure, None, True)
     assert query(conn, "SELECT error FROM requests WHERE run_id = %s ORDER BY number", run_id) == [
         ("timeout",),
         ("timeout",),
@@ -126,7 +126,7 @@ def test_an_invalid_level_is_kept_with_its_reason_and_never_ranked(conn, keep, c
     keep(level(WARM, invalid_reason="the client was the limit"))
 
     run_id, state = run(conn)
-    assert state == ("invalid", 0, None, "the client was the limit", False)
+    assert state == ("invalid", 0, None, "the client was the limit", True)
     assert query(conn, "SELECT count(*) FROM requests") == [(6,)]
     assert query(conn, "SELECT count(*) FROM points") == query(conn, "SELECT count(*) FROM rollups") == [(0,)]
     assert derive_again(conn, run_id)["ttft"] == pytest.approx([0.2] * 4)

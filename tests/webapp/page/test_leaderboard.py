@@ -160,6 +160,23 @@ def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason
     assert "newest run invalid: no answers" in unranked
 
 
+def test_the_mark_of_a_failure_does_not_wait_for_values_and_outlasts_the_next_attempt(
+    three, conn, redis, reader
+):
+    assert "newest run failed" not in reader.get("/?window=24h").text
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO runs"
+            " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at, error)"
+            " SELECT 'simulation', 1, 1, now() + number * interval '1 minute',"
+            " CASE number WHEN 1 THEN 'failed' ELSE 'running' END, 1, gen_random_uuid(), 'job', now(), 'gone'"
+            " FROM generate_series(1, 2) AS number"
+        )
+    show_new_runs(conn, redis)
+
+    assert "newest run failed: gone" in reader.get("/?window=24h").text
+
+
 def test_a_window_without_values_leads_to_one_with_some(conn, reader):
     finish_run(conn, NOW - timedelta(days=3), {"GPT-4o": {"ttft": [0.2]}})
     show(conn, NOW)

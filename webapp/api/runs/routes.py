@@ -1,6 +1,6 @@
 """GET and POST /api/v1/benchmarks/runs, GET /api/v1/benchmarks/runs/{run_id} and .../{run_id}/requests.
 
-Runs change without a new generation, so nothing here comes from the cache.
+Runs begin without a new generation, so nothing here comes from the cache.
 """
 
 import re

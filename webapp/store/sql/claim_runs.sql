@@ -27,6 +27,7 @@ ON CONFLICT (source, workload_id, llm_id, slot) DO UPDATE SET
     started_at = excluded.started_at,
     finished_at = NULL,
     error = NULL,
+    generation = NULL,
     measurement = NULL
 WHERE runs.status NOT IN ('finished', 'invalid')
 RETURNING runs.id, (SELECT llms.name FROM llms WHERE llms.id = runs.llm_id) AS llm_name

@@ -1,11 +1,12 @@
--- The ranked LLMs whose newest run has brought no values: it failed, or it was invalid. One look into the
--- unique index of runs for each LLM, whatever the history.
+-- The ranked LLMs whose newest run that has ended brought no values: it failed, or it was invalid. One look
+-- into the unique index of runs for each LLM, whatever the history.
 SELECT llms.name, newest.slot, newest.status, coalesce(newest.invalid_reason, newest.error)
 FROM llms
 CROSS JOIN LATERAL (
     SELECT *
     FROM runs
     WHERE source = %(source)s AND workload_id = %(workload_id)s AND llm_id = llms.id
+      AND status <> 'running'
     ORDER BY slot DESC
     LIMIT 1
 ) AS newest
