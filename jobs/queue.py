@@ -21,8 +21,10 @@ RUN_SIMULATION = "jobs.run.run_simulation"
 RUN_MEASUREMENT = "jobs.measure.run.run_measurement"
 RUN_SELF_CHECK = "jobs.self_check.run_self_check"
 RUN_MAINTENANCE = "jobs.maintenance.run_maintenance"
-# A run that takes longer is stopped and tried again; a measurement knows its own limit.
+# A run that takes longer is stopped and tried again.
 RUN_TIMEOUT = 600
+# What a measurement, which knows its own limit, needs besides: to connect, to end, to be stored.
+BESIDES_MEASURING = 60
 # With no worker about, so many slots wait; older ones expire, since their moment has passed.
 BACKLOG_SLOTS = 10
 # Seconds; of maintenance only the newest waits.
@@ -59,7 +61,7 @@ def enqueue_measurement(queue: Queue, settings: "Settings", slot: int, measureme
         measurement_job_id(measurement, slot),
         (measurement.llm, measurement.workload, slot),
         ttl=BACKLOG_SLOTS * measurement.interval + settings.retry_delay,
-        timeout=measurement.longest_s,
+        timeout=measurement.longest_s + BESIDES_MEASURING,
     )
 
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from jobs.measure.workload import Endpoint, Load, Workload
 
 LONGEST_SLUG = 60
-# What a run needs besides the answers: to connect, to end, to be stored.
-SLACK_SECONDS = 120
+# What a level needs besides the answers, to pause and to connect.
+SLACK_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Measurement:
 
     @property
     def longest_s(self) -> int:
-        """Seconds that a run may take if every request takes as long as it may."""
+        """Seconds that the level may take if every request takes as long as it may."""
         load, timeout = self.load, self.asks.timeout_s
         if load.duration_s is not None:
             lasting = load.duration_s + timeout

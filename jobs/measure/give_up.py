@@ -1,4 +1,4 @@
-"""When to stop asking an endpoint that answers nothing, so that it keeps no worker from the others."""
+"""When to stop asking an endpoint, so that it keeps no worker from the others."""
 
 from jobs.measure.client import Progress
 
@@ -8,17 +8,23 @@ HOPELESS_TIMEOUTS = 2
 
 
 class GiveUp:
-    """A level's `stop`, set when all that has ended has failed, for long enough or often enough."""
+    """A level's `stop`: set when all that has ended has failed, for long or often enough, or when it is late.
 
-    def __init__(self, timeout_s: float):
+    `longest_s` is how long the level may take.
+    """
+
+    def __init__(self, timeout_s: float, longest_s: float):
         self._hopeless_s = HOPELESS_TIMEOUTS * timeout_s
+        self._longest_s = longest_s
         self._hopeless = False
+        self.is_late = False
 
     def watch(self, progress: Progress) -> None:
         """Take note of how far the level has come."""
         enough = progress.failed >= HOPELESS_FAILURES or progress.elapsed_s > self._hopeless_s
         self._hopeless = enough and 0 < progress.failed == progress.ended
+        self.is_late = progress.elapsed_s > self._longest_s
 
     def is_set(self) -> bool:
         """Whether to stop."""
-        return self._hopeless
+        return self._hopeless or self.is_late

@@ -13,6 +13,7 @@ from jobs.lock import BusyError, renewed_lock
 from jobs.measure.declare import declare, refuse_changed
 from jobs.measure.give_up import GiveUp
 from jobs.measure.level import measure_level
+from jobs.measure.record import LevelResult
 from jobs.measure.store import store
 from jobs.measure.workload import Endpoint
 from jobs.run import shown_at_the_end
@@ -75,20 +76,29 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
     ):
         if attempt.runs:
             refuse_changed(conn, measurement.workload, definition(measurement.asks, measurement.load))
-            give_up = GiveUp(measurement.asks.timeout_s)
-            result = measure_level(
-                _endpoint(measurement),
-                measurement.asks,
-                measurement.load,
-                on_progress=give_up.watch,
-                stop=give_up,
-            )
+            result = _measure(measurement)
             failure = store(conn, attempt, measurement.asks, result)
             if failure:
                 raise MeasurementError(failure)
             logger.info(
                 "%s by %s: measured slot %s", measurement.llm, measurement.workload, moment.isoformat()
             )
+
+
+def _measure(measurement: Measurement) -> LevelResult:
+    """The level; not valid if it took longer than it may, as RQ's own limit could not stop it."""
+    give_up = GiveUp(measurement.asks.timeout_s, measurement.longest_s)
+    result = measure_level(
+        _endpoint(measurement),
+        measurement.asks,
+        measurement.load,
+        on_progress=give_up.watch,
+        stop=give_up,
+    )
+    if give_up.is_late:
+        reason = f"stopped after {measurement.longest_s} s, which is more than its requests may take together"
+        return replace(result, valid=False, invalid_reason=reason)
+    return result
 
 
 def _named(settings: Settings, llm: str, workload: str) -> Measurement:

@@ -119,12 +119,12 @@ def test_measurements_of_one_server_are_known_as_such_whatever_their_paths(write
         ("rate: 2, requests: 10, timeout: 30", 2 * 10 / 2 + 30),
     ],
 )
-def test_a_jobs_time_fits_the_slowest_run_that_the_workload_allows(write, load, seconds):
+def test_a_levels_time_fits_the_slowest_requests_that_the_workload_allows(write, load, seconds):
     text = f"llms:\n- {{name: a, base_url: http://h/v1, model: a}}\nworkloads:\n- {{name: w, {load}}}"
 
     (found,) = read_benchmark_file(write(text))
 
-    assert found.longest_s == seconds + 120
+    assert found.longest_s == seconds + 60
 
 
 def test_a_datasets_content_is_part_of_what_is_asked(write, tmp_path):

@@ -17,8 +17,16 @@ from jobs.measure.give_up import GiveUp
     ],
 )
 def test_it_is_given_up_when_only_failures_came_often_or_for_long_enough(progress, given_up):
-    give_up = GiveUp(timeout_s=60)
+    give_up = GiveUp(timeout_s=60, longest_s=1000)
 
     give_up.watch(progress)
 
     assert give_up.is_set() is given_up
+
+
+def test_it_is_given_up_when_it_takes_longer_than_it_may_though_it_is_answered():
+    give_up = GiveUp(timeout_s=60, longest_s=100)
+
+    for elapsed_s, late in ((100, False), (101, True)):
+        give_up.watch(Progress(sent=9, ended=8, failed=0, elapsed_s=elapsed_s))
+        assert give_up.is_set() is give_up.is_late is late

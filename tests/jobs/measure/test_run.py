@@ -7,6 +7,7 @@ from jobs.measure.workload import Endpoint, Load, Workload
 from tests.measured import measurement
 from tests.support import query
 from tests.web import free_port
+from webapp import measurements
 
 
 def test_what_the_file_no_longer_declares_is_not_measured(environment, monkeypatch):
@@ -36,6 +37,24 @@ def test_an_endpoint_that_answers_nothing_is_given_up_soon(
     rows = query(conn, "SELECT count(*), bool_and(error IN (%s, 'cancelled')) FROM requests", error)
     assert rows[0][0] < 100
     assert rows[0][1]
+
+
+def test_a_level_that_takes_longer_than_it_may_is_stopped_and_not_ranked(
+    conn, settings, redis, mock_servers, monkeypatch
+):
+    monkeypatch.setattr(measurements, "SLACK_SECONDS", -8)
+    what = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=0.8, itl=0), "m"),
+        load=Load(concurrency=1, requests=5),
+        asks=Workload(timeout_s=2),
+    )
+
+    fill_slot(conn, settings, redis, what, 1_800_000_000, "job")
+
+    assert query(conn, "SELECT status, invalid_reason FROM runs") == [
+        ("invalid", "stopped after 2 s, which is more than its requests may take together")
+    ]
+    assert query(conn, "SELECT error FROM requests ORDER BY number") == [(None,), (None,), ("cancelled",)]
 
 
 def test_a_level_that_the_client_could_not_hold_is_kept_and_not_ranked(conn, settings, redis, mock_servers):
