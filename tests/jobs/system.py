@@ -74,7 +74,7 @@ class Processes:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for process in self._descendants:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
 
 

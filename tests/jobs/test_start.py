@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -93,8 +94,10 @@ class Clone:
         return found
 
     def end(self) -> None:
+        """Kill whatever runs from this folder."""
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @pytest.fixture
@@ -170,8 +173,7 @@ def test_after_a_kill_of_the_supervisor_the_next_start_works(clone):
 def test_after_a_kill_of_everything_the_next_start_works(clone):
     clone.start()
     until(clone.rankings, 60)
-    for process in clone.processes():
-        process.kill()
+    clone.end()
     until(lambda: not clone.processes())
 
     clone.log.write_text("")

@@ -3,6 +3,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -104,15 +105,26 @@ def test_what_else_is_asked_is_answered_in_json(url, path, content, method, stat
     assert ask(url, path, content, method)[0] == status
 
 
-def test_times_are_exact_to_well_under_a_millisecond():
-    found = records(Behaviour(ttft=0.05, itl=0.01), requests=15, output_tokens=10)
+def least(measured: Callable[[], float], bound: float) -> float:
+    """The least of ten tries, or the first below the bound: a busy machine may hold up any of them."""
+    found = np.inf
+    for _ in range(10):
+        found = min(found, measured())
+        if found < bound:
+            break
+    return found
 
-    for record in found:
-        late = np.array(record.chunk_offsets_ns) / 1e6 - (50 + 10 * np.arange(10))
+
+def test_times_are_exact_to_well_under_a_millisecond():
+    due = 50 + 10 * np.arange(10)
+
+    def late() -> float:
+        found = records(Behaviour(ttft=0.05, itl=0.01), requests=15, output_tokens=10)
+        late = np.array([record.chunk_offsets_ns for record in found]) / 1e6 - due
         assert late.min() > 0  # never early
-    # The median, since a busy machine may hold up any of them.
-    all_late = [at / 1e6 - (50 + 10 * number) for r in found for number, at in enumerate(r.chunk_offsets_ns)]
-    assert np.median(all_late) < 1
+        return np.median(late)
+
+    assert least(late, 1) < 1
 
 
 def test_a_spread_is_seeded():
@@ -129,12 +141,14 @@ def test_a_spread_is_seeded():
 
 
 def test_tokens_come_several_in_a_chunk_which_takes_as_many_times_longer():
-    (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=4), output_tokens=10)
+    def late() -> float:
+        (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=4), output_tokens=10)
+        assert (len(record.chunk_tokens), sum(record.chunk_tokens)) == (3, 10)
+        late = np.array(record.chunk_offsets_ns) / 1e6 - (10, 50, 70)
+        assert late.min() > 0
+        return late.max()
 
-    assert (len(record.chunk_tokens), sum(record.chunk_tokens)) == (3, 10)
-    late = np.array(record.chunk_offsets_ns) / 1e6 - (10, 50, 70)
-    assert late.min() > 0
-    assert late.max() < 30
+    assert least(late, 10) < 10
 
 
 def test_a_role_comes_at_once_and_alone():
