@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flask.testing import FlaskClient
 from redis import Redis
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -160,3 +161,10 @@ def show_run(settings: Settings, redis: Redis, number: int) -> None:
 
 def slot(number: int) -> datetime:
     return datetime.fromtimestamp(1_800_000_000 + 600 * number, UTC)
+
+
+def answered(client: FlaskClient) -> tuple[int, str]:
+    """The generation and the ranking that the client is sent; each number of `show_run` has its own."""
+    response = client.get(RANKINGS)
+    assert response.status_code == 200, response.text
+    return int(response.headers["ETag"].strip('"g')), response.text

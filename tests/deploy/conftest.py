@@ -1,0 +1,9 @@
+import pytest
+
+from tests.deploy.chart import VALUES, render
+
+
+@pytest.fixture(params=VALUES.values(), ids=VALUES)
+def objects(request):
+    """The chart's objects, in each set of values."""
+    return render(request.param)

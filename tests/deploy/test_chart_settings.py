@@ -1,0 +1,120 @@
+"""How settings and secrets come to the pods."""
+
+import json
+
+import pytest
+
+from tests.deploy.chart import (
+    COMPONENTS,
+    EVERYTHING,
+    EXTERNAL,
+    GIVEN,
+    component,
+    notes,
+    of_kind,
+    render,
+    secret,
+)
+from webapp.settings import Settings
+
+
+def test_no_secret_stands_anywhere_but_in_the_secret():
+    for values in (GIVEN, EVERYTHING):
+        others = json.dumps([found for found in render(values) if found["kind"] != "Secret"]) + notes(values)
+        for word in (
+            "the-api-key",
+            "signs-the-cookies",
+            "pg-word",
+            "redis-word",
+            "endpoint-word",
+            "reader$word",
+        ):
+            assert word not in others
+
+
+def test_the_secret_has_what_was_given():
+    assert secret(render(EVERYTHING)) == {
+        "API_KEY": "the-api-key",
+        "SECRET_KEY": "the-key-that-signs-the-cookies-of-the-page",
+        "POSTGRES_PASSWORD": "pg-word",
+        "REDIS_PASSWORD": "redis-word",
+        "OPENAI_API_KEY": "endpoint-word",
+        "GRAFANA_DB_PASSWORD": "reader$word",
+    }
+
+
+def test_secrets_that_were_not_given_are_made_long_and_different_and_the_same_everywhere():
+    made, again = secret(render({})), secret(render({}))
+
+    assert set(made) == {"API_KEY", "SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+    assert all(len(word) == 40 for word in made.values())
+    assert len({*made.values(), *again.values()}) == 8
+
+
+def test_the_application_can_read_its_settings(objects):
+    config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
+    own = of_kind(objects, "Secret")
+    theirs = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
+    environment = {**config, **(secret(objects) if own else theirs), "BENCHMARK_FILE": ""}
+
+    settings = Settings.for_web_server(environment)
+
+    assert settings.schedule_interval == 600
+    assert settings.seed == 20
+
+
+def test_the_application_is_led_to_the_servers():
+    inside = of_kind(render(GIVEN), "ConfigMap")["llm-llm-benchmark"]["data"]
+    outside = of_kind(render(EXTERNAL), "ConfigMap")["llm-llm-benchmark"]["data"]
+
+    services = of_kind(render(GIVEN), "Service")
+    assert services[inside["POSTGRES_HOST"]]["spec"]["ports"][0]["port"] == int(inside["POSTGRES_PORT"])
+    assert services[inside["REDIS_HOST"]]["spec"]["ports"][0]["port"] == int(inside["REDIS_PORT"])
+    assert (outside["POSTGRES_HOST"], outside["POSTGRES_PORT"]) == ("pg.example", "6432")
+    assert (outside["REDIS_HOST"], outside["REDIS_SSL"]) == ("redis.example", "true")
+
+
+def test_an_empty_seed_stays_empty_and_so_means_fresh_randomness():
+    config = of_kind(render({**GIVEN, "config": {"SEED": ""}}), "ConfigMap")["llm-llm-benchmark"]["data"]
+
+    assert config["SEED"] == ""
+    assert config["SCHEDULE_INTERVAL"] == "10"
+
+
+def checksums(values):
+    annotations = component(render(values), "Deployment", "worker")["spec"]["template"]["metadata"][
+        "annotations"
+    ]
+    return annotations["checksum/config"], annotations["checksum/secret"]
+
+
+def test_a_changed_setting_or_secret_makes_new_pods_and_nothing_else_does():
+    config, word = checksums(GIVEN)
+
+    assert checksums(GIVEN) == (config, word)
+    assert checksums({**GIVEN, "api": {"replicas": 5}}) == (config, word)
+    assert checksums({**GIVEN, "config": {"SEED": "7"}})[0] != config
+    assert checksums({**GIVEN, "config": {"SEED": "7"}})[1] == word
+    assert checksums({**GIVEN, "benchmarkFile": "llms: []"})[0] != config
+    assert checksums({**GIVEN, "apiKey": "another"}) != (config, word)
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_the_benchmark_file_is_mounted_where_the_setting_says(name):
+    objects = render(EVERYTHING)
+    config = of_kind(objects, "ConfigMap")
+    spec = component(objects, "Deployment", name)["spec"]["template"]["spec"]
+    (volume,) = (volume for volume in spec["volumes"] if volume["name"] == "benchmark")
+    (mount,) = (mount for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "benchmark")
+
+    (file,) = config[volume["configMap"]["name"]]["data"].items()
+    assert file == ("benchmark.yml", "llms: []\n")
+    assert config["llm-llm-benchmark"]["data"]["BENCHMARK_FILE"] == f"{mount['mountPath']}/benchmark.yml"
+
+
+def test_a_configmap_of_ones_own_can_hold_the_benchmark_file():
+    objects = render({**GIVEN, "existingBenchmarkConfigMap": "ours"})
+    spec = component(objects, "Deployment", "worker")["spec"]["template"]["spec"]
+
+    assert {"name": "benchmark", "configMap": {"name": "ours"}} in spec["volumes"]
+    assert list(of_kind(objects, "ConfigMap")) == ["llm-llm-benchmark"]
