@@ -53,16 +53,15 @@ class Measurement:
     def longest_s(self) -> int:
         """Seconds that the level may take if every request takes as long as it may."""
         load, timeout = self.load, self.asks.timeout_s
-        if load.duration_s is not None:
-            lasting = load.duration_s + timeout
-        elif load.rate is not None:
-            lasting = (
-                2 * (load.requests or 0) / load.rate + timeout
-            )  # twice: Poisson arrivals may take longer
-        else:
-            lasting = math.ceil((load.requests or 0) / (load.concurrency or 1)) * timeout
-        warming = math.ceil(load.warmup / (load.concurrency or 1)) * timeout
-        return math.ceil(lasting + warming) + SLACK_SECONDS
+
+        def for_requests(n: int) -> float:
+            if load.rate is None or not n:
+                return math.ceil(n / (load.concurrency or 1)) * timeout
+            # Poisson arrivals take longer by five standard deviations once in millions.
+            return (n + 5 * math.sqrt(n) + 5) / load.rate
+
+        lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
+        return math.ceil(for_requests(load.warmup) + lasting + timeout) + SLACK_SECONDS
 
 
 def level(load: Load) -> str:

@@ -143,7 +143,9 @@ class Client:
                 return
 
     async def _open(self) -> Connection:
+        begun = monotonic_ns()
         connection = await self._dialer.open()
+        connection.opened_in_ns = monotonic_ns() - begun
         self._reader.add(connection)
         return connection
 

@@ -7,18 +7,21 @@ from time import monotonic_ns
 
 import httptools
 
+# What this machine may take to see that a connection has ended, besides the way from the server.
+LEAST_STALE_NS = 50_000_000
+
 
 class Exchange:
     """A request that was sent, and what came back, not yet understood. Moments in ns, monotonic."""
 
     __slots__ = (
-        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "reused", "sent_ns",
+        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns", "stale_ns",
         "status", "times",
     )  # fmt: skip
 
-    def __init__(self, sent_ns: int, reused: bool):
+    def __init__(self, sent_ns: int, stale_ns: int):
         self.sent_ns = sent_ns
-        self.reused = reused  # whether the connection had been asked before
+        self.stale_ns = stale_ns  # how soon the end of a connection that was kept is heard of
         self.first_byte_ns: int | None = None
         self.end_ns = 0
         self.status: int | None = None
@@ -30,8 +33,11 @@ class Exchange:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the server had ended a kept connection before the request came, so that it saw none."""
-        return self.reused and self.failure == "connect"
+        """Whether the server had ended a kept connection before the request came, so that it saw none.
+
+        Its end was then on the way already. One that comes later is that of a request taken and dropped.
+        """
+        return self.failure == "connect" and self.end_ns - self.sent_ns < self.stale_ns
 
     @property
     def looks_right(self) -> bool:
@@ -53,13 +59,15 @@ class Connection(asyncio.Protocol):
         self._framed = False  # whether the answer says where it ends
         self._headed = False
         self._reused = False
+        self.opened_in_ns = 0  # at least once to the server and back
         self.is_open = False
 
     def ask(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the answer has ended or failed, and never raises."""
         self._answered = asyncio.get_running_loop().create_future()
         self._framed = self._headed = False
-        self._exchange = self._last = Exchange(monotonic_ns(), self._reused)
+        stale_ns = max(self.opened_in_ns, LEAST_STALE_NS) if self._reused else 0
+        self._exchange = self._last = Exchange(monotonic_ns(), stale_ns)
         self._reused = True
         self._write(request)
         return self._answered

@@ -8,9 +8,10 @@ HOPELESS_TIMEOUTS = 2
 
 
 class GiveUp:
-    """A level's `stop`: set when all that has ended has failed, for long or often enough, or when it is late.
+    """A level's `stop`: set when all that was asked has failed, for long or often enough, or when it is late.
 
-    `longest_s` is how long the level may take.
+    `longest_s` is how long the level may take. While something is under way that may yet be answered, many
+    failures say nothing: a server may refuse what is above its limit, and answer the rest.
     """
 
     def __init__(self, timeout_s: float, longest_s: float):
@@ -21,7 +22,8 @@ class GiveUp:
 
     def watch(self, progress: Progress) -> None:
         """Take note of how far the level has come."""
-        enough = progress.failed >= HOPELESS_FAILURES or progress.elapsed_s > self._hopeless_s
+        often = progress.failed >= HOPELESS_FAILURES and progress.sent == progress.ended
+        enough = often or progress.elapsed_s > self._hopeless_s
         self._hopeless = enough and 0 < progress.failed == progress.ended
         self.is_late = progress.elapsed_s > self._longest_s
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from jobs.measure.client import LONGEST_PAUSE_S
+from jobs.measure.clock import SECOND_NS
 from jobs.measure.record import Lag, Record
 from jobs.measure.workload import Load
 
@@ -45,7 +47,11 @@ def _not_held(load: Load, records: list[Record]) -> str | None:
 
 
 def _under_way(records: list[Record], begin: int, end: int) -> float:
-    """How many requests were under way on average between two moments."""
-    spans = np.array([(record.sent_ns, record.end_ns) for record in records], dtype=np.int64)
+    """How many requests were under way on average between two moments, the pauses after failures included."""
+    pause_ns = int(LONGEST_PAUSE_S * SECOND_NS)
+    spans = np.array(
+        [(record.sent_ns, record.end_ns + (pause_ns if record.error else 0)) for record in records],
+        dtype=np.int64,
+    )
     inside = np.clip(spans, begin, end)
     return float((inside[:, 1] - inside[:, 0]).sum() / (end - begin))

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 import pytest
 
+from jobs.measure.arrivals import starts
 from tests.support import SECRET
 from tests.web import GUNICORN
 from webapp.benchmark_file import BenchmarkFileError, read_benchmark_file
@@ -114,9 +115,10 @@ def test_measurements_of_one_server_are_known_as_such_whatever_their_paths(write
 @pytest.mark.parametrize(
     ("load", "seconds"),
     [
-        ("concurrency: 4, requests: 10, timeout: 30", 3 * 30),
+        ("concurrency: 4, requests: 10, timeout: 30", 3 * 30 + 30),
         ("concurrency: 4, duration: 20, timeout: 30, warmup: 5", 20 + 30 + 2 * 30),
-        ("rate: 2, requests: 10, timeout: 30", 2 * 10 / 2 + 30),
+        ("rate: 1, requests: 16, timeout: 30", 16 + 5 * 4 + 5 + 30),
+        ("rate: 0.1, duration: 60, timeout: 5, warmup: 25", (25 + 5 * 5 + 5) / 0.1 + 60 + 5),
     ],
 )
 def test_a_levels_time_fits_the_slowest_requests_that_the_workload_allows(write, load, seconds):
@@ -125,6 +127,9 @@ def test_a_levels_time_fits_the_slowest_requests_that_the_workload_allows(write,
     (found,) = read_benchmark_file(write(text))
 
     assert found.longest_s == seconds + 60
+    if found.load.rate:
+        for seed in range(100):
+            assert starts(found.load, seed)[-1] / 1e9 + found.asks.timeout_s < found.longest_s
 
 
 def test_a_datasets_content_is_part_of_what_is_asked(write, tmp_path):

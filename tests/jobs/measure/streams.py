@@ -103,7 +103,7 @@ STREAMS = {
 
 def exchange(parts: list[bytes], times: list[int]) -> Exchange:
     """A request sent at 0 whose answer came in these parts at these moments."""
-    made = Exchange(0, reused=False)
+    made = Exchange(0, stale_ns=0)
     made.status, made.content_type = 200, b"text/event-stream; charset=utf-8"
     made.parts, made.times = parts, times
     made.first_byte_ns, made.end_ns = times[0] if times else None, times[-1] if times else 0

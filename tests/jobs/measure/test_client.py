@@ -3,7 +3,9 @@
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 import trustme
@@ -160,7 +162,7 @@ def test_a_wrong_answer_has_its_class(steps, error):
 
 def slowly(pieces: list[bytes]) -> list[bytes | float]:
     """So that each is read on its own."""
-    return [step for piece in pieces for step in (piece, 0.02)]
+    return [step for piece in pieces for step in (0.02, piece)]
 
 
 WIDE = STREAMS["characters of several bytes"].body
@@ -198,6 +200,33 @@ def test_a_connection_is_used_again_unless_the_server_ends_it(server):
     with scripted(whole(STREAM, "200 OK", "text/event-stream", "connection: close")) as closing:
         assert errors(measured(closing.url, requests=5)) == {None: 5}
         assert closing.connections == 5
+
+
+class DroppingServer(ScriptedServer):
+    """Answers the first request of each connection, takes the second, and a little later ends it."""
+
+    def _serve(self, connection):
+        with connection:
+            self.requests.append(read_request(connection))
+            connection.sendall(whole(STREAM))
+            if request := read_request(connection):
+                self.requests.append(request)
+                time.sleep(0.3)
+
+
+def test_a_request_on_a_connection_that_the_server_was_ending_is_sent_again():
+    with scripted(whole(STREAM)) as server:
+        result = measured(server.url, requests=20)
+
+    assert errors(result) == {None: 20}
+
+
+def test_a_request_that_the_server_takes_and_drops_has_failed_and_is_not_sent_again():
+    with closing(DroppingServer([], keep=True, tls=None)) as server:
+        result = measured(server.url, requests=10)
+
+    assert errors(result) == {None: 5, "connect": 5}
+    assert len(server.requests) == 10
 
 
 def test_a_run_goes_on_whatever_happens():

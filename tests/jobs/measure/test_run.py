@@ -39,10 +39,25 @@ def test_an_endpoint_that_answers_nothing_is_given_up_soon(
     assert rows[0][1]
 
 
+def test_an_endpoint_that_refuses_many_and_answers_the_others_slowly_is_not_given_up(
+    conn, settings, redis, mock_servers
+):
+    crowded = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=1, itl=0, rate_limit_rate=0.4, seed=1), "m"),
+        load=Load(concurrency=32, requests=100),
+        asks=Workload(output_tokens=2),
+    )
+
+    fill_slot(conn, settings, redis, crowded, 1_800_000_000, "job")
+
+    assert query(conn, "SELECT DISTINCT error FROM requests ORDER BY 1") == [("rate_limited",), (None,)]
+    assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
+
+
 def test_a_level_that_takes_longer_than_it_may_is_stopped_and_not_ranked(
     conn, settings, redis, mock_servers, monkeypatch
 ):
-    monkeypatch.setattr(measurements, "SLACK_SECONDS", -8)
+    monkeypatch.setattr(measurements, "SLACK_SECONDS", -10)
     what = measurement(
         endpoint=Endpoint(mock_servers.start(ttft=0.8, itl=0), "m"),
         load=Load(concurrency=1, requests=5),

@@ -46,3 +46,12 @@ def test_a_rate_that_was_sent_too_slowly_is_not_valid():
         record.sent_ns *= 2
 
     assert "was not held: it was 50%" in why_invalid(Load(rate=1, requests=40), records, ON_TIME, 0.1)
+
+
+def test_the_pauses_that_the_client_makes_after_failures_do_not_count_against_it():
+    records = in_a_row(40, 4, pause_s=0.5)
+    assert why_invalid(Load(concurrency=4, requests=40), records, ON_TIME, 0.1)
+
+    for record in records:
+        record.error = "http_5xx"
+    assert why_invalid(Load(concurrency=4, requests=40), records, ON_TIME, 0.1) is None
