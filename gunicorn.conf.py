@@ -30,14 +30,14 @@ except SettingsError as error:
     exit_for(error)
 serving = Serving.from_env()
 
-HEAD_SECONDS = 5
+REQUEST_SECONDS = 5
 # A client that takes nothing of its answer for so long is cut off; an export would keep its thread for ever.
 SEND_SECONDS = 60
 LONGEST_MESSAGE = 300
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threaded worker, but who takes too long to send the head of a request is cut off.
+    """gunicorn's threaded worker, but who takes too long to send a request, head and body, is cut off.
 
     Otherwise as many clients as there are threads, each with half a request, would stop everything.
     """
@@ -48,15 +48,16 @@ class Worker(ThreadWorker):
 
     def handle(self, conn):
         """Run by a thread for each request: reads it and answers."""
-        self._deadlines[conn] = time.monotonic() + HEAD_SECONDS
+        self._deadlines[conn] = time.monotonic() + REQUEST_SECONDS
         try:
             return super().handle(conn)
         finally:
             self._deadlines.pop(conn, None)
 
     def handle_request(self, req, conn):
-        """Run when the head has been read."""
-        self._deadlines.pop(conn, None)
+        """Run when the head has been read; only some methods have a body that is waited for."""
+        if req.method in {"GET", "HEAD"}:
+            self._deadlines.pop(conn, None)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         return super().handle_request(req, conn)
 

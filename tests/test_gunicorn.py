@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import psutil
 import pytest
@@ -179,6 +180,24 @@ def test_a_worker_that_is_killed_is_replaced(server):
 
     wait_until(lambda: "Booting worker" in server.log.partition("SIGKILL")[2])
     assert server.request(RANKINGS).status == 200
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n",
+        b"POST /sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 9\r\n\r\nx",
+    ],
+    ids=["head", "form"],
+)
+def test_clients_that_send_half_a_request_stop_nobody_else_for_long(environment, folder, half):
+    with serving(environment, folder, WEB_CONCURRENCY="1") as server, ExitStack() as stack:
+        for _ in range(8):  # twice as many as there are threads
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            slow.sendall(half)
+
+        assert server.request("/healthz").status == 200
 
 
 def test_errors_of_gunicorn_itself_have_the_one_shape(server):
