@@ -1,10 +1,13 @@
 """Alembic's environment: one transaction for all steps, one migrator at a time."""
 
 import re
+import sys
 
+import click
 from alembic import context
 from flask import current_app
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.models import db
 
@@ -31,4 +34,11 @@ def run_migrations() -> None:
             context.run_migrations()
 
 
-run_migrations()
+try:
+    run_migrations()
+except SQLAlchemyError as error:
+    if click.get_current_context(silent=True) is None:
+        raise
+    # By hand: `flask db` itself would show where in its inside it happened.
+    print(f"the database cannot be migrated: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+    raise SystemExit(2) from None

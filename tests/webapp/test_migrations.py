@@ -75,6 +75,23 @@ def test_of_three_migrations_started_at_once_each_succeeds_and_one_works(empty):
     assert names == [("GPT-4o",), ("Llama 3.1 70B",), ("Claude 3.5 Sonnet",)]
 
 
+@pytest.mark.parametrize("command", ["upgrade", "downgrade"])
+def test_by_hand_a_database_that_is_away_is_one_line(environment, command):
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "db", command],
+        cwd=ROOT,
+        env={**environment, "POSTGRES_HOST": "/nowhere", "LOG_LEVEL": "ERROR"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("the database cannot be migrated: ")
+    assert "/nowhere" in line
+
+
 def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
     (old,) = query(conn, "SELECT value FROM generation")[0]
     subprocess.run(

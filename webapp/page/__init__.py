@@ -7,9 +7,10 @@ anything new and takes it in without a reload.
 from pathlib import Path
 
 from flask import Blueprint, Flask
+from werkzeug.exceptions import NotFound
 
 from webapp.page import access, compare, leaderboard, llm, marks, runs, text, views
-from webapp.page.errors import register_error_pages
+from webapp.page.errors import answer_unknown_address, register_error_pages
 from webapp.page.headers import set_headers
 from webapp.page.version import VERSION
 from webapp.settings import Settings
@@ -28,6 +29,7 @@ VIEWS = (
 def register_page(app: Flask, settings: Settings) -> None:
     """Serve the page, its static files and the sign-in."""
     access.configure_cookies(app, settings)
+    app.register_error_handler(NotFound, answer_unknown_address)
     for blueprint in (_page(), _access()):
         blueprint.after_request(set_headers)
         register_error_pages(blueprint)

@@ -4,15 +4,26 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, json, render_template, request
-from werkzeug.exceptions import UnprocessableEntity
+from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from webapp import errors
+from webapp.page.headers import set_headers
+
+# Of these, a browser asks for the one and programs, which take anything, get the other.
+JSON_OR_HTML = ("application/json", "text/html")
 
 
 def register_error_pages(blueprint: Blueprint) -> None:
     """Answer every error of the blueprint as a page; to the page itself, which looks for news, as JSON."""
-    for error, handler in errors.handlers().items():
+    for error, handler in {**errors.handlers(), NotFound: errors.answer_error}.items():
         blueprint.register_error_handler(error, _as_page(handler))
+
+
+def answer_unknown_address(error: NotFound) -> Response:
+    """As a page to a browser that asks for what no route serves; else as JSON."""
+    if request.blueprint is None and request.accept_mimetypes.best_match(JSON_OR_HTML) == "text/html":
+        return set_headers(_as_page(errors.answer_error)(error))
+    return errors.answer_error(error)
 
 
 def _as_page(handler: Callable[[Any], Response]) -> Callable[[Any], Response]:

@@ -18,11 +18,11 @@ class Scale:
 
     @classmethod
     def over(cls, values: Iterable[float | None]) -> "Scale":
-        """A scale that all the values lie on; values that are None are left out."""
+        """A scale that all the values, which are not negative, lie on; values that are None are left out."""
         known = [value for value in values if value is not None]
         low, high = min(known), max(known)
         margin = (high - low) * MARGIN or abs(high) * MARGIN or 1.0
-        return cls(low - margin, high + margin)
+        return cls(max(low - margin, 0.0), high + margin)
 
     def at(self, value: float) -> float:
         """Where the value stands, from 0 to 1."""

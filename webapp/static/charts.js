@@ -93,7 +93,7 @@ function options(chart, width) {
 
 // Room for half a bar on either side.
 function sides(chart) {
-  return () => [chart.x[0] - chart.width, chart.x.at(-1) + chart.width];
+  return () => [Math.max(0, chart.x[0] - chart.width), chart.x.at(-1) + chart.width];
 }
 
 // A single bucket stands in the middle of its day.
@@ -107,7 +107,7 @@ function spread(chart) {
 function roomy(chart, low, high) {
   if (low === null) return [0, 1];
   const margin = (high - low) * 0.15 || Math.abs(high) * 0.1 || 1;
-  return chart.kind === "lines" ? [low - margin, high + margin] : [0, high * 1.08 || 1];
+  return chart.kind === "lines" ? [Math.max(0, low - margin), high + margin] : [0, high * 1.08 || 1];
 }
 
 function draw() {

@@ -8,7 +8,8 @@ from webapp.metrics import METRICS
 URL = "/api/v1/benchmarks/leaderboard"
 NOW = datetime.now(UTC).replace(microsecond=0)
 FAST, MIDDLE, SLOW = "GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"
-APART = {FAST: [1.0, 1.1, 1.2], MIDDLE: [2.0, 2.1, 2.2], SLOW: [3.0, 3.1, 3.2]}
+# Shares, too, may have these values.
+APART = {FAST: [0.1, 0.11, 0.12], MIDDLE: [0.2, 0.21, 0.22], SLOW: [0.3, 0.31, 0.32]}
 
 
 @pytest.fixture
@@ -51,6 +52,14 @@ def test_llms_that_cannot_be_told_apart_share_a_rank(client, publish):
     publish({FAST: [1.0, 2.0, 3.0], MIDDLE: [1.5, 2.5, 3.5], SLOW: [90.0, 90.1, 90.2]})
 
     assert [(row["rank"], row["rank_worst"]) for row in board(client)] == [(1, 2), (1, 2), (3, 3)]
+
+
+def test_an_interval_ends_where_values_do(client, publish):
+    publish({FAST: [0.0, 0.0, 0.3], SLOW: [0.7, 1.0, 1.0]}, "goodput")
+
+    high, low = board(client, metric="goodput")
+    assert 0 < low["mean"] < low["ci_high"] < 1 == high["ci_high"]
+    assert low["ci_low"] == 0 < high["ci_low"] < high["mean"]
 
 
 def test_a_row_tells_all_that_is_known(client, publish):

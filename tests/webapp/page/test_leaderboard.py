@@ -5,6 +5,8 @@ import pytest
 
 from jobs.run import show_new_runs
 from tests.webapp.api.shown_runs import finish_run, show
+from webapp.api.filters import SOURCES
+from webapp.metrics import METRICS
 from webapp.page.leaderboard import FIRST_ROWS
 from webapp.store import llms
 
@@ -158,6 +160,14 @@ def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason
     unranked = html.partition('class="unranked"')[2]
     assert "Never" in unranked
     assert "newest run invalid: no answers" in unranked
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_a_metric_that_a_source_does_not_have_is_said_to_be_measured_only(three, reader, metric):
+    for path in ("/", "/live/"):
+        answers = [reader.get(f"{path}?metric={metric.name}&source={source}") for source in SOURCES]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert ("is not simulated" in answers[0].text) == (metric.simulated_range is None)
 
 
 def test_the_mark_of_a_failure_does_not_wait_for_values_and_outlasts_the_next_attempt(

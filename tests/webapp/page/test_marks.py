@@ -4,11 +4,12 @@ from webapp.page.marks import HEIGHT, WIDTH, Scale, sparkline
 from webapp.page.text import NONE, duration, figure
 
 
-@pytest.mark.parametrize("values", [[1, 2, 3], [5], [0, 0], [-2, None, 7], [1e-6, 2e-6], [1e6, 3e6]])
+@pytest.mark.parametrize("values", [[1, 2, 3], [5], [0, 0], [0, None, 7], [1e-6, 2e-6], [1e6, 3e6]])
 def test_all_values_stand_on_the_scale_and_so_do_its_ticks(values):
     scale = Scale.over(values)
 
-    assert all(0 < scale.at(value) < 1 for value in values if value is not None)
+    assert scale.low >= 0
+    assert all(0 <= scale.at(value) < 1 for value in values if value is not None)
     assert 1 <= len(scale.ticks()) <= 5
     assert all(0 <= scale.at(tick) <= 1 for tick in scale.ticks())
 

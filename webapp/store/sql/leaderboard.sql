@@ -1,4 +1,5 @@
--- All that the views know of one window, source and workload: a row for each metric and ranked LLM.
+-- All that the views know of one window, source and workload: a row for each metric and ranked LLM. Intervals
+-- end where the values do: nothing is below 0, and no share above 1.
 SELECT
     metrics.name AS metric_name,
     llms.name AS llm_name,
@@ -7,8 +8,8 @@ SELECT
     means.runs,
     means.n,
     means.mean,
-    means.ci_low,
-    means.ci_high,
+    CASE WHEN means.ci_low < 0 THEN 0 ELSE means.ci_low END,
+    CASE WHEN metrics.unit = 'share' AND means.ci_high > 1 THEN 1 ELSE means.ci_high END,
     means.stddev,
     means.min,
     means.max,
