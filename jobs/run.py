@@ -70,12 +70,13 @@ def shown_at_the_end(conn: Connection, redis: Redis) -> Iterator[None]:
     show_new_runs(conn, redis)
 
 
-def show_new_runs(conn: Connection, redis: Redis) -> None:
+def show_new_runs(conn: Connection, redis: Redis, wait_s: float = views.WAIT_SECONDS) -> None:
     """Refresh the views if they are outdated, and make the new generation known.
 
-    Runs that end while another process refreshes are shown together by whoever comes next.
+    Runs that end while another process refreshes are shown together by whoever comes next. Raises
+    psycopg2.errors.LockNotAvailable if the turn to refresh has not come after `wait_s`.
     """
-    with views.refresh_turn(conn):
+    with views.refresh_turn(conn, wait_s):
         now = datetime.now(UTC)
         if not views.are_outdated(conn, now):
             conn.commit()

@@ -41,6 +41,8 @@ HEARTBEAT_SECONDS = 10
 # RQ looks up from the empty queue, and so at abandoned runs, 15 seconds sooner than this.
 WORKER_TTL = 30
 RECONNECT_SECONDS = 2
+# For the turn to show a killed run; a worker that waits long passes for dead itself. The next run shows it.
+SHOW_SECONDS = 2
 
 
 class RunWorker(Worker):
@@ -96,9 +98,9 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
             with closing(connect(settings)) as conn:
                 with conn:
                     runs.fail_job(conn, job.id, error)
-                show_new_runs(conn, impatient_redis(settings))
+                show_new_runs(conn, impatient_redis(settings), SHOW_SECONDS)
         except psycopg2.Error as fault:
-            logger.error("could not record the end of %s: %s", job.id, fault)
+            logger.error("could not record or show the end of %s: %s", job.id, fault)
 
     def killed(job: Job, pid: int, status: int, usage: object) -> None:
         record(job, f"the run's process was killed (wait status {status})")

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
@@ -7,7 +7,7 @@ from jobs.attempt import claimed
 from jobs.run import fill_slot, run_simulation, show_new_runs
 from tests.jobs.system import assert_answer_is_right, assert_exactly_once, closing_connect
 from tests.support import query
-from webapp.store import views
+from webapp.store import run_records, views
 
 SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -73,6 +73,12 @@ def test_a_failure_is_shown_by_a_generation_of_its_own_that_leaves_the_ranking_a
         ("failed", 1),
     ]
     assert_answer_is_right(client, conn)
+    failures = run_records.last_failures(conn, source="simulation", workload_id=1)
+    assert len(failures) == 3
+    slot = SLOT + timedelta(seconds=600)
+    with claimed(conn, source="simulation", workload="default", slot=slot, job_id="again"):
+        assert query(conn, "SELECT DISTINCT generation FROM runs WHERE slot = %s", slot) == [(None,)]
+        assert run_records.last_failures(conn, source="simulation", workload_id=1) == failures
 
 
 def test_a_failed_run_is_finished_by_the_next_attempt(settings, conn, redis, client):

@@ -62,7 +62,7 @@ def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> Non
     """Mark the runs finished with so many points each; call only while holding them."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "UPDATE runs SET status = 'finished', finished_at = clock_timestamp(), points = %s"
+            "UPDATE runs SET status = 'finished', finished_at = clock_timestamp(), points = %s, error = NULL"
             " WHERE id = ANY(%s)",
             (points_per_run, [run.id for run in runs]),
         )
@@ -73,7 +73,7 @@ def invalidate(conn: Connection, runs: list[ClaimedRun], reason: str) -> None:
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE runs SET status = 'invalid', finished_at = clock_timestamp(), points = 0,"
-            " invalid_reason = %s WHERE id = ANY(%s)",
+            " error = NULL, invalid_reason = %s WHERE id = ANY(%s)",
             (reason, [run.id for run in runs]),
         )
 

@@ -8,18 +8,18 @@ from webapp.store import Connection, periods
 
 # Held by whoever refreshes, from before its transaction until the new generation is made known.
 REFRESH_LOCK = 7_205_003
-LOCK_TIMEOUT = "30s"
+WAIT_SECONDS = 30
 
 
 @contextmanager
-def refresh_turn(conn: Connection) -> Iterator[None]:
+def refresh_turn(conn: Connection, wait_s: float = WAIT_SECONDS) -> Iterator[None]:
     """Wait for the turn to refresh and keep it; with no transaction open at either end.
 
-    Raises psycopg2.errors.LockNotAvailable after LOCK_TIMEOUT. After an error inside, the turn ends when the
+    Raises psycopg2.errors.LockNotAvailable after `wait_s`. After an error inside, the turn ends when the
     connection is closed, as it does when the process dies.
     """
     with conn.cursor() as cursor:
-        cursor.execute("SET lock_timeout = %s", (LOCK_TIMEOUT,))
+        cursor.execute("SET lock_timeout = %s", (f"{wait_s}s",))
         cursor.execute("SELECT pg_advisory_lock(%s)", (REFRESH_LOCK,))
         conn.commit()
         yield

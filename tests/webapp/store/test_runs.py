@@ -63,14 +63,17 @@ def test_a_finished_run_is_never_claimed_again(conn, claim):
     assert states(conn) == [("finished", 1, None, 4000)] * 3
 
 
-def test_a_failed_run_tells_why_and_may_be_claimed_again(conn, claim):
+def test_a_failed_run_tells_why_until_another_attempt_has_ended(conn, claim):
     token, claimed = claim()
     runs.fail(conn, claimed, token, "ValueError: why")
     assert states(conn) == [("failed", 1, "ValueError: why", None)] * 3
 
-    claim()
+    token, again = claim()
+    assert states(conn) == [("running", 2, "ValueError: why", None)] * 3
 
-    assert states(conn) == [("running", 2, None, None)] * 3
+    runs.hold(conn, again, token)
+    runs.finish(conn, again, 4000)
+    assert states(conn) == [("finished", 2, None, 4000)] * 3
 
 
 def test_an_attempt_that_was_taken_over_cannot_mark_the_run_failed(conn, claim):

@@ -1,7 +1,8 @@
 -- Claim a slot for one attempt: a row for the named LLM, or for each that is simulated if none is named, as
 -- long as it is ranked, carrying the attempt's token. A run that is finished, valid or not, is left alone and
--- not returned; any other is taken over, so that only the newest attempt's token stands in the row. In the
--- order of ids, so that two claims cannot deadlock.
+-- not returned; any other is taken over, so that only the newest attempt's token stands in the row. Why the
+-- attempt before failed stands there until this one has ended. In the order of ids, so that two claims cannot
+-- deadlock.
 INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)
 SELECT
     %(source)s,
@@ -26,8 +27,6 @@ ON CONFLICT (source, workload_id, llm_id, slot) DO UPDATE SET
     job_id = excluded.job_id,
     started_at = excluded.started_at,
     finished_at = NULL,
-    error = NULL,
-    generation = NULL,
     measurement = NULL
 WHERE runs.status NOT IN ('finished', 'invalid')
 RETURNING runs.id, (SELECT llms.name FROM llms WHERE llms.id = runs.llm_id) AS llm_name
