@@ -25,7 +25,8 @@ from webapp.store import Connection, views
 
 logger = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 24 * 3600
+# Those of dead generations lie about for so long; while PostgreSQL is away, those that are asked for stay.
+ANSWER_SECONDS = 3600
 # After a failed call Redis is left alone for so long, so that one that hangs costs one request a second.
 REST_SECONDS = 1.0
 
@@ -144,7 +145,10 @@ class Answers:
     def _last_known(self, name: str) -> tuple[int, bytes | None]:
         """For when PostgreSQL is away, and so no newer generation can come about."""
         number = self._try_redis(lambda: generation.last_known(self._redis), None) or self._latest
-        return number, self._cached(number, name)
+        body = self._cached(number, name)
+        if body is not None:
+            self._keep(number, name, body)  # for another ANSWER_SECONDS
+        return number, body
 
     def _cached(self, number: int, name: str) -> bytes | None:
         return self._try_redis(lambda: self._cache.get(_key(number, name)))

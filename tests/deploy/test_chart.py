@@ -92,12 +92,12 @@ def test_every_lasting_container_is_probed(objects):
                 assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
 
 
-def test_liveness_asks_neither_redis_nor_postgresql_and_readiness_the_api_as_a_whole():
+def test_no_probe_asks_redis_or_postgresql_so_that_cached_answers_outlast_them():
     objects = render(GIVEN)
     (api,) = component(objects, "Deployment", "api")["spec"]["template"]["spec"]["containers"]
 
     assert api["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert api["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert api["readinessProbe"]["httpGet"]["path"] == "/healthz"
     for name in ("scheduler", "worker"):
         (container,) = component(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"]
         assert container["livenessProbe"]["tcpSocket"] == {"port": "metrics"}

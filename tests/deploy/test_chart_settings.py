@@ -1,6 +1,7 @@
 """How settings and secrets come to the pods."""
 
 import json
+import re
 
 import pytest
 
@@ -118,3 +119,12 @@ def test_a_configmap_of_ones_own_can_hold_the_benchmark_file():
 
     assert {"name": "benchmark", "configMap": {"name": "ours"}} in spec["volumes"]
     assert list(of_kind(objects, "ConfigMap")) == ["llm-llm-benchmark"]
+
+
+def test_redis_refuses_what_is_too_much_before_its_container_is_killed():
+    pod = component(render(GIVEN), "StatefulSet", "redis")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    (most,) = re.findall(r"--maxmemory (\d+)mb ", container["args"][0])
+
+    assert container["resources"]["limits"]["memory"] == "512Mi"
+    assert 0 < int(most) <= 512 * 0.8

@@ -239,6 +239,17 @@ class TestWithoutPostgres:
         assert timed(lambda: answered(client))[0] == last
         assert timed(lambda: answered(client))[1] < QUICK_SECONDS
 
+    def test_what_is_asked_for_stays_as_long_as_it_is_away(self, client, own_postgres, redis):
+        answered(client)
+        own_postgres.stop()
+        kept = [key for key in redis.keys(f"{KEY_PREFIX}*") if b":" in key.removeprefix(KEY_PREFIX.encode())]
+        for key in kept:
+            redis.expire(key, 60)
+        redis.delete(HINT)
+
+        answered(client)
+        assert [redis.ttl(key) > 60 for key in kept] == [True]
+
     def test_what_is_not_cached_is_unavailable_for_now(self, client, own_postgres, redis):
         answered(client)
         own_postgres.stop()
