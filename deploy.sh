@@ -62,6 +62,8 @@ setting() {
     line=${line%$'\r'}
     case $line in
         \"*\" | \'*\') line=${line#?} line=${line%?} ;;
+        \"*\"\ *\#*) line=${line#?} line=${line%\"\ *} ;;
+        \'*\'\ *\#*) line=${line#?} line=${line%\'\ *} ;;
         *) line=${line%% #*} ;;
     esac
     printf '%s' "$line"

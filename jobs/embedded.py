@@ -70,7 +70,7 @@ class EmbeddedPostgres:
             self._init()
         if not self.is_running():
             self._remove_stale_lock_files()
-            _make_private(Path(self.host))
+            _make_private(Path(self.host), _server_account())
             options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.host}", *self.options]
             self._run("pg_ctl", "-w", "-t", str(START_SECONDS), "-l", str(self.folder / "log"),
                       "-o", shlex.join(options), "start")  # fmt: skip
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
         """Made aside and renamed, so that a half-made one is never taken for a whole one."""
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        _make_private(fresh)
+        _make_private(fresh, _server_account())
         self._run(
             "initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", folder=fresh
         )
@@ -161,10 +161,10 @@ class EmbeddedRedis:
 
     def start(self) -> None:
         """Start it; one that is up already is used as it is."""
+        for folder in (self.folder, self.socket.parent):
+            _make_private(folder)
         if self.is_running():
             return
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         arguments = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -230,9 +230,8 @@ def _socket_folder(folder: Path, name: str) -> Path:
     return Path("/tmp") / f"llm-benchmark-{digest}"  # noqa: S108  (private, see _make_private)
 
 
-def _make_private(folder: Path) -> None:
-    """Make the folder the server user's own and closed to others; one that is someone else's is refused."""
-    account = _server_account()
+def _make_private(folder: Path, account: pwd.struct_passwd | None = None) -> None:
+    """Make the folder the account's, else this user's own, and closed to others; someone else's is refused."""
     owner = account.pw_uid if account else os.getuid()
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from jobs.embedded import EmbeddedRedis, EmbeddedServerError
 from jobs.simulate import simulate
 from tests.jobs.system import until
 from webapp.metrics import CONTRACT_METRICS
@@ -246,6 +247,18 @@ def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder,
         until(lambda: not clone.processes(), 10)
     finally:
         clone.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_redis_listens_in_no_folder_of_another_user(folder):
+    redis = EmbeddedRedis(folder / ("long " * 20) / "redis")
+    redis.socket.parent.mkdir()
+    os.chown(redis.socket.parent, 65534, 65534)
+    try:
+        with pytest.raises(EmbeddedServerError, match="belongs to another user"):
+            redis.start()
+    finally:
+        redis.socket.parent.rmdir()
 
 
 def test_with_a_benchmark_file_there_is_a_worker_more_for_each_server(clone):
