@@ -231,7 +231,7 @@ def _socket_folder(folder: Path, name: str) -> Path:
 
 
 def _make_private(folder: Path, account: pwd.struct_passwd | None = None) -> None:
-    """Make the folder the account's, else this user's own, and closed to others; someone else's is refused."""
+    """Make the folder the account's, or this user's, and closed to others; someone else's is refused."""
     owner = account.pw_uid if account else os.getuid()
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True)
