@@ -91,11 +91,12 @@ def list_llms(archived: bool) -> None:
 @click.argument("name")
 @click.argument("company_name")
 @click.option("--provider", help="Who serves it; who made it if left out.")
+@click.option("--measured-only", is_flag=True, help="Draw no simulated values for it.")
 @refusing
-def add(name: str, company_name: str, provider: str | None) -> None:
+def add(name: str, company_name: str, provider: str | None, measured_only: bool) -> None:
     """Add an LLM, which the next run takes in."""
     given = {"name": name, "company_name": company_name, "provider": provider}
-    added = _llms().add(**_checked(NewLLMSchema, given))
+    added = _llms().add(**_checked(NewLLMSchema, given), simulated=not measured_only)
     click.echo(f"added {added.name}")
 
 

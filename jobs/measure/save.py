@@ -35,7 +35,7 @@ def check_savable(settings: Settings, llm: str) -> None:
     with closing(connect(settings)) as conn:
         known = llms.named(conn, llm)
     if known is None or known.archived:
-        raise UnknownLLMError(f"{llm!r}: no such LLM is ranked; add it by `flask llms add`")
+        raise UnknownLLMError(f"{llm!r}: no such LLM is ranked; add it by `flask llms add --measured-only`")
 
 
 def save(

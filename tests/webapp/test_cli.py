@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import query
 from tests.web import clean_environment
 from webapp.settings import ROOT
 from webapp.store import views
@@ -42,6 +43,12 @@ def test_an_added_llm_is_in_the_list(llms):
 
     assert "o5\topenai\tazure\n" in llms("list").output
     assert "R2\tdeepseek\tdeepseek\n" in llms("list").output
+
+
+def test_an_llm_that_is_only_measured_is_not_simulated(llms, conn):
+    assert llms("add", "Ours", "us", "--measured-only").exit_code == 0
+
+    assert query(conn, "SELECT name FROM llms WHERE NOT simulated") == [("Ours",)]
 
 
 def test_a_renamed_llm_has_its_new_name(llms, listed):
