@@ -62,6 +62,9 @@ def main() -> None:
         raise SystemExit(2) from None
     except SettingsError as error:
         exit_for(error)
+    except BrokenPipeError:  # nobody reads the log any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
     raise SystemExit(code)
 
 
@@ -84,7 +87,8 @@ def _start_everything() -> int:
             return _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
         finally:
             embedded.stop_all()
-            _say("stopped")
+            with suppress(BrokenPipeError):
+                _say("stopped")
 
 
 def _take(lock: IO[str]) -> None:
@@ -170,8 +174,10 @@ def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -
             label = f"{name}.{number}" if copies > 1 else name
             manager.add_process(label, f"exec {command}", env=environment, cwd=str(ROOT))
     family = _Family()
-    manager.loop()
-    family.end()
+    try:
+        manager.loop()
+    finally:
+        family.end()
     if manager.returncode in (130, 143):  # told to end, which is no failure
         return 0
     _say(f"one of {', '.join(names)} ended by itself (code {manager.returncode}), so all were ended")

@@ -41,14 +41,14 @@ class Clone:
         self.log = folder / "start.log"
         self.started: list[subprocess.Popen] = []
 
-    def start(self, **environment: str) -> subprocess.Popen:
-        """`make start` in a process group of its own, as a terminal would."""
+    def start(self, log: int | None = None, **environment: str) -> subprocess.Popen:
+        """`make start` in a process group of its own, as a terminal would, into `log` or its file."""
         hosts = {"POSTGRES_HOST": "", "REDIS_HOST": ""}
         process = subprocess.Popen(
             ["make", "start", "-o", ".venv/installed"],
             cwd=self.folder,
             env={**os.environ, **hosts, "PORT": str(self.port), **environment},
-            stdout=self.log.open("a"),
+            stdout=self.log.open("a") if log is None else log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
@@ -199,6 +199,18 @@ def test_a_process_that_ends_by_itself_ends_all_with_a_line_and_a_code(clone):
 
     assert started.wait(timeout=30) != 0
     assert "ended by itself" in clone.log.read_text()
+    until(lambda: not clone.processes(), 10)
+
+
+def test_it_ends_when_nobody_reads_its_log_any_more(clone):
+    reader, writer = os.pipe()
+    started = clone.start(writer)
+    os.close(writer)
+    with open(reader) as log:
+        next(line for line in log if "ready at" in line)
+    until(clone.rankings)  # which is logged, too
+
+    assert started.wait(timeout=30) != 0
     until(lambda: not clone.processes(), 10)
 
 
