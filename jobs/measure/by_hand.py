@@ -20,7 +20,7 @@ from jobs.measure.display import shown
 from jobs.measure.level import measure_level
 from jobs.measure.options import load as level_load
 from jobs.measure.record import LevelResult
-from jobs.measure.report import PIPE_WIDTH, as_csv, as_json, as_tables, summary
+from jobs.measure.report import PIPE_WIDTH, as_csv, as_json, as_tables, summary, told_errors
 from jobs.measure.save import check_savable, save
 from jobs.measure.sweep import sweep
 from jobs.measure.workload import Endpoint, Load, Workload
@@ -115,6 +115,8 @@ def _write(
             file.write(as_json(levels, {**asked, "workload": asdict(workload)}))
         elif options["form"] == "csv":
             file.write(as_csv(levels))
+            for level in levels:
+                click.echo("".join(f"{line}\n" for line in told_errors(level)), nl=False, err=True)
         else:
             as_tables(levels, Console(file=file, width=None if file.isatty() else PIPE_WIDTH))
 

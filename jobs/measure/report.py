@@ -72,8 +72,7 @@ def as_csv(levels: Sequence[dict[str, Any]]) -> str:
     writer.writerow(("pattern", "load", "valid", "requests", "failed", "metric", "unit", *FIGURES))
     for level in levels:
         load = level.get("concurrency", level.get("rate"))
-        failed = sum(level["errors"].values())
-        start = (level["pattern"], load, str(level["valid"]).lower(), level["requests"], failed)
+        start = (level["pattern"], load, str(level["valid"]).lower(), level["requests"], _failed(level))
         for name, told in level["metrics"].items():
             writer.writerow((*start, name, told["unit"], *(told[figure] for figure in FIGURES)))
     return text.getvalue()
@@ -90,9 +89,8 @@ def as_tables(levels: Sequence[dict[str, Any]], console: Console) -> None:
         for name, told in level["metrics"].items():
             table.add_row(name, told["unit"], *(_shown(told[figure]) for figure in FIGURES))
         console.print(table)
-        for error, number in level["errors"].items():
-            detail = level["error_details"].get(error, "")
-            console.print(f"{number} x {error}: {detail}", markup=False, highlight=False)
+        for line in told_errors(level):
+            console.print(line, markup=False, highlight=False)
         if not level["valid"]:
             console.print(f"[bold red]not valid[/]: {escape(level['invalid_reason'])}", highlight=False)
         if level["token_sources"].get("chunks"):
@@ -102,8 +100,20 @@ def as_tables(levels: Sequence[dict[str, Any]], console: Console) -> None:
 def _title(level: Mapping[str, Any]) -> str:
     load = f"concurrency {level['concurrency']}" if "concurrency" in level else ""
     load = load or f"{level['pattern']} arrivals, {level['rate']:g}/s"
-    failed = sum(level["errors"].values())
-    return escape(f"{load}: {level['requests']} requests, {failed} failed, {level['duration_s']:.1f} s")
+    return escape(
+        f"{load}: {level['requests']} requests, {_failed(level)} failed, {level['duration_s']:.1f} s"
+    )
+
+
+def told_errors(level: Mapping[str, Any]) -> list[str]:
+    """A line for each class of error."""
+    details = level["error_details"]
+    return [f"{number} x {error}: {details.get(error, '')}" for error, number in level["errors"].items()]
+
+
+def _failed(level: Mapping[str, Any]) -> int:
+    """How many requests failed; those that the end cut off have not."""
+    return sum(number for error, number in level["errors"].items() if error != "cancelled")
 
 
 def _details(result: LevelResult) -> dict[str, str]:

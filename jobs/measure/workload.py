@@ -59,7 +59,7 @@ class Load:
         for name in ("rate", "duration_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
-                raise ValueError(f"{name}={value}: must be more than 0")
+                raise ValueError(f"{name}={value}: must be more than 0, and finite")
         if self.requests is not None and self.requests < 1:
             raise ValueError(f"requests={self.requests}: must be at least 1")
         if self.warmup < 0:
@@ -100,9 +100,9 @@ class Workload:
         if self.output_tokens < 1:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 1")
         if not 0 < self.timeout_s < float("inf"):
-            raise ValueError(f"timeout_s={self.timeout_s}: must be more than 0")
+            raise ValueError(f"timeout_s={self.timeout_s}: must be more than 0, and finite")
         for name, bound in self.slo.items():
             if name not in SLO_METRICS:
                 raise ValueError(f"slo={name}: must be one of {', '.join(SLO_METRICS)}")
             if not 0 < bound < float("inf"):
-                raise ValueError(f"slo={name}={bound}: must be more than 0")
+                raise ValueError(f"slo={name}={bound}: must be more than 0, and finite")

@@ -19,7 +19,7 @@ from jobs.measure.explain import ELSEWHERE, HERE, explain
 from jobs.measure.mock_server.behaviour import Behaviour
 from jobs.measure.mock_server.process import beside
 from tests.support import query
-from tests.web import clean_environment
+from tests.web import clean_environment, free_port
 from webapp.metrics import METRICS
 from webapp.settings import ROOT
 
@@ -107,6 +107,13 @@ def test_csv_has_a_line_for_each_level_and_metric_and_may_go_to_a_file(measure, 
     assert len(rows) == 2 * len(METRICS)
     assert {row["load"] for row in rows} == {"1", "2"}
     assert float(rows[0]["p50"]) >= 0.02
+
+
+def test_with_csv_the_reasons_of_failures_are_told_on_stderr(measure):
+    done = measure("--base-url", f"http://127.0.0.1:{free_port()}/v1", "--requests", "3", "--format", "csv")
+
+    assert done.returncode == 1
+    assert re.search(r"^3 x connect: .*refused", done.stderr, re.MULTILINE)
 
 
 def test_a_table_tells_each_metric(measure):
