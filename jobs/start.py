@@ -84,11 +84,11 @@ def _start_everything() -> int:
                 server.start()
             _migrate()
             threading.Thread(target=_announce, args=(serving.port,), daemon=True).start()
-            return _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
+            code = _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
         finally:
             embedded.stop_all()
-            with suppress(BrokenPipeError):
-                _say("stopped")
+        _say("stopped")
+        return code
 
 
 def _take(lock: IO[str]) -> None:

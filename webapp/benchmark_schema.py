@@ -118,7 +118,7 @@ class WorkloadSchema(_Schema):
         faults = {}
         for one, other in (("concurrency", "rate"), ("requests", "duration")):
             if (one in original) == (other in original):
-                faults[other if other in original else one] = [f"needs either {one} or {other}"]
+                faults[other if other in original else one] = [f"needs either {one} or {other}, and not both"]
         if "arrival" in original and "rate" not in original:
             faults["arrival"] = ["only a rate has an arrival"]
         if "dataset" in original and "input_tokens" in original:

@@ -16,12 +16,13 @@ from webapp.api.llms.schemas import LLMChangesSchema, NewLLMSchema, faults
 from webapp.cache import snapshot
 from webapp.errors import shown
 from webapp.llms import LLMs, NameTakenError
-from webapp.refusal import Refusal
+from webapp.refusal import Command, Refusal
 from webapp.settings import SettingsError, exit_for
 from webapp.store import llms as store
 from webapp.store.llms import LLM
 
 commands = AppGroup("llms", help="List, add, rename, archive and restore LLMs.")
+commands.command_class = Command
 
 
 def register_commands(app: Flask) -> None:
@@ -71,6 +72,8 @@ def refusing(command: Callable) -> Callable:
             raise Refusal(faults(error)) from None
         except NameTakenError as error:
             raise Refusal(f"name {shown(str(error))}: {error.why}") from None
+        except psycopg2.errors.UndefinedTable:
+            raise Refusal("the database is not migrated yet; make run-migrations does it") from None
         except (psycopg2.Error, SQLAlchemyError) as error:
             raise Refusal(f"the database cannot be used: {str(error).strip().splitlines()[0]}") from None
 

@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
-from webapp.cli import Refusal
+from webapp.refusal import Command, Refusal
 from webapp.settings import Settings
 from webapp.store import Connection, connect
 
@@ -34,7 +34,7 @@ def register_reader_command(app: Flask) -> None:
     app.cli.add_command(grafana_reader)
 
 
-@click.command("grafana-reader")
+@click.command("grafana-reader", cls=Command)
 @with_appcontext
 def grafana_reader() -> None:
     """Make the read-only role for Grafana, named GRAFANA_DB_USER, with GRAFANA_DB_PASSWORD."""

@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from jobs.measure.mock_server.behaviour import Behaviour
 from jobs.measure.options import asked, key_of
 from jobs.measure.workload import SLO_METRICS
-from webapp.refusal import Refusal
+from webapp.refusal import Command, Refusal
 
 FORMATS = ("table", "json", "csv")
 
@@ -74,7 +74,7 @@ class JSONObject(click.ParamType):
         return parsed
 
 
-@click.command("measure", short_help="Measure an OpenAI-compatible endpoint.")
+@click.command("measure", cls=Command, short_help="Measure an OpenAI-compatible endpoint.")
 @click.option("--base-url", help="Up to the API's version, such as http://localhost:8000/v1.")
 @click.option("--model", help="The model's name there.")
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the API key.")
@@ -92,7 +92,7 @@ class JSONObject(click.ParamType):
     "--concurrency", type=Numbers(int), metavar="N,...", help="Requests under way at once; a level each."
 )
 @click.option("--rate", type=Numbers(float), metavar="R,...", help="Requests sent a second; a level each.")
-@click.option("--arrival", type=click.Choice(("poisson", "constant")), default="poisson", show_default=True)
+@click.option("--arrival", type=click.Choice(("poisson", "constant")), help="Of a rate; poisson if left out.")
 @click.option("--sweep", is_flag=True, help="Concurrency 1, 2, 4, ... until it brings no more.")
 @click.option(
     "--requests", type=int, help="Measured in each level; if left out, 4 for each stream, 32 at least."
@@ -132,7 +132,7 @@ def measure(**options: Any) -> None:
         raise SystemExit(1)
 
 
-@click.command("mock-server", short_help="Serve an OpenAI-compatible API whose times are known.")
+@click.command("mock-server", cls=Command, short_help="Serve an OpenAI-compatible API whose times are known.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one."

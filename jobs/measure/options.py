@@ -44,6 +44,8 @@ def _loads(options: dict[str, Any]) -> list[Load]:
     given = [name for name in ("concurrency", "rate", "sweep") if options[name]]
     if len(given) > 1:
         raise Refusal(f"--{' and --'.join(given)}: give one of them")
+    if options["arrival"] and not options["rate"]:
+        raise Refusal("--arrival: only a --rate has one")
     if options["requests"] is not None and options["duration"] is not None:
         raise Refusal("--requests and --duration: give one of them")
     if options["rate"]:
@@ -59,7 +61,7 @@ def load(options: dict[str, Any], concurrency: int | None = None, rate: float | 
     return Load(
         concurrency=concurrency,
         rate=rate,
-        arrival=options["arrival"],
+        arrival=options["arrival"] or "poisson",
         requests=requests,
         duration_s=options["duration"],
         warmup=streams if options["warmup"] is None else options["warmup"],

@@ -111,3 +111,7 @@ def test_it_is_a_command_of_flask(environment):
     )  # fmt: skip
 
     assert (done.returncode, done.stdout) == (0, SEEDED)
+
+
+def test_a_database_without_migrations_is_said_to_lack_them(make_app, own_database):
+    assert_refused(make_app(**own_database).test_cli_runner().invoke(args=["llms", "list"]), "run-migrations")

@@ -170,6 +170,8 @@ def _refuse_what_is_not_json() -> None:
         request.get_json()
     except RecursionError:
         raise BadRequest("the JSON body is nested too deeply") from None
+    except BadRequest:
+        raise BadRequest("the body is not JSON") from None
 
 
 def _error(code: int, description: str) -> dict[str, Any]:
