@@ -12,7 +12,7 @@ from jobs.measure.declare import refuse_changed
 from jobs.measure.record import LevelResult
 from jobs.measure.store import store
 from jobs.measure.workload import Workload
-from jobs.run import show_new_runs
+from jobs.run import shown_at_the_end
 from webapp.llms import UnknownLLMError
 from webapp.measurements import definition, described, level
 from webapp.redis import impatient_redis
@@ -48,7 +48,7 @@ def save(
     """
     check_savable(settings, llm)
     saved = []
-    with closing(connect(settings)) as conn:
+    with closing(connect(settings)) as conn, shown_at_the_end(conn, impatient_redis(settings)):
         for result in results:
             workload = f"{name or _name(asks, result)}@{level(result.load)}"
             wanted = definition(asks, result.load)
@@ -61,7 +61,6 @@ def save(
             ) as attempt:
                 failure = store(conn, attempt, asks, result) if attempt.runs else "it is stored already"
             saved.append(Saved(workload, failure or result.invalid_reason))
-        show_new_runs(conn, impatient_redis(settings))
     return saved
 
 
