@@ -1,7 +1,6 @@
 """Alembic's environment: one transaction for all steps, one migrator at a time."""
 
 import re
-import sys
 
 import click
 from alembic import context
@@ -10,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.models import db
+from webapp.upgrade import exit_for_database
 
 # Any number that nothing else locks will do; it only has to stay the same.
 MIGRATION_LOCK = 7_205_001
@@ -40,5 +40,4 @@ except SQLAlchemyError as error:
     if click.get_current_context(silent=True) is None:
         raise
     # By hand: `flask db` itself would show where in its inside it happened.
-    print(f"the database cannot be migrated: {str(error).strip().splitlines()[0]}", file=sys.stderr)
-    raise SystemExit(2) from None
+    exit_for_database(error)

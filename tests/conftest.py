@@ -86,6 +86,13 @@ def environment(
     run_sql(server_environment, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def own_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets jobs run in the tests' own process, which read their settings from its environment."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 def counter() -> Iterator[int]:
     return itertools.count()

@@ -3,15 +3,15 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from jobs.run import run_simulation
 
 RESPONSE = Path(__file__).parent.parent / "public" / "response.json"
 
 
-def test_the_answer_after_a_run_equals_the_published_response(client, environment, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
+@pytest.mark.usefixtures("own_environment")
+def test_the_answer_after_a_run_equals_the_published_response(client):
     run_simulation(1_800_000_000)
 
     assert client.get("/api/v1/benchmarks/rankings").json == json.loads(RESPONSE.read_text())

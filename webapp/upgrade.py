@@ -36,8 +36,13 @@ def main() -> None:
     try:
         migrate(app)
     except SQLAlchemyError as error:
-        print(f"the database cannot be migrated: {str(error).strip().splitlines()[0]}", file=sys.stderr)
-        raise SystemExit(2) from None
+        exit_for_database(error)
+
+
+def exit_for_database(error: SQLAlchemyError) -> NoReturn:
+    """Print one line to stderr and end the process with code 2."""
+    print(f"the database cannot be migrated: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+    raise SystemExit(2) from None
 
 
 def migrate(app: Flask, wait_seconds: float = WAIT_SECONDS) -> None:

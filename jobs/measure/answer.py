@@ -85,7 +85,7 @@ class _Reading:
         if chunks is None:
             self._read_any()
         else:
-            for moment, chunk in zip(exchange.times, chunks, strict=False):  # the last part is no chunk
+            for moment, chunk in zip(exchange.times[:-1], chunks, strict=True):  # the last part is no chunk
                 self._take(moment, chunk)
         self._count()
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,8 @@ def _write(
             file.write(as_json(levels, {**asked, "workload": asdict(workload)}))
         elif options["form"] == "csv":
             file.write(as_csv(levels))
-            for level in levels:
-                click.echo("".join(f"{line}\n" for line in told_errors(level)), nl=False, err=True)
+            for line in chain.from_iterable(map(told_errors, levels)):
+                click.echo(line, err=True)
         else:
             as_tables(levels, Console(file=file, width=None if file.isatty() else PIPE_WIDTH))
 

@@ -82,7 +82,7 @@ class Client:
         )
         self._idle: list[Connection] = []
         self._under_way: set[asyncio.Task[None]] = set()
-        self._unread: deque[tuple[Exchange, Record]] = deque()
+        self._unread: deque[tuple[Exchange, Record, int]] = deque()
         self._unread_bytes = 0
         self._records: list[Record] = []
         self._sent = self._ended = self._failed = 0
@@ -267,13 +267,14 @@ class Client:
     def _keep(self, exchange: Exchange, record: Record) -> None:
         self._ended += 1
         self._failed += not exchange.looks_right
-        self._unread.append((exchange, record))
-        self._unread_bytes += sum(map(len, exchange.parts))
+        size = sum(map(len, exchange.parts))
+        self._unread.append((exchange, record, size))
+        self._unread_bytes += size
         if self._unread_bytes > MOST_UNREAD:
             self._read_one()
 
     def _read_one(self) -> None:
-        exchange, record = self._unread.popleft()
-        self._unread_bytes -= sum(map(len, exchange.parts))
+        exchange, record, size = self._unread.popleft()
+        self._unread_bytes -= size
         understand(exchange, record)
         self._records.append(record)

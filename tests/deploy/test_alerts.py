@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
 import yaml
 
 from jobs.run import run_simulation
@@ -16,9 +17,8 @@ RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule
 OF_OTHER_PROCESSES = {"llm_benchmark_scheduler_last_poll_timestamp_seconds"}
 
 
-def test_every_metric_of_an_alert_is_served(client, conn, environment, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("own_environment")
+def test_every_metric_of_an_alert_is_served(client, conn):
     run_simulation(1_700_000_000)
     with conn:
         error = HarnessError(metric="ttft", n=1, known_s=0.2, p50_s=0.001, p99_s=0.002)

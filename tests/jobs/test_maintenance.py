@@ -303,9 +303,8 @@ def test_with_the_shortest_retention_every_window_still_tells_the_same(conn, set
     assert query(conn, "SELECT count(*) FROM metric_means WHERE time_window = '24h'") == [(0,)]
 
 
-def test_the_job_lets_windows_slide_and_may_run_again(conn, environment, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("own_environment")
+def test_the_job_lets_windows_slide_and_may_run_again(conn):
     then = datetime.now(UTC) - timedelta(hours=3)
     finish_run(conn, then)
     show(conn, then)

@@ -53,16 +53,15 @@ def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(set
     assert query(conn, "SELECT count(*) FROM points") == [(0,)]
 
 
+@pytest.mark.usefixtures("own_environment")
 def test_a_failure_is_shown_by_a_generation_of_its_own_that_leaves_the_ranking_alone(
-    settings, conn, redis, client, environment, monkeypatch
+    settings, conn, redis, client
 ):
     fill_slot(conn, settings, SLOT, "job")
     show_new_runs(conn, redis)
     before = views.generation(conn)
     conn.rollback()
     refuse_new_rollups(conn)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
 
     with pytest.raises(psycopg2.errors.CheckViolation):
         run_simulation(int(SLOT.timestamp()) + 600)

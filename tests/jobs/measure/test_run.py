@@ -10,10 +10,8 @@ from tests.web import free_port
 from webapp import measurements
 
 
-def test_what_the_file_no_longer_declares_is_not_measured(environment, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
+@pytest.mark.usefixtures("own_environment")
+def test_what_the_file_no_longer_declares_is_not_measured():
     with pytest.raises(MeasurementError, match="the benchmark file no longer declares Gone by chat@c8"):
         run_measurement("Gone", "chat@c8", 1)
 

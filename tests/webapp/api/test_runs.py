@@ -308,9 +308,8 @@ class TestAskingForOne:
 
         assert job_status(redis, request_simulation(redis, settings)) == "queued"
 
-    def test_a_worker_runs_it_and_it_is_finished(self, client, redis, queue, environment, monkeypatch, conn):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
+    @pytest.mark.usefixtures("own_environment")
+    def test_a_worker_runs_it_and_it_is_finished(self, client, redis, queue, conn):
         url = client.post(URL).headers["Location"]
 
         work(redis, queue)
