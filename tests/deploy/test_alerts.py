@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from jobs.run import run_simulation
+from jobs.simulation_run import run_simulation
 from tests.support import KEY
 from webapp.settings import ROOT
-from webapp.store import harness_errors
-from webapp.store.harness_errors import HarnessError
+from webapp.store import self_checks
+from webapp.store.self_checks import HarnessError
 
 ALERTS = ROOT / "helm" / "files" / "alerts.yml"
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
@@ -22,7 +22,7 @@ def test_every_metric_of_an_alert_is_served(client, conn):
     run_simulation(1_700_000_000)
     with conn:
         error = HarnessError(metric="ttft", n=1, known_s=0.2, p50_s=0.001, p99_s=0.002)
-        harness_errors.insert(conn, datetime(2026, 11, 25, tzinfo=UTC), [error])
+        self_checks.insert(conn, datetime(2026, 11, 25, tzinfo=UTC), [error])
     client.get("/readyz")
 
     text = client.get("/metrics", headers={"x-api-key": KEY}).text

@@ -5,7 +5,6 @@ import pytest
 from helm_python.chart import lint
 from helm_python.errors import HelmError
 
-from jobs.queue import QUEUE_NAME, RUN_TIMEOUT
 from tests.deploy.chart import (
     COMPONENTS,
     EVERYTHING,
@@ -25,6 +24,7 @@ from tests.deploy.chart import (
     render,
     secret,
 )
+from webapp.queue import QUEUE_NAME, RUN_TIMEOUT
 
 # From CRDs, so Kubernetes itself has no schema for them.
 FOREIGN = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PodMonitor", "PrometheusRule"}

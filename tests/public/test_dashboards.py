@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
+from llm_measure.metrics import METRICS
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from tools import dashboards
-from webapp.metrics import METRICS_BY_NAME
-from webapp.reader import make_reader
+from webapp.cli.grafana_role import make_reader
 from webapp.store import connect
 
 PERFORMANCE = dashboards.read("LLM_Performance_Dashboard")
@@ -79,7 +79,7 @@ class TestThePerformanceDashboard:
         answer = client.open(target["url"], method=target["url_options"]["method"])
         rows = dashboards.sort(panel, dashboards.select(target, answer.json))
 
-        metric = METRICS_BY_NAME[target["url"].rpartition("/")[2]]
+        metric = METRICS[target["url"].rpartition("/")[2]]
         best_first = ["GPT-4o", "Claude 3.5 Sonnet", "Llama 3.1 70B"]
         assert [row["LLM"] for row in rows] == (best_first if metric.better == "lower" else best_first[::-1])
         assert {row["LLM"]: row["Mean"] for row in rows} == MEANS
@@ -93,7 +93,7 @@ class TestThePerformanceDashboard:
 
     @pytest.mark.parametrize(("panel", "target"), dashboards.targets(PERFORMANCE))
     def test_has_the_unit_and_the_colours_of_the_metric(self, panel, target):
-        metric = METRICS_BY_NAME[target["url"].rpartition("/")[2]]
+        metric = METRICS[target["url"].rpartition("/")[2]]
         field = panel["fieldConfig"]["defaults"]
 
         assert panel["type"] == "barchart"
@@ -160,7 +160,7 @@ class TestTheTrendsDashboard:
                 (panel,) = [
                     panel for title, panel in titles.items() if title.endswith(f"({name}), {quantile}")
                 ]
-                assert panel["fieldConfig"]["defaults"]["unit"] == UNITS[METRICS_BY_NAME[name].unit]
+                assert panel["fieldConfig"]["defaults"]["unit"] == UNITS[METRICS[name].unit]
                 assert f"metrics.name = '{name}'" in panel["targets"][0]["rawSql"]
 
     def test_its_quantiles_are_those_of_the_history(self, reader, runs, client):
