@@ -11,7 +11,7 @@ import sys
 import pytest
 import yaml
 
-from tests.deploy.chart import of_kind, render, secret
+from tests.deploy.chart import config_map, of_kind, render, secret
 from webapp.settings import ROOT
 
 HELM = f"""#!{sys.executable}
@@ -101,7 +101,7 @@ def test_the_chart_accepts_the_values_and_keeps_every_setting_verbatim(deploymen
         "REDIS_PASSWORD": "redis-word",
         "GRAFANA_DB_PASSWORD": "reader-word",
     }
-    config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
+    config = config_map(objects)
     assert (config["SCHEDULE_INTERVAL"], config["SEED"], config["REDIS_SSL"]) == ("5", "", "false")
     images = {
         container["image"]
@@ -140,7 +140,7 @@ def test_web_concurrency_sets_the_number_of_gunicorns_processes(deployment, sett
     deployment.run(**setting)
 
     _, _, values, _ = deployment.call
-    config = of_kind(render(values), "ConfigMap")["llm-llm-benchmark"]["data"]
+    config = config_map(render(values))
     assert config["WEB_CONCURRENCY"] == processes
 
 
