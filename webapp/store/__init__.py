@@ -1,4 +1,4 @@
-"""All SQL but the migrations'. Each function takes a psycopg2 connection first; the caller commits."""
+"""The SQL of readers and jobs. Each function takes a psycopg2 connection first; the caller commits."""
 
 from pathlib import Path
 

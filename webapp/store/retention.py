@@ -47,7 +47,7 @@ class Partition:
 
 
 def try_lock(conn: Connection) -> bool:
-    """Take the retention lock until `unlock` or the connection's end; return False if another process has it."""
+    """Take the retention lock until `unlock` or the connection's end; False if another process has it."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (RETENTION_LOCK,))
         return cursor.fetchone()[0]
