@@ -1,7 +1,5 @@
 """`flask import-results`: store what `llm-measure run` has measured."""
 
-from typing import TextIO
-
 import click
 from flask import current_app
 from flask.cli import with_appcontext
@@ -9,7 +7,7 @@ from flask.cli import with_appcontext
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.report.reading import ReadDocument, UnreadableDocumentError, read_document
 from webapp.cli.llms import checked_name
-from webapp.cli.reporting import reporting, restoring
+from webapp.cli.reporting import printable, reporting, restoring
 from webapp.errors import shown
 from webapp.ingest import import_results as ingest
 from webapp.ingest.register import ChangedScenarioError
@@ -26,14 +24,14 @@ def _check_workload_name(context: click.Context, option: click.Parameter, name: 
 
 
 @click.command("import-results", cls=Command)
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option("--llm", required=True, help="Name of the LLM that was measured.")
 @click.option(
     "--name", callback=_check_workload_name, help="Name of the workload.  [default: its lengths and a digest]"
 )
 @with_appcontext
 @reporting
-def import_results(file: TextIO, llm: str, name: str | None) -> None:
+def import_results(file: str, llm: str, name: str | None) -> None:
     """Store measured results as runs of an LLM, with source measurement.
 
     FILE is the output of `llm-measure run --format json --records`; - reads stdin.
@@ -46,14 +44,17 @@ def import_results(file: TextIO, llm: str, name: str | None) -> None:
     except (ChangedScenarioError, ingest.ImplausibleStartError) as error:
         raise CommandError(str(error)) from None
     for level in imported:
-        unranked = f", not ranked: {level.unranked}" if level.unranked else ""
-        click.echo(f"imported as scenario {level.scenario}{unranked}")
+        done = "already stored" if level.already_stored else "imported"
+        unranked = f", not ranked: {printable(level.unranked)}" if level.unranked else ""
+        click.echo(f"{done} as scenario {level.scenario}{unranked}")
 
 
-def _read(file: TextIO) -> ReadDocument:
+def _read(file: str) -> ReadDocument:
+    subject = "stdin" if file == "-" else file
     try:
-        return read_document(file.read())
+        with click.open_file(file, encoding="utf-8") as opened:
+            return read_document(opened.read())
     except UnreadableDocumentError as error:
-        raise CommandError(f"{file.name}: {error}") from None
-    except UnicodeDecodeError:
-        raise CommandError(f"{file.name}: not UTF-8; expected the JSON of llm-measure run") from None
+        raise CommandError(f"{subject}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{subject}: cannot be read: {error}") from None

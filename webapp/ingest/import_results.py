@@ -35,10 +35,11 @@ class ImplausibleStartError(Exception):
 
 @dataclass(frozen=True)
 class Imported:
-    """The scenario under which a level is stored, and why it is not ranked; None if it is."""
+    """How a level was imported; `unranked` is why it is not ranked, None if it is."""
 
     scenario: str
-    unranked: str | None
+    already_stored: bool = False
+    unranked: str | None = None
 
 
 def import_results(
@@ -89,8 +90,10 @@ def _import_level(
 ) -> Imported:
     slot = level.started_at.replace(microsecond=0)
     with claimed(conn, source="measurement", scenario=scenario, slot=slot, job_id=JOB_ID, llm=llm) as attempt:
-        failure = persist(conn, attempt, results.workload, level) if attempt.runs else "already stored"
-    return Imported(scenario, failure or level.invalid_reason)
+        if not attempt.runs:
+            return Imported(scenario, already_stored=True)
+        failure = persist(conn, attempt, results.workload, level)
+    return Imported(scenario, unranked=failure or level.invalid_reason)
 
 
 def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
