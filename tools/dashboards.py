@@ -1,7 +1,7 @@
-"""Grafana's dashboards as data: their panels, and their queries as Grafana would send them.
+"""Read Grafana's dashboards: their panels, and their queries as Grafana would send them.
 
-What Grafana does to a query is done here for the little that our dashboards use: variables, with and without
-the format `sqlstring`, $__timeFilter, and Infinity's root selector and columns.
+Implements the part of Grafana's templating that these dashboards use: variables, with and without the format
+`sqlstring`, $__timeFilter, and Infinity's root selector and columns.
 """
 
 import json
@@ -25,34 +25,34 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class TimeRange:
-    """What the reader has chosen in the upper right corner."""
+    """The time range selected at the top right of a dashboard."""
 
     since: datetime
     until: datetime
 
 
 def read(name: str) -> dict[str, Any]:
-    """The dashboard in public/<name>.json."""
+    """Return the dashboard in public/<name>.json."""
     return json.loads((PUBLIC / f"{name}.json").read_text())
 
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those that show something; rows are only headings."""
+    """Return the panels with data, without rows, which are headings."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 def targets(dashboard: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """(panel, query) for all queries."""
+    """Return (panel, query) for each query."""
     return [(panel, target) for panel in panels(dashboard) for target in panel["targets"]]
 
 
 def variables(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The variables by name."""
+    """Return the variables by name."""
     return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
 
 
 def chosen(dashboard: dict[str, Any], options: Callable[[str], list[str]]) -> dict[str, str | list[str]]:
-    """What each variable has at first; `options` runs the query of one that stands for all of its values."""
+    """Return the default value of each variable; `options` runs the query of one whose default is "All"."""
     values: dict[str, str | list[str]] = {}
     for name, variable in variables(dashboard).items():
         value = variable["current"]["value"]
@@ -61,12 +61,12 @@ def chosen(dashboard: dict[str, Any], options: Callable[[str], list[str]]) -> di
 
 
 def text(template: str, values: Values) -> str:
-    """A title with its variables filled in."""
+    """Return a title with its variables filled in."""
     return VARIABLE.sub(lambda match: _plain(values[match[1]]), template)
 
 
 def sql(target: dict[str, Any], values: Values, time: TimeRange) -> str:
-    """The query as PostgreSQL gets it."""
+    """Return the query as PostgreSQL receives it."""
 
     def fill_in(match: re.Match[str]) -> str:
         value = values[match[1]]
@@ -78,15 +78,15 @@ def sql(target: dict[str, Any], values: Values, time: TimeRange) -> str:
     return TIME_FILTER.sub(fill_in_time, VARIABLE.sub(fill_in, target["rawSql"]))
 
 
-def select(target: dict[str, Any], answer: Any) -> Rows:
-    """The rows that Infinity makes of an answer in JSON."""
+def select(target: dict[str, Any], response: Any) -> Rows:
+    """Return the rows that Infinity extracts from a JSON response."""
     for step in target["root_selector"].split("."):
-        answer = answer[int(step)] if step.isdigit() else answer[step]
-    return [{column["text"]: item[column["selector"]] for column in target["columns"]} for item in answer]
+        response = response[int(step)] if step.isdigit() else response[step]
+    return [{column["text"]: item[column["selector"]] for column in target["columns"]} for item in response]
 
 
 def sort(panel: dict[str, Any], rows: Rows) -> Rows:
-    """The rows in the order of the panel's own sortBy transformation."""
+    """Return the rows as the panel's sortBy transformation orders them."""
     for transformation in panel.get("transformations", ()):
         for by in transformation["options"].get("sort", ()):
             rows = sorted(rows, key=lambda row: row[by["field"]], reverse=by["desc"])
@@ -94,7 +94,7 @@ def sort(panel: dict[str, Any], rows: Rows) -> Rows:
 
 
 def files() -> list[Path]:
-    """All dashboards."""
+    """Return the paths of all dashboards."""
     return sorted(PUBLIC.glob("*_Dashboard.json"))
 
 
@@ -103,5 +103,5 @@ def _plain(value: str | list[str]) -> str:
 
 
 def _sqlstring(value: str | list[str]) -> str:
-    several = [value] if isinstance(value, str) else value
-    return ",".join("'" + one.replace("'", "''") + "'" for one in several)
+    values = [value] if isinstance(value, str) else value
+    return ",".join("'" + one.replace("'", "''") + "'" for one in values)
