@@ -15,8 +15,8 @@ from webapp.settings import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS = PROJECT["dependency-groups"]
 MAKEFILE = (ROOT / "Makefile").read_text()
-# Reports when it begins and ends, and fails if another one is running.
-PIP = f"""#!{sys.executable}
+# Runs tools/install.py, but only writes down what else it is asked to run; fails if another one is running.
+PYTHON = f"""#!{sys.executable}
 import fcntl, os, runpy, sys, time
 if sys.argv[1].endswith("install.py"):
     sys.argv = sys.argv[1:]
@@ -74,7 +74,7 @@ def clone(tmp_path):
     shutil.copy(ROOT / "tools" / "install.py", tmp_path / "tools")
     binaries = tmp_path / ".venv" / "bin"
     binaries.mkdir(parents=True)
-    (binaries / "python").write_text(PIP)
+    (binaries / "python").write_text(PYTHON)
     for name in ("ruff", "mypy", "lint-imports", "pytest"):
         (binaries / name).write_text("#!/bin/sh\n")
     for path in binaries.iterdir():
@@ -88,7 +88,9 @@ def make(clone, *arguments):
 
 
 def installed(clone):
-    return (clone / "pip.log").read_text().splitlines()
+    return [
+        line for line in (clone / "pip.log").read_text().splitlines() if line.startswith("-m pip install")
+    ]
 
 
 def test_parallel_targets_install_one_after_the_other(clone):
