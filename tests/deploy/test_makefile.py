@@ -1,4 +1,4 @@
-"""The Makefile's targets that need no more than a fresh clone, and how `make tests` runs pytest."""
+"""The Makefile: targets that need only a fresh clone, and how `make tests` runs pytest."""
 
 import os
 import re
