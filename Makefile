@@ -50,7 +50,7 @@ tests-e2e: .venv/installed-e2e ## Run the tests of the page in a headless Chromi
 	CHROMIUM="$$chromium" $(BIN)/pytest tests/e2e
 
 lint: .venv/installed-lint ## Check style, types and import contracts
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
 format: .venv/installed-lint ## Fix style
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
