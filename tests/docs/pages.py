@@ -74,19 +74,17 @@ class Page:
                     yield str(target)
 
     def names(self, heading: str, number: int = 0) -> set[str]:
-        """What is written `so` in the first column of the table, by number, below that heading."""
+        """What is set as code in the first column of a table: the one with that number below the heading."""
         start = next(at for at, inside in self._headings() if inside.content == heading)
         tables = [at for at in range(start, len(self._tokens)) if self._tokens[at].type == "table_open"]
         names = set()
-        for before, token in pairwise(self._tokens[tables[number] :]):
-            if token.type == "table_close":
+        for row, cell, inside in zip(
+            *(self._tokens[tables[number] + skip :] for skip in range(3)), strict=False
+        ):
+            if row.type == "table_close":
                 break
-            if before.type == "tr_open":
-                in_first_column = True
-            elif before.type == "td_close":
-                in_first_column = False
-            if before.type == "td_open" and in_first_column:
-                names |= {child.content for child in token.children or () if child.type == "code_inline"}
+            if (row.type, cell.type) == ("tr_open", "td_open"):
+                names |= {child.content for child in inside.children or () if child.type == "code_inline"}
         return names
 
     def _headings(self) -> Iterator[tuple[int, Token]]:
