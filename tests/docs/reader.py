@@ -141,7 +141,7 @@ def _link_virtual_environment(folder: Path) -> None:
     environment.mkdir()
     for entry in Path(sys.prefix).iterdir():
         (environment / entry.name).symlink_to(entry)
-    for stamp in re.findall(r"\.venv/(installed[\w-]*)", (folder / "Makefile").read_text()):
+    for stamp in re.findall(r"\.venv/(installed-\w+)", (folder / "Makefile").read_text()):
         (environment / stamp).unlink(missing_ok=True)
         (environment / stamp).touch()
 
