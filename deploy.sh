@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Bring LLM Benchmark to a Kubernetes cluster, or to a new version there: helm upgrade --install with .env as values.
+# Install or upgrade LLM Benchmark on a Kubernetes cluster: helm upgrade --install, with .env as values.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,12 +8,18 @@ usage() {
 usage: ./deploy.sh [--dry-run] [--release NAME] [--namespace NAME] [--image REPOSITORY[:TAG|@DIGEST]]
                    [--secret NAME]... [--env-file FILE] [--values FILE]... [--timeout DURATION]
 
-Settings come from the environment, else from the file (.env). API_KEY must be there. With POSTGRES_HOST or REDIS_HOST
-the release uses that server, else a small one of its own, whose password must be there, too. BENCHMARK_FILE is
-sent along; --secret names a further setting that is secret, such as the key of an endpoint in it. All reach Helm by
-a pipe: never on a command line, never in a file. --values adds a file of values of yours.
+Settings come from the environment or, if unset there, from the env file (.env). API_KEY is required; `make env` fills
+in secrets. Without POSTGRES_HOST or REDIS_HOST the release includes a small server, whose password is required.
+Secrets, settings and the file named by BENCHMARK_FILE reach Helm through a pipe: never on a command line, never on disk.
 
---dry-run shows what would be sent, with secrets hidden: by the cluster if it can be reached, else rendered here.
+  --dry-run           show what would be sent, with secrets hidden; rendered locally if no cluster is reachable
+  --release NAME      name of the release (default: llm-benchmark)
+  --namespace NAME    namespace, created if missing (default: llm-benchmark)
+  --image IMAGE       image to run (default: IMAGE in the environment, else the chart's)
+  --secret NAME       additional secret setting, such as the API key of an endpoint; repeatable
+  --env-file FILE     file with the settings (default: .env)
+  --values FILE       additional values for the chart, overridden by the settings; repeatable
+  --timeout DURATION  time to wait for the pods before rolling back (default: 10m)
 END
 }
 
@@ -29,27 +35,27 @@ while [ $# -gt 0 ]; do
         --dry-run) dry_run=yes; shift; continue ;;
         -h | --help) usage; exit ;;
     esac
-    [ $# -ge 2 ] || { usage >&2; fail "$1: unknown, or without its value"; }
+    [ $# -ge 2 ] || { usage >&2; fail "$1: unknown option or missing value"; }
     case $1 in
         --release) release=$2 ;;
         --namespace) namespace=$2 ;;
         --image) image=$2 ;;
         --secret) extra_secrets+=("$2") ;;
         --env-file) env_file=$2 ;;
-        --values) [ -r "$2" ] || fail "--values $2: there is no such file"; extra_values+=(--values "$2") ;;
+        --values) [ -r "$2" ] || fail "--values $2: file not found or not readable"; extra_values+=(--values "$2") ;;
         --timeout) timeout=$2 ;;
-        *) usage >&2; fail "$1: there is no such option" ;;
+        *) usage >&2; fail "$1: unknown option" ;;
     esac
     shift 2
 done
-command -v helm >/dev/null || fail "helm is not here; https://helm.sh/docs/intro/install"
+command -v helm >/dev/null || fail "helm: command not found; see https://helm.sh/docs/intro/install"
 
-# Whether the environment or the file names the setting, be it empty.
+# Whether the environment or the file has the setting, even if it is empty.
 has() {
     [ -n "${!1+set}" ] || grep -qs "^$1=" "$env_file"
 }
 
-# A setting's value, empty where there is none. The file is read, not run.
+# Print a setting's value, or nothing if it is unset. The file is parsed, never executed.
 setting() {
     if [ -n "${!1+set}" ]; then
         printf '%s' "${!1}"
@@ -69,7 +75,7 @@ setting() {
     printf '%s' "$line"
 }
 
-# That text as a value of YAML; hidden where it is a secret that is only to be shown.
+# Print the text as a double-quoted YAML string.
 quoted() {
     local text=$1
     text=${text//\\/\\\\}
@@ -80,6 +86,7 @@ quoted() {
     printf '"%s"' "$text"
 }
 
+# Print the setting as a YAML string, or the placeholder of a local dry run.
 secret() {
     if [ "$hide" ]; then quoted "$hide"; else quoted "$(setting "$1")"; fi
 }
@@ -89,26 +96,28 @@ is_set() {
 }
 
 required() {
-    is_set "$1" || fail "$1 is empty: set it in $env_file or in the environment${2:-}"
+    is_set "$1" || fail "$1: empty; expected a value in $env_file or the environment${2:-}"
 }
 
 whole_number() {
-    ! is_set "$1" || [[ $(setting "$1") =~ ^[0-9]+$ ]] || fail "$1=$(setting "$1"): must be a whole number"
+    ! is_set "$1" || [[ $(setting "$1") =~ ^[0-9]+$ ]] || fail "$1=$(setting "$1"): expected a whole number"
 }
 
 check_settings() {
-    required API_KEY
-    is_set POSTGRES_HOST || required POSTGRES_PASSWORD ', or name your server by POSTGRES_HOST'
-    is_set REDIS_HOST || required REDIS_PASSWORD ', or name your server by REDIS_HOST'
+    local hint=" (run \`make env\` to fill in secrets)"
+    required API_KEY "$hint"
+    is_set POSTGRES_HOST || required POSTGRES_PASSWORD "$hint, or your own server in POSTGRES_HOST"
+    is_set REDIS_HOST || required REDIS_PASSWORD "$hint, or your own server in REDIS_HOST"
     whole_number POSTGRES_PORT
     whole_number REDIS_PORT
+    whole_number WEB_CONCURRENCY
     local name
     for name in ${extra_secrets[@]+"${extra_secrets[@]}"}; do required "$name"; done
     ! is_set BENCHMARK_FILE || [ -r "$(setting BENCHMARK_FILE)" ] ||
-        fail "BENCHMARK_FILE=$(setting BENCHMARK_FILE): there is no such file"
+        fail "BENCHMARK_FILE=$(setting BENCHMARK_FILE): file not found or not readable"
 }
 
-# What stands under the name of a server in the chart's values.
+# Print the chart's values for a server, POSTGRES or REDIS.
 server() {
     local prefix=$1
     if is_set "${prefix}_HOST"; then
@@ -146,12 +155,13 @@ values() {
     echo "redis:"
     server REDIS
     case $(setting REDIS_SSL) in 1 | true | yes | on) echo "  ssl: true" ;; esac
+    if is_set WEB_CONCURRENCY; then echo "api: {processes: $(setting WEB_CONCURRENCY)}"; fi
     echo "config:"
     for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY LOG_LEVEL \
         SELF_CHECK_INTERVAL PUBLIC_DASHBOARD METRICS_PUBLIC; do
         if is_set "$name"; then echo "  $name: $(quoted "$(setting "$name")")"; fi
     done
-    # Set but empty means fresh randomness.
+    # Empty is a value: fresh randomness at each run.
     if has SEED; then echo "  SEED: $(quoted "$(setting SEED)")"; fi
     if is_set GRAFANA_DB_PASSWORD; then
         echo "grafana: {reader: {enabled: true, password: $(secret GRAFANA_DB_PASSWORD)}}"
@@ -166,7 +176,7 @@ values() {
     fi
 }
 
-# The values go by a pipe, so they stand in no list of processes.
+# The values go through a pipe, so that they appear in no list of processes.
 send() {
     values | helm "$@" "$release" ./helm --namespace "$namespace" \
         ${extra_values[@]+"${extra_values[@]}"} --values -
@@ -178,8 +188,8 @@ if [ -z "$dry_run" ]; then
 elif helm list --namespace "$namespace" >/dev/null 2>&1; then
     send upgrade --install --dry-run=server --hide-secret
 else
-    echo "deploy.sh: no cluster can be reached, so this is rendered here" >&2
-    # As long as the longest that a secret must be.
+    echo "deploy.sh: cluster unreachable; rendering locally" >&2
+    # Long enough for SECRET_KEY, which must have 32 characters.
     hide=hidden-hidden-hidden-hidden-hidden
     send template
 fi

@@ -1,4 +1,4 @@
-"""gunicorn's settings. Worker class, workers and threads were chosen by measurement; see the README."""
+"""gunicorn's settings. Worker class, workers and threads were chosen by measurement, see docs/design.md."""
 
 import json
 import socket
@@ -11,33 +11,24 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
-from webapp.benchmark_file import read_benchmark_file
 from webapp.monitoring.counts import ROWS
-from webapp.serve import Serving
+from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.settings import Settings, SettingsError, exit_for
 
-faults = []
-for read in (Settings.for_web_server, Serving.from_env):
-    try:
-        read()
-    except SettingsError as error:
-        faults += error.faults
-if faults:
-    exit_for(SettingsError(faults))
 try:
-    read_benchmark_file(Settings.from_env())
+    settings = Settings.from_env()
+    read_benchmark_file(settings)
 except SettingsError as error:
     exit_for(error)
-serving = Serving.from_env()
 
 REQUEST_SECONDS = 5
-# A client that takes nothing of its answer for so long is cut off; an export would keep its thread for ever.
+# A client that reads nothing for this long is disconnected; an export would keep its thread forever.
 SEND_SECONDS = 60
 LONGEST_MESSAGE = 300
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threaded worker, but who takes too long to send a request, head and body, is cut off.
+    """gunicorn's threaded worker, but clients that take too long to send head and body are disconnected.
 
     Otherwise as many clients as there are threads, each with half a request, would stop everything.
     """
@@ -47,7 +38,7 @@ class Worker(ThreadWorker):
         self._deadlines = {}
 
     def handle(self, conn):
-        """Run by a thread for each request: reads it and answers."""
+        """Read and answer a request; runs in a thread."""
         self._deadlines[conn] = time.monotonic() + REQUEST_SECONDS
         try:
             return super().handle(conn)
@@ -55,14 +46,14 @@ class Worker(ThreadWorker):
             self._deadlines.pop(conn, None)
 
     def handle_request(self, req, conn):
-        """Run when the head has been read; only some methods have a body that is waited for."""
+        """Answer a request whose head was read; only some methods have a body to wait for."""
         if req.method in {"GET", "HEAD"}:
             self._deadlines.pop(conn, None)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
         return super().handle_request(req, conn)
 
     def notify(self):
-        """Called by the main loop at least once a second."""
+        """Disconnect late clients; the main loop calls this at least once a second."""
         super().notify()
         now = time.monotonic()
         for conn, deadline in list(self._deadlines.items()):
@@ -72,23 +63,29 @@ class Worker(ThreadWorker):
 
 
 wsgi_app = "wsgi:app"
-bind = serving.bind
+bind = settings.bind
 
 worker_class = Worker
-workers = serving.workers
+workers = settings.web_concurrency
 threads = 4
-# A thread that waits for Redis gives up the interpreter's lock. By default a busy thread may keep it for 5 ms
-# more, ten times as long as a whole request takes; with 100 us, cached rankings are answered twice as fast.
+# A thread that waits for Redis releases the interpreter's lock. By default a busy thread may keep it for 5 ms,
+# ten times as long as a whole request takes; with 100 us, cached rankings are answered twice as fast.
 sys.setswitchinterval(0.0001)
-# Imported once and shared by the forks. Nothing is connected by then, so nothing is shared that must not be.
+# Imported once and shared by the forks. No connection is open by then, so none is shared.
 preload_app = True
-# Each worker is replaced after so many requests, not all at once: a slow leak stays small.
+# Each worker is replaced after this number of requests, at different times: a slow leak stays small.
 max_requests = 100_000
 max_requests_jitter = 10_000
 
 
+def on_starting(server):
+    """Warn about what works, but not as people may expect."""
+    if not settings.secret_key:
+        server.log.warning("SECRET_KEY is empty: sign-ins end when this server stops; make env writes a key")
+
+
 def pre_fork(server, worker):
-    """Give the worker a row of the counts that no living worker has."""
+    """Assign the worker a row of the counts that no living worker has."""
     taken = {other.row for other in server.WORKERS.values()}
     worker.row = next(row for row in range(ROWS) if row not in taken)
 
@@ -106,11 +103,11 @@ keepalive = 15
 # A path or header longer than this is refused before it reaches the app.
 limit_request_line = 4094
 limit_request_field_size = 8190
-# By default a client on this machine, or behind a proxy on it, may set the path anew with a header.
+# By default a client on this machine, or behind a proxy on it, may change the path with a header.
 forwarder_headers = ""
 
 control_socket_disable = True
-# The app's own logging is set up by the time that gunicorn's would be; one format for all.
+# The app has configured logging by then; all processes share one format.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -119,7 +116,7 @@ logconfig_dict = {
 
 
 def _write_json_error(sock, code, reason, message):
-    """Answer what never reaches the app as the app answers all errors; gunicorn's own answer is HTML."""
+    """Answer errors that never reach the app as the app answers its errors; gunicorn would answer HTML."""
     phrase = HTTP_STATUS_CODES.get(code, reason)
     body = json.dumps({"code": code, "status": phrase, "message": (message or reason)[:LONGEST_MESSAGE]})
     head = (

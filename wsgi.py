@@ -1,10 +1,9 @@
 """The WSGI entry point: `gunicorn wsgi:app`, and `flask` commands."""
 
 from webapp import create_app
-from webapp.cli import app_without_settings
-from webapp.settings import SettingsError
+from webapp.settings import SettingsError, exit_for
 
 try:
     app = create_app()
 except SettingsError as error:
-    app = app_without_settings(error)
+    exit_for(error)

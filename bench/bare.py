@@ -4,9 +4,9 @@ import json
 
 from flask import Flask, Response
 
+from llm_measure.metrics import METRICS
 from webapp import create_app
 from webapp.extensions import db
-from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import ROOT
 from webapp.store.rankings import RANKINGS
 
@@ -29,5 +29,5 @@ def rows() -> Response:
     """The rows of the rankings, by one query through the same pool."""
     with db.engine.connect() as connection:
         cursor = connection.connection.cursor()
-        cursor.execute(RANKINGS, {"metric_names": [metric.name for metric in CONTRACT_METRICS]})
+        cursor.execute(RANKINGS, {"metric_names": [metric.name for metric in METRICS.simulated]})
         return Response(json.dumps(cursor.fetchall()), content_type="application/json")

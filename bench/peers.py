@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.measure.mock_server.behaviour import Behaviour
-from jobs.measure.mock_server.process import beside
-from jobs.measure.words import WORDS
+from llm_measure.load.words import WORDS
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
 from webapp.settings import ROOT
 
 FOLDER = ROOT / "data" / "peers"
@@ -125,7 +125,7 @@ def _measured(name: str, load: Load) -> Figures:
     out.mkdir(parents=True)
     if name != "ours":
         _environment(name)
-    with beside(Behaviour(ttft=TTFT_MS / 1000, itl=ITL_MS / 1000, output_tokens=TOKENS)) as url:
+    with running_mock_server(Behaviour(ttft=TTFT_MS / 1000, itl=ITL_MS / 1000, output_tokens=TOKENS)) as url:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         figures = TOOLS[name](url, load, out)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from psycopg2.errors import LockNotAvailable
 
-from jobs.run import show_new_runs
-from webapp.redis import impatient_redis
+from webapp.ingest.publish import publish
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, retention
 
@@ -29,14 +29,15 @@ def run_maintenance(slot: int) -> None:
     settings = Settings.from_env()
     with closing(connect(settings)) as conn:
         maintain(conn, settings, datetime.now(UTC))
-        show_new_runs(conn, impatient_redis(settings))
+        publish(conn, cache_redis(settings))
     logger.info("the maintenance of slot %d is done", slot)
 
 
 def maintain(conn: Connection, settings: Settings, now: datetime) -> None:
     """Make partitions ahead, then drop and delete what is too old; commits step by step."""
     partitions.ensure(conn, now.date(), DAYS_AHEAD)
-    with retention.turn(conn) as mine:
+    conn.commit()
+    with _turn(conn) as mine:
         if not mine:
             logger.info("another process is dropping what is old")
             return
@@ -47,6 +48,23 @@ def maintain(conn: Connection, settings: Settings, now: datetime) -> None:
             _delete_all(conn, retention.delete_hours, before, "hourly rollups")
             _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
             _delete_all(conn, retention.delete_harness_errors, before, "self-checks")
+
+
+@contextmanager
+def _turn(conn: Connection) -> Iterator[bool]:
+    """Yield whether this process may drop and delete; within the block each statement commits by itself.
+
+    DETACH PARTITION CONCURRENTLY cannot run in a transaction.
+    """
+    conn.autocommit = True
+    mine = retention.try_lock(conn)
+    try:
+        yield mine
+    finally:
+        if not conn.closed:
+            if mine:
+                retention.unlock(conn)
+            conn.autocommit = False
 
 
 def _drop_days(conn: Connection, before: datetime) -> None:

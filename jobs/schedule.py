@@ -6,14 +6,14 @@ from functools import partial
 
 from rq import Queue
 
-from jobs.queue import (
+from webapp.plan.measurement import Measurement
+from webapp.queue import (
     MAINTENANCE_INTERVAL,
     enqueue_maintenance,
     enqueue_measurement,
     enqueue_self_check,
     enqueue_simulation,
 )
-from webapp.measurements import Measurement
 from webapp.settings import Settings
 
 MEASUREMENT_PREFIX = "every-measurement-"

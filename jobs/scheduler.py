@@ -17,13 +17,13 @@ from redis import Redis, RedisError
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from jobs.queue import JSONJob, enqueue_simulation, runs_queue
 from jobs.schedule import MEASUREMENT_PREFIX, Entry, schedule
-from webapp.benchmark_file import read_benchmark_file
 from webapp.logs import configure_logging
-from webapp.measurements import Measurement
 from webapp.monitoring import exporter
-from webapp.redis import patient_redis
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import Measurement
+from webapp.queue import JSONJob, enqueue_simulation, runs_queue
+from webapp.redis import queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def serve(
     run_now: bool = False,
 ) -> None:
     """Poll until `stop` is set; a lost Redis is waited for, not died of."""
-    scheduler = SlotScheduler(patient_redis(settings), settings, measurements)
+    scheduler = SlotScheduler(queue_redis(settings), settings, measurements)
     reachable = True
     while not stop.is_set():
         try:

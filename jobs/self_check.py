@@ -6,14 +6,15 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from jobs.measure.derive import derive
-from jobs.measure.level import measure_level
-from jobs.measure.mock_server.behaviour import Behaviour
-from jobs.measure.mock_server.process import beside
-from jobs.measure.workload import Endpoint, Load, Workload
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
+from llm_measure.metrics import derive
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
+from llm_measure.workloads import Load, Workload
 from webapp.settings import Settings
-from webapp.store import connect, harness_errors
-from webapp.store.harness_errors import HarnessError
+from webapp.store import connect, self_checks
+from webapp.store.self_checks import SelfCheckError
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +38,13 @@ def run_self_check(slot: int) -> None:
     settings = Settings.from_env()
     found = check()
     with closing(connect(settings)) as conn, conn:
-        harness_errors.insert(conn, datetime.fromtimestamp(slot, UTC), found)
+        self_checks.insert(conn, datetime.fromtimestamp(slot, UTC), found)
     logger.info("the self-check of slot %d: %s", slot, "; ".join(map(str, found)))
 
 
-def check() -> list[HarnessError]:
+def check() -> list[SelfCheckError]:
     """Measured less known, by metric. Raises RuntimeError if the mock server did not answer everything."""
-    with beside(KNOWN) as base_url:
+    with running_mock_server(KNOWN) as base_url:
         result = measure_level(Endpoint(base_url, "mock"), ASKS, LOAD)
     failed = [record.error for record in result.records if record.error]
     if failed:
@@ -52,7 +53,7 @@ def check() -> list[HarnessError]:
     return [_error(metric, values[metric] - known, known) for metric, known in KNOWN_S.items()]
 
 
-def _error(metric: str, errors: np.ndarray, known: float) -> HarnessError:
+def _error(metric: str, errors: np.ndarray, known: float) -> SelfCheckError:
     # To the nanosecond, which is what the clock tells.
     p50, p99 = (round(float(np.percentile(errors, q, method="inverted_cdf")), 9) for q in (50, 99))
-    return HarnessError(metric=metric, n=len(errors), known_s=known, p50_s=p50, p99_s=p99)
+    return SelfCheckError(metric=metric, n=len(errors), known_s=known, p50_s=p50, p99_s=p99)

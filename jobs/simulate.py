@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from webapp.metrics import Metric
+from llm_measure.metrics import Metric
 
 
 def simulate(llm_name: str, metric: Metric, seed: int | None, n: int) -> np.ndarray:

@@ -27,9 +27,8 @@ from honcho.manager import Manager
 
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
-from webapp.benchmark_file import read_benchmark_file
-from webapp.measurements import Measurement
-from webapp.serve import Serving
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import Measurement
 from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
 BIN = Path(sys.executable).parent
@@ -72,18 +71,18 @@ def _start_everything() -> int:
     embedded.DATA.mkdir(exist_ok=True)
     with open(embedded.DATA / "lock", "a+") as lock:
         _take(lock)
-        serving = Serving.from_env()
-        _check_port(serving)
         servers = _wanted_servers()
         embedded.write_environment(servers)
         try:
-            read_benchmark_file(Settings.from_env())
+            settings = Settings.from_env()
+            _check_port(settings)
+            read_benchmark_file(settings)
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 _say(f"{state} {type(server).__name__.removeprefix('Embedded')} in {server.folder}")
                 server.start()
             _migrate()
-            threading.Thread(target=_announce, args=(serving.port,), daemon=True).start()
+            threading.Thread(target=_announce, args=(settings.port,), daemon=True).start()
             code = _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
         finally:
             embedded.stop_all()
@@ -128,16 +127,16 @@ def _is_leftover(process: psutil.Process) -> bool:
         return False
 
 
-def _check_port(serving: Serving) -> None:
-    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((serving.host, serving.port))
+            probe.bind((settings.host, settings.port))
         except OSError as error:
             raise StartError(
-                f"port {serving.port} cannot be used ({error.strerror});"
-                f" try another: make start PORT={serving.port + 1}"
+                f"port {settings.port} cannot be used ({error.strerror});"
+                f" try another: make start PORT={settings.port + 1}"
             ) from None
 
 

@@ -21,15 +21,15 @@ from rq.serializers import JSONSerializer
 
 # Loaded here once, not in each job's process.
 import jobs.maintenance
-import jobs.measure.run
-import jobs.run
-import jobs.self_check  # noqa: F401
-from jobs.queue import JSONJob, runs_queue
-from jobs.run import show_new_runs
-from webapp.benchmark_file import read_benchmark_file
+import jobs.measurement_run
+import jobs.self_check
+import jobs.simulation_run  # noqa: F401
+from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
-from webapp.redis import impatient_redis, patient_redis
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.queue import JSONJob, runs_queue
+from webapp.redis import cache_redis, queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
 
@@ -67,7 +67,7 @@ class WorkerMetrics:
     """
 
     def __init__(self, settings: Settings):
-        self._redis = impatient_redis(settings)
+        self._redis = cache_redis(settings)
         self.worker: RunWorker | None = None
 
     def collect(self) -> Iterator[CounterMetricFamily]:
@@ -98,7 +98,7 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
             with closing(connect(settings)) as conn:
                 with conn:
                     runs.fail_job(conn, job.id, error)
-                show_new_runs(conn, impatient_redis(settings), SHOW_SECONDS)
+                publish(conn, cache_redis(settings), SHOW_SECONDS)
         except psycopg2.Error as fault:
             logger.error("could not record or show the end of %s: %s", job.id, fault)
 
@@ -130,7 +130,7 @@ def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> 
     while not stop.is_set():
         worker = None
         try:
-            metrics.worker = worker = make_worker(settings, patient_redis(settings))
+            metrics.worker = worker = make_worker(settings, queue_redis(settings))
             worker.work(with_scheduler=True, logging_level=None)
         except RedisError as error:
             logger.warning("Redis cannot be reached, waiting: %s", error)

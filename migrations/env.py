@@ -1,4 +1,4 @@
-"""Alembic's environment: one transaction for all steps, one migrator at a time."""
+"""Alembic's environment: one transaction for all steps, one migrator at a time, metrics up to date at the end."""
 
 import re
 
@@ -8,20 +8,22 @@ from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp import schema_version
 from webapp.models import db
+from webapp.store import catalogue
 from webapp.upgrade import exit_for_database
 
-# Any number that nothing else locks will do; it only has to stay the same.
+# Any number that nothing else locks, the same in every version.
 MIGRATION_LOCK = 7_205_001
 
 
 def is_ours(obj, name, type_, reflected, compare_to) -> bool:
-    """Leave out partitions: the models know only the whole tables."""
+    """Leave out partitions, which the models do not declare."""
     return not (type_ == "table" and re.fullmatch(r"(points|requests)_\d{8}|period_rollups_\w+", name))
 
 
 def run_migrations() -> None:
-    """Migrate in one transaction under a lock: of several at once one works, the others find it done."""
+    """Migrate in one transaction under a lock: of several migrators one works, the others find it done."""
     with db.engine.connect() as connection:
         context.configure(
             connection=connection,
@@ -32,6 +34,8 @@ def run_migrations() -> None:
         with context.begin_transaction():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
             context.run_migrations()
+            if schema_version.found(connection) == schema_version.wanted():
+                catalogue.sync_metrics(connection.connection.driver_connection)
 
 
 try:
@@ -39,5 +43,5 @@ try:
 except SQLAlchemyError as error:
     if click.get_current_context(silent=True) is None:
         raise
-    # By hand: `flask db` itself would show where in its inside it happened.
+    # Under `flask db`, which would print a traceback.
     exit_for_database(error)

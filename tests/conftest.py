@@ -24,6 +24,8 @@ from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
 
+pytest_plugins = ["tests.endpoints"]
+
 TEMPLATE = "llm_benchmark_template"
 # Durability costs time and the tests survive no crash of the machine.
 FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")

@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime
 
-from jobs.attempt import claimed
-from jobs.measure.declare import declare
-from jobs.measure.record import Lag, LevelResult, Record
-from jobs.measure.store import store
-from jobs.measure.workload import Endpoint, Load, Workload
-from webapp.measurements import Measurement
+from llm_measure.endpoints import Endpoint
+from llm_measure.records import Record
+from llm_measure.results import LevelResult, SendLag
+from llm_measure.workloads import Load, Workload
+from webapp.ingest.attempt import claimed
+from webapp.ingest.persist import persist
+from webapp.ingest.register import register
+from webapp.plan.measurement import Measurement
 from webapp.store import Connection
 
 SECOND = 1_000_000_000
@@ -24,7 +26,7 @@ def measurement(llm: str = "Measured", **changes: object) -> Measurement:
         "api_key_env": None,
         "workload_name": "chat",
         "description": None,
-        "asks": Workload(slo={"ttft": 0.5}),
+        "workload": Workload(slo={"ttft": 0.5}),
         "load": Load(concurrency=8, requests=4),
         "interval": 600,
     }
@@ -59,7 +61,7 @@ def level(records: list[Record], invalid_reason: str | None = None) -> LevelResu
     return LevelResult(
         load=Load(concurrency=8, requests=len(records)), records=records,
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=float(len(records)),
-        client_cpu_s=0.25, send_lag=Lag(p50=0.1, p99=0.5, max=1.5), valid=invalid_reason is None,
+        client_cpu_s=0.25, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5), valid=invalid_reason is None,
         invalid_reason=invalid_reason,
     )  # fmt: skip
 
@@ -74,11 +76,11 @@ def store_level(
     job_id: str = "job",
 ) -> str | None:
     """Store the level as the run of that slot; the failure, if it is one."""
-    declare(conn, settings, redis, what)
+    register(conn, settings, redis, what)
     with claimed(
-        conn, source="measurement", workload=what.workload, slot=slot, job_id=job_id, llm=what.llm
+        conn, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm
     ) as attempt:
-        return store(conn, attempt, what.asks, result)
+        return persist(conn, attempt, what.workload, result)
 
 
 def in_a_row_level(streams: int, rate: float, valid: bool = True) -> LevelResult:
@@ -86,6 +88,6 @@ def in_a_row_level(streams: int, rate: float, valid: bool = True) -> LevelResult
     return LevelResult(
         load=Load(concurrency=streams, requests=10), records=[answered(index) for index in range(10)],
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=10 / rate,
-        client_cpu_s=0.1, send_lag=Lag(p50=0.1, p99=0.5, max=1.5), valid=valid,
+        client_cpu_s=0.1, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5), valid=valid,
         invalid_reason=None if valid else "the client was the limit",
     )  # fmt: skip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run import run_simulation
+from jobs.simulation_run import run_simulation
 
 RESPONSE = Path(__file__).parent.parent / "public" / "response.json"
 

@@ -15,8 +15,7 @@ import pytest
 from tests.support import query
 from tests.web import GUNICORN, RANKINGS, assert_error, clean_environment, serving, show_run, wait_until
 from webapp.generation import HINT
-from webapp.serve import Serving
-from webapp.settings import ROOT, SettingsError
+from webapp.settings import ROOT, Settings, SettingsError
 from webapp.store import connect
 
 SERVE = [sys.executable, "-m", "webapp.serve"]
@@ -72,13 +71,13 @@ def test_without_a_good_secret_key_no_page_is_served(server_environment, secret)
 @pytest.mark.parametrize("value", ["x", "0", "-1", "1.5", "65536", "9" * 5000, "1_0", chr(0x0661)])
 def test_a_number_that_is_none_or_out_of_range_is_refused(name, value):
     with pytest.raises(SettingsError, match=f"{name}=.*: must be a whole number from 1 to "):
-        Serving.from_env({name: value})
+        Settings.from_env({name: value})
 
 
 @pytest.mark.parametrize("value", ["a b", "/tmp/x", "é", "[::1]", "127.0.0.1,::1"])
 def test_a_host_that_is_no_one_address_is_refused(value):
     with pytest.raises(SettingsError, match=r"HOST=.*: must be one name or address"):
-        Serving.from_env({"HOST": value})
+        Settings.from_env({"HOST": value})
 
 
 def test_gunicorn_itself_names_every_bad_setting_at_once(server_environment):
@@ -102,14 +101,14 @@ def test_gunicorn_itself_names_every_bad_setting_at_once(server_environment):
     ],
 )
 def test_where_to_listen_and_with_how_many_processes_is_read_from_the_environment(environ, bind, workers):
-    serving = Serving.from_env(environ)
+    serving = Settings.from_env(environ)
 
     assert (serving.bind, serving.workers) == (bind, workers)
 
 
 def test_all_faults_of_the_three_are_reported_at_once():
     with pytest.raises(SettingsError) as error:
-        Serving.from_env({"HOST": "[::]", "PORT": "x", "WEB_CONCURRENCY": "y"})
+        Settings.from_env({"HOST": "[::]", "PORT": "x", "WEB_CONCURRENCY": "y"})
 
     assert len(error.value.faults) == 3
 

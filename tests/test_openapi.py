@@ -9,11 +9,11 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
+from llm_measure.metrics import METRICS
 from tests.support import KEY
 from tests.web import RANKINGS, serving, show_run
 from webapp import create_app
 from webapp.errors import ErrorSchema
-from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import Settings
 
 # Schemathesis sends more wrong keys than an address may in a minute.
@@ -134,7 +134,7 @@ def test_each_field_says_what_it_is_and_gives_an_example_unless_it_holds_others(
 def test_the_contracts_metrics_are_listed(document):
     (parameter,) = document["paths"][f"{RANKINGS}/{{metric_name}}"]["parameters"]
 
-    assert parameter["schema"]["enum"] == [metric.name for metric in CONTRACT_METRICS]
+    assert parameter["schema"]["enum"] == [metric.name for metric in METRICS.simulated]
 
 
 def test_the_key_is_a_header(document):

@@ -18,8 +18,9 @@ from flask.testing import FlaskClient
 from redis import Redis
 from werkzeug.http import HTTP_STATUS_CODES
 
-from jobs.run import fill_slot, show_new_runs
+from jobs.simulation_run import fill_slot
 from tests.support import KEY
+from webapp.ingest.publish import publish
 from webapp.settings import ROOT, Settings
 from webapp.store import connect
 
@@ -156,7 +157,7 @@ def show_run(settings: Settings, redis: Redis, number: int) -> None:
     seeded = replace(settings, seed=number, points_per_run=5)
     with closing(connect(settings)) as conn:
         fill_slot(conn, seeded, slot(number), f"job-{number}")
-        show_new_runs(conn, redis)
+        publish(conn, redis)
 
 
 def slot(number: int) -> datetime:

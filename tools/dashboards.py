@@ -1,7 +1,7 @@
-"""Grafana's dashboards as data: their panels, and their queries as Grafana would send them.
+"""The Grafana dashboards in public/: their panels, and their queries as Grafana sends them.
 
-What Grafana does to a query is done here for the little that our dashboards use: variables, with and without
-the format `sqlstring`, $__timeFilter, and Infinity's root selector and columns.
+This implements the part of Grafana that the dashboards use: variables, plain and in the format `sqlstring`;
+`$__timeFilter`; the root selector and columns of the Infinity data source; the transformation `sortBy`.
 """
 
 import json
@@ -25,34 +25,37 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class TimeRange:
-    """What the reader has chosen in the upper right corner."""
+    """The dashboard's time range, as chosen in its upper right corner."""
 
     since: datetime
     until: datetime
 
 
 def read(name: str) -> dict[str, Any]:
-    """The dashboard in public/<name>.json."""
+    """Return the dashboard in public/<name>.json."""
     return json.loads((PUBLIC / f"{name}.json").read_text())
 
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those that show something; rows are only headings."""
+    """Return the panels that show data; panels of type `row` are headings."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 def targets(dashboard: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """(panel, query) for all queries."""
+    """Return a (panel, query) pair for each query."""
     return [(panel, target) for panel in panels(dashboard) for target in panel["targets"]]
 
 
 def variables(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The variables by name."""
+    """Return the dashboard's variables by name."""
     return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
 
 
 def chosen(dashboard: dict[str, Any], options: Callable[[str], list[str]]) -> dict[str, str | list[str]]:
-    """What each variable has at first; `options` runs the query of one that stands for all of its values."""
+    """Return the initial value of each variable.
+
+    `options` runs a variable's query; it is called for the variables that are initially "All".
+    """
     values: dict[str, str | list[str]] = {}
     for name, variable in variables(dashboard).items():
         value = variable["current"]["value"]
@@ -60,13 +63,8 @@ def chosen(dashboard: dict[str, Any], options: Callable[[str], list[str]]) -> di
     return values
 
 
-def text(template: str, values: Values) -> str:
-    """A title with its variables filled in."""
-    return VARIABLE.sub(lambda match: _plain(values[match[1]]), template)
-
-
 def sql(target: dict[str, Any], values: Values, time: TimeRange) -> str:
-    """The query as PostgreSQL gets it."""
+    """Return the query as PostgreSQL receives it."""
 
     def fill_in(match: re.Match[str]) -> str:
         value = values[match[1]]
@@ -78,15 +76,15 @@ def sql(target: dict[str, Any], values: Values, time: TimeRange) -> str:
     return TIME_FILTER.sub(fill_in_time, VARIABLE.sub(fill_in, target["rawSql"]))
 
 
-def select(target: dict[str, Any], answer: Any) -> Rows:
-    """The rows that Infinity makes of an answer in JSON."""
+def select(target: dict[str, Any], response: Any) -> Rows:
+    """Return the rows that Infinity extracts from a JSON response."""
     for step in target["root_selector"].split("."):
-        answer = answer[int(step)] if step.isdigit() else answer[step]
-    return [{column["text"]: item[column["selector"]] for column in target["columns"]} for item in answer]
+        response = response[int(step)] if step.isdigit() else response[step]
+    return [{column["text"]: item[column["selector"]] for column in target["columns"]} for item in response]
 
 
 def sort(panel: dict[str, Any], rows: Rows) -> Rows:
-    """The rows in the order of the panel's own sortBy transformation."""
+    """Return the rows in the order of the panel's `sortBy` transformations."""
     for transformation in panel.get("transformations", ()):
         for by in transformation["options"].get("sort", ()):
             rows = sorted(rows, key=lambda row: row[by["field"]], reverse=by["desc"])
@@ -94,7 +92,7 @@ def sort(panel: dict[str, Any], rows: Rows) -> Rows:
 
 
 def files() -> list[Path]:
-    """All dashboards."""
+    """Return the paths of all dashboards, by name."""
     return sorted(PUBLIC.glob("*_Dashboard.json"))
 
 

@@ -1,9 +1,9 @@
-"""public/dashboard.png: the dashboard LLM_Performance_Dashboard with what the running API answers.
+"""Draw public/dashboard.png: LLM_Performance_Dashboard with data from a running API.
 
 python -m tools.picture URL
 
-Every bar is an answer of the API at URL, asked and sorted as the dashboard's JSON says; only the drawing is
-Matplotlib's and not Grafana's. Needs the extra `picture`, and an API key in the settings.
+The bars are responses of the API at URL, requested and sorted as the dashboard's JSON specifies.
+They are drawn by Matplotlib, not by Grafana. Requires the extra `picture`, and API_KEY in the settings.
 """
 
 import argparse
@@ -38,9 +38,9 @@ UNITS = {"s": "s", "reqps": "req/s"}
 
 
 def main() -> None:
-    """Ask the API and write the picture."""
+    """Request the rankings and write the picture."""
     parser = argparse.ArgumentParser(prog="python -m tools.picture", description="Draw the dashboard.")
-    parser.add_argument("url", nargs="?", default="http://127.0.0.1:8001", help="where the API is")
+    parser.add_argument("url", nargs="?", default="http://127.0.0.1:8001", help="URL of the API")
     url = parser.parse_args().url.rstrip("/")
     try:
         key = Settings.from_env().api_keys[0]
@@ -49,13 +49,13 @@ def main() -> None:
     try:
         draw(dashboards.read(NAME), url, key, PICTURE)
     except (OSError, LookupError) as error:
-        print(f"picture: {url} gives no rankings: {error}", file=sys.stderr)
+        print(f"picture: {url}: no rankings: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     print(f"wrote {PICTURE}")
 
 
 def draw(dashboard: dict[str, Any], url: str, key: str, picture: Path) -> None:
-    """Draw all panels, which must be bar charts, in the places that the dashboard gives them."""
+    """Draw all panels, which must be bar charts, at their positions in the dashboard."""
     matplotlib.rcParams.update({"font.family": "DejaVu Sans", "font.size": 11, "text.color": TEXT})
     figure = Figure(figsize=(WIDTH, HEIGHT), facecolor=PAGE)
     panels = dashboards.panels(dashboard)
@@ -65,15 +65,15 @@ def draw(dashboard: dict[str, Any], url: str, key: str, picture: Path) -> None:
     figure.text(0.984, 0.951, now, size=10, color=QUIET, ha="right", va="center")
     for panel in panels:
         (target,) = panel["targets"]
-        answer = _ask(url + target["url"], key)
-        _draw_panel(figure, panel, rows, dashboards.sort(panel, dashboards.select(target, answer)))
+        response = _get(url + target["url"], key)
+        _draw_panel(figure, panel, rows, dashboards.sort(panel, dashboards.select(target, response)))
     figure.savefig(picture, dpi=DPI, facecolor=PAGE, metadata={"Software": "Matplotlib, tools/picture.py"})
 
 
-def _ask(url: str, key: str) -> Any:
-    request = urllib.request.Request(url, headers={"x-api-key": key})  # noqa: S310  (the operator's own URL)
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-        return json.load(answer)
+def _get(url: str, key: str) -> Any:
+    request = urllib.request.Request(url, headers={"x-api-key": key})  # noqa: S310  (the operator's URL)
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+        return json.load(response)
 
 
 def _draw_panel(figure: Figure, panel: dict[str, Any], rows: int, data: dashboards.Rows) -> None:
@@ -82,7 +82,7 @@ def _draw_panel(figure: Figure, panel: dict[str, Any], rows: int, data: dashboar
     bottom, height = top * (1 - (place["y"] + place["h"]) / rows), top * place["h"] / rows
     box = (left + gap, bottom + 2 * gap), width - 2 * gap, height - 3 * gap
     style = "round,pad=0,rounding_size=0.004"
-    # Behind the axes, which have the order 0.
+    # Behind the axes, whose zorder is 0.
     figure.add_artist(
         FancyBboxPatch(*box, boxstyle=style, facecolor=PANEL, edgecolor=EDGE, linewidth=1, zorder=-1)
     )
@@ -92,7 +92,7 @@ def _draw_panel(figure: Figure, panel: dict[str, Any], rows: int, data: dashboar
 
 
 def _draw_bars(axes: Axes, panel: dict[str, Any], data: dashboards.Rows) -> None:
-    """Horizontal bars from above, the first row first, coloured between their least and greatest value."""
+    """Draw horizontal bars, the first row on top, coloured from the smallest to the largest value."""
     field = panel["fieldConfig"]["defaults"]
     names = [row[panel["options"]["xField"]] for row in data]
     values = [row[panel["options"]["colorByField"]] for row in data]
@@ -100,7 +100,7 @@ def _draw_bars(axes: Axes, panel: dict[str, Any], data: dashboards.Rows) -> None
     colours = [scheme((value - low) / (high - low) if high > low else 0.0) for value in values]
     axes.barh(names, values, height=panel["options"]["barWidth"] * 0.8, color=colours)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.38 * high)  # room for the labels, which no line of the grid may cross
+    axes.set_xlim(0, 1.38 * high)  # leaves room for the labels, clear of grid lines
     axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 0.97 * low])
     unit = UNITS.get(field["unit"], field["unit"].removeprefix("suffix: "))
     for place, value in enumerate(values):

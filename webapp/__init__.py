@@ -1,100 +1,21 @@
-"""The web application: the rankings API, the page, and what stands around them."""
+"""The web application: the rankings API, the page, and the data behind them."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from flask import Flask
-from sqlalchemy import URL
+if TYPE_CHECKING:
+    from flask import Flask
 
-from webapp.api import register_apis
-from webapp.auth import WrongKeyLimiter, key_digests
-from webapp.benchmark_file import read_benchmark_file
-from webapp.cache import Answers
-from webapp.cli import register_commands
-from webapp.docs import docs
-from webapp.errors import register_error_handlers
-from webapp.extensions import api, cache, db, migrate
-from webapp.health import health
-from webapp.logs import configure_logging
-from webapp.monitoring.observer import observe
-from webapp.monitoring.routes import monitoring
-from webapp.page import register_page
-from webapp.reader import register_reader_command
-from webapp.redis import impatient_redis
-from webapp.rq_dashboard import register_rq_dashboard
-from webapp.settings import ROOT, Settings
-from webapp.store import connection_options
+    from webapp.settings import Settings
 
 
-class App(Flask):
-    """Flask, but for views that are all plain functions."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Do not look at each request whether a function is a coroutine: it costs more than all counting."""
-        return func
-
-
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: "Settings | None" = None) -> "Flask":
     """Build the app; connects to nothing until the first request.
 
-    Raises SettingsError when `settings` is not given and the environment's are unusable, and when the
-    benchmark file that they name is.
+    By default, `settings` are read from the environment. Raises SettingsError when they, or the benchmark file
+    that they name, are unusable.
     """
-    settings = settings or Settings.from_env()
-    configure_logging(settings)
-    app = App(__name__, static_folder=None)  # the page serves its own
-    app.config.from_mapping(flask_config(settings))
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["settings"] = settings
-    app.extensions["measurements"] = read_benchmark_file(settings)
-    app.extensions["redis"] = redis = impatient_redis(settings)
-    app.extensions["key_digests"] = key_digests(settings)
-    app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
+    # Imported here, so that a process that needs one module of this package does not load all of Flask.
+    from webapp.app import build_app
+    from webapp.settings import Settings
 
-    db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
-    cache.init_app(app)
-    api.init_app(app)
-
-    register_apis(api)
-    api.register_blueprint(health)
-    api.register_blueprint(monitoring)
-    app.register_blueprint(docs)
-    register_page(app, settings)
-    register_rq_dashboard(app, settings)
-    register_commands(app)
-    register_reader_command(app)
-    register_error_handlers(app)
-    app.extensions["counts"] = counts = observe(app)
-    app.extensions["answers"] = Answers(cache, redis, counts.happened)
-    return app
-
-
-def flask_config(settings: Settings) -> dict[str, object]:
-    """The settings in the words of Flask and its extensions."""
-    return {
-        "SQLALCHEMY_DATABASE_URI": URL.create("postgresql+psycopg2"),
-        "SQLALCHEMY_ENGINE_OPTIONS": {
-            "connect_args": connection_options(settings, "llm-benchmark api"),
-            "pool_pre_ping": True,
-            "pool_size": 8,
-            "max_overflow": 0,
-            "pool_timeout": 5,
-        },
-        "CACHE_TYPE": "webapp.cache.RedisBytesCache",
-        "API_TITLE": "LLM Benchmark",
-        "API_VERSION": "v1",
-        "OPENAPI_VERSION": "3.1.0",
-        "OPENAPI_URL_PREFIX": "/",
-        "OPENAPI_JSON_PATH": "openapi.json",
-        "API_SPEC_OPTIONS": {
-            "info": {"description": "Rankings of LLMs by the speed with which they answer."},
-            "components": {
-                "securitySchemes": {
-                    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-                    "bearer": {"type": "http", "scheme": "bearer"},
-                }
-            },
-        },
-        "MAX_CONTENT_LENGTH": 1 << 20,
-    }
+    return build_app(settings or Settings.from_env())

@@ -11,7 +11,7 @@ from limits.strategies import FixedWindowRateLimiter
 from redis import RedisError
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
-from webapp.redis import impatient_redis
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class WrongKeyLimiter:
 
     def __init__(self, settings: Settings, limit: RateLimitItem | None = None):
         self.limit = limit or RateLimitItemPerMinute(WRONG_KEYS_PER_MINUTE)
-        pool = impatient_redis(settings).connection_pool
+        pool = cache_redis(settings).connection_pool
         self._shared = _limiter(
             RedisStorage(settings.redis_url, connection_pool=pool, key_prefix="llm-benchmark")
         )

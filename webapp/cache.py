@@ -20,7 +20,7 @@ from redis import Redis, RedisError
 from webapp import generation
 from webapp.errors import DATABASE_AWAY
 from webapp.extensions import db
-from webapp.redis import impatient_redis
+from webapp.redis import cache_redis
 from webapp.store import Connection, views
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class RedisBytesCache(RedisCache):
         cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
     ) -> "RedisBytesCache":
         """Flask-Caching's way to make a backend."""
-        redis = impatient_redis(app.extensions["settings"])
+        redis = cache_redis(app.extensions["settings"])
         return cls(host=redis, key_prefix=generation.KEY_PREFIX, default_timeout=ANSWER_SECONDS)
 
     def __init__(self, **options: Any):

@@ -8,12 +8,14 @@ older number. The hint itself expires within seconds: that bounds the harm of an
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 from uuid import uuid4
 
 from redis import Redis, RedisError
 
-from webapp.store import Connection
+from webapp.store import Connection, views
 
 # The cache's own prefix, so that Flask-Caching reads the hint in one round trip with an answer.
 KEY_PREFIX = "llm-benchmark:answer:"
@@ -22,6 +24,8 @@ HINT = KEY_PREFIX + HINT_NAME
 LAST_KNOWN = KEY_PREFIX + "last-known-generation"
 CHANGING = b"changing"
 
+# For the turn to refresh.
+WAIT_SECONDS = 30
 HINT_SECONDS = 2
 RETRY_SECONDS = 0.1
 # How long other readers ask PostgreSQL when a reader dies after its claim.
@@ -43,10 +47,24 @@ end
 """
 
 
+@contextmanager
+def refresh_turn(conn: Connection, wait_s: float = WAIT_SECONDS) -> Iterator[None]:
+    """Wait for the turn to refresh and keep it; with no transaction open at either end.
+
+    Raises psycopg2.errors.LockNotAvailable after `wait_s`. After an exception inside, the turn ends when the
+    connection is closed, as it does when the process dies.
+    """
+    views.lock_refresh(conn, wait_s)
+    conn.commit()
+    yield
+    views.unlock_refresh(conn)
+    conn.commit()
+
+
 def commit(conn: Connection, redis: Redis, generation: int) -> None:
     """Commit a transaction that has raised the generation; from then on nothing older is answered.
 
-    Only for whoever holds the turn to refresh, see `webapp.store.views.refresh_turn`.
+    Only for whoever holds the turn to refresh, see `refresh_turn`.
     """
     announce(redis)
     conn.commit()

@@ -1,7 +1,7 @@
-"""Changes to the LLMs, each seen by every reader as soon as it is answered.
+"""Changes to the LLMs, visible to every reader as soon as they are answered.
 
-A change waits for its turn to refresh and raises the generation in its own transaction, as a refresh does.
-So changes come one after the other, and what one of them has looked up still holds when it writes.
+A change waits for its turn to refresh and raises the generation in its transaction, as a refresh does. So
+changes come one after another, and what a change has looked up still holds when it writes.
 """
 
 from collections.abc import Iterator
@@ -17,23 +17,20 @@ from webapp.store.llms import LLM
 
 
 class UnknownLLMError(Exception):
-    """There is no such LLM."""
+    """The LLM does not exist, or is archived where it must not be."""
 
 
 class NameTakenError(Exception):
-    """Another LLM has that name; `why` says so, and what to do if it is archived."""
+    """Another LLM, perhaps an archived one, has the name."""
 
     def __init__(self, name: str, archived: bool):
-        super().__init__(name)
-        self.why = (
-            'an archived LLM has that name; PATCH it with {"archived": false} to bring it back'
-            if archived
-            else "another LLM has that name"
-        )
+        super().__init__("an archived LLM has that name" if archived else "another LLM has that name")
+        self.name = name
+        self.archived = archived
 
 
 class LLMs:
-    """Adds and changes LLMs on connections of its own."""
+    """Adds and changes LLMs, each time on a new connection."""
 
     def __init__(self, settings: Settings, redis: Redis):
         self._settings = settings
@@ -42,15 +39,15 @@ class LLMs:
     def add(
         self, *, name: str, company_name: str, provider: str | None = None, simulated: bool = True
     ) -> LLM:
-        """Add an LLM, which the next run takes in; its maker provides it if nobody else is named."""
+        """Add an LLM, which the next run includes; by default its maker provides it."""
         with self._turn() as conn:
             _refuse_taken(conn, name)
             added = llms.insert(conn, name, company_name, provider or company_name, simulated)
-            self._show(conn)
+            self._publish(conn)
             return added
 
     def change(self, llm_id: int, **changes: Any) -> LLM:
-        """Change what is named of name, company_name, provider and archived; nothing if it is so already."""
+        """Change what is given of name, company_name, provider and archived; does nothing if nothing differs."""
         with self._turn() as conn:
             former = llms.read(conn, llm_id)
             if former is None:
@@ -60,16 +57,16 @@ class LLMs:
             kept = {name: getattr(former, name) for name in ("name", "company_name", "provider", "archived")}
             changed = llms.update(conn, llm_id, **{**kept, **changes})
             if changed != former:
-                self._show(conn)
+                self._publish(conn)
             return changed
 
     @contextmanager
     def _turn(self) -> Iterator[Connection]:
-        """A connection of its own, since one from a pool would keep the turn after an error."""
-        with closing(connect(self._settings, "llm-benchmark llms")) as conn, views.refresh_turn(conn):
+        """Yield a new connection, since one from a pool would keep the turn after an error."""
+        with closing(connect(self._settings, "llm-benchmark llms")) as conn, generation.refresh_turn(conn):
             yield conn
 
-    def _show(self, conn: Connection) -> None:
+    def _publish(self, conn: Connection) -> None:
         generation.commit(conn, self._redis, views.raise_generation(conn))
 
 

@@ -23,7 +23,7 @@ bind = CONTEXT.set
 CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
-class Discretion(logging.Filter):
+class RedactingFilter(logging.Filter):
     """Takes keys and passwords, wherever they may come from, and control characters out of each record."""
 
     def __init__(self, settings: Settings):
@@ -77,7 +77,7 @@ def configure_logging(settings: Settings) -> None:
     formatter.default_msec_format = "%s.%03dZ"
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
-    handler.addFilter(Discretion(settings))
+    handler.addFilter(RedactingFilter(settings))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)

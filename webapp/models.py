@@ -32,7 +32,7 @@ TIMESTAMP = DateTime(timezone=True)
 
 
 class Histogram(UserDefinedType):
-    """PostgreSQL's composite type `histogram`, see `webapp.store.histogram`."""
+    """PostgreSQL's composite type `histogram`, see `llm_measure.stats.histogram`."""
 
     cache_ok = True
 
@@ -62,7 +62,7 @@ class LLM(Model):
 
 
 class Metric(Model):
-    """The catalogue of `webapp.metrics`, for readers that have only the database."""
+    """The registered metrics, for readers that have only the database; every migration brings them up to date."""
 
     __tablename__ = "metrics"
     __table_args__ = (CheckConstraint("better IN ('lower', 'higher')", name="better"),)
@@ -70,17 +70,20 @@ class Metric(Model):
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(Text, unique=True)
     unit: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
     better: Mapped[str] = mapped_column(Text)
     formula: Mapped[str] = mapped_column(Text)
+    lower_bound: Mapped[float] = mapped_column(Double)
+    upper_bound: Mapped[float | None] = mapped_column(Double)
 
 
-class Workload(Model):
+class Scenario(Model):
     """What was asked of an LLM. Only like is ranked with like, so `definition` never changes.
 
     It is what decides whether two measurements are alike; NULL for what is simulated.
     """
 
-    __tablename__ = "workloads"
+    __tablename__ = "scenarios"
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
@@ -98,7 +101,7 @@ class Run(Model):
 
     __tablename__ = "runs"
     __table_args__ = (
-        UniqueConstraint("source", "workload_id", "llm_id", "slot"),
+        UniqueConstraint("source", "scenario_id", "llm_id", "slot"),
         CheckConstraint("source IN ('simulation', 'measurement')", name="source"),
         CheckConstraint("status IN ('running', 'finished', 'failed', 'invalid')", name="status"),
         # Finds what no generation shows yet.
@@ -115,7 +118,7 @@ class Run(Model):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     source: Mapped[str] = mapped_column(Text)
-    workload_id: Mapped[int] = mapped_column(ForeignKey("workloads.id"))
+    scenario_id: Mapped[int] = mapped_column(ForeignKey("scenarios.id"))
     llm_id: Mapped[int] = mapped_column(ForeignKey("llms.id"))
     slot: Mapped[datetime] = mapped_column(TIMESTAMP)
     status: Mapped[str] = mapped_column(Text)
@@ -206,7 +209,7 @@ class PeriodRollup(Model):
 
     period: Mapped[str] = mapped_column(Text, primary_key=True)
     source: Mapped[str] = mapped_column(Text, primary_key=True)
-    workload_id: Mapped[int] = mapped_column(ForeignKey("workloads.id"), primary_key=True)
+    scenario_id: Mapped[int] = mapped_column(ForeignKey("scenarios.id"), primary_key=True)
     llm_id: Mapped[int] = mapped_column(ForeignKey("llms.id"), primary_key=True)
     metric_id: Mapped[int] = mapped_column(ForeignKey("metrics.id"), primary_key=True)
     starts_at: Mapped[datetime] = mapped_column(TIMESTAMP, primary_key=True)
@@ -251,10 +254,10 @@ class Generation(Model):
     value: Mapped[int] = mapped_column(BigInteger)
 
 
-class HarnessError(Model):
-    """How far the measuring itself was off in one self-check: measured less known, in seconds."""
+class SelfCheck(Model):
+    """The error of one metric in one self-check: measured less known, in seconds."""
 
-    __tablename__ = "harness_errors"
+    __tablename__ = "self_checks"
 
     slot: Mapped[datetime] = mapped_column(TIMESTAMP, primary_key=True)
     metric: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -7,7 +7,7 @@ from redis.retry import Retry
 from webapp.settings import Settings
 
 
-def impatient_redis(settings: Settings) -> Redis:
+def cache_redis(settings: Settings) -> Redis:
     """A client for work that can do without Redis: it gives up at once instead of trying again."""
     return Redis.from_url(
         settings.redis_url,
@@ -18,6 +18,6 @@ def impatient_redis(settings: Settings) -> Redis:
     )
 
 
-def patient_redis(settings: Settings) -> Redis:
+def queue_redis(settings: Settings) -> Redis:
     """A client for the queue: without Redis there is nothing to do, so it waits a little longer."""
     return Redis.from_url(settings.redis_url, socket_connect_timeout=3, retry=Retry(NoBackoff(), 1))

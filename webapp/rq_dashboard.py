@@ -21,10 +21,10 @@ from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound, Unauthori
 
 from webapp.auth import is_key, refuse_wrong_key
 from webapp.errors import answer_error, answer_redis_away, shown
-from webapp.redis import impatient_redis
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 
-QUEUE_NAME = "runs"  # as in jobs.queue, which builds upon this package
+QUEUE_NAME = "runs"  # as in webapp.queue, which builds upon this package
 BLUEPRINT = rq_dashboard.blueprint.name
 READING = ("GET", "HEAD", "OPTIONS")
 # What rq-dashboard answers with 500, or as if it were there, although it is not.
@@ -53,7 +53,7 @@ def register_rq_dashboard(app: Flask, settings: Settings) -> None:
     app.config["RQ_DASHBOARD_REDIS_URL"] = [settings.redis_url]  # shown, without its password
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
     # Where rq-dashboard looks for its connection. Its own hook would make a new, patient one each request.
-    app.redis_conn = impatient_redis(settings)  # type: ignore[attr-defined]
+    app.redis_conn = cache_redis(settings)  # type: ignore[attr-defined]
     hooks = rq_dashboard.blueprint.before_request_funcs.get(None, [])
     if web.push_rq_connection in hooks:
         hooks.remove(web.push_rq_connection)

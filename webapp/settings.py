@@ -12,20 +12,21 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
-# Written by `make start` while its embedded servers are up; names where they listen.
+# Written by `make start` while its embedded servers run; says where they listen.
 EMBEDDED_ENV_FILE = ROOT / "data" / "embedded.env"
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
-LEAST_SECRET = 32
+SHORTEST_SECRET = 32
+MOST_WORKERS = 256
 MOST_DAYS = 36_500
 
 T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """One or more settings are unusable; `faults` has a line for each: name, value, what would be right."""
+    """One or more settings are unusable; `faults` has a line for each: name, value, what is expected."""
 
     kind = "setting"
 
@@ -36,7 +37,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set from outside; the README's table says what each one does."""
+    """All settings; docs/install.md describes each one."""
 
     postgres_user: str
     postgres_host: str  # a name, an address, or the folder of a Unix socket (starts with /)
@@ -54,35 +55,38 @@ class Settings:
     max_retries: int
     retry_delay: int  # seconds
     points_per_run: int  # values per LLM and metric
-    retention_days: int  # of points; 0: for ever
-    rollup_retention_days: int  # of hourly rollups and those of runs; 0: for ever
+    retention_days: int  # of points; 0: forever
+    rollup_retention_days: int  # of hourly rollups and those of runs; 0: forever
     log_level: str
     log_format: str
-    secret_key: str = field(repr=False)  # signs the page's cookies; empty: each process makes its own
+    secret_key: str = field(repr=False)  # signs the page's cookies; empty: a new one at each start
     public_dashboard: bool  # whether the page may be read without signing in
-    benchmark_file: str  # what is measured, see `webapp.benchmark_file`; empty: nothing
-    self_check_interval: int  # seconds between measurements of the measuring itself; 0: none
-    metrics_public: bool  # whether /metrics is answered without a key
-    metrics_port: int | None  # where scheduler and worker answer /metrics; None: nowhere
+    benchmark_file: str  # path of the benchmark file, see `webapp.plan.benchmark_file`; empty: none
+    self_check_interval: int  # seconds between self-checks; 0: none
+    metrics_public: bool  # whether /metrics is served without a key
+    metrics_port: int | None  # where scheduler and worker serve /metrics; None: nowhere
+    host: str  # address on which the API, and /metrics of the other processes, listen
+    port: int  # of the API
+    web_concurrency: int  # gunicorn's worker processes
     grafana_db_user: str  # the role that `flask grafana-reader` makes
     grafana_db_password: str = field(repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from `environ`, by default the process's own over `.env`.
+        """Read the settings from `environ`, by default the process's environment over `.env`.
 
-        Raises SettingsError with all faults at once.
+        Raises SettingsError with all faults.
         """
         return _read(_environment() if environ is None else environ)
 
-    @classmethod
-    def for_web_server(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """The same for what serves the page to browsers, which cannot do without SECRET_KEY."""
-        return _read(_environment() if environ is None else environ, serves_page=True)
+    @property
+    def bind(self) -> str:
+        """Host and port as gunicorn takes them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def redis_url(self) -> str:
-        """The Redis server as a URL that redis-py understands, password included."""
+        """The Redis server as a URL for redis-py, password included."""
         secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
         if self.redis_host.startswith("/"):
             return f"unix://{secret}{quote(self.redis_host)}?{urlencode({'db': 0})}"
@@ -91,7 +95,7 @@ class Settings:
 
 
 def _environment() -> dict[str, str]:
-    """The process's environment over `.env`; servers that neither names are the embedded ones, if up."""
+    """Return the process's environment over `.env`; by default the servers are the embedded ones, if running."""
     found = {**dotenv_values(ENV_FILE), **os.environ}
     values = {name: value for name, value in found.items() if value is not None}
     embedded = dotenv_values(EMBEDDED_ENV_FILE)
@@ -102,11 +106,11 @@ def _environment() -> dict[str, str]:
 
 
 def secret_variable(name: str) -> str | None:
-    """What the environment, or `.env`, holds under a name that is no setting; None if nothing."""
+    """Return the value of a variable that is no setting, from the environment or `.env`; None if it is empty."""
     return _environment().get(name) or None
 
 
-def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
+def _read(environ: Mapping[str, str]) -> Settings:
     faults: list[str] = []
 
     def read(name: str, parse: Callable[[str], T], default: str | None = None, secret: bool = False) -> Any:
@@ -143,12 +147,15 @@ def _read(environ: Mapping[str, str], serves_page: bool = False) -> Settings:
         rollup_retention_days=read("ROLLUP_RETENTION_DAYS", _days(2), "365"),
         log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
-        secret_key=read("SECRET_KEY", _secret_key(needed=serves_page), "", secret=True),
+        secret_key=read("SECRET_KEY", _secret_key, "", secret=True),
         public_dashboard=read("PUBLIC_DASHBOARD", _yes_or_no, "false"),
         benchmark_file=read("BENCHMARK_FILE", _file, ""),
         self_check_interval=read("SELF_CHECK_INTERVAL", lambda raw: _minutes(raw) if raw else 0, ""),
         metrics_public=read("METRICS_PUBLIC", _yes_or_no, "false"),
         metrics_port=read("METRICS_PORT", lambda raw: _whole(1, 65535)(raw) if raw else None, ""),
+        host=read("HOST", _host, "127.0.0.1"),
+        port=read("PORT", _whole(1, 65535), "8001"),
+        web_concurrency=read("WEB_CONCURRENCY", _whole(1, MOST_WORKERS), "2"),
         grafana_db_user=read("GRAFANA_DB_USER", _text, "grafana_reader"),
         grafana_db_password=read("GRAFANA_DB_PASSWORD", str, "", secret=True),
     )
@@ -164,7 +171,7 @@ def exit_for(error: SettingsError) -> NoReturn:
     raise SystemExit(2)
 
 
-# Parsers: each takes the stripped text and raises ValueError saying what would be right.
+# Parsers: each takes the stripped text and raises ValueError with what is expected.
 
 
 def _text(raw: str) -> str:
@@ -175,37 +182,35 @@ def _text(raw: str) -> str:
 
 def _server(raw: str) -> str:
     if not raw:
-        raise ValueError("must name a server (only `make start` brings its own when this is empty)")
+        raise ValueError("must name a server (only `make start` brings one when this is empty)")
     return raw
 
 
 def _keys(raw: str) -> tuple[str, ...]:
     keys = tuple(key for key in (part.strip() for part in raw.split(",")) if key)
     if not keys:
-        raise ValueError("must hold at least one key; nothing starts without it")
+        raise ValueError("must hold at least one key; see make env")
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
         raise ValueError("must hold keys of printable ASCII without spaces, separated by commas")
     return keys
 
 
-def _secret_key(needed: bool) -> Callable[[str], str]:
-    def parse(raw: str) -> str:
-        if len(raw) < LEAST_SECRET and (raw or needed):
-            raise ValueError(
-                f"must be a random text of at least {LEAST_SECRET} characters, the same for all web servers;"
-                " make one with: openssl rand -base64 32"
-            )
-        return raw
+def _secret_key(raw: str) -> str:
+    if raw and len(raw) < SHORTEST_SECRET:
+        raise ValueError(f"must have at least {SHORTEST_SECRET} random characters, or be empty; see make env")
+    return raw
 
-    return parse
+
+def _host(raw: str) -> str:
+    if any(character.isspace() or character in "/,[]" for character in raw) or not raw.isascii():
+        raise ValueError("must be one name or address, such as 127.0.0.1, 0.0.0.0 or ::")
+    return raw
 
 
 def _file(raw: str) -> str:
-    # The same file from whatever folder a process runs in.
+    # The same file from any working directory.
     if raw and not (ROOT / raw).is_file():
-        raise ValueError(
-            "must be the path of a file; one that is not absolute starts from the project's folder"
-        )
+        raise ValueError("must be the path of a file, absolute or relative to the project's folder")
     return str(ROOT / raw) if raw else ""
 
 
@@ -236,13 +241,10 @@ def _yes_or_no(raw: str) -> bool:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(raw: str) -> int:
-        try:
-            number = int(raw)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return number
+        # Not int() alone, which takes 1_0, digits of other scripts, and any number of them.
+        if raw.isascii() and raw.isdigit() and len(raw) <= len(str(high)) and low <= int(raw) <= high:
+            return int(raw)
+        raise ValueError(f"must be a whole number from {low} to {high}")
 
     return parse
 
@@ -254,7 +256,7 @@ def _days(low: int) -> Callable[[str], int]:
         except ValueError:
             days = -1
         if days != 0 and not low <= days:
-            raise ValueError(f"must be a whole number of days from {low} to {MOST_DAYS}, or 0 for ever")
+            raise ValueError(f"must be a whole number of days from {low} to {MOST_DAYS}, or 0 for no limit")
         return days
 
     return parse

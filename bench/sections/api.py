@@ -8,9 +8,10 @@ from redis import Redis
 from bench.client import Client, load
 from bench.harness import Row, compare, seconds
 from bench.system import KEY, gunicorn
-from jobs.run import fill_slot, show_new_runs
+from jobs.simulation_run import fill_slot
 from webapp.generation import HINT, KEY_PREFIX, LAST_KNOWN
-from webapp.redis import impatient_redis
+from webapp.ingest.publish import publish
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import connect
 
@@ -32,7 +33,7 @@ def show_a_run(settings: Settings) -> None:
     """Let there be something to rank."""
     with closing(connect(settings)) as conn:
         fill_slot(conn, settings, datetime.now(UTC).replace(microsecond=0), "bench")
-        show_new_runs(conn, impatient_redis(settings))
+        publish(conn, cache_redis(settings))
 
 
 def cached(bare: int, ours: int) -> Row:

@@ -10,8 +10,9 @@ import psutil
 from bench.harness import Row, seconds
 from bench.sections.run import START
 from bench.system import KEY, gunicorn
-from jobs.run import fill_slot, show_new_runs
-from webapp.redis import impatient_redis
+from jobs.simulation_run import fill_slot
+from webapp.ingest.publish import publish
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import connect
 
@@ -28,7 +29,7 @@ def measure(settings: Settings) -> list[Row]:
         for number in range(RUNS):
             slot = START + timedelta(minutes=number)
             fill_slot(conn, replace(settings, points_per_run=POINTS_PER_RUN), slot, "bench")
-        show_new_runs(conn, impatient_redis(settings))
+        publish(conn, cache_redis(settings))
     with gunicorn("wsgi:app", "--workers", "1") as port:
         export(port, "metric=ttft")
         worker = _worker(port)

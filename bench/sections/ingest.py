@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bench.harness import Row, compare, seconds
 from bench.sections.run import START, copy, encoded
-from jobs.run import fill_slot
+from jobs.simulation_run import fill_slot
 from webapp.settings import Settings
 from webapp.store import connect, partitions
 

@@ -15,12 +15,13 @@ import numpy as np
 from scipy import stats
 
 from bench.harness import Row
-from jobs.measure.arrivals import SECOND_NS, starts
-from jobs.measure.derive import derive
-from jobs.measure.level import measure_level
-from jobs.measure.mock_server.behaviour import Behaviour
-from jobs.measure.mock_server.process import beside
-from jobs.measure.workload import Endpoint, Load, Workload
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.arrivals import SECOND_NS, starts
+from llm_measure.metrics import derive
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
+from llm_measure.workloads import Load, Workload
 from webapp.settings import Settings
 
 TTFT, ITL, TOKENS = 0.2, 0.01, 50
@@ -47,7 +48,7 @@ def measure(settings: Settings) -> list[Row]:
     try:
         # The client has a process of its own, so that memory and time are its alone.
         with (
-            beside(Behaviour(ttft=TTFT, itl=ITL, output_tokens=TOKENS)) as url,
+            running_mock_server(Behaviour(ttft=TTFT, itl=ITL, output_tokens=TOKENS)) as url,
             multiprocessing.get_context("spawn").Pool(1, _keep_to, (processors[0],)) as pool,
         ):
             figures = pool.apply(_load, (url,))

@@ -5,10 +5,11 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from bench.harness import Row, compare, seconds
-from jobs.run import fill_slot, show_new_runs
 from jobs.simulate import simulate
-from webapp.metrics import CONTRACT_METRICS
-from webapp.redis import impatient_redis
+from jobs.simulation_run import fill_slot
+from llm_measure.metrics import METRICS
+from webapp.ingest.publish import publish
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, points
 
@@ -18,7 +19,7 @@ LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
 
 def measure(settings: Settings) -> list[Row]:
     """12,000 points generated, inserted, rolled up, committed and shown, against a COPY of the rows."""
-    redis = impatient_redis(settings)
+    redis = cache_redis(settings)
     slots = (START + timedelta(minutes=number) for number in itertools.count())
     with closing(connect(settings)) as conn:
         partitions.ensure(conn, START.date())
@@ -26,7 +27,7 @@ def measure(settings: Settings) -> list[Row]:
 
         def whole_run() -> None:
             fill_slot(conn, settings, next(slots), "bench")
-            show_new_runs(conn, redis)
+            publish(conn, redis)
 
         def raw_copy() -> None:
             copy(conn, prepared)
@@ -49,7 +50,7 @@ def encoded(settings: Settings) -> list[bytes]:
     return [
         points.encode(START, 0, metric.id, simulate(llm, metric, settings.seed, settings.points_per_run))
         for llm in LLMS
-        for metric in CONTRACT_METRICS
+        for metric in METRICS.simulated
     ]
 
 

@@ -14,8 +14,8 @@ from redis import Redis
 
 from bench.harness import Row, compare, seconds
 from bench.system import KEY
-from jobs.run import fill_slot
-from webapp import create_app
+from jobs.simulation_run import fill_slot
+from webapp import create_app, generation
 from webapp.generation import KEY_PREFIX
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, points, views
@@ -33,7 +33,7 @@ SELECT 'LLM ' || i, 'company', 'provider' FROM generate_series(1, %s - 3) AS i
 # A finished run of every LLM each hour; their points and rollups have been merged long since.
 RUNS = """
 INSERT INTO runs (
-    source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at, finished_at, points,
+    source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at, finished_at, points,
     generation
 )
 SELECT 'simulation', 1, llms.id, slot, 'finished', 1, gen_random_uuid(), 'bench', slot, slot, 120, 1
@@ -42,7 +42,7 @@ FROM llms, generate_series(%(since)s::timestamptz, %(now)s - interval '2 hours',
 # Hours, days and windows of every LLM and simulated metric, all with the histogram of one real run.
 PERIODS = """
 INSERT INTO period_rollups (
-    period, source, workload_id, llm_id, metric_id, starts_at, oldest, newest, runs, n, mean, m2, min, max,
+    period, source, scenario_id, llm_id, metric_id, starts_at, oldest, newest, runs, n, mean, m2, min, max,
     run_weight, run_mean, run_m2, histogram
 )
 SELECT
@@ -84,7 +84,7 @@ class System:
         fill_slot(self.conn, self.settings, next(self.slots), "bench")
 
         def refresh() -> None:
-            with views.refresh_turn(self.conn):
+            with generation.refresh_turn(self.conn):
                 views.refresh(self.conn, NOW)
                 self.conn.commit()
 

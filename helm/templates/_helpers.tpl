@@ -1,4 +1,4 @@
-{{/* Names, labels, and what several objects share. */}}
+{{/* Names, labels and other shared parts. */}}
 
 {{- define "llm-benchmark.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
@@ -54,7 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* A secret: as given, else as the cluster holds it, else made up, and then the same in the whole rendering. */}}
+{{/* A secret's value: the given one, else the one in the cluster, else a random one, the same throughout a rendering. */}}
 {{- define "llm-benchmark.secret" -}}
 {{- $root := index . 0 }}{{- $name := index . 1 }}{{- $given := index . 2 }}
 {{- if $given -}}
@@ -73,7 +73,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.postgresql.enabled -}}
 {{ include "llm-benchmark.fullname" . }}-postgresql
 {{- else -}}
-{{ required "postgresql.host: name your server, or set postgresql.enabled" .Values.postgresql.host }}
+{{ required "postgresql.host: empty; expected your server, or postgresql.enabled=true" .Values.postgresql.host }}
 {{- end }}
 {{- end }}
 
@@ -81,7 +81,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.redis.enabled -}}
 {{ include "llm-benchmark.fullname" . }}-redis
 {{- else -}}
-{{ required "redis.host: name your server, or set redis.enabled" .Values.redis.host }}
+{{ required "redis.host: empty; expected your server, or redis.enabled=true" .Values.redis.host }}
 {{- end }}
 {{- end }}
 

@@ -1,4 +1,4 @@
-{{/* What the pods of API, scheduler and worker have in common; each takes (list $ "component"). */}}
+{{/* Common parts of the API, scheduler and worker pods; each template takes (list $ "component"). */}}
 
 {{- define "llm-benchmark.podMetadata" -}}
 {{- $root := index . 0 }}{{- $component := index . 1 }}
@@ -6,7 +6,7 @@ labels:
   {{- include "llm-benchmark.labels" $root | nindent 2 }}
   app.kubernetes.io/component: {{ $component }}
 annotations:
-  # A changed setting or secret makes new pods.
+  # Replaces the pods when a setting or secret changes.
   checksum/config: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum }}
   checksum/secret: {{ include (print $root.Template.BasePath "/secret.yaml") $root | sha256sum }}
   kubectl.kubernetes.io/default-container: {{ $component }}
@@ -50,7 +50,8 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-# Each pod waits for PostgreSQL and migrates before it starts; a lock lets one work, the others find it done.
+# Each pod waits for PostgreSQL and migrates before it starts. Under the lock the first one does the work; the others
+# find it done.
 initContainers:
   - name: migrate
     args: [migrate]
@@ -91,7 +92,7 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
-{{/* Scheduler and worker serve nothing but their metrics; that these can be reached shows that they are alive. */}}
+{{/* Scheduler and workers serve only their metrics, so a connection to that port is the liveness check. */}}
 {{- define "llm-benchmark.metricsProbes" -}}
 ports:
   - {name: metrics, containerPort: 9100}

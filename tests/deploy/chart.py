@@ -1,4 +1,4 @@
-"""The chart as Helm's own engine renders it, and ways to look at what comes out."""
+"""Render the chart with Helm's engine, and pick parts of the result."""
 
 import base64
 from collections.abc import Iterator
@@ -74,14 +74,14 @@ def chart(path: Path = PATH) -> Chart:
 
 
 def render(values: dict, name: str = "llm", namespace: str = "prod", **options: bool) -> list[dict]:
-    """All objects of a release."""
+    """Return all Kubernetes objects of a release."""
     files = chart().render(values, name=name, namespace=namespace, **options)
     return [
-        found
+        item
         for path, text in files.items()
         if not path.endswith("NOTES.txt")
-        for found in yaml.safe_load_all(text)
-        if found
+        for item in yaml.safe_load_all(text)
+        if item
     ]
 
 
@@ -90,22 +90,22 @@ def notes(values: dict) -> str:
 
 
 def of_kind(objects: list[dict], kind: str) -> dict[str, dict]:
-    """Those of a kind by their names."""
-    return {found["metadata"]["name"]: found for found in objects if found["kind"] == kind}
+    """Return the objects of a kind by name."""
+    return {item["metadata"]["name"]: item for item in objects if item["kind"] == kind}
 
 
 def component(objects: list[dict], kind: str, name: str) -> dict:
-    """The one object of the kind that belongs to the component."""
+    """Return the component's only object of that kind."""
     (found,) = (
-        found
-        for found in objects
-        if found["kind"] == kind and found["metadata"]["labels"].get("app.kubernetes.io/component") == name
+        item
+        for item in objects
+        if item["kind"] == kind and item["metadata"]["labels"].get("app.kubernetes.io/component") == name
     )
     return found
 
 
 def pods(objects: list[dict]) -> dict[str, dict]:
-    """Whatever runs: name to {metadata, spec} of its pods."""
+    """Return the metadata and spec of each Deployment's, StatefulSet's and bare pod, by name."""
     found = {}
     for item in objects:
         name = item["metadata"]["name"]
@@ -117,19 +117,25 @@ def pods(objects: list[dict]) -> dict[str, dict]:
 
 
 def containers(objects: list[dict]) -> Iterator[tuple[str, dict]]:
+    """Yield ("name of the pod/name of the container", container), init containers included."""
     for name, pod in pods(objects).items():
         for container in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]:
             yield f"{name}/{container['name']}", container
 
 
 def secret(objects: list[dict]) -> dict[str, str]:
-    """The chart's own Secret, decoded."""
-    found = of_kind(objects, "Secret")["llm-llm-benchmark"]
-    return {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
+    """Return the decoded data of the application's Secret."""
+    data = of_kind(objects, "Secret")["llm-llm-benchmark"]["data"]
+    return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+def config_map(objects: list[dict]) -> dict[str, str]:
+    """Return the data of the application's ConfigMap."""
+    return of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
 
 
 def matches(selector: dict, labels: dict) -> bool:
-    """Whether a label selector chooses these labels."""
+    """Whether a label selector selects these labels."""
     expressions = selector.get("matchExpressions", [])
     assert all(expression["operator"] == "In" for expression in expressions)
     return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()) and all(

@@ -1,11 +1,14 @@
-"""The chart in several sets of values, by Helm's engine and against Kubernetes' own schemas."""
+"""The chart, rendered by Helm's engine with several sets of values and validated by Kubernetes' schemas."""
+
+import re
+import subprocess
+import sys
 
 import kubernetes_validate
 import pytest
 from helm_python.chart import lint
 from helm_python.errors import HelmError
 
-from jobs.queue import QUEUE_NAME, RUN_TIMEOUT
 from tests.deploy.chart import (
     COMPONENTS,
     EVERYTHING,
@@ -17,6 +20,7 @@ from tests.deploy.chart import (
     VALUES,
     chart,
     component,
+    config_map,
     containers,
     matches,
     notes,
@@ -25,13 +29,15 @@ from tests.deploy.chart import (
     render,
     secret,
 )
+from webapp.queue import QUEUE_NAME, RUN_TIMEOUT
+from webapp.settings import ROOT
 
-# From CRDs, so Kubernetes itself has no schema for them.
+# Custom resources, for which Kubernetes has no schemas.
 FOREIGN = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-def test_helm_has_nothing_against_it(values):
+def test_helm_lint_reports_no_error(values):
     report = lint(PATH, values, strict=True)
 
     assert report["errors"] == []
@@ -39,32 +45,32 @@ def test_helm_has_nothing_against_it(values):
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_kubernetes_knows_every_field(objects, version):
-    for found in objects:
-        if found["kind"] not in FOREIGN:
-            kubernetes_validate.validate(found, version, strict=True)
+def test_every_object_matches_kubernetes_schema(objects, version):
+    for item in objects:
+        if item["kind"] not in FOREIGN:
+            kubernetes_validate.validate(item, version, strict=True)
 
 
-def test_no_two_objects_have_one_name(objects):
-    names = [(found["kind"], found["metadata"]["name"]) for found in objects]
+def test_object_names_are_unique(objects):
+    names = [(item["kind"], item["metadata"]["name"]) for item in objects]
 
     assert len(set(names)) == len(names)
 
 
-def test_everything_that_can_be_switched_on_is_there():
-    kinds = {found["kind"] for found in render(EVERYTHING)}
+def test_every_optional_object_can_be_enabled():
+    kinds = {item["kind"] for item in render(EVERYTHING)}
 
     assert kinds >= FOREIGN | {"HorizontalPodAutoscaler", "Ingress", "NetworkPolicy", "PodDisruptionBudget"}
 
 
-def test_with_external_services_it_brings_no_server_and_no_secret():
+def test_external_servers_and_secret_replace_those_of_the_chart():
     objects = render(EXTERNAL)
 
     assert not of_kind(objects, "StatefulSet")
     assert not of_kind(objects, "Secret")
 
 
-def test_every_container_is_locked_in(objects):
+def test_every_container_is_restricted(objects):
     for name, container in containers(objects):
         context = container["securityContext"]
         assert context["readOnlyRootFilesystem"] is True, name
@@ -78,21 +84,21 @@ def test_every_container_is_locked_in(objects):
         assert pod["spec"]["automountServiceAccountToken"] is False, name
 
 
-def test_every_container_says_what_it_needs_and_at_most_takes(objects):
+def test_every_container_has_requests_and_a_memory_limit(objects):
     for name, container in containers(objects):
         resources = container["resources"]
         assert {"cpu", "memory"} <= set(resources["requests"]), name
         assert "memory" in resources["limits"], name
 
 
-def test_every_lasting_container_is_probed(objects):
+def test_every_long_running_container_has_probes(objects):
     for name, pod in pods(objects).items():
         for container in pod["spec"]["containers"]:
             if not name.endswith("-test"):
                 assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
 
 
-def test_no_probe_asks_redis_or_postgresql_so_that_cached_answers_outlast_them():
+def test_no_probe_depends_on_redis_or_postgresql():
     objects = render(GIVEN)
     (api,) = component(objects, "Deployment", "api")["spec"]["template"]["spec"]["containers"]
 
@@ -103,24 +109,24 @@ def test_no_probe_asks_redis_or_postgresql_so_that_cached_answers_outlast_them()
         assert container["livenessProbe"]["tcpSocket"] == {"port": "metrics"}
 
 
-def test_every_selector_chooses_the_pods_of_one_component(objects):
+def test_every_selector_selects_the_pods_of_one_component(objects):
     labels = {name: pod["metadata"]["labels"] for name, pod in pods(objects).items()}
-    for found in objects:
-        spec = found.get("spec", {})
-        wanted = found["metadata"].get("labels", {}).get("app.kubernetes.io/component")
-        if found["kind"] == "Service":
+    for item in objects:
+        spec = item.get("spec", {})
+        wanted = item["metadata"].get("labels", {}).get("app.kubernetes.io/component")
+        if item["kind"] == "Service":
             selector = {"matchLabels": spec["selector"]}
-        elif found["kind"] in ("Deployment", "StatefulSet", "PodDisruptionBudget"):
+        elif item["kind"] in ("Deployment", "StatefulSet", "PodDisruptionBudget"):
             selector = spec["selector"]
-        elif found["kind"] == "NetworkPolicy":
+        elif item["kind"] == "NetworkPolicy":
             selector = spec["podSelector"]
         else:
             continue
-        chosen = [name for name, pod in labels.items() if matches(selector, pod)]
-        assert chosen == [f"llm-llm-benchmark-{wanted}"], found["metadata"]["name"]
+        selected = [name for name, pod in labels.items() if matches(selector, pod)]
+        assert selected == [f"llm-llm-benchmark-{wanted}"], item["metadata"]["name"]
 
 
-def test_each_service_reaches_a_port_that_its_pods_have(objects):
+def test_each_service_targets_a_port_of_its_pods(objects):
     for service in of_kind(objects, "Service").values():
         (pod,) = (
             pod
@@ -131,16 +137,16 @@ def test_each_service_reaches_a_port_that_its_pods_have(objects):
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
 
-def test_the_service_leads_to_the_port_on_which_the_api_listens():
+def test_the_container_port_is_the_one_on_which_the_api_listens():
     objects = render(GIVEN)
     (container,) = component(objects, "Deployment", "api")["spec"]["template"]["spec"]["containers"]
 
     assert container["ports"] == [{"name": "http", "containerPort": 8001}]
-    assert of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]["PORT"] == "8001"
+    assert config_map(objects)["PORT"] == "8001"
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_each_pod_migrates_before_it_starts_with_the_same_image_and_settings(objects, name):
+def test_each_pod_migrates_first_with_the_same_image_and_settings(objects, name):
     spec = component(objects, "Deployment", name)["spec"]["template"]["spec"]
     (migrate, *others), (main,) = spec["initContainers"], spec["containers"]
 
@@ -149,36 +155,46 @@ def test_each_pod_migrates_before_it_starts_with_the_same_image_and_settings(obj
     assert [other["args"] for other in others] in ([], [["flask", "grafana-reader"]])
 
 
-def test_the_only_hook_is_the_test_so_nothing_waits_for_a_server_that_comes_later(objects):
+def test_the_only_hook_is_the_test(objects):
     hooks = {
-        found["metadata"]["name"]: found["metadata"]["annotations"]["helm.sh/hook"]
-        for found in objects
-        if "helm.sh/hook" in found["metadata"].get("annotations", {})
+        item["metadata"]["name"]: item["metadata"]["annotations"]["helm.sh/hook"]
+        for item in objects
+        if "helm.sh/hook" in item["metadata"].get("annotations", {})
     }
 
     assert hooks == {"llm-llm-benchmark-test": "test"}
 
 
-def test_pods_are_given_time_to_stop():
+def graceful_timeout(objects):
+    """Return the seconds that gunicorn gives requests in flight, with the settings of the API's pods."""
+    done = subprocess.run(
+        [sys.executable, "-m", "webapp.serve", "--print-config"],
+        cwd=ROOT,
+        env={**config_map(objects), **secret(objects)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(re.search(r"^graceful_timeout += (\d+)$", done.stdout, re.MULTILINE)[1])
+
+
+def test_pods_have_time_to_stop():
     objects = render(GIVEN)
     api = component(objects, "Deployment", "api")["spec"]["template"]["spec"]
     worker = component(objects, "Deployment", "worker")["spec"]["template"]["spec"]
-    gunicorn: dict = {}
-    source = (PATH.parent / "gunicorn.conf.py").read_text()
-    exec(next(line for line in source.splitlines() if line.startswith("graceful_timeout")), gunicorn)
-    pause = api["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    pre_stop = api["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
 
-    assert api["terminationGracePeriodSeconds"] > pause + gunicorn["graceful_timeout"]
+    assert api["terminationGracePeriodSeconds"] > pre_stop + graceful_timeout(objects)
     assert worker["terminationGracePeriodSeconds"] > RUN_TIMEOUT
 
 
-def test_a_rolling_update_of_the_api_takes_no_pod_away_before_its_successor_is_ready():
+def test_a_rolling_update_of_the_api_keeps_all_replicas_available():
     strategy = component(render(GIVEN), "Deployment", "api")["spec"]["strategy"]["rollingUpdate"]
 
     assert strategy == {"maxUnavailable": 0, "maxSurge": 1}
 
 
-def test_whoever_scales_decides_the_number_of_pods():
+def test_autoscalers_control_the_number_of_replicas():
     fixed, scaled = render(TWO_SCHEDULERS), render(EVERYTHING)
 
     assert component(fixed, "Deployment", "scheduler")["spec"]["replicas"] == 2
@@ -190,7 +206,7 @@ def test_whoever_scales_decides_the_number_of_pods():
     assert target["name"] in of_kind(scaled, "Deployment")
 
 
-def test_keda_reads_the_length_of_the_queue_of_runs():
+def test_keda_scales_by_the_length_of_the_queue():
     objects = render(EVERYTHING)
     scaled = component(objects, "ScaledObject", "worker")["spec"]
     (trigger,) = scaled["triggers"]
@@ -202,7 +218,7 @@ def test_keda_reads_the_length_of_the_queue_of_runs():
     assert reference["key"] in secret(objects)
 
 
-def test_only_the_systems_own_pods_reach_its_servers_besides_who_is_named():
+def test_network_policies_admit_only_the_releases_pods_and_the_named_peers():
     objects = render(EVERYTHING)
     labels = {name: pod["metadata"]["labels"] for name, pod in pods(objects).items()}
     policies = of_kind(objects, "NetworkPolicy")
@@ -218,17 +234,17 @@ def test_only_the_systems_own_pods_reach_its_servers_besides_who_is_named():
     assert https not in policies["llm-llm-benchmark-api"]["spec"]["egress"]
 
 
-def test_a_long_release_name_still_gives_names_that_kubernetes_takes():
-    for found in render(EVERYTHING, name="a" * 53):
-        assert len(found["metadata"]["name"]) <= 63
+def test_a_long_release_name_yields_valid_object_names():
+    for item in render(EVERYTHING, name="a" * 53):
+        assert len(item["metadata"]["name"]) <= 63
 
 
-def test_the_notes_say_how_to_reach_it_and_that_the_small_servers_are_for_trying_out():
+def test_the_notes_explain_access_and_the_purpose_of_the_bundled_servers():
     assert "port-forward service/llm-llm-benchmark 8001:80" in notes(GIVEN)
-    assert "to try things out" in notes(GIVEN)
+    assert "for evaluation" in notes(GIVEN)
     assert "https://llm.example" in notes(EVERYTHING)
     assert "get secret mine" in notes(MINIMAL)
-    assert "to try things out" not in notes(MINIMAL)
+    assert "for evaluation" not in notes(MINIMAL)
 
 
 @pytest.mark.parametrize(
@@ -256,12 +272,12 @@ def test_the_notes_say_how_to_reach_it_and_that_the_small_servers_are_for_trying
     ],
     ids=str,
 )
-def test_values_that_cannot_work_are_refused(wrong):
+def test_invalid_values_are_rejected(wrong):
     with pytest.raises(HelmError):
         render(wrong)
 
 
-def test_every_default_stands_in_the_schema_with_its_type():
+def test_the_defaults_satisfy_the_schema_which_lists_all_of_them():
     chart().validate_schema({})
     properties = chart().schema["properties"]
 

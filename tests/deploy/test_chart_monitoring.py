@@ -1,4 +1,4 @@
-"""How Prometheus and Grafana find the release."""
+"""How Prometheus and Grafana discover the release."""
 
 import base64
 import json
@@ -17,14 +17,15 @@ from tests.deploy.chart import (
 )
 
 
-def test_prometheus_finds_each_process_and_sends_the_key():
+def test_prometheus_scrapes_every_process_with_the_api_key():
     objects = render(EVERYTHING)
     (service,) = of_kind(objects, "ServiceMonitor").values()
     (pod,) = of_kind(objects, "PodMonitor").values()
-    found = {
-        labels["metadata"]["labels"]["app.kubernetes.io/component"]
-        for labels in pods(objects).values()
-        if matches(pod["spec"]["selector"], labels["metadata"]["labels"])
+    all_labels = [item["metadata"]["labels"] for item in pods(objects).values()]
+    components = {
+        labels["app.kubernetes.io/component"]
+        for labels in all_labels
+        if matches(pod["spec"]["selector"], labels)
     }
     services = [
         item["metadata"]["name"]
@@ -33,36 +34,36 @@ def test_prometheus_finds_each_process_and_sends_the_key():
     ]
 
     assert services == ["llm-llm-benchmark"]
-    assert found == {"scheduler", "worker"}
+    assert components == {"scheduler", "worker"}
     for endpoint in [*service["spec"]["endpoints"], *pod["spec"]["podMetricsEndpoints"]]:
         assert endpoint["path"] == "/metrics"
         assert endpoint["authorization"]["credentials"] == {"name": "llm-llm-benchmark", "key": "API_KEY"}
 
 
-def test_the_alerts_and_dashboards_arrive_whole():
+def test_alerts_and_dashboards_are_included_unchanged():
     objects = render(EVERYTHING)
     (rules,) = of_kind(objects, "PrometheusRule").values()
     dashboards = [
-        found
-        for found in of_kind(objects, "ConfigMap").values()
-        if found["metadata"]["labels"].get("grafana_dashboard") == "1"
+        item
+        for item in of_kind(objects, "ConfigMap").values()
+        if item["metadata"]["labels"].get("grafana_dashboard") == "1"
     ]
 
     assert len(rules["spec"]["groups"][0]["rules"]) >= 5
-    files = {name: text for found in dashboards for name, text in found["data"].items()}
+    files = {name: text for item in dashboards for name, text in item["data"].items()}
     assert set(files) == {"LLM_Performance_Dashboard.json", "LLM_Trends_Dashboard.json"}
     for name, text in files.items():
         assert json.loads(text) == json.loads((PATH.parent / "public" / name).read_text())
 
 
 def sources(values):
-    """Grafana's data sources by their types, and the text in which they stand."""
+    """Return Grafana's data sources by type, and the text of the file."""
     data = of_kind(render(values), "Secret")["llm-llm-benchmark-datasources"]["data"]
     text = base64.b64decode(data["llm-benchmark.yaml"]).decode()
     return {source["type"]: source for source in yaml.safe_load(text)["datasources"]}, text
 
 
-def test_grafanas_data_sources_lead_to_the_release_and_carry_its_secrets():
+def test_the_data_sources_address_the_release_and_contain_its_secrets():
     found, text = sources(EVERYTHING)
     api, postgresql = found["yesoreyeram-infinity-datasource"], found["grafana-postgresql-datasource"]
 
@@ -78,7 +79,7 @@ def test_grafanas_data_sources_lead_to_the_release_and_carry_its_secrets():
     assert not re.search(r"^[^#]*(?<!\$)\$[A-Z]", text, re.MULTILINE)
 
 
-def test_with_a_secret_of_ones_own_grafanas_environment_holds_the_secrets():
+def test_with_an_existing_secret_the_data_sources_use_grafanas_environment():
     found, _ = sources({**EXTERNAL, "grafana": {"datasources": {"enabled": True}}})
 
     assert found["grafana-postgresql-datasource"]["url"] == "pg.example:6432"

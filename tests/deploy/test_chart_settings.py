@@ -1,4 +1,4 @@
-"""How settings and secrets come to the pods."""
+"""How settings and secrets reach the pods."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from tests.deploy.chart import (
     EXTERNAL,
     GIVEN,
     component,
+    config_map,
     notes,
     of_kind,
     render,
@@ -19,7 +20,7 @@ from tests.deploy.chart import (
 from webapp.settings import Settings
 
 
-def test_no_secret_stands_anywhere_but_in_the_secret():
+def test_secrets_appear_only_in_the_secret():
     for values in (GIVEN, EVERYTHING):
         others = json.dumps([found for found in render(values) if found["kind"] != "Secret"]) + notes(values)
         for word in (
@@ -33,7 +34,7 @@ def test_no_secret_stands_anywhere_but_in_the_secret():
             assert word not in others
 
 
-def test_the_secret_has_what_was_given():
+def test_the_secret_contains_the_given_values():
     assert secret(render(EVERYTHING)) == {
         "API_KEY": "the-api-key",
         "SECRET_KEY": "the-key-that-signs-the-cookies-of-the-page",
@@ -44,7 +45,7 @@ def test_the_secret_has_what_was_given():
     }
 
 
-def test_secrets_that_were_not_given_are_made_long_and_different_and_the_same_everywhere():
+def test_missing_secrets_are_generated_long_and_distinct():
     made, again = secret(render({})), secret(render({}))
 
     assert set(made) == {"API_KEY", "SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
@@ -52,11 +53,10 @@ def test_secrets_that_were_not_given_are_made_long_and_different_and_the_same_ev
     assert len({*made.values(), *again.values()}) == 8
 
 
-def test_the_application_can_read_its_settings(objects):
-    config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
-    own = of_kind(objects, "Secret")
-    theirs = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
-    environment = {**config, **(secret(objects) if own else theirs), "BENCHMARK_FILE": ""}
+def test_the_application_accepts_its_settings(objects):
+    existing = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
+    secrets = secret(objects) if of_kind(objects, "Secret") else existing
+    environment = {**config_map(objects), **secrets, "BENCHMARK_FILE": ""}
 
     settings = Settings.for_web_server(environment)
 
@@ -64,9 +64,8 @@ def test_the_application_can_read_its_settings(objects):
     assert settings.seed == 20
 
 
-def test_the_application_is_led_to_the_servers():
-    inside = of_kind(render(GIVEN), "ConfigMap")["llm-llm-benchmark"]["data"]
-    outside = of_kind(render(EXTERNAL), "ConfigMap")["llm-llm-benchmark"]["data"]
+def test_the_settings_address_the_servers():
+    inside, outside = config_map(render(GIVEN)), config_map(render(EXTERNAL))
 
     services = of_kind(render(GIVEN), "Service")
     assert services[inside["POSTGRES_HOST"]]["spec"]["ports"][0]["port"] == int(inside["POSTGRES_PORT"])
@@ -75,8 +74,8 @@ def test_the_application_is_led_to_the_servers():
     assert (outside["REDIS_HOST"], outside["REDIS_SSL"]) == ("redis.example", "true")
 
 
-def test_an_empty_seed_stays_empty_and_so_means_fresh_randomness():
-    config = of_kind(render({**GIVEN, "config": {"SEED": ""}}), "ConfigMap")["llm-llm-benchmark"]["data"]
+def test_an_empty_seed_stays_empty():
+    config = config_map(render({**GIVEN, "config": {"SEED": ""}}))
 
     assert config["SEED"] == ""
     assert config["SCHEDULE_INTERVAL"] == "10"
@@ -89,31 +88,31 @@ def checksums(values):
     return annotations["checksum/config"], annotations["checksum/secret"]
 
 
-def test_a_changed_setting_or_secret_makes_new_pods_and_nothing_else_does():
-    config, word = checksums(GIVEN)
+def test_only_a_changed_setting_or_secret_replaces_the_pods():
+    config, secrets = checksums(GIVEN)
 
-    assert checksums(GIVEN) == (config, word)
-    assert checksums({**GIVEN, "api": {"replicas": 5}}) == (config, word)
+    assert checksums(GIVEN) == (config, secrets)
+    assert checksums({**GIVEN, "api": {"replicas": 5}}) == (config, secrets)
     assert checksums({**GIVEN, "config": {"SEED": "7"}})[0] != config
-    assert checksums({**GIVEN, "config": {"SEED": "7"}})[1] == word
+    assert checksums({**GIVEN, "config": {"SEED": "7"}})[1] == secrets
     assert checksums({**GIVEN, "benchmarkFile": "llms: []"})[0] != config
-    assert checksums({**GIVEN, "apiKey": "another"}) != (config, word)
+    assert checksums({**GIVEN, "apiKey": "another"}) != (config, secrets)
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_the_benchmark_file_is_mounted_where_the_setting_says(name):
+def test_the_benchmark_file_is_mounted_where_the_setting_points(name):
     objects = render(EVERYTHING)
-    config = of_kind(objects, "ConfigMap")
+    config_maps = of_kind(objects, "ConfigMap")
     spec = component(objects, "Deployment", name)["spec"]["template"]["spec"]
     (volume,) = (volume for volume in spec["volumes"] if volume["name"] == "benchmark")
     (mount,) = (mount for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "benchmark")
 
-    (file,) = config[volume["configMap"]["name"]]["data"].items()
+    (file,) = config_maps[volume["configMap"]["name"]]["data"].items()
     assert file == ("benchmark.yml", "llms: []\n")
-    assert config["llm-llm-benchmark"]["data"]["BENCHMARK_FILE"] == f"{mount['mountPath']}/benchmark.yml"
+    assert config_map(objects)["BENCHMARK_FILE"] == f"{mount['mountPath']}/benchmark.yml"
 
 
-def test_a_configmap_of_ones_own_can_hold_the_benchmark_file():
+def test_an_existing_configmap_can_provide_the_benchmark_file():
     objects = render({**GIVEN, "existingBenchmarkConfigMap": "ours"})
     spec = component(objects, "Deployment", "worker")["spec"]["template"]["spec"]
 
@@ -121,7 +120,7 @@ def test_a_configmap_of_ones_own_can_hold_the_benchmark_file():
     assert list(of_kind(objects, "ConfigMap")) == ["llm-llm-benchmark"]
 
 
-def test_redis_refuses_what_is_too_much_before_its_container_is_killed():
+def test_redis_reaches_maxmemory_before_the_limit_of_its_container():
     pod = component(render(GIVEN), "StatefulSet", "redis")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     (most,) = re.findall(r"--maxmemory (\d+)mb ", container["args"][0])

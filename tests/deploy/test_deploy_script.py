@@ -1,7 +1,6 @@
-"""deploy.sh: what it hands to Helm, how, and what it refuses.
+"""What deploy.sh sends to Helm, how it sends it, and what it rejects.
 
-A program of the name helm stands in for Helm's command line and writes down how it was called; the values
-that it was sent are rendered by Helm's own engine.
+A fake helm on PATH records how it was called; Helm's engine renders the values that it received.
 """
 
 import json
@@ -12,7 +11,7 @@ import sys
 import pytest
 import yaml
 
-from tests.deploy.chart import of_kind, render, secret
+from tests.deploy.chart import config_map, of_kind, render, secret
 from webapp.settings import ROOT
 
 HELM = f"""#!{sys.executable}
@@ -37,6 +36,7 @@ SCHEDULE_INTERVAL=5
 SEED=
 GRAFANA_DB_PASSWORD=reader-word
 """
+MAKE_ENV = "the environment (run `make env` to fill in secrets)"
 
 
 class Deployment:
@@ -59,7 +59,7 @@ class Deployment:
 
     @property
     def call(self):
-        """(arguments, where standard input comes from, values, environment) of the last call of helm."""
+        """Return the last call of helm: arguments, target of its stdin, values, environment."""
         arguments, given, text, environment = json.loads((self.folder / "call.json").read_text())
         return arguments, given, yaml.safe_load(text), environment
 
@@ -69,7 +69,7 @@ def deployment(tmp_path):
     return Deployment(tmp_path)
 
 
-def test_it_installs_or_upgrades_and_waits_and_takes_a_failure_back(deployment):
+def test_installs_or_upgrades_waits_and_rolls_back_on_failure(deployment):
     done = deployment.run("--release", "speed", "--namespace", "there", "--timeout", "3m")
 
     assert done.returncode == 0, done.stderr
@@ -80,7 +80,7 @@ def test_it_installs_or_upgrades_and_waits_and_takes_a_failure_back(deployment):
     ]
 
 
-def test_secrets_go_by_a_pipe_and_nothing_is_left_behind(deployment):
+def test_secrets_go_through_a_pipe_and_no_file_remains(deployment):
     deployment.run()
 
     arguments, given, _, _ = deployment.call
@@ -89,7 +89,7 @@ def test_secrets_go_by_a_pipe_and_nothing_is_left_behind(deployment):
     assert {path.name for path in deployment.folder.iterdir()} == {"helm", "env", "call.json"}
 
 
-def test_the_chart_takes_the_values_and_has_every_setting_to_the_letter(deployment):
+def test_the_chart_accepts_the_values_and_keeps_every_setting_verbatim(deployment):
     deployment.run("--image", "ghcr.io/me/llm:1.2")
 
     _, _, values, _ = deployment.call
@@ -101,7 +101,7 @@ def test_the_chart_takes_the_values_and_has_every_setting_to_the_letter(deployme
         "REDIS_PASSWORD": "redis-word",
         "GRAFANA_DB_PASSWORD": "reader-word",
     }
-    config = of_kind(objects, "ConfigMap")["llm-llm-benchmark"]["data"]
+    config = config_map(objects)
     assert (config["SCHEDULE_INTERVAL"], config["SEED"], config["REDIS_SSL"]) == ("5", "", "false")
     images = {
         container["image"]
@@ -111,7 +111,7 @@ def test_the_chart_takes_the_values_and_has_every_setting_to_the_letter(deployme
     assert images == {"ghcr.io/me/llm:1.2"}
 
 
-def test_the_environment_stands_over_the_file_and_names_ones_own_servers(deployment, tmp_path):
+def test_the_environment_overrides_the_file_and_selects_external_servers(deployment, tmp_path):
     (tmp_path / "b.yml").write_text("llms:\n  - name: a\n")
     deployment.run(
         *("--secret", "OPENAI_API_KEY"),
@@ -135,7 +135,16 @@ def test_the_environment_stands_over_the_file_and_names_ones_own_servers(deploym
     assert values["image"] == {"repository": "ghcr.io/me/llm", "digest": "sha256:" + "a" * 64}
 
 
-def test_a_dry_run_without_a_cluster_is_rendered_here_with_secrets_hidden(deployment):
+@pytest.mark.parametrize(("setting", "processes"), [({"WEB_CONCURRENCY": "3"}, "3"), ({}, "2")])
+def test_web_concurrency_sets_the_number_of_gunicorns_processes(deployment, setting, processes):
+    deployment.run(**setting)
+
+    _, _, values, _ = deployment.call
+    config = config_map(render(values))
+    assert config["WEB_CONCURRENCY"] == processes
+
+
+def test_a_dry_run_without_a_cluster_renders_locally_with_secrets_hidden(deployment):
     done = deployment.run("--dry-run")
 
     arguments, _, values, _ = deployment.call
@@ -144,10 +153,10 @@ def test_a_dry_run_without_a_cluster_is_rendered_here_with_secrets_hidden(deploy
     assert values["apiKey"] == values["secretKey"] == values["redis"]["password"]
     assert values["apiKey"].startswith("hidden")
     assert secret(render(values))["POSTGRES_PASSWORD"] == values["apiKey"]
-    assert "no cluster can be reached" in done.stderr
+    assert "cluster unreachable; rendering locally" in done.stderr
 
 
-def test_a_dry_run_with_a_cluster_asks_it_and_hides_secrets(deployment):
+def test_a_dry_run_with_a_cluster_runs_on_the_server_with_secrets_hidden(deployment):
     deployment.run("--dry-run", CLUSTER="yes")
 
     arguments, _, values, _ = deployment.call
@@ -158,20 +167,21 @@ def test_a_dry_run_with_a_cluster_asks_it_and_hides_secrets(deployment):
 @pytest.mark.parametrize(
     ("arguments", "changes", "message"),
     [
-        ([], {"API_KEY": ""}, "API_KEY is empty: set it in"),
-        ([], {"POSTGRES_PASSWORD": ""}, "or name your server by POSTGRES_HOST"),
-        ([], {"REDIS_PASSWORD": ""}, "or name your server by REDIS_HOST"),
-        ([], {"POSTGRES_PORT": "many"}, "POSTGRES_PORT=many: must be a whole number"),
-        ([], {"BENCHMARK_FILE": "/nowhere.yml"}, "BENCHMARK_FILE=/nowhere.yml: there is no such file"),
-        (["--secret", "MISSING"], {}, "MISSING is empty"),
-        (["--values", "/nowhere.yml"], {}, "--values /nowhere.yml: there is no such file"),
-        (["--fast", "x"], {}, "--fast: there is no such option"),
-        (["--release"], {}, "--release: unknown, or without its value"),
+        ([], {"API_KEY": ""}, f"API_KEY: empty; expected a value in {{env_file}} or {MAKE_ENV}"),
+        ([], {"POSTGRES_PASSWORD": ""}, f"{MAKE_ENV}, or your own server in POSTGRES_HOST"),
+        ([], {"REDIS_PASSWORD": ""}, f"{MAKE_ENV}, or your own server in REDIS_HOST"),
+        ([], {"POSTGRES_PORT": "many"}, "POSTGRES_PORT=many: expected a whole number"),
+        ([], {"WEB_CONCURRENCY": "auto"}, "WEB_CONCURRENCY=auto: expected a whole number"),
+        ([], {"BENCHMARK_FILE": "/nowhere.yml"}, "BENCHMARK_FILE=/nowhere.yml: file not found"),
+        (["--secret", "MISSING"], {}, "MISSING: empty; expected a value in {env_file} or the environment"),
+        (["--values", "/nowhere.yml"], {}, "--values /nowhere.yml: file not found"),
+        (["--fast", "x"], {}, "--fast: unknown option"),
+        (["--release"], {}, "--release: unknown option or missing value"),
     ],
 )
-def test_what_cannot_work_is_refused_before_helm_is_called(deployment, arguments, changes, message):
+def test_invalid_input_is_rejected_before_helm_is_called(deployment, arguments, changes, message):
     done = deployment.run(*arguments, **changes)
 
     assert done.returncode == 2
-    assert message in done.stderr.splitlines()[-1]
+    assert message.format(env_file=deployment.env_file) in done.stderr.splitlines()[-1]
     assert not (deployment.folder / "call.json").exists()

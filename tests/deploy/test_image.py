@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.queue import enqueue_simulation, runs_queue
 from tests.deploy import image
 from tests.jobs.system import Blocker, finished_slots, until
 from tests.support import KEY, query, run_sql
+from webapp.queue import enqueue_simulation, runs_queue
 from webapp.settings import ROOT, Settings
 from webapp.store import connect
 

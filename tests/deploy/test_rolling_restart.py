@@ -1,4 +1,4 @@
-"""Processes are replaced one by one under load: no request fails, and no slot is lost or run twice."""
+"""Processes are replaced one at a time under load: no request fails, and no slot is lost or run twice."""
 
 import http.client
 import json
@@ -11,6 +11,7 @@ from collections import Counter
 
 import psutil
 import pytest
+from rq import Worker
 
 from tests.jobs.system import POINTS, Processes, assert_exactly_once, finished_slots, until
 from tests.support import KEY, query
@@ -21,7 +22,7 @@ RANKINGS = "/api/v1/benchmarks/rankings"
 
 
 class Load:
-    """Clients with a connection each that together send so many requests a second until told to stop."""
+    """Clients that together send REQUESTS_PER_SECOND, over one connection each, until the block ends."""
 
     def __init__(self, port: int):
         self.port = port
@@ -40,7 +41,7 @@ class Load:
             thread.join(timeout=30)
 
     def _send(self, number: int) -> None:
-        """At fixed instants, however long answers take; late ones follow at once."""
+        """Send at fixed instants; a request that is late is sent immediately."""
         pace = CLIENTS / REQUESTS_PER_SECOND
         due = time.monotonic() + pace * number / CLIENTS
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
@@ -48,9 +49,9 @@ class Load:
             due += pace
             try:
                 connection.request("GET", RANKINGS, headers={"x-api-key": KEY})
-                answer = connection.getresponse()
-                json.load(answer)
-                self.outcomes[answer.status] += 1
+                response = connection.getresponse()
+                json.load(response)
+                self.outcomes[response.status] += 1
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.outcomes[repr(error)] += 1
                 connection.close()
@@ -63,8 +64,8 @@ def processes(environment):
     started.kill_all()
 
 
-def replace_gunicorns_workers(api):
-    """End each of gunicorn's workers as an engine would; gunicorn starts another, which is waited for."""
+def replace_gunicorn_workers(api):
+    """Terminate gunicorn's workers one at a time; wait until gunicorn has replaced each of them."""
     master = psutil.Process(api.pid)
     for worker in master.children():
         worker.terminate()
@@ -73,10 +74,10 @@ def replace_gunicorns_workers(api):
         time.sleep(0.5)
 
 
-def replace(worker, processes):
-    """A rolling update's step: the successor is up before the old one is told to stop."""
+def replace(worker, processes, redis):
+    """Start the worker's successor, then stop the worker, as a rolling update does; return the successor."""
     successor = processes.worker()
-    time.sleep(1.5)
+    until(lambda: Worker.count(redis) == 3)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=30) == 0
     return successor
@@ -89,28 +90,28 @@ def port():
         return probe.getsockname()[1]
 
 
-def test_no_request_fails_and_no_slot_is_lost_or_doubled(processes, conn, port, tmp_path):
+def test_no_request_fails_and_every_slot_runs_exactly_once(processes, conn, redis, port, tmp_path):
     log = tmp_path / "scheduler.log"
     api = processes.start("-m", "webapp.serve", PORT=str(port), WEB_CONCURRENCY="2")
     workers = [processes.worker(), processes.worker()]
     to_log = f"import os; os.dup2(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT), 2)"
     scheduler = processes.start("-c", f"{to_log}; import jobs.scheduler; jobs.scheduler.main()")
-    until(lambda: finished_slots(conn))
+    until(lambda: Worker.count(redis) == 2 and finished_slots(conn))
 
     with Load(port) as load:
         started = time.monotonic()
-        replace_gunicorns_workers(api)
-        workers = [replace(worker, processes) for worker in workers]
-        replace_gunicorns_workers(api)
+        replace_gunicorn_workers(api)
+        workers = [replace(worker, processes, redis) for worker in workers]
+        replace_gunicorn_workers(api)
         took = time.monotonic() - started
 
     assert set(load.outcomes) == {200}, load.outcomes
     assert load.outcomes.total() > 0.8 * REQUESTS_PER_SECOND * took
 
+    until(lambda: len(finished_slots(conn)) >= 3)
     scheduler.send_signal(signal.SIGTERM)
     scheduler.wait(timeout=10)
     slots = [int(slot) for slot in re.findall(r"enqueued simulation-(\d+)", log.read_text())]
     until(lambda: len(finished_slots(conn)) >= len(slots))
-    assert len(slots) >= 3
     assert_exactly_once(conn, slots)
     assert query(conn, "SELECT count(*) FROM runs WHERE attempts <> 1") == [(0,)]

@@ -11,9 +11,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page
 from redis import Redis
 
-from jobs.run import fill_slot, show_new_runs
+from jobs.simulation_run import fill_slot
 from tests.support import KEY
 from tests.web import serving
+from webapp.ingest.publish import publish
 from webapp.settings import Settings
 from webapp.store import connect, llms
 
@@ -135,4 +136,4 @@ def fill(settings: Settings, slots: int, newest: timedelta = timedelta(minutes=1
         for number in reversed(range(slots)):
             slot = now - newest - timedelta(hours=number)
             fill_slot(conn, replace(settings, seed=number), slot, f"simulation-{int(slot.timestamp())}")
-        show_new_runs(conn, redis)
+        publish(conn, redis)

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
+from llm_measure.metrics import METRICS
 from tests.e2e.system import ODD_NAMES, Tab, add_llms, fill, web_server
-from webapp.metrics import METRICS
 from webapp.page.text import title
 from webapp.settings import Settings
 

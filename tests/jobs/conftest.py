@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.queue import runs_queue
 from tests.jobs.system import POINTS, Processes
+from webapp.queue import runs_queue
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from contextlib import closing, suppress
 import psutil
 
 from jobs.simulate import simulate
+from llm_measure.metrics import METRICS
 from tests.support import query
-from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import ROOT, Settings
 from webapp.store import Connection, connect
 
@@ -111,7 +111,7 @@ def assert_exactly_once(conn: Connection, slots: list[int]) -> None:
         FROM runs ORDER BY slot, llm_id
         """,
     )
-    each = len(CONTRACT_METRICS) * POINTS
+    each = len(METRICS.simulated) * POINTS
     assert rows == [(slot, "finished", each, each, each, 4) for slot in slots for _ in range(LLMS)]
 
 
@@ -122,7 +122,7 @@ def assert_answer_is_right(client, conn: Connection, seed: int = 20) -> None:
     ((generation,),) = query(conn, "SELECT value FROM generation")
     assert response.headers["ETag"] == f'"g{generation}"'
     assert query(conn, "SELECT count(*) FROM runs WHERE status = 'finished' AND generation IS NULL") == [(0,)]
-    for metric, ranking in zip(CONTRACT_METRICS, response.json["data"], strict=True):
+    for metric, ranking in zip(METRICS.simulated, response.json["data"], strict=True):
         expected = {
             name: round(float(simulate(name, metric, seed, POINTS).mean()), 2)
             for (name,) in query(conn, "SELECT name FROM llms WHERE simulated")

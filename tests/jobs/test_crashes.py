@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.queue import enqueue_simulation
 from tests.jobs.system import (
     Blocker,
     assert_answer_is_right,
@@ -20,6 +19,7 @@ from tests.jobs.system import (
     until,
 )
 from tests.support import query
+from webapp.queue import enqueue_simulation
 from webapp.store import partitions, views
 
 AT_COPY = "LOCK TABLE points IN SHARE MODE"

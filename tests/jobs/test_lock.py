@@ -9,7 +9,7 @@ import pytest
 
 from jobs import lock
 from jobs.lock import BusyError, renewed_lock
-from webapp.redis import impatient_redis
+from webapp.redis import cache_redis
 from webapp.settings import ROOT
 
 KEY = "llm-benchmark:lock:work"
@@ -53,9 +53,9 @@ def test_the_lock_of_a_killed_holder_is_taken_over(redis, environment):
         [
             sys.executable,
             "-c",
-            "import time\nfrom jobs.lock import renewed_lock\nfrom webapp.redis import impatient_redis\n"
+            "import time\nfrom jobs.lock import renewed_lock\nfrom webapp.redis import cache_redis\n"
             "from webapp.settings import Settings\n"
-            "with renewed_lock(impatient_redis(Settings.from_env()), 'work'): time.sleep(60)",
+            "with renewed_lock(cache_redis(Settings.from_env()), 'work'): time.sleep(60)",
         ],
         env={**os.environ, **environment},
         cwd=ROOT,
@@ -71,7 +71,7 @@ def test_the_lock_of_a_killed_holder_is_taken_over(redis, environment):
 
 
 def test_without_redis_the_work_goes_on(settings):
-    nowhere = impatient_redis(replace(settings, redis_host="/nowhere/redis.sock"))
+    nowhere = cache_redis(replace(settings, redis_host="/nowhere/redis.sock"))
     worked = False
 
     with renewed_lock(nowhere, "work"):

@@ -12,16 +12,18 @@ import pytest
 
 from jobs import maintenance
 from jobs.maintenance import DAYS_AHEAD, maintain, run_maintenance
-from jobs.queue import enqueue_maintenance
-from jobs.run import fill_slot, show_new_runs
+from jobs.simulation_run import fill_slot
 from tests.jobs.system import until
 from tests.support import query
+from webapp import generation
+from webapp.ingest.publish import publish
+from webapp.queue import enqueue_maintenance
 from webapp.settings import Settings
-from webapp.store import connect, export, harness_errors, points, retention, rollups, views
+from webapp.store import connect, export, points, retention, rollups, self_checks, views
 from webapp.store.export import Selection
-from webapp.store.harness_errors import HarnessError
 from webapp.store.partitions import ensure
 from webapp.store.rollups import Rollup
+from webapp.store.self_checks import SelfCheckError
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
 TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^points_' ORDER BY 1"
@@ -67,7 +69,7 @@ def finish_run(conn, slot: datetime) -> int:
     with conn, conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO runs"
-            " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
             " VALUES ('simulation', 1, 1, %s, 'finished', 1, %s, 'job', now()) RETURNING id",
             (slot, str(uuid4())),
         )
@@ -77,7 +79,7 @@ def finish_run(conn, slot: datetime) -> int:
 
 
 def show(conn, now: datetime) -> None:
-    with views.refresh_turn(conn):
+    with generation.refresh_turn(conn):
         views.refresh(conn, now)
         conn.commit()
 
@@ -124,12 +126,12 @@ def test_requests_have_partitions_of_their_own_that_go_with_those_of_points(conn
 
 def test_old_self_checks_go(conn, settings):
     for age in (6, 4):
-        harness_errors.insert(conn, NOW - timedelta(days=age), [HarnessError("ttft", 1, 0.2, 0.0, 0.0)])
+        self_checks.insert(conn, NOW - timedelta(days=age), [SelfCheckError("ttft", 1, 0.2, 0.0, 0.0)])
     conn.commit()
 
     maintain(conn, settings, NOW)
 
-    assert list(harness_errors.read(conn, 10)) == [NOW - timedelta(days=4)]
+    assert list(self_checks.read(conn, 10)) == [NOW - timedelta(days=4)]
 
 
 def test_0_days_keep_everything_for_ever(conn, settings):
@@ -323,7 +325,7 @@ def test_runs_make_their_own_partition_if_maintenance_never_ran_and_keep_row_and
     conn, settings, redis
 ):
     fill_slot(conn, settings, NOW - timedelta(days=4), "job")
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     maintain(conn, settings, NOW)
 

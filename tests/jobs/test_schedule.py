@@ -7,7 +7,6 @@ import pytest
 from flask_migrate import upgrade
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from jobs.queue import BACKLOG_SLOTS
 from tests.conftest import FAST
 from tests.jobs.system import (
     assert_answer_is_right,
@@ -18,6 +17,7 @@ from tests.jobs.system import (
 )
 from tests.support import dispose, query
 from webapp import create_app
+from webapp.queue import BACKLOG_SLOTS
 from webapp.settings import Settings
 
 SCHEDULED = "rq:scheduler:scheduled_jobs"

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from jobs.queue import enqueue_self_check
 from jobs.schedule import schedule
 from jobs.self_check import KNOWN_S
 from tests.jobs.system import now_slot, until
 from tests.support import query
+from webapp.queue import enqueue_self_check
 from webapp.settings import Settings
 
 
@@ -23,8 +23,8 @@ def test_a_worker_finds_how_far_off_the_measuring_is(processes, conn, queue, set
 
     processes.worker()
 
-    until(lambda: query(conn, "SELECT FROM harness_errors"), 60)
-    (check,) = client.get("/api/v1/benchmarks/harness-error").json["checks"]
+    until(lambda: query(conn, "SELECT FROM self_checks"), 60)
+    (check,) = client.get("/api/v1/benchmarks/self-checks").json["checks"]
     found = {error["metric"]: error for error in check["errors"]}
     assert {metric: error["known_s"] for metric, error in found.items()} == KNOWN_S
     assert {metric: error["n"] for metric, error in found.items()} == {

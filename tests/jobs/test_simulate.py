@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.simulate import simulate
-from webapp.metrics import CONTRACT_METRICS, METRICS
+from llm_measure.metrics import METRICS
 from webapp.settings import ROOT
 
 LLMS = ["GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"]
@@ -12,7 +12,7 @@ LLMS = ["GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"]
 
 def test_the_published_response_is_what_the_formula_gives_for_seed_20():
     expected = []
-    for metric in CONTRACT_METRICS:
+    for metric in METRICS.simulated:
         means = {name: float(simulate(name, metric, 20, 1000).mean()) for name in LLMS}
         ranked = sorted(means.items(), key=lambda item: -item[1])
         expected.append({metric.name: [{"llm_name": n, "mean_value": round(m, 2)} for n, m in ranked]})
@@ -20,7 +20,7 @@ def test_the_published_response_is_what_the_formula_gives_for_seed_20():
     assert json.loads((ROOT / "public" / "response.json").read_text()) == {"data": expected}
 
 
-@pytest.mark.parametrize("metric", CONTRACT_METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", METRICS.simulated, ids=lambda metric: metric.name)
 def test_values_lie_in_the_simulated_range_and_have_two_decimals(metric):
     values = simulate("any", metric, 3, 5000)
 
@@ -31,7 +31,7 @@ def test_values_lie_in_the_simulated_range_and_have_two_decimals(metric):
 
 
 def test_a_seed_fixes_the_values_and_no_seed_frees_them():
-    metric = CONTRACT_METRICS[0]
+    metric = METRICS.simulated[0]
 
     np.testing.assert_array_equal(simulate("a", metric, 1, 100), simulate("a", metric, 1, 100))
     assert not np.array_equal(simulate("a", metric, 1, 100), simulate("a", metric, 2, 100))
@@ -39,7 +39,7 @@ def test_a_seed_fixes_the_values_and_no_seed_frees_them():
 
 
 def test_a_longer_run_begins_with_the_shorter_ones_values():
-    metric = CONTRACT_METRICS[1]
+    metric = METRICS.simulated[1]
 
     np.testing.assert_array_equal(simulate("a", metric, 1, 2000)[:1000], simulate("a", metric, 1, 1000))
 

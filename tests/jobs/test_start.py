@@ -17,8 +17,8 @@ import pytest
 
 from jobs.embedded import EmbeddedRedis, EmbeddedServerError
 from jobs.simulate import simulate
+from llm_measure.metrics import METRICS
 from tests.jobs.system import until
-from webapp.metrics import CONTRACT_METRICS
 from webapp.settings import ROOT
 
 PARTS = ("jobs", "webapp", "migrations", "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", "public")
@@ -113,7 +113,7 @@ def clone(folder, counter):
 def expected(seed: int) -> dict:
     """The rankings that the formula gives."""
     data = []
-    for metric in CONTRACT_METRICS:
+    for metric in METRICS.simulated:
         means = {name: float(simulate(name, metric, seed, 1000).mean()) for name in LLMS}
         ranked = sorted(means.items(), key=lambda item: -item[1])
         data.append({metric.name: [{"llm_name": n, "mean_value": round(m, 2)} for n, m in ranked]})
@@ -274,8 +274,8 @@ def test_redis_listens_in_no_folder_of_another_user(folder):
 
 def test_with_a_benchmark_file_there_is_a_worker_more_for_each_server(clone):
     llms = "".join(f"- {{name: m{n}, base_url: 'http://127.0.0.1:9/v{n}', model: m}}\n" for n in (1, 2))
-    workload = "- {name: w, concurrency: 1, requests: 1, interval: 60}\n"
-    (clone.folder / "benchmark.yml").write_text(f"llms:\n{llms}workloads:\n{workload}")
+    scenario = "- {name: w, concurrency: 1, requests: 1, interval: 60}\n"
+    (clone.folder / "benchmark.yml").write_text(f"llms:\n{llms}workloads:\n{scenario}")
 
     clone.start(BENCHMARK_FILE="benchmark.yml")
 

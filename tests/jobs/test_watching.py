@@ -12,10 +12,10 @@ from contextlib import closing, suppress
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.queue import enqueue_simulation
 from tests.jobs.system import until
 from tests.support import KEY, query
 from tests.web import free_port
+from webapp.queue import enqueue_simulation
 from webapp.settings import ROOT
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_is_named_in_one_line(environment, module):
 def test_the_log_lines_of_a_run_name_job_slot_and_runs(environment, queue, settings, conn, tmp_path):
     enqueue_simulation(queue, settings, 600)
     burst = "from jobs.worker import *; s = Settings.from_env(); configure_logging(s);" \
-            " make_worker(s, patient_redis(s)).work(burst=True, logging_level=None)"  # fmt: skip
+            " make_worker(s, queue_redis(s)).work(burst=True, logging_level=None)"  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", burst],
         cwd=ROOT,

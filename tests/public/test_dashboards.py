@@ -1,4 +1,4 @@
-"""Every query of every dashboard, run as Grafana would: on the real API, and as the database's reader."""
+"""Every dashboard query, run as Grafana runs it: against the API, and in PostgreSQL with Grafana's role."""
 
 import json
 from contextlib import closing
@@ -8,23 +8,25 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
+from llm_measure.metrics import METRICS
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from tools import dashboards
-from webapp.metrics import METRICS_BY_NAME
-from webapp.reader import make_reader
+from webapp.cli.grafana_role import make_reader
 from webapp.store import connect
 
 PERFORMANCE = dashboards.read("LLM_Performance_Dashboard")
 TRENDS = dashboards.read("LLM_Trends_Dashboard")
 CONTRACT = ["ttft", "tps", "e2e_latency", "rps"]
+QUANTILES = ["p50", "p95", "p99"]
+# Grafana's units by the metrics' symbols, and the colours from the smallest to the largest value.
 UNITS = {"s": "s", "tokens/s": "suffix: tokens/s", "requests/s": "reqps"}
 SCHEMES = {"lower": "continuous-GrYlRd", "higher": "continuous-RdYlGr"}
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 DAY = dashboards.TimeRange(NOW - timedelta(days=1), NOW + timedelta(hours=1))
 
-# GPT-4o is the best by every lower-is-better metric, and the worst by every other.
+# GPT-4o is first where lower is better and last where higher is better.
 VALUES = {
     llm: {metric: [float(place + 1), place + 1.5] for metric in CONTRACT}
     for place, llm in enumerate(("GPT-4o", "Claude 3.5 Sonnet", "Llama 3.1 70B"))
@@ -35,14 +37,14 @@ MEANS = {"GPT-4o": 1.25, "Claude 3.5 Sonnet": 2.25, "Llama 3.1 70B": 3.25}
 
 @pytest.fixture
 def runs(conn):
-    """Two hours with a finished run of each LLM, one of them failed besides."""
+    """Finish a run of each LLM in each of two hours, and fail one more run."""
     for hours in (2, 1):
         finish_run(conn, NOW - timedelta(hours=hours), VALUES)
     show(conn, NOW)
     query(
         conn,
-        "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at,"
-        " finished_at, error) SELECT source, workload_id, llm_id, slot + interval '1 minute', 'failed', 3,"
+        "INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at,"
+        " finished_at, error) SELECT source, scenario_id, llm_id, slot + interval '1 minute', 'failed', 3,"
         " gen_random_uuid(), 'job', started_at, finished_at, 'TimeoutError: it''s late' FROM runs"
         " WHERE slot = %s AND llm_id = 1 RETURNING id",
         NOW - timedelta(hours=1),
@@ -51,35 +53,40 @@ def runs(conn):
 
 @pytest.fixture
 def reader(settings, conn):
-    """A connection of the role that Grafana uses."""
+    """Connect with the role that Grafana uses."""
     with conn:
         make_reader(conn, "grafana_reader", "its-password")
-    of_reader = replace(settings, postgres_user="grafana_reader", postgres_password="its-password")
-    with closing(connect(of_reader, "grafana")) as connection:
+    settings = replace(settings, postgres_user="grafana_reader", postgres_password="its-password")
+    with closing(connect(settings, "grafana")) as connection:
         connection.autocommit = True
         yield connection
 
 
 def run(reader, sql):
-    """(names of the columns, rows)."""
+    """Return the column names and the rows of a query."""
     with reader.cursor() as cursor:
         cursor.execute(sql)
         return [column.name for column in cursor.description], cursor.fetchall()
 
 
 def chosen(reader, **changes):
-    """What a reader sees who opens the dashboard and then changes these variables."""
+    """Return the variables of the trends dashboard as it opens, with these changes."""
     values = dashboards.chosen(TRENDS, lambda sql: [name for (name,) in run(reader, sql)[1]])
     return {**values, **changes}
 
 
-class TestThePerformanceDashboard:
-    @pytest.mark.parametrize(("panel", "target"), dashboards.targets(PERFORMANCE))
-    def test_gets_the_rows_of_its_panel_from_the_api_best_first(self, client, runs, panel, target):
-        answer = client.open(target["url"], method=target["url_options"]["method"])
-        rows = dashboards.sort(panel, dashboards.select(target, answer.json))
+def panel_titled(title):
+    (panel,) = [panel for panel in dashboards.panels(TRENDS) if panel["title"] == title]
+    return panel
 
-        metric = METRICS_BY_NAME[target["url"].rpartition("/")[2]]
+
+class TestPerformanceDashboard:
+    @pytest.mark.parametrize(("panel", "target"), dashboards.targets(PERFORMANCE))
+    def test_each_panel_gets_its_rows_from_the_api_best_first(self, client, runs, panel, target):
+        response = client.open(target["url"], method=target["url_options"]["method"])
+        rows = dashboards.sort(panel, dashboards.select(target, response.json))
+
+        metric = METRICS[target["url"].rpartition("/")[2]]
         best_first = ["GPT-4o", "Claude 3.5 Sonnet", "Llama 3.1 70B"]
         assert [row["LLM"] for row in rows] == (best_first if metric.better == "lower" else best_first[::-1])
         assert {row["LLM"]: row["Mean"] for row in rows} == MEANS
@@ -92,19 +99,20 @@ class TestThePerformanceDashboard:
         assert urls == [f"/api/v1/benchmarks/rankings/{name}" for name in CONTRACT]
 
     @pytest.mark.parametrize(("panel", "target"), dashboards.targets(PERFORMANCE))
-    def test_has_the_unit_and_the_colours_of_the_metric(self, panel, target):
-        metric = METRICS_BY_NAME[target["url"].rpartition("/")[2]]
+    def test_the_title_unit_and_colours_of_each_panel_match_its_metric(self, panel, target):
+        metric = METRICS[target["url"].rpartition("/")[2]]
         field = panel["fieldConfig"]["defaults"]
 
         assert panel["type"] == "barchart"
-        assert field["unit"] == UNITS[metric.unit]
+        assert panel["title"] == f"{metric.title} ({metric.name}): {metric.better} is better"
+        assert field["unit"] == UNITS[metric.unit.symbol]
         assert field["color"]["mode"] == SCHEMES[metric.better]
 
 
-class TestTheTrendsDashboard:
+class TestTrendsDashboard:
     @pytest.mark.parametrize(("panel", "target"), dashboards.targets(TRENDS))
     @pytest.mark.parametrize("step", ["hour", "day"])
-    def test_gets_rows_of_the_columns_that_its_panel_uses(self, reader, runs, panel, target, step):
+    def test_each_query_returns_rows_with_the_columns_of_its_panel(self, reader, runs, panel, target, step):
         columns, rows = run(reader, dashboards.sql(target, chosen(reader, step=step), DAY))
 
         assert rows
@@ -117,16 +125,16 @@ class TestTheTrendsDashboard:
             assert named <= set(columns)
 
     @pytest.mark.parametrize(("panel", "target"), dashboards.targets(TRENDS))
-    def test_shows_nothing_of_another_source_time_or_llm(self, reader, runs, panel, target):
-        longer_ago = dashboards.TimeRange(NOW - timedelta(days=9), NOW - timedelta(days=8))
+    def test_shows_only_the_chosen_source_time_and_llms(self, reader, runs, panel, target):
+        before = dashboards.TimeRange(NOW - timedelta(days=9), NOW - timedelta(days=8))
 
         assert run(reader, dashboards.sql(target, chosen(reader, source="measurement"), DAY))[1] == []
-        assert run(reader, dashboards.sql(target, chosen(reader, llm="it's none"), DAY))[1] == []
+        assert run(reader, dashboards.sql(target, chosen(reader, llm="it's unknown"), DAY))[1] == []
         if "$__timeFilter" in target["rawSql"]:
-            assert run(reader, dashboards.sql(target, chosen(reader), longer_ago))[1] == []
+            assert run(reader, dashboards.sql(target, chosen(reader), before))[1] == []
 
     @pytest.mark.parametrize("name", list(dashboards.variables(TRENDS)))
-    def test_every_variable_offers_what_it_stands_at(self, reader, runs, name):
+    def test_each_variable_offers_its_initial_value(self, reader, runs, name):
         variable = dashboards.variables(TRENDS)[name]
         if variable["type"] == "query":
             options = [value for (value,) in run(reader, variable["query"])[1]]
@@ -136,43 +144,48 @@ class TestTheTrendsDashboard:
         assert len(options) >= 1
         assert set(chosen(reader)[name] if variable["multi"] else [chosen(reader)[name]]) <= set(options)
 
+    def test_offers_the_windows_of_the_view(self, reader, runs):
+        offered = dashboards.variables(TRENDS)["window"]["query"].split(",")
+
+        _, rows = run(reader, "SELECT DISTINCT time_window FROM metric_means")
+        assert {window for (window,) in rows} == set(offered)
+
     def test_ranks_as_the_leaderboard_does(self, reader, runs, client):
-        (panel,) = [panel for panel in dashboards.panels(TRENDS) if panel["title"].startswith("Ranking")]
+        panel = panel_titled("Ranking by ${metric}, window ${window}")
         for metric in CONTRACT:
-            of_metric = chosen(reader, metric=metric)
-            columns, rows = run(reader, dashboards.sql(panel["targets"][0], of_metric, DAY))
+            variables = chosen(reader, metric=metric)
+            columns, rows = run(reader, dashboards.sql(panel["targets"][0], variables, DAY))
             shown = [dict(zip(columns, row, strict=True)) for row in rows]
-            answer = client.get(f"/api/v1/benchmarks/leaderboard?metric={metric}&window=24h").json
-            (leaderboard,) = answer["metrics"]
+            response = client.get(f"/api/v1/benchmarks/leaderboard?metric={metric}&window=24h")
+            (leaderboard,) = response.json["metrics"]
 
             assert [
-                (row["Rank"], row["LLM"], row["Mean"], row["95 % from"], row["to"], row["p99"])
+                (row["Rank"], row["LLM"], row["Mean"], row["95 % CI low"], row["95 % CI high"], row["p99"])
                 for row in shown
             ] == [
                 (row["rank"], row["llm_name"], row["mean"], row["ci_low"], row["ci_high"], row["p99"])
                 for row in leaderboard["llms"]
             ]
 
-    def test_has_a_trend_of_each_quantile_and_metric_in_its_unit(self):
-        titles = {panel["title"]: panel for panel in dashboards.panels(TRENDS)}
-        for name in CONTRACT:
-            for quantile in ("p50", "p95", "p99"):
-                (panel,) = [
-                    panel for title, panel in titles.items() if title.endswith(f"({name}), {quantile}")
-                ]
-                assert panel["fieldConfig"]["defaults"]["unit"] == UNITS[METRICS_BY_NAME[name].unit]
-                assert f"metrics.name = '{name}'" in panel["targets"][0]["rawSql"]
+    @pytest.mark.parametrize("quantile", QUANTILES)
+    @pytest.mark.parametrize("name", CONTRACT)
+    def test_has_a_trend_of_each_metric_and_quantile(self, name, quantile):
+        metric = METRICS[name]
+        panel = panel_titled(f"{metric.title} ({name}), {quantile}")
 
-    def test_its_quantiles_are_those_of_the_history(self, reader, runs, client):
+        assert panel["description"].startswith(f"{quantile} of all values")
+        assert panel["description"].endswith(f"{metric.better} is better.")
+        assert panel["fieldConfig"]["defaults"]["unit"] == UNITS[metric.unit.symbol]
+        assert f"metrics.name = '{name}'" in panel["targets"][0]["rawSql"]
+
+    def test_quantiles_equal_those_of_the_history(self, reader, runs, client):
         history = client.get("/api/v1/benchmarks/history/ttft?window=24h&step=hour").json["series"]
         expected = {
             (bucket["starts_at"], llm["llm_name"]): bucket for llm in history for bucket in llm["buckets"]
         }
         assert len(expected) == 6
-        for quantile in ("p50", "p95", "p99"):
-            (panel,) = [
-                panel for panel in dashboards.panels(TRENDS) if panel["title"].endswith(f"(ttft), {quantile}")
-            ]
+        for quantile in QUANTILES:
+            panel = panel_titled(f"{METRICS['ttft'].title} (ttft), {quantile}")
             _, rows = run(reader, dashboards.sql(panel["targets"][0], chosen(reader), DAY))
             assert {(time.isoformat(), name): value for time, name, value in rows} == {
                 key: bucket[quantile] for key, bucket in expected.items()
@@ -181,7 +194,7 @@ class TestTheTrendsDashboard:
 
 @pytest.mark.parametrize("path", dashboards.files(), ids=lambda path: path.stem)
 class TestEveryDashboard:
-    def test_takes_its_data_from_provisioned_sources_only(self, path):
+    def test_uses_only_provisioned_data_sources(self, path):
         provisioned = (dashboards.PUBLIC / "grafana/provisioning/datasources/llm-benchmark.yaml").read_text()
         for panel, target in dashboards.targets(json.loads(path.read_text())):
             assert panel["datasource"] == target["datasource"]
@@ -189,8 +202,8 @@ class TestEveryDashboard:
                 f"uid: {panel['datasource']['uid']}\n    type: {panel['datasource']['type']}" in provisioned
             )
 
-    def test_holds_no_panel_over_another(self, path):
-        taken = set()
+    def test_panels_do_not_overlap(self, path):
+        occupied = set()
         for panel in json.loads(path.read_text())["panels"]:
             place = panel["gridPos"]
             cells = {
@@ -198,24 +211,24 @@ class TestEveryDashboard:
                 for right in range(place["w"])
                 for down in range(place["h"])
             }
-            assert not cells & taken
+            assert not cells & occupied
             assert place["x"] + place["w"] <= 24
-            taken |= cells
+            occupied |= cells
 
-    def test_holds_no_key_and_no_password(self, path):
+    def test_contains_no_key_and_no_password(self, path):
         text = path.read_text().lower()
 
         assert "x-api-key" not in text
         assert "password" not in text
 
 
-class TestTheReader:
+class TestGrafanaRole:
     @pytest.mark.parametrize(
         "statement",
         ["UPDATE llms SET name = 'x'", "DELETE FROM runs", "CREATE TABLE mine (a integer)",
          "REFRESH MATERIALIZED VIEW metric_means", "SELECT count_ended_run()"],
     )  # fmt: skip
-    def test_cannot_write_not_even_when_it_asks_to(self, reader, statement):
+    def test_cannot_write_even_with_read_only_mode_off(self, reader, statement):
         with reader.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = off")
             with pytest.raises(psycopg2.Error):
@@ -226,13 +239,11 @@ class TestTheReader:
         ["SELECT token FROM runs", "SELECT * FROM runs", "SELECT * FROM points", "SELECT * FROM rollups",
          "SELECT rolpassword FROM pg_authid"],
     )  # fmt: skip
-    def test_cannot_read_what_no_dashboard_shows(self, reader, statement):
+    def test_cannot_read_what_no_dashboard_uses(self, reader, statement):
         with reader.cursor() as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute(statement)
 
-    def test_is_made_again_with_another_password_and_loses_what_was_granted_besides(
-        self, reader, conn, settings
-    ):
+    def test_creating_it_again_revokes_other_privileges(self, reader, conn):
         with conn, conn.cursor() as cursor:
             cursor.execute("GRANT ALL ON points TO grafana_reader")
             make_reader(conn, "grafana_reader", "another")
@@ -240,12 +251,12 @@ class TestTheReader:
         assert query(conn, "SELECT has_table_privilege('grafana_reader', 'points', 'SELECT')") == [(False,)]
         assert query(conn, "SELECT has_table_privilege('grafana_reader', 'llms', 'SELECT')") == [(True,)]
 
-    def test_has_a_password_that_is_stored_as_a_hash(self, reader, conn):
+    def test_its_password_is_stored_as_a_hash(self, reader, conn):
         ((stored,),) = query(conn, "SELECT rolpassword FROM pg_authid WHERE rolname = 'grafana_reader'")
 
         assert stored.startswith("SCRAM-SHA-256$")
 
-    def test_the_command_makes_it(self, make_app, conn):
+    def test_the_command_creates_it(self, make_app, conn):
         app = make_app(grafana_db_user="grafana_cli", grafana_db_password="secret-of-grafana")
         done = app.test_cli_runner().invoke(args=["grafana-reader"])
 
@@ -261,7 +272,7 @@ class TestTheReader:
             ({"grafana_db_password": "p", "postgres_host": "/nowhere"}, "the role cannot be made: "),
         ],
     )
-    def test_the_command_refuses_in_one_line(self, make_app, changes, message):
+    def test_the_command_rejects_invalid_settings_in_one_line(self, make_app, changes, message):
         done = make_app(**changes).test_cli_runner().invoke(args=["grafana-reader"])
 
         assert done.exit_code == 2

@@ -6,10 +6,10 @@ from contextlib import closing
 import pytest
 from flask_migrate import check, downgrade, upgrade
 
-from jobs.run import show_new_runs
 from tests.measured import answered, level, measurement, store_level
 from tests.support import query, run_sql
 from tests.web import slot
+from webapp.ingest.publish import publish
 from webapp.settings import ROOT, Settings
 from webapp.store import connect
 
@@ -113,7 +113,7 @@ def test_without_measurement_the_runs_stay_and_an_invalid_one_is_a_failed_one(ap
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
         store_level(conn, settings, redis, slot(number), measurement(), result)
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     with app.app_context():
         downgrade(revision="0002")

@@ -8,11 +8,11 @@ from rq import SimpleWorker, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from jobs.queue import QUEUE_NAME, JSONJob, runs_queue
 from tests.support import KEY
 from tests.web import assert_error, wait_until
 from webapp import rq_dashboard
 from webapp.auth import WRONG_KEYS_PER_MINUTE
+from webapp.queue import QUEUE_NAME, JSONJob, runs_queue
 
 ORIGIN = {"Origin": "http://localhost"}
 JOB = "simulation-1"

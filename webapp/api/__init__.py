@@ -2,15 +2,15 @@
 
 from flask_smorest import Api
 
-from webapp.api.harness_error.routes import blueprint as harness_error
 from webapp.api.history.routes import blueprint as history
 from webapp.api.leaderboard.routes import blueprint as leaderboard
 from webapp.api.llms.routes import blueprint as llms
 from webapp.api.points.routes import blueprint as points
 from webapp.api.rankings.routes import blueprint as rankings
 from webapp.api.runs.routes import blueprint as runs
+from webapp.api.self_checks.routes import blueprint as self_check
 
-BLUEPRINTS = (rankings, leaderboard, history, points, runs, harness_error, llms)
+BLUEPRINTS = (rankings, leaderboard, history, points, runs, self_check, llms)
 
 
 def register_apis(api: Api) -> None:

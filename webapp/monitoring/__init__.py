@@ -15,19 +15,19 @@ Of the whole system, the same from every API server, so take max() over instance
                                                                        "finished", "failed", "invalid"
     llm_benchmark_run_duration_seconds{source,status}                  histogram of the same
     llm_benchmark_points_inserted_total{source}                        counter
-    llm_benchmark_last_finished_run_timestamp_seconds{source,workload,llm}  gauge, Unix time
+    llm_benchmark_last_finished_run_timestamp_seconds{source,scenario,llm}  gauge, Unix time
     llm_benchmark_queue_jobs{queue,state}                              gauge; state "queued", "started",
                                                                        "scheduled" (for a retry), "failed"
     llm_benchmark_queue_oldest_job_timestamp_seconds{queue}            gauge, Unix time; none while none waits
     llm_benchmark_workers{queue}                                       gauge
-    llm_benchmark_<metric>_<unit>{source,workload,llm,window,statistic}  gauge, as llm_benchmark_ttft_seconds;
+    llm_benchmark_<metric>_<unit>{source,scenario,llm,window,statistic}  gauge, as llm_benchmark_ttft_seconds;
                                                                        window "latest", "24h";
                                                                        statistic "mean", "p50", "p95", "p99"
-    gen_ai_client_operation_duration_seconds{gen_ai_*,workload}        histograms of all measured latencies by
+    gen_ai_client_operation_duration_seconds{gen_ai_*,scenario}        histograms of all measured latencies by
     gen_ai_client_operation_time_to_first_chunk_seconds{...}           OpenTelemetry's names and buckets
 
-    llm_benchmark_harness_error_seconds{metric,statistic}              gauge; "p50", "p99" of the newest check
-    llm_benchmark_harness_check_timestamp_seconds                      gauge, Unix time of that check
+    llm_benchmark_self_check_error_seconds{metric,statistic}              gauge; "p50", "p99" of the newest check
+    llm_benchmark_self_check_timestamp_seconds                      gauge, Unix time of that check
 
 Of scheduler and worker:
 

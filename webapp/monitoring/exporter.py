@@ -12,7 +12,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, make_wsgi_app
 
 from webapp.auth import key_digests, matches
-from webapp.serve import Serving
 from webapp.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ def export(metrics: CollectorRegistry, settings: Settings) -> None:
     """
     if settings.metrics_port is None:
         return
-    host = Serving.from_env().host
+    host = settings.host
     app = make_wsgi_app(metrics)
     if not settings.metrics_public:
         app = _keyed(app, key_digests(settings))

@@ -11,7 +11,7 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegis
 from rq.utils import utcparse
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from jobs.queue import runs_queue
+from webapp.queue import runs_queue
 
 # So many of the waiting jobs are looked at to find the oldest.
 MOST_JOBS = 100

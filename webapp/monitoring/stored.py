@@ -12,20 +12,15 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 
-from webapp.metrics import METRICS
+from llm_measure import apis
+from llm_measure.metrics import METRICS
+from llm_measure.stats.histogram import representatives
 from webapp.monitoring.families import INFINITY, cumulative
-from webapp.store import Connection, harness_errors, totals, views
-from webapp.store.harness_errors import HarnessError
-from webapp.store.histogram import representatives
+from webapp.store import Connection, self_checks, totals, views
+from webapp.store.self_checks import SelfCheckError
+from webapp.windows import WINDOWS
 
-WINDOWS = ["latest", "24h"]
-UNITS = {
-    "s": "seconds",
-    "s/token": "seconds_per_token",
-    "tokens/s": "tokens_per_second",
-    "requests/s": "requests_per_second",
-    "share": "ratio",
-}
+EXPORTED = [window.name for window in WINDOWS if window.is_exported]
 STATISTICS = ("mean", "p50", "p95", "p99")
 
 # OpenTelemetry's semantic conventions for GenAI clients (1.42, "development"): names and bucket boundaries.
@@ -36,7 +31,7 @@ GEN_AI = {
     "ttft": ("gen_ai_client_operation_time_to_first_chunk_seconds", "Time to receive the first chunk"),
 }
 GEN_AI_BOUNDS = [0.01 * 2**step for step in range(14)]
-GEN_AI_LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "workload"]
+GEN_AI_LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "scenario"]
 
 
 def collect(conn: Connection) -> Iterator[Family]:
@@ -44,9 +39,9 @@ def collect(conn: Connection) -> Iterator[Family]:
     yield GaugeMetricFamily("llm_benchmark_generation", "Generation of the views", views.generation(conn))
     yield from _runs(totals.run_totals(conn))
     yield _last_finished(totals.last_finished(conn))
-    yield from _figures(totals.figures(conn, WINDOWS))
+    yield from _figures(totals.figures(conn, EXPORTED))
     yield from _gen_ai(totals.measured(conn, list(GEN_AI)))
-    yield from _harness_errors(harness_errors.read(conn, 1))
+    yield from _harness_errors(self_checks.read(conn, 1))
 
 
 def _runs(rows: list[totals.RunTotal]) -> list[Family]:
@@ -78,24 +73,24 @@ def _last_finished(rows: list[totals.LastFinished]) -> Family:
     family = GaugeMetricFamily(
         "llm_benchmark_last_finished_run_timestamp_seconds",
         "When the newest finished run ended",
-        labels=["source", "workload", "llm"],
+        labels=["source", "scenario", "llm"],
     )
     for row in rows:
-        family.add_metric([row.source, row.workload, row.llm_name], row.finished_at.timestamp())
+        family.add_metric([row.source, row.scenario, row.llm_name], row.finished_at.timestamp())
     return family
 
 
 def _figures(rows: list[totals.Figures]) -> Iterator[Family]:
     for metric in METRICS:
         family = GaugeMetricFamily(
-            f"llm_benchmark_{metric.name}_{UNITS[metric.unit]}",
+            f"llm_benchmark_{metric.name}_{metric.unit.suffix}",
             f"Figures of the leaderboard, quantiles within 1 %: {metric.formula}",
-            labels=["source", "workload", "llm", "window", "statistic"],
+            labels=["source", "scenario", "llm", "window", "statistic"],
         )
         for row in rows:
             if row.metric_name == metric.name:
                 for statistic in STATISTICS:
-                    place = [row.source, row.workload, row.llm_name, row.window, statistic]
+                    place = [row.source, row.scenario, row.llm_name, row.window, statistic]
                     family.add_metric(place, getattr(row, statistic))
         yield family
 
@@ -107,19 +102,19 @@ def _gen_ai(rows: list[totals.Measured]) -> Iterator[Family]:
         )
         for row in rows:
             if row.metric_name == metric_name:
-                labels = ["chat", row.provider, row.llm_name, row.workload]
+                labels = [_operation(row.api), row.provider, row.llm_name, row.scenario]
                 buckets = _regrouped(row.low, row.counts, GEN_AI_BOUNDS)
                 family.add_metric(labels, cumulative(GEN_AI_BOUNDS, buckets), row.n * row.mean)
         yield family
 
 
-def _harness_errors(checks: dict[datetime, list[HarnessError]]) -> Iterator[Family]:
+def _harness_errors(checks: dict[datetime, list[SelfCheckError]]) -> Iterator[Family]:
     error = GaugeMetricFamily(
-        "llm_benchmark_harness_error_seconds",
+        "llm_benchmark_self_check_error_seconds",
         "How far off the measuring itself was at the newest self-check: measured less known",
         labels=["metric", "statistic"],
     )
-    checked = GaugeMetricFamily("llm_benchmark_harness_check_timestamp_seconds", "Slot of that self-check")
+    checked = GaugeMetricFamily("llm_benchmark_self_check_timestamp_seconds", "Slot of that self-check")
     for slot, errors in checks.items():
         checked.add_metric([], slot.timestamp())
         for of_metric in errors:
@@ -127,6 +122,11 @@ def _harness_errors(checks: dict[datetime, list[HarnessError]]) -> Iterator[Fami
             error.add_metric([of_metric.metric, "p99"], of_metric.p99_s)
     yield error
     yield checked
+
+
+def _operation(api: str) -> str:
+    """Return OpenTelemetry's name of the operation; that of an API that is no longer registered is its name."""
+    return apis.named(api).operation if api in apis.names() else api
 
 
 def _regrouped(low: int, counts: list[int], bounds: list[float]) -> list[int]:

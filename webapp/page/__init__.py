@@ -43,7 +43,7 @@ def register_page(app: Flask, settings: Settings) -> None:
         address=views.address,
     )
     app.jinja_env.filters.update(figure=text.figure, whole=text.whole, moment=text.moment, spelled=text.title)
-    app.jinja_env.filters.update(unit_words=text.unit_words, first_up=text.first_up)
+    app.jinja_env.filters.update(first_up=text.first_up)
     app.jinja_env.filters.update(duration=text.duration, percent=marks.percent)
 
 

@@ -1,22 +1,14 @@
 """What the charts draw, as data for the browser: over time, and how values are distributed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
-from webapp.store.histogram import LN_GAMMA, OFFSET, Histogram
+from llm_measure.stats.histogram import LN_GAMMA, OFFSET, Histogram
 from webapp.store.history import Bucket
+from webapp.windows import STEPS
 
-# How far back each window reaches, None being to the first run, and the length of a bucket in it.
-SPANS = {
-    "24h": (timedelta(days=1), "hour"),
-    "7d": (timedelta(days=7), "hour"),
-    "30d": (timedelta(days=30), "day"),
-    "all": (None, "day"),
-}
-SECONDS = {"hour": 3600, "day": 86_400}
 BARS = 40
 BARS_AROUND_ONE = 21  # so that the one in the middle is wider than a bucket
 # Beyond so many times p99 there is only an outlier or two, which would press all else together.
@@ -28,7 +20,7 @@ def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], ste
 
     {"x": [Unix seconds], "lines": [{"label": ..., "field": ..., "values": [...]}]}
     """
-    length = SECONDS[step]
+    length = STEPS[step].total_seconds()
     starts = [bucket.starts_at.timestamp() for buckets in series.values() for bucket in buckets]
     grid = np.arange(min(starts), max(starts) + length, length).tolist() if starts else []
     lines = []
@@ -74,7 +66,7 @@ def _edges(bounds: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _upper_edges(buckets: np.ndarray) -> np.ndarray:
-    """Where the values of each bucket end, see `webapp.store.histogram`; negative ones mirror the others."""
+    """Where the values of each bucket end, see `llm_measure.stats.histogram`; negative ones mirror the others."""
     return np.where(
         buckets >= 0, np.exp((buckets - OFFSET) * LN_GAMMA), -np.exp((-buckets - 1 - OFFSET) * LN_GAMMA)
     )

@@ -6,12 +6,13 @@ from typing import Any
 from flask import Response, render_template, request
 from werkzeug.exceptions import UnprocessableEntity
 
-from webapp.api.filters import LONGEST_NAME, SOURCES, workload_id
 from webapp.errors import shown
 from webapp.page import charts
 from webapp.page.llm import MOST_BUCKETS, SpanFilters
-from webapp.page.views import answer_cached, asked, metrics_of, workloads_of
+from webapp.page.views import answer_cached, asked, metrics_of, scenarios_of
+from webapp.queries import LONGEST_NAME, SOURCES, scenario_id
 from webapp.store import Connection, catalogue, history, leaderboard, llms
+from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
 
 LEAST, MOST = 2, 5
 
@@ -29,17 +30,18 @@ def show(live: bool) -> Response | str:
 
 def _comparison(query: dict[str, Any], conn: Connection) -> str:
     ids = {name: _llm_id(conn, name) for name in query["llms"]}
-    workload = workload_id(conn, query["workload"])
+    scenario = scenario_id(conn, query["scenario"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
         conn,
         metric_names=[metric.name for metric in metrics],
         window=query["window"],
         source=query["source"],
-        workload_id=workload,
+        scenario_id=scenario,
     )
     rows = {(row.metric_name, row.llm_name): row for row in found}
-    reach, step = charts.SPANS[query["window"]]
+    window = WINDOWS_BY_NAME[query["window"]]
+    step = window.chart_step or DAY
     parts = []
     for metric in metrics if len(ids) >= LEAST else ():
         series = {
@@ -47,15 +49,15 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
                 conn,
                 metric_name=metric.name,
                 step=step,
-                reach=reach,
+                reach=window.reach,
                 source=query["source"],
-                workload_id=workload,
+                scenario_id=scenario,
                 llm_id=llm_id,
                 limit=MOST_BUCKETS,
             )
             for name, llm_id in ids.items()
         }
-        chart = {"kind": "lines", "unit": metric.unit, "step": step}
+        chart = {"kind": "lines", "unit": metric.unit.symbol, "step": step}
         parts.append(
             {
                 "metric": metric,
@@ -69,9 +71,9 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
         parts=parts,
         others=[llm.name for llm in llms.read_all(conn, archived=False) if llm.name not in ids],
         most=MOST,
-        windows=tuple(charts.SPANS),
+        windows=CHARTED,
         sources=SOURCES,
-        workloads=workloads_of(conn, query["source"], query["workload"]),
+        scenarios=scenarios_of(conn, query["source"], query["scenario"]),
         step=step,
     )
 

@@ -1,32 +1,21 @@
 """/ : one metric's leaderboard, best first."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from flask import Response, current_app, render_template
 
-from webapp.api.filters import SOURCES, one_of, workload_id
-from webapp.api.leaderboard.routes import ranked
-from webapp.api.leaderboard.schemas import ORDERS, LeaderboardQuery
+from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
-from webapp.metrics import METRICS_BY_NAME
 from webapp.page import first_run
 from webapp.page.marks import Scale, sparkline
-from webapp.page.text import title
-from webapp.page.views import answer_cached, asked, metrics_of, workloads_of
+from webapp.page.views import answer_cached, asked, metrics_of, scenarios_of
+from webapp.queries import ORDERS, SOURCES, LeaderboardQuery, metric_filter, one_of, ranked, scenario_id
 from webapp.store import Connection, leaderboard, run_records, trends
-from webapp.store.periods import WINDOWS
+from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # So many stand in the first view; the rest is fetched when someone scrolls to it.
 FIRST_ROWS = 25
-# What the sparkline of a window shows: step, reach, in words.
-TREND = {
-    "7d": ("day", timedelta(days=7), "7 days"),
-    "30d": ("day", timedelta(days=30), "30 days"),
-    "all": ("day", timedelta(days=90), "90 days"),
-}
-HOURS_TREND = ("hour", timedelta(hours=24), "24 hours")
 # An LLM that was due so many times, and has no new value, is stale.
 STALE_SLOTS = 3
 
@@ -34,7 +23,7 @@ STALE_SLOTS = 3
 class Query(LeaderboardQuery):
     """The query string."""
 
-    metric = one_of(tuple(METRICS_BY_NAME), "ttft", "The metric")
+    metric = metric_filter("ttft", "The metric")
     rows = one_of(("first", "all"), "first", "The best ones, or all")
 
 
@@ -47,25 +36,25 @@ def show(live: bool) -> Response | str:
             return _nothing(query, conn)
 
     return answer_cached(
-        "leaderboard", query, partial(_board, query), title(query["metric"]), live, if_empty=nothing
+        "leaderboard", query, partial(_board, query), METRICS[query["metric"]].title, live, if_empty=nothing
     )
 
 
 def _board(query: dict[str, Any], conn: Connection) -> str:
     """The view; empty if there is nothing to rank."""
-    metric = METRICS_BY_NAME[query["metric"]]
-    series = {"source": query["source"], "workload_id": workload_id(conn, query["workload"])}
+    metric = METRICS[query["metric"]]
+    series = {"source": query["source"], "scenario_id": scenario_id(conn, query["scenario"])}
     found = leaderboard.read(conn, metric_names=[metric.name], window=query["window"], **series)
     if not found:
         return ""
     rows = ranked(metric, found, query["order"])
     shown = rows if query["rows"] == "all" else rows[:FIRST_ROWS]
-    step, reach, trend_words = TREND.get(query["window"], HOURS_TREND)
+    trend = WINDOWS_BY_NAME[query["window"]].trend
     lines = trends.read(
         conn,
         metric_name=metric.name,
-        step=step,
-        reach=reach,
+        step=trend.step,
+        reach=trend.reach,
         llm_names=[row["llm_name"] for row in shown],
         **series,
     )
@@ -83,7 +72,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         lines={
             name: sparkline([(at.timestamp(), mean) for at, mean in line]) for name, line in lines.items()
         },
-        trend_words=trend_words,
+        trend_words=trend.words,
         stale_seconds=_stale_seconds(query),
     )
 
@@ -94,7 +83,7 @@ def _stale_seconds(query: dict[str, Any]) -> int | None:
         intervals = [current_app.extensions["settings"].schedule_interval]
     else:
         declared = current_app.extensions["measurements"]
-        intervals = [each.interval for each in declared if each.workload == query["workload"]]
+        intervals = [each.interval for each in declared if each.scenario == query["scenario"]]
     return STALE_SLOTS * max(intervals) if intervals else None
 
 
@@ -103,7 +92,7 @@ def _nothing(query: dict[str, Any], conn: Connection) -> str:
     return render_template(
         "page/nothing.html",
         **_choices(query, conn),
-        metric=METRICS_BY_NAME[query["metric"]],
+        metric=METRICS[query["metric"]],
         state=first_run.state(conn, query["source"]),
     )
 
@@ -113,8 +102,8 @@ def _choices(query: dict[str, Any], conn: Connection) -> dict[str, Any]:
     return {
         "query": query,
         "metrics": metrics_of(query["source"]),
-        "windows": WINDOWS,
+        "windows": [window.name for window in WINDOWS],
         "sources": SOURCES,
-        "workloads": workloads_of(conn, query["source"], query["workload"]),
+        "scenarios": scenarios_of(conn, query["source"], query["scenario"]),
         "orders": ORDERS,
     }

@@ -5,16 +5,16 @@ from typing import Any
 from flask import Response, render_template
 from werkzeug.exceptions import NotFound
 
-from webapp.api.filters import SOURCES, SeriesFilters, name_filter, one_of, workload_id
-from webapp.api.leaderboard.routes import ranked
+from llm_measure.metrics import Metric
+from llm_measure.stats.histogram import Histogram
 from webapp.cache import answers, snapshot
 from webapp.errors import shown
-from webapp.metrics import Metric
 from webapp.page import charts
-from webapp.page.views import answer_fresh, asked, cache_name, metrics_of, workloads_of
+from webapp.page.views import answer_fresh, asked, cache_name, metrics_of, scenarios_of
+from webapp.queries import SOURCES, SeriesFilters, name_filter, one_of, ranked, scenario_id
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
-from webapp.store.histogram import Histogram
 from webapp.store.llms import LLM
+from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
 
 MOST_BUCKETS = 10_000
 RUNS = 10
@@ -23,7 +23,7 @@ RUNS = 10
 class SpanFilters(SeriesFilters):
     """Which values, and how far back."""
 
-    window = one_of(tuple(charts.SPANS), "24h", "How far back")
+    window = one_of(CHARTED, "24h", "How far back")
 
 
 class Query(SpanFilters):
@@ -48,17 +48,17 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
     llm = llms.named(conn, query["name"])
     if llm is None:
         raise NotFound(f"name={shown(query['name'])}: there is no such LLM")
-    workload = workload_id(conn, query["workload"])
+    scenario = scenario_id(conn, query["scenario"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
         conn,
         metric_names=[metric.name for metric in metrics],
         window=query["window"],
         source=query["source"],
-        workload_id=workload,
+        scenario_id=scenario,
     )
     histograms = distribution.read(
-        conn, window=query["window"], source=query["source"], workload_id=workload, llm_id=llm.id
+        conn, window=query["window"], source=query["source"], scenario_id=scenario, llm_id=llm.id
     )
     parts = []
     for metric in metrics:
@@ -69,7 +69,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
                 "metric": metric,
                 "row": row,
                 "total": len(rows),
-                "over_time": _over_time(conn, query, metric, llm, workload),
+                "over_time": _over_time(conn, query, metric, llm, scenario),
                 "distribution": row and _distribution(row, histograms[metric.name]),
             }
         )
@@ -78,28 +78,29 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         llm=llm,
         query=query,
         parts=[part for part in parts if part["row"] or part["over_time"]],
-        windows=tuple(charts.SPANS),
+        windows=CHARTED,
         sources=SOURCES,
-        workloads=workloads_of(conn, query["source"], query["workload"]),
-        step=charts.SPANS[query["window"]][1],
+        scenarios=scenarios_of(conn, query["source"], query["scenario"]),
+        step=WINDOWS_BY_NAME[query["window"]].chart_step,
     )
 
 
-def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, workload: int) -> Any:
-    reach, step = charts.SPANS[query["window"]]
+def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, scenario: int) -> Any:
+    window = WINDOWS_BY_NAME[query["window"]]
+    step = window.chart_step or DAY
     buckets = history.read(
         conn,
         metric_name=metric.name,
         step=step,
-        reach=reach,
+        reach=window.reach,
         source=query["source"],
-        workload_id=workload,
+        scenario_id=scenario,
         llm_id=llm.id,
         limit=MOST_BUCKETS,
     )
     return buckets and {
         "kind": "band",
-        "unit": metric.unit,
+        "unit": metric.unit.symbol,
         "step": step,
         **charts.over_time({llm.name: buckets}, ("p50", "p95"), step),
     }

@@ -7,14 +7,13 @@ from redis import Redis, RedisError
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from jobs.by_hand import job_status, request_measurement, request_simulation
-from webapp.api.filters import SOURCES, llm_id, workload_id
-from webapp.api.runs.schemas import RunsQuery
 from webapp.cache import snapshot
 from webapp.errors import shown
-from webapp.measurements import Measurement
+from webapp.on_demand import job_status, request_measurement, request_simulation
 from webapp.page.access import require_writer
 from webapp.page.views import answer_fresh, asked
+from webapp.plan.measurement import Measurement
+from webapp.queries import SOURCES, RunsQuery, llm_id, scenario_id
 from webapp.store import Connection, catalogue, llms, run_records
 from webapp.store.run_records import STATUSES
 
@@ -52,7 +51,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         conn,
         limit=query["limit"] + 1,
         before=query["cursor"],
-        workload_id=workload_id(conn, query["workload"]) if query["workload"] else None,
+        scenario_id=scenario_id(conn, query["scenario"]) if query["scenario"] else None,
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         **{name: query[name] for name in ("status", "source", "job_id")},
     )
@@ -66,7 +65,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         statuses=STATUSES,
         measurements=current_app.extensions["measurements"],
         sources=SOURCES,
-        workloads=catalogue.workload_names(conn),
+        scenarios=catalogue.scenario_names(conn),
         llms=[llm.name for archived in (False, True) for llm in llms.read_all(conn, archived)],
     )
 

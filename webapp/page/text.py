@@ -3,49 +3,24 @@
 import math
 from datetime import UTC, datetime
 
-NONE = "\N{EN DASH}"
+from llm_measure.metrics import METRICS
+from webapp.windows import WINDOWS_BY_NAME
 
-TITLES = {
-    "ttft": "Time to first token",
-    "tps": "Tokens per second",
-    "e2e_latency": "End-to-end latency",
-    "rps": "Requests per second",
-    "tpot": "Time per output token",
-    "itl": "Inter-token latency",
-    "output_throughput": "Output throughput",
-    "error_rate": "Error rate",
-    "goodput": "Goodput",
-}
-UNITS = {
-    "s": "seconds",
-    "s/token": "seconds per token",
-    "tokens/s": "tokens per second",
-    "requests/s": "requests per second",
-    "share": "shares of 1",
-}
-WINDOWS = {
-    "latest": "Latest run",
-    "1h": "Last hour",
-    "24h": "Last 24 hours",
-    "7d": "Last 7 days",
-    "30d": "Last 30 days",
-    "all": "All time",
-}
+NONE = "\N{EN DASH}"
 
 
 def title(name: str) -> str:
-    """A metric's or a window's name, spelled out."""
-    return TITLES.get(name) or WINDOWS.get(name) or name.replace("_", " ").capitalize()
+    """Return a metric's or a window's title; any other name with a capital and spaces."""
+    if name in METRICS:
+        return METRICS[name].title
+    if name in WINDOWS_BY_NAME:
+        return WINDOWS_BY_NAME[name].title
+    return name.replace("_", " ").capitalize()
 
 
 def first_up(text: str) -> str:
     """A text as a sentence begins."""
     return text[:1].upper() + text[1:]
-
-
-def unit_words(unit: str) -> str:
-    """A unit, spelled out."""
-    return UNITS.get(unit, unit)
 
 
 def figure(value: float | None) -> str:

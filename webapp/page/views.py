@@ -9,15 +9,15 @@ from marshmallow import RAISE, Schema, ValidationError
 from werkzeug.exceptions import UnprocessableEntity
 from werkzeug.http import generate_etag
 
-from webapp.api.filters import answer_name, refuse_repeated_arguments
+from llm_measure.metrics import METRICS, Metric
 from webapp.cache import answers, etag
-from webapp.metrics import METRICS, Metric
 from webapp.page.version import VERSION
+from webapp.queries import answer_name, refuse_repeated_arguments
 from webapp.store import Connection, catalogue
 
 HTML = "text/html; charset=utf-8"
 # What addresses need not say.
-DEFAULTS = {"source": "simulation", "workload": "default", "order": "best", "rows": "first", "limit": 50}
+DEFAULTS = {"source": "simulation", "scenario": "default", "order": "best", "rows": "first", "limit": 50}
 
 
 def asked(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -88,9 +88,9 @@ def address(endpoint: str, query: dict[str, Any], **changes: Any) -> str:
     )
 
 
-def workloads_of(conn: Connection, source: str, chosen: str) -> list[str]:
-    """The workloads that the source has runs of, and the chosen one."""
-    names = catalogue.workload_names(conn, source)
+def scenarios_of(conn: Connection, source: str, chosen: str) -> list[str]:
+    """The scenarios that the source has runs of, and the chosen one."""
+    names = catalogue.scenario_names(conn, source)
     return names if chosen in names else [chosen, *names]
 
 

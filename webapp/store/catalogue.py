@@ -1,11 +1,14 @@
-"""What the readers' filters name: workloads and LLMs."""
+"""What the readers' filters name: scenarios and LLMs."""
 
+from psycopg2.extras import execute_values
+
+from llm_measure.metrics import METRICS
 from webapp.store import Connection
 
 
-def workload_id(conn: Connection, name: str) -> int | None:
-    """The id of the workload of that name."""
-    return _id(conn, "SELECT id FROM workloads WHERE name = %s", name)
+def scenario_id(conn: Connection, name: str) -> int | None:
+    """The id of the scenario of that name."""
+    return _id(conn, "SELECT id FROM scenarios WHERE name = %s", name)
 
 
 def llm_id(conn: Connection, name: str) -> int | None:
@@ -13,12 +16,12 @@ def llm_id(conn: Connection, name: str) -> int | None:
     return _id(conn, "SELECT id FROM llms WHERE name = %s", name)
 
 
-def workload_names(conn: Connection, source: str | None = None) -> list[str]:
-    """The names of all workloads, or of those that the source has runs of, the oldest first."""
+def scenario_names(conn: Connection, source: str | None = None) -> list[str]:
+    """The names of all scenarios, or of those that the source has runs of, the oldest first."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT name FROM workloads WHERE %(source)s IS NULL OR EXISTS ("
-            "SELECT FROM runs WHERE source = %(source)s AND workload_id = workloads.id) ORDER BY id",
+            "SELECT name FROM scenarios WHERE %(source)s IS NULL OR EXISTS ("
+            "SELECT FROM runs WHERE source = %(source)s AND scenario_id = scenarios.id) ORDER BY id",
             {"source": source},
         )
         return [name for (name,) in cursor.fetchall()]
@@ -29,3 +32,28 @@ def _id(conn: Connection, query: str, name: str) -> int | None:
         cursor.execute(query, (name,))
         row = cursor.fetchone()
         return row[0] if row else None
+
+
+def sync_metrics(conn: Connection) -> None:
+    """Bring the table of metrics up to date with the registered ones; metrics no longer registered stay."""
+    rows = [
+        (
+            metric.id,
+            metric.name,
+            metric.title,
+            metric.unit.symbol,
+            metric.better,
+            metric.formula,
+            *metric.bounds,
+        )
+        for metric in METRICS
+    ]
+    with conn.cursor() as cursor:
+        execute_values(
+            cursor,
+            "INSERT INTO metrics (id, name, title, unit, better, formula, lower_bound, upper_bound) VALUES %s"
+            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, title = excluded.title,"
+            " unit = excluded.unit, better = excluded.better, formula = excluded.formula,"
+            " lower_bound = excluded.lower_bound, upper_bound = excluded.upper_bound",
+            rows,
+        )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from llm_measure.stats.histogram import Histogram
 from webapp.store import Connection
-from webapp.store.histogram import Histogram
 
 DISTRIBUTIONS = """
 SELECT metrics.name, (rollups.histogram).low, (rollups.histogram).counts
@@ -11,15 +11,15 @@ FROM period_rollups AS rollups
 JOIN metrics ON metrics.id = rollups.metric_id
 WHERE rollups.period = %s
   AND rollups.source = %s
-  AND rollups.workload_id = %s
+  AND rollups.scenario_id = %s
   AND rollups.llm_id = %s
 """
 
 
 def read(
-    conn: Connection, *, window: str, source: str, workload_id: int, llm_id: int
+    conn: Connection, *, window: str, source: str, scenario_id: int, llm_id: int
 ) -> dict[str, Histogram]:
     """The histogram of each metric that has values."""
     with conn.cursor() as cursor:
-        cursor.execute(DISTRIBUTIONS, (window, source, workload_id, llm_id))
+        cursor.execute(DISTRIBUTIONS, (window, source, scenario_id, llm_id))
         return {name: Histogram(low, np.array(counts)) for name, low, counts in cursor.fetchall()}

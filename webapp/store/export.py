@@ -12,7 +12,7 @@ from webapp.settings import Settings
 from webapp.store import Connection, connect, sql_file
 
 APPLICATION_NAME = "llm-benchmark export"
-COLUMNS = ("recorded_at", "run_id", "llm_name", "source", "workload", "metric", "unit", "value")
+COLUMNS = ("recorded_at", "run_id", "llm_name", "source", "scenario", "metric", "unit", "value")
 CHUNK_ROWS = 5_000
 # A snapshot keeps the partitions that it reads from being dropped. So the server ends it after so long, and
 # sooner when the reader asks for nothing more.
@@ -31,7 +31,7 @@ class Selection:
     since: datetime
     until: datetime
     source: str
-    workload_id: int
+    scenario_id: int
     llm_id: int | None = None
     metric_name: str | None = None
 

@@ -29,7 +29,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     step: str,
     reach: timedelta | None,
     source: str,
-    workload_id: int,
+    scenario_id: int,
     llm_id: int | None,
     limit: int,
 ) -> list[Bucket]:
@@ -39,7 +39,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "step": step,
         "reach": reach,
         "source": source,
-        "workload_id": workload_id,
+        "scenario_id": scenario_id,
         "llm_id": llm_id,
         "limit": limit,
     }

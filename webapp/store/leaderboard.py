@@ -32,14 +32,14 @@ class Row:
 
 
 def read(
-    conn: Connection, *, metric_names: list[str], window: str, source: str, workload_id: int
+    conn: Connection, *, metric_names: list[str], window: str, source: str, scenario_id: int
 ) -> list[Row]:
     """The rows of the asked metrics, in no order."""
     arguments = {
         "metric_names": metric_names,
         "window": window,
         "source": source,
-        "workload_id": workload_id,
+        "scenario_id": scenario_id,
     }
     with conn.cursor() as cursor:
         cursor.execute(LEADERBOARD, arguments)

@@ -14,14 +14,13 @@ DAYS_AHEAD = 2
 
 
 def ensure(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
-    """Make the partitions of `day` and so many days ahead that any of the tables misses, and commit.
+    """Create the partitions of `day` and the days ahead that any of the tables lacks; the caller commits.
 
     Each is made as a table of its own and then attached: that, unlike CREATE TABLE ... PARTITION OF, lets
     readers and writers of other days go on.
     """
     days = [day + timedelta(days=later) for later in range(ahead + 1)]
     if not _missing(conn, days):
-        conn.commit()
         return
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (PARTITION_LOCK,))
@@ -36,7 +35,6 @@ def ensure(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
                     sql.Literal(f"{missing + timedelta(days=1):%Y-%m-%d} 00:00:00+00"),
                 )
             )
-    conn.commit()
 
 
 def name(table: str, day: date) -> str:

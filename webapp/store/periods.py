@@ -3,18 +3,25 @@
 from datetime import datetime
 
 from webapp.store import Connection, sql_file
+from webapp.windows import LATEST, WINDOWS, Window
+
 
 # How far back each window reaches at %(now)s, and of what it is made when its oldest part has slid out. It
 # begins with the whole part that its nominal beginning lies in. `latest` is each LLM's newest run alone.
-WINDOWS_SQL = """SELECT * FROM (VALUES
-        ('1h', 'run', %(now)s - interval '1 hour'),
-        ('24h', 'hour', date_trunc('hour', %(now)s - interval '24 hours', 'UTC')),
-        ('7d', 'day', date_trunc('day', %(now)s - interval '7 days', 'UTC')),
-        ('30d', 'day', date_trunc('day', %(now)s - interval '30 days', 'UTC')),
-        ('all', '', '-infinity'::timestamptz)
-    ) AS windows (period, grain, since)"""
-WINDOWS = ("latest", "1h", "24h", "7d", "30d", "all")
-KEY = ("period", "source", "workload_id", "llm_id", "metric_id")
+def _row(window: Window) -> str:
+    if window.reach is None:
+        return f"('{window.name}', '', '-infinity'::timestamptz)"
+    since = f"%(now)s - interval '{window.reach.total_seconds():.0f} seconds'"
+    if window.parts != "run":
+        since = f"date_trunc('{window.parts}', {since}, 'UTC')"
+    return f"('{window.name}', '{window.parts}', {since})"
+
+
+ROWS = ",\n        ".join(_row(window) for window in WINDOWS if window is not LATEST)
+WINDOWS_SQL = f"""SELECT * FROM (VALUES
+        {ROWS}
+    ) AS windows (period, grain, since)"""  # noqa: S608  (constants)
+KEY = ("period", "source", "scenario_id", "llm_id", "metric_id")
 
 RUN_ROLLUPS = sql_file("run_rollups")
 MERGE = sql_file("merge_rollups")
@@ -33,7 +40,7 @@ USING runs
 WHERE runs.id = ANY(%(run_ids)s)
   AND standing.period = 'latest'
   AND standing.source = runs.source
-  AND standing.workload_id = runs.workload_id
+  AND standing.scenario_id = runs.scenario_id
   AND standing.llm_id = runs.llm_id
   AND standing.newest <= runs.slot
 """

@@ -1,7 +1,5 @@
 """What is old enough to go: whole daily partitions, hourly rollups, and the rollups of single runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -48,23 +46,17 @@ class Partition:
     state: str
 
 
-@contextmanager
-def turn(conn: Connection) -> Iterator[bool]:
-    """Whether this connection may drop and delete until the block ends; False if another one does.
-
-    Within the block each statement commits by itself. No transaction may be open at either end.
-    """
-    conn.autocommit = True
+def try_lock(conn: Connection) -> bool:
+    """Take the turn to drop and delete, for as long as the connection lives; False if another one has it."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (RETENTION_LOCK,))
-        (mine,) = cursor.fetchone()
-        try:
-            yield mine
-        finally:
-            if mine and not conn.closed:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", (RETENTION_LOCK,))
-            if not conn.closed:
-                conn.autocommit = False
+        return cursor.fetchone()[0]
+
+
+def unlock(conn: Connection) -> None:
+    """Give the turn back."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (RETENTION_LOCK,))
 
 
 def expired_partitions(conn: Connection, before: date) -> list[Partition]:
@@ -131,8 +123,8 @@ def delete_harness_errors(conn: Connection, before: datetime) -> int:
     return _delete(
         conn,
         """
-        DELETE FROM harness_errors WHERE ctid IN (
-            SELECT ctid FROM harness_errors WHERE slot < %s LIMIT %s FOR UPDATE SKIP LOCKED
+        DELETE FROM self_checks WHERE ctid IN (
+            SELECT ctid FROM self_checks WHERE slot < %s LIMIT %s FOR UPDATE SKIP LOCKED
         )
         """,
         before,

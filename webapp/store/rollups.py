@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from psycopg2.extras import execute_values
 
+from llm_measure.stats.histogram import Histogram
 from webapp.store import Connection
-from webapp.store.histogram import Histogram
 
 
 @dataclass(frozen=True)

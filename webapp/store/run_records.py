@@ -21,7 +21,7 @@ class RunRecord:
     id: int
     job_id: str
     source: str
-    workload: str
+    scenario: str
     llm_name: str
     slot: datetime
     status: str
@@ -46,10 +46,10 @@ class Failure:
     reason: str | None
 
 
-def last_failures(conn: Connection, *, source: str, workload_id: int) -> list[Failure]:
+def last_failures(conn: Connection, *, source: str, scenario_id: int) -> list[Failure]:
     """The ranked LLMs whose newest run has brought no values, by name."""
     with conn.cursor() as cursor:
-        cursor.execute(LAST_FAILURES, {"source": source, "workload_id": workload_id})
+        cursor.execute(LAST_FAILURES, {"source": source, "scenario_id": scenario_id})
         return [Failure(*row) for row in cursor.fetchall()]
 
 
@@ -61,7 +61,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     before: int | None = None,
     status: str | None = None,
     source: str | None = None,
-    workload_id: int | None = None,
+    scenario_id: int | None = None,
     llm_id: int | None = None,
     job_id: str | None = None,
 ) -> list[RunRecord]:
@@ -72,7 +72,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "before": before,
         "status": status,
         "source": source,
-        "workload_id": workload_id,
+        "scenario_id": scenario_id,
         "llm_id": llm_id,
         "job_id": job_id,
     }

@@ -24,7 +24,7 @@ def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
     conn: Connection,
     *,
     source: str,
-    workload: str,
+    scenario: str,
     slot: datetime,
     token: UUID,
     job_id: str,
@@ -36,7 +36,7 @@ def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
     """
     arguments = {
         "source": source,
-        "workload": workload,
+        "scenario": scenario,
         "slot": slot,
         "token": str(token),
         "job_id": job_id,
@@ -107,3 +107,12 @@ def fail_job(conn: Connection, job_id: str, error: str) -> None:
             " WHERE job_id = %s AND status = 'running'",
             (error, job_id),
         )
+
+
+def measurement(conn: Connection, run_id: int) -> tuple[datetime, dict[str, Any]] | None:
+    """Return the slot and the description of a measured run; None if it is unknown or was not measured."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT slot, measurement FROM runs WHERE id = %s AND measurement IS NOT NULL", (run_id,)
+        )
+        return cursor.fetchone()

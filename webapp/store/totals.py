@@ -29,7 +29,7 @@ class LastFinished:
     """When an LLM's newest finished run ended."""
 
     source: str
-    workload: str
+    scenario: str
     llm_name: str
     finished_at: datetime
 
@@ -40,7 +40,7 @@ class Figures:
 
     window: str
     source: str
-    workload: str
+    scenario: str
     llm_name: str
     metric_name: str
     mean: float
@@ -60,7 +60,7 @@ def run_totals(conn: Connection) -> list[RunTotal]:
 
 
 def last_finished(conn: Connection) -> list[LastFinished]:
-    """Of every ranked LLM in every source and workload that has any."""
+    """Of every ranked LLM in every source and scenario that has any."""
     with conn.cursor() as cursor:
         cursor.execute(LAST_FINISHED)
         return [LastFinished(*row) for row in cursor.fetchall()]
@@ -75,16 +75,17 @@ def figures(conn: Connection, windows: list[str]) -> list[Figures]:
 
 @dataclass(frozen=True)
 class Measured:
-    """All values of one metric ever measured of one LLM under one workload, in the metric's unit."""
+    """All values of one metric ever measured of one LLM under one scenario, in the metric's unit."""
 
-    workload: str
+    scenario: str
     llm_name: str
     provider: str
+    api: str
     metric_name: str
     n: int
     mean: float
     low: int
-    counts: list[int]  # of the histogram's buckets from `low` on, see `webapp.store.histogram`
+    counts: list[int]  # of the histogram's buckets from `low` on, see `llm_measure.stats.histogram`
 
 
 def measured(conn: Connection, metric_names: list[str]) -> list[Measured]:

@@ -12,7 +12,7 @@ JOIN llms ON llms.id = rollups.llm_id
 WHERE rollups.period = %(step)s
   AND rollups.starts_at > now() - %(reach)s::interval
   AND rollups.source = %(source)s
-  AND rollups.workload_id = %(workload_id)s
+  AND rollups.scenario_id = %(scenario_id)s
   AND metrics.name = %(metric_name)s
   AND llms.name = ANY(%(llm_names)s)
 ORDER BY rollups.starts_at
@@ -26,7 +26,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     step: str,
     reach: timedelta,
     source: str,
-    workload_id: int,
+    scenario_id: int,
     llm_names: list[str],
 ) -> dict[str, list[tuple[datetime, float]]]:
     """For each LLM that has any, by name: (start of the hour or day, mean) in order of time."""
@@ -36,7 +36,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "step": step,
         "reach": reach,
         "source": source,
-        "workload_id": workload_id,
+        "scenario_id": scenario_id,
         "llm_names": llm_names,
     }
     with conn.cursor() as cursor:

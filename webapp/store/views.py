@@ -1,31 +1,25 @@
 """The materialized views and their generation, the number that says how new they are."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 from webapp.store import Connection, periods
 
 # Held by whoever refreshes, from before its transaction until the new generation is made known.
 REFRESH_LOCK = 7_205_003
-WAIT_SECONDS = 30
 
 
-@contextmanager
-def refresh_turn(conn: Connection, wait_s: float = WAIT_SECONDS) -> Iterator[None]:
-    """Wait for the turn to refresh and keep it; with no transaction open at either end.
-
-    Raises psycopg2.errors.LockNotAvailable after `wait_s`. After an error inside, the turn ends when the
-    connection is closed, as it does when the process dies.
-    """
+def lock_refresh(conn: Connection, wait_s: float) -> None:
+    """Take the turn to refresh, for this connection; psycopg2.errors.LockNotAvailable after `wait_s`."""
     with conn.cursor() as cursor:
         cursor.execute("SET lock_timeout = %s", (f"{wait_s}s",))
         cursor.execute("SELECT pg_advisory_lock(%s)", (REFRESH_LOCK,))
-        conn.commit()
-        yield
+
+
+def unlock_refresh(conn: Connection) -> None:
+    """Give the turn back."""
+    with conn.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s)", (REFRESH_LOCK,))
         cursor.execute("RESET lock_timeout")
-        conn.commit()
 
 
 def are_outdated(conn: Connection, now: datetime) -> bool:

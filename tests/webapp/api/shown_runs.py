@@ -5,17 +5,18 @@ from uuid import uuid4
 
 import numpy as np
 
-from webapp.metrics import METRICS_BY_NAME
+from llm_measure.metrics import METRICS
+from webapp import generation
 from webapp.store import Connection, rollups, views
 from webapp.store.rollups import Rollup
 
 INSERT_RUN = """
 INSERT INTO runs (
-    source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at, finished_at
+    source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at, finished_at
 )
-SELECT %s, workloads.id, llms.id, %s, 'finished', 1, %s, 'job', %s, %s
-FROM llms, workloads
-WHERE llms.name = %s AND workloads.name = %s
+SELECT %s, scenarios.id, llms.id, %s, 'finished', 1, %s, 'job', %s, %s
+FROM llms, scenarios
+WHERE llms.name = %s AND scenarios.name = %s
 RETURNING id
 """
 
@@ -25,15 +26,15 @@ def finish_run(
     slot: datetime,
     values: dict[str, dict[str, list[float]]],
     source: str = "simulation",
-    workload: str = "default",
+    scenario: str = "default",
 ) -> None:
     """Finish a run of each named LLM with these values of each named metric; not yet shown."""
     with conn, conn.cursor() as cursor:
         for llm_name, of_llm in values.items():
-            cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm_name, workload))
+            cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm_name, scenario))
             run_id = cursor.fetchone()[0]
             summaries = [
-                Rollup.of(run_id, METRICS_BY_NAME[name].id, np.array(numbers, dtype=float))
+                Rollup.of(run_id, METRICS[name].id, np.array(numbers, dtype=float))
                 for name, numbers in of_llm.items()
             ]
             rollups.insert(conn, summaries)
@@ -41,7 +42,7 @@ def finish_run(
 
 def show(conn: Connection, now: datetime) -> int:
     """Refresh the views as of `now`; returns the generation."""
-    with views.refresh_turn(conn):
+    with generation.refresh_turn(conn):
         generation = views.refresh(conn, now)
         conn.commit()
     return generation

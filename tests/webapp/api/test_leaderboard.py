@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from llm_measure.metrics import METRICS
 from tests.webapp.api.shown_runs import finish_run, show
-from webapp.metrics import METRICS
 
 URL = "/api/v1/benchmarks/leaderboard"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -104,14 +104,14 @@ def test_each_window_reaches_back_as_far_as_its_name_says(client, publish):
 
 def test_sources_and_workloads_are_never_mixed(client, publish, conn):
     with conn, conn.cursor() as cursor:
-        cursor.execute("INSERT INTO workloads (name, description) VALUES ('chat', 'short prompts')")
+        cursor.execute("INSERT INTO scenarios (name, description) VALUES ('chat', 'short prompts')")
     publish({FAST: [1.0, 2.0]})
     publish({MIDDLE: [1.0, 2.0]}, source="measurement")
-    publish({SLOW: [1.0, 2.0]}, workload="chat")
+    publish({SLOW: [1.0, 2.0]}, scenario="chat")
 
     assert names(board(client)) == [FAST]
     assert names(board(client, source="measurement")) == [MIDDLE]
-    assert names(board(client, workload="chat")) == [SLOW]
+    assert names(board(client, scenario="chat")) == [SLOW]
 
 
 def test_an_archived_llm_is_left_out(client, publish, conn):
@@ -150,10 +150,10 @@ def test_the_answer_carries_its_generation_and_is_304_until_the_next(client, pub
         ("window=2h", "window"),
         ("source=dream", "source"),
         ("order=up", "order"),
-        ("workload=nope", "workload"),
-        ("workload=", "workload"),
-        ("workload=" + "x" * 300, "workload"),
-        ("workload=%00", "workload"),
+        ("scenario=nope", "scenario"),
+        ("scenario=", "scenario"),
+        ("scenario=" + "x" * 300, "scenario"),
+        ("scenario=%00", "scenario"),
         ("limit=3", "limit"),
         ("metric=ttft&metric=tps", "metric"),
     ],

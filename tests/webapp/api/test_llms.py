@@ -7,6 +7,7 @@ import pytest
 from tests.support import query
 from tests.web import RANKINGS, assert_error
 from tests.webapp.conftest import with_key
+from webapp import generation
 from webapp.store import connect, views
 
 URL = "/api/v1/llms"
@@ -233,7 +234,7 @@ class TestChanging:
         assert views.generation(conn) == before
 
     def test_it_waits_for_a_refresh_that_is_under_way(self, client, gpt, settings, conn):
-        with closing(connect(settings)) as other, views.refresh_turn(other):
+        with closing(connect(settings)) as other, generation.refresh_turn(other):
             thread = threading.Thread(target=client.patch, args=(gpt,), kwargs={"json": {"name": "later"}})
             thread.start()
             while not query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
@@ -326,5 +327,5 @@ class TestEveryChange:
     def test_that_is_refused_leaves_the_turn_to_the_next(self, client, conn):
         assert_error(client.post(URL, json={**NEW, "name": "GPT-4o"}), 409)
 
-        with views.refresh_turn(conn):
+        with generation.refresh_turn(conn):
             pass

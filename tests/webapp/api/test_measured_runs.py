@@ -4,9 +4,9 @@ from datetime import datetime
 
 import pytest
 
-from jobs.queue import runs_queue
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.web import assert_error, slot
+from webapp.queue import runs_queue
 
 URL = "/api/v1/benchmarks/runs"
 MIXED = level(
@@ -33,7 +33,7 @@ class TestARun:
     def test_tells_what_is_known_of_the_level(self, client, stored):
         run = client.get(stored).json
 
-        assert (run["source"], run["workload"], run["llm_name"]) == ("measurement", "chat@c8", "Measured")
+        assert (run["source"], run["scenario"], run["llm_name"]) == ("measurement", "chat@c8", "Measured")
         assert (run["status"], run["invalid_reason"]) == ("invalid", "the client was the limit")
         told = run["measurement"]
         assert datetime.fromisoformat(told.pop("started_at")) == MIXED.started_at
@@ -110,7 +110,7 @@ def declaring(make_app, tmp_path):
     return client
 
 
-DECLARED = {"measure": {"llm": "Measured", "workload": "chat@c8"}}
+DECLARED = {"measure": {"llm": "Measured", "scenario": "chat@c8"}}
 
 
 class TestAskingForOne:
@@ -131,7 +131,7 @@ class TestAskingForOne:
         assert declaring.post(URL).json["job_id"].startswith("simulation-")
         assert len(runs_queue(redis).job_ids) == 2
 
-    @pytest.mark.parametrize("missing", [{"llm": "Other"}, {"workload": "chat@c9"}])
+    @pytest.mark.parametrize("missing", [{"llm": "Other"}, {"scenario": "chat@c9"}])
     def test_that_is_not_declared_is_not_found(self, declaring, missing):
         error = assert_error(declaring.post(URL, json={"measure": {**DECLARED["measure"], **missing}}), 404)
 

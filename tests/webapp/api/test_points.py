@@ -15,10 +15,10 @@ import numpy as np
 import psutil
 import pytest
 
+from llm_measure.metrics import METRICS
 from tests.support import query
 from tests.web import KEYED, assert_error, serving, wait_until
 from tests.webapp.api.shown_runs import INSERT_RUN, show
-from webapp.metrics import METRICS_BY_NAME
 from webapp.settings import ROOT
 from webapp.store import partitions, points
 from webapp.store.export import APPLICATION_NAME, CHUNK_ROWS, COLUMNS
@@ -45,16 +45,16 @@ def server(environment, folder):
         yield server
 
 
-def store(conn, slot, values, llm="GPT-4o", source="simulation", workload="default", shown=True) -> int:
+def store(conn, slot, values, llm="GPT-4o", source="simulation", scenario="default", shown=True) -> int:
     """Finish a run with these values of each named metric; returns its id."""
     partitions.ensure(conn, slot.date())
     with conn, conn.cursor() as cursor:
-        cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm, workload))
+        cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm, scenario))
         (run_id,) = cursor.fetchone()
         points.copy(
             conn,
             [
-                points.encode(slot, run_id, METRICS_BY_NAME[name].id, np.array(numbers, dtype=float))
+                points.encode(slot, run_id, METRICS[name].id, np.array(numbers, dtype=float))
                 for name, numbers in values.items()
             ],
         )
@@ -89,7 +89,7 @@ def test_each_point_is_a_line_with_all_that_names_it(client, conn):
         "run_id": str(run_id),
         "llm_name": "GPT-4o",
         "source": "simulation",
-        "workload": "default",
+        "scenario": "default",
     }
     assert rows(response) == [
         same | {"metric": "ttft", "unit": "s", "value": "0.1"},
@@ -143,11 +143,11 @@ def test_without_a_window_it_is_the_last_24_hours(client, conn):
 
 
 def test_only_what_matches_every_filter_is_exported(client, conn):
-    query(conn, "INSERT INTO workloads (name, description) VALUES ('other', 'd') RETURNING id")
+    query(conn, "INSERT INTO scenarios (name, description) VALUES ('other', 'd') RETURNING id")
     store(conn, NOON, {"ttft": [1], "rps": [2]})
     store(conn, NOON, {"ttft": [3]}, llm="Llama 3.1 70B")
     store(conn, NOON, {"ttft": [4]}, source="measurement")
-    store(conn, NOON, {"ttft": [5]}, workload="other")
+    store(conn, NOON, {"ttft": [5]}, scenario="other")
 
     def found(arguments: str) -> list[float]:
         return sorted(values(client.get(f"{POINTS}?{DAY}&{arguments}")))
@@ -156,7 +156,7 @@ def test_only_what_matches_every_filter_is_exported(client, conn):
     assert found("llm=GPT-4o") == [1, 2]
     assert found("llm=GPT-4o&metric=rps") == [2]
     assert found("source=measurement") == [4]
-    assert found("workload=other") == [5]
+    assert found("scenario=other") == [5]
 
 
 def test_values_of_runs_that_are_not_finished_or_not_shown_are_left_out(client, conn):
@@ -184,7 +184,7 @@ def test_a_window_without_points_is_a_header_alone(client):
         "from=9999-12-31T23:59:59-14:00",
         "metric=speed",
         "llm=nobody",
-        "workload=nothing",
+        "scenario=nothing",
         "source=guess",
         "format=xml",
         "limit=1",

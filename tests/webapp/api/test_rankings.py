@@ -4,19 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run import fill_slot, show_new_runs
+from jobs.simulation_run import fill_slot
+from llm_measure.metrics import METRICS
 from tests.web import RANKINGS, assert_error
-from webapp.metrics import CONTRACT_METRICS
+from webapp.ingest.publish import publish
 
 PUBLISHED = json.loads((Path(__file__).parents[3] / "public" / "response.json").read_text())
-CONTRACT = [metric.name for metric in CONTRACT_METRICS]
+CONTRACT = [metric.name for metric in METRICS.simulated]
 URLS = [RANKINGS, *(f"{RANKINGS}/{name}" for name in CONTRACT)]
 
 
 @pytest.fixture
 def _seeded_run(conn, settings, redis):
     fill_slot(conn, settings, datetime.fromtimestamp(1_800_000_000, UTC), "job")
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_llms_stand_by_descending_mean_and_equal_ones_by_name(client, conn, redi
             " SET mean = CASE WHEN run_id = (SELECT max(id) FROM runs) THEN 7.005 ELSE 3.14159 END"
         )
         cursor.execute("UPDATE runs SET generation = NULL")
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     ranking = client.get(f"{RANKINGS}/tps").json["data"][0]["tps"]
 
@@ -58,7 +59,7 @@ def test_only_the_newest_slot_is_ranked_however_late_an_older_one_ends(
     show_next_run()
     newest = client.get(RANKINGS).json
     fill_slot(conn, settings, datetime.fromtimestamp(1_700_000_000, UTC), "late")
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     assert client.get(RANKINGS).json == newest
 

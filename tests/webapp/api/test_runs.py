@@ -7,12 +7,12 @@ from rq.job import JobStatus
 from rq.timeouts import UnixSignalDeathPenalty
 from rq.worker import SimpleWorker
 
-from jobs.by_hand import job_status, request_simulation
-from jobs.queue import JSONJob, enqueue_simulation, runs_queue
-from jobs.run import fill_slot
+from jobs.simulation_run import fill_slot
 from tests.support import query
 from tests.web import assert_error, slot
 from tests.webapp.conftest import with_key
+from webapp.on_demand import job_status, request_simulation
+from webapp.queue import JSONJob, enqueue_simulation, runs_queue
 from webapp.store import runs, views
 
 URL = "/api/v1/benchmarks/runs"
@@ -37,7 +37,7 @@ def claim(conn):
     def claim(job_id, source="simulation", number=0):
         token = uuid4()
         claimed = runs.claim(
-            conn, source=source, workload="default", slot=slot(number), token=token, job_id=job_id
+            conn, source=source, scenario="default", slot=slot(number), token=token, job_id=job_id
         )
         conn.commit()
         return token, claimed
@@ -74,7 +74,7 @@ class TestTheList:
         assert 0 < run["duration_s"] < 60
         began, ended = (datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at"))
         assert (ended - began).total_seconds() == pytest.approx(run["duration_s"], abs=1e-5)
-        plain = ("job_id", "source", "workload", "llm_name", "status", "attempts", "points", "error")
+        plain = ("job_id", "source", "scenario", "llm_name", "status", "attempts", "points", "error")
         assert [run[name] for name in plain] == [
             job_id, "simulation", "default", "GPT-4o", "finished", 1, 4000, None
         ]  # fmt: skip
@@ -126,7 +126,7 @@ class TestTheList:
             ("status=failed", 0),
             ("source=simulation", 3),
             ("source=measurement", 3),
-            ("workload=default", 6),
+            ("scenario=default", 6),
             ("llm=GPT-4o", 2),
             ("llm=GPT-4o&status=running", 1),
             ("job_id=going", 3),
@@ -142,7 +142,7 @@ class TestTheList:
 
     @pytest.mark.parametrize(
         "asked",
-        ["status=queued", "source=dream", "workload=nope", "llm=nope", "limit=0", "limit=201", "limit=x",
+        ["status=queued", "source=dream", "scenario=nope", "llm=nope", "limit=0", "limit=201", "limit=x",
          "limit=", "cursor=0", "cursor=-1", "cursor=x", "cursor=9223372036854775808", "cursor=" + "9" * 5000,
          "job_id=", "job_id=%00", "offset=1", "limit=1&limit=2"],
     )  # fmt: skip

@@ -10,20 +10,20 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobs.queue import enqueue_simulation, runs_queue
+from llm_measure.metrics import METRICS
 from tests.support import KEY, query
 from tests.web import RANKINGS, assert_error, serving, show_run, slot, wait_until
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp.auth import WRONG_KEYS_PER_MINUTE
-from webapp.metrics import METRICS
 from webapp.monitoring import stored
-from webapp.monitoring.stored import GEN_AI_BOUNDS, UNITS
-from webapp.store import harness_errors, totals
-from webapp.store.harness_errors import HarnessError
+from webapp.monitoring.stored import GEN_AI_BOUNDS
+from webapp.queue import enqueue_simulation, runs_queue
+from webapp.store import self_checks, totals
+from webapp.store.self_checks import SelfCheckError
 
 # So many that the planner would rather use an index, if there is one to use.
 MANY_RUNS = """
-INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)
+INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)
 SELECT 'simulation', 1, 1, '2020-01-01'::timestamptz + number * interval '1 s', 'failed', 1,
     gen_random_uuid(), 'job', now()
 FROM generate_series(1, 20000) AS number
@@ -206,7 +206,7 @@ class TestRuns:
 
         assert len(rows) == 3
         for name, finished_at in rows:
-            labels = {"source": "simulation", "workload": "default", "llm": name}
+            labels = {"source": "simulation", "scenario": "default", "llm": name}
             shown = value(samples, "llm_benchmark_last_finished_run_timestamp_seconds", **labels)
             assert shown == pytest.approx(finished_at.timestamp(), abs=0.001)
 
@@ -229,7 +229,7 @@ class TestFigures:
             name = f"llm_benchmark_{metric['metric']}_{UNITS[metric['unit']]}"
             for row in metric["llms"]:
                 for statistic in ("mean", "p50", "p95", "p99"):
-                    labels = {"source": "simulation", "workload": "default", "llm": row["llm_name"],
+                    labels = {"source": "simulation", "scenario": "default", "llm": row["llm_name"],
                               "window": "latest", "statistic": statistic}  # fmt: skip
                     assert value(samples, name, **labels) == row[statistic]
                     compared += 1
@@ -247,7 +247,7 @@ class TestFigures:
         samples = scrape(client)
 
         labels = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai",
-                  "gen_ai_request_model": "GPT-4o", "workload": "default"}  # fmt: skip
+                  "gen_ai_request_model": "GPT-4o", "scenario": "default"}  # fmt: skip
         name = "gen_ai_client_operation_duration_seconds"
         assert value(samples, f"{name}_count", **labels) == 5
         assert value(samples, f"{name}_sum", **labels) == pytest.approx(sum(latencies))
@@ -261,16 +261,16 @@ class TestFigures:
 
 class TestTheHarness:
     def test_tells_how_far_off_it_was_at_its_newest_self_check(self, client, conn):
-        assert value(scrape(client), "llm_benchmark_harness_check_timestamp_seconds") is None
+        assert value(scrape(client), "llm_benchmark_self_check_timestamp_seconds") is None
         with conn:
             for number, p99 in ((1, 0.5), (2, 0.002)):
-                harness_errors.insert(conn, slot(number), [HarnessError("ttft", 100, 0.1, -0.0001, p99)])
+                self_checks.insert(conn, slot(number), [SelfCheckError("ttft", 100, 0.1, -0.0001, p99)])
         samples = scrape(client)
 
-        name = "llm_benchmark_harness_error_seconds"
+        name = "llm_benchmark_self_check_error_seconds"
         assert value(samples, name, metric="ttft", statistic="p50") == -0.0001
         assert value(samples, name, metric="ttft", statistic="p99") == 0.002
-        shown = value(samples, "llm_benchmark_harness_check_timestamp_seconds")
+        shown = value(samples, "llm_benchmark_self_check_timestamp_seconds")
         assert shown == slot(2).timestamp()
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from llm_measure.stats.histogram import Histogram
 from webapp.page.charts import BARS, BARS_AROUND_ONE, distribution
-from webapp.store.histogram import Histogram
 
 
 def shares(chart):

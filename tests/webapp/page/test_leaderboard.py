@@ -3,11 +3,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.run import show_new_runs
+from llm_measure.metrics import METRICS
 from tests.webapp.api.shown_runs import finish_run, show
-from webapp.api.filters import SOURCES
-from webapp.metrics import METRICS
+from webapp.ingest.publish import publish
 from webapp.page.leaderboard import FIRST_ROWS
+from webapp.queries import SOURCES
 from webapp.store import llms
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -88,7 +88,7 @@ def test_the_page_asks_for_news_with_an_etag_and_is_answered_only_if_there_are_a
     assert reader.get("/live/", headers=asking).status_code == 304
 
     finish_run(conn, NOW + timedelta(minutes=1), {"GPT-4o": {"ttft": [0.2]}})
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     news = reader.get("/live/", headers=asking)
     assert news.status_code == 200
@@ -121,7 +121,7 @@ def test_without_any_run_it_says_what_is_going_on(reader, redis, conn):
     with conn, conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO runs"
-            " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
             " VALUES ('simulation', 1, 1, now(), 'running', 1, gen_random_uuid(), 'job', now())"
         )
     assert "The first run is going on" in reader.get("/").text
@@ -136,7 +136,7 @@ def test_without_any_run_it_says_what_is_going_on(reader, redis, conn):
 def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason(three, conn, redis, reader):
     with conn, conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id,"
+            "INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id,"
             " started_at, error, invalid_reason)"
             " SELECT 'simulation', 1, id, now(), CASE id WHEN 1 THEN 'failed' ELSE 'invalid' END, 1,"
             " gen_random_uuid(), 'job', now(), CASE id WHEN 1 THEN 'OSError: <full>' END,"
@@ -146,12 +146,12 @@ def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason
             "INSERT INTO llms (name, company_name, provider) VALUES ('Never', 'c', 'p') RETURNING id"
         )
         cursor.execute(
-            "INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id,"
+            "INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id,"
             " started_at, invalid_reason)"
             " SELECT 'simulation', 1, id, now(), 'invalid', 1, gen_random_uuid(), 'job', now(), 'no answers'"
             " FROM llms WHERE name = 'Never'"
         )
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     html = reader.get("/?window=24h").text
     assert "newest run failed: OSError: &lt;full&gt;" in html
@@ -177,12 +177,12 @@ def test_the_mark_of_a_failure_does_not_wait_for_values_and_outlasts_the_next_at
     with conn, conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO runs"
-            " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at, error)"
+            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at, error)"
             " SELECT 'simulation', 1, 1, now() + number * interval '1 minute',"
             " CASE number WHEN 1 THEN 'failed' ELSE 'running' END, 1, gen_random_uuid(), 'job', now(), 'gone'"
             " FROM generate_series(1, 2) AS number"
         )
-    show_new_runs(conn, redis)
+    publish(conn, redis)
 
     assert "newest run failed: gone" in reader.get("/?window=24h").text
 
@@ -207,7 +207,7 @@ def csrf(client):
         ("window=2h", 422, "window: must be one of latest"),
         ("colour=red", 422, "colour: Unknown field"),
         ("window=1h&window=24h", 422, "given 2 times"),
-        ("workload=none", 422, "there is no such workload"),
+        ("scenario=none", 422, "there is no such scenario"),
     ],
 )
 def test_a_bad_address_is_answered_with_a_page_that_names_the_fault(reader, query, code, message):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from tests.support import query
+from webapp import generation
 from webapp.store import connect, rollups, views
 from webapp.store.rollups import Rollup
 
@@ -39,7 +40,7 @@ def write(conn, runs: list[tuple[datetime, np.ndarray]], llm_id: int = 1) -> Non
         for slot, values in runs:
             cursor.execute(
                 "INSERT INTO runs"
-                " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+                " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
                 " VALUES ('simulation', 1, %s, %s, 'finished', 1, %s, 'job', now()) RETURNING id",
                 (llm_id, slot, str(uuid4())),
             )
@@ -47,7 +48,7 @@ def write(conn, runs: list[tuple[datetime, np.ndarray]], llm_id: int = 1) -> Non
 
 
 def refresh(conn, now: datetime = NOW) -> None:
-    with views.refresh_turn(conn):
+    with generation.refresh_turn(conn):
         views.refresh(conn, now)
         conn.commit()
 

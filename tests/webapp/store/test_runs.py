@@ -17,7 +17,7 @@ def claim(conn):
     def claim():
         token = uuid4()
         claimed = runs.claim(
-            conn, source="simulation", workload="default", slot=SLOT, token=token, job_id="job"
+            conn, source="simulation", scenario="default", slot=SLOT, token=token, job_id="job"
         )
         conn.commit()
         return token, claimed

@@ -6,9 +6,10 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from llm_measure.stats.histogram import Histogram
 from tests.support import query
+from webapp import generation
 from webapp.store import connect, rollups, runs, views
-from webapp.store.histogram import Histogram
 from webapp.store.rollups import Rollup
 
 SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -25,7 +26,7 @@ def finish(conn):
 
     def finish(slot=SLOT, source="simulation", mean=1.5):
         token = uuid4()
-        claimed = runs.claim(conn, source=source, workload="default", slot=slot, token=token, job_id="job")
+        claimed = runs.claim(conn, source=source, scenario="default", slot=slot, token=token, job_id="job")
         rollups.insert(
             conn,
             [Rollup(run.id, 1, 5, mean, 16.0, 0.5, 2.5, Histogram.of(np.full(5, 1.0))) for run in claimed],
@@ -59,7 +60,7 @@ def test_the_latest_finished_slot_counts_not_the_latest_written(conn, finish):
     runs.claim(
         conn,
         source="simulation",
-        workload="default",
+        scenario="default",
         slot=SLOT + timedelta(hours=1),
         token=uuid4(),
         job_id="unfinished",
@@ -118,10 +119,10 @@ def test_refreshing_is_done_in_turns(settings, conn):
     order = []
 
     def take_turn() -> None:
-        with closing(connect(settings)) as other, views.refresh_turn(other):
+        with closing(connect(settings)) as other, generation.refresh_turn(other):
             order.append("second")
 
-    with views.refresh_turn(conn):
+    with generation.refresh_turn(conn):
         thread = threading.Thread(target=take_turn)
         thread.start()
         while not query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
@@ -134,8 +135,8 @@ def test_refreshing_is_done_in_turns(settings, conn):
 
 def test_the_turn_of_a_process_that_dies_is_free(settings, conn):
     with closing(connect(settings)) as dying:
-        turn = views.refresh_turn(dying)
+        turn = generation.refresh_turn(dying)
         turn.__enter__()
 
-    with views.refresh_turn(conn):
+    with generation.refresh_turn(conn):
         pass

@@ -7,12 +7,14 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import UnprocessableEntity
 
+from llm_measure.metrics import METRICS, Metric
+from webapp.api.arguments import filters, metric_in_path
 from webapp.api.common import cached_answer, keyed_blueprint
-from webapp.api.filters import answer_name, filters, known_metric, llm_id, metric_in_path, workload_id
-from webapp.api.history.schemas import REACH, HistoryQuery, HistorySchema
+from webapp.api.history.schemas import HistoryQuery, HistorySchema
 from webapp.cache import answers
-from webapp.metrics import METRICS, Metric
+from webapp.queries import answer_name, known_metric, llm_id, scenario_id
 from webapp.store import Connection, history, views
+from webapp.windows import WINDOWS_BY_NAME
 
 blueprint = keyed_blueprint(
     "history",
@@ -24,7 +26,7 @@ blueprint = keyed_blueprint(
 MOST_BUCKETS = 10_000
 
 
-@blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(METRICS)])
+@blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(METRICS.names)])
 @filters(blueprint, HistoryQuery)
 @cached_answer(blueprint, HistorySchema, errors={404: "There is no such metric"})
 def get_history(query: dict[str, Any], metric_name: str) -> Response:
@@ -32,7 +34,7 @@ def get_history(query: dict[str, Any], metric_name: str) -> Response:
 
     A series of buckets for each LLM; more than 10,000 buckets in all are refused with 422.
     """
-    metric = known_metric(metric_name, METRICS)
+    metric = known_metric(metric_name, METRICS.names)
     name = answer_name(f"history/{metric.name}", query)
     return answers().respond(name, partial(_history, metric, query))
 
@@ -42,9 +44,9 @@ def _history(metric: Metric, query: dict[str, Any], conn: Connection) -> bytes:
         conn,
         metric_name=metric.name,
         step=query["step"],
-        reach=REACH[query["window"]],
+        reach=WINDOWS_BY_NAME[query["window"]].reach,
         source=query["source"],
-        workload_id=workload_id(conn, query["workload"]),
+        scenario_id=scenario_id(conn, query["scenario"]),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         limit=MOST_BUCKETS + 1,
     )
@@ -60,8 +62,8 @@ def _history(metric: Metric, query: dict[str, Any], conn: Connection) -> bytes:
     parts = {
         "generation": views.generation(conn),
         "metric": metric.name,
-        "unit": metric.unit,
-        **{name: query[name] for name in ("window", "step", "source", "workload")},
+        "unit": metric.unit.symbol,
+        **{name: query[name] for name in ("window", "step", "source", "scenario")},
         "series": series,
     }
     return HistorySchema().dumps(parts).encode()

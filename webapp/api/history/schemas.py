@@ -1,22 +1,19 @@
 """What is asked of the history and what it answers."""
 
-from datetime import timedelta
-
 from marshmallow import Schema, fields
 
 from webapp.api.fields import count, number, text, timestamp
-from webapp.api.filters import SeriesFilters, name_filter, one_of
+from webapp.queries import SeriesFilters, name_filter, one_of
+from webapp.windows import CHARTED, DAY, HOUR
 
-# How far back each window reaches; None: to the first run.
-REACH = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timedelta(days=30), "all": None}
-STEPS = ("hour", "day")
+STEPS = (HOUR, DAY)
 
 
 class HistoryQuery(SeriesFilters):
     """The query string."""
 
     llm = name_filter("One LLM, archived or not; all that are ranked if left out", "GPT-4o")
-    window = one_of(tuple(REACH), "7d", "How far back")
+    window = one_of(CHARTED, "7d", "How far back")
     step = one_of(STEPS, "hour", "Length of a bucket, in UTC")
 
 
@@ -48,5 +45,5 @@ class HistorySchema(Schema):
     window = text("The window", "7d")
     step = text("The step", "hour")
     source = text("The source", "simulation")
-    workload = text("The workload", "default")
+    scenario = text("The scenario", "default")
     series = fields.List(fields.Nested(SeriesSchema), required=True)

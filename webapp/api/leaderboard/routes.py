@@ -5,14 +5,13 @@ from typing import Any
 
 from flask import Response
 
+from llm_measure.metrics import METRICS
+from webapp.api.arguments import filters
 from webapp.api.common import cached_answer, keyed_blueprint
-from webapp.api.filters import answer_name, filters, workload_id
-from webapp.api.leaderboard.schemas import LeaderboardQuery, LeaderboardSchema
+from webapp.api.leaderboard.schemas import LeaderboardSchema
 from webapp.cache import answers
-from webapp.metrics import METRICS, METRICS_BY_NAME, Metric
-from webapp.ranking import rank_intervals
+from webapp.queries import LeaderboardQuery, answer_name, ranked, scenario_id
 from webapp.store import Connection, leaderboard, views
-from webapp.store.leaderboard import Row
 
 blueprint = keyed_blueprint(
     "leaderboard",
@@ -34,21 +33,23 @@ def get_leaderboard(query: dict[str, Any]) -> Response:
 
 
 def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
-    asked = [METRICS_BY_NAME[query["metric"]]] if query["metric"] else list(METRICS)
+    asked = [METRICS[query["metric"]]] if query["metric"] else list(METRICS)
     rows = leaderboard.read(
         conn,
         metric_names=[metric.name for metric in asked],
         window=query["window"],
         source=query["source"],
-        workload_id=workload_id(conn, query["workload"]),
+        scenario_id=scenario_id(conn, query["scenario"]),
     )
     parts = {
         "generation": views.generation(conn),
-        **{name: query[name] for name in ("window", "source", "workload", "order")},
+        **{name: query[name] for name in ("window", "source", "scenario", "order")},
         "metrics": [
             {
                 "metric": metric.name,
-                **{name: getattr(metric, name) for name in ("unit", "formula", "better")},
+                "unit": metric.unit.symbol,
+                "formula": metric.formula,
+                "better": metric.better,
                 "llms": ranked(
                     metric, [row for row in rows if row.metric_name == metric.name], query["order"]
                 ),
@@ -57,19 +58,3 @@ def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
         ],
     }
     return LeaderboardSchema().dumps(parts).encode()
-
-
-def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
-    """The rows of one metric, ranked and in the asked order; equal ones by name."""
-    rows = sorted(rows, key=lambda row: row.llm_name)
-    if order != "name":
-        descending = (metric.better == "higher") == (order == "best")
-        rows.sort(key=lambda row: row.mean, reverse=descending)
-    intervals = [
-        None if row.ci_low is None or row.ci_high is None else (row.ci_low, row.ci_high) for row in rows
-    ]
-    ranks = rank_intervals(intervals, metric.better)
-    return [
-        {"rank": rank.low, "rank_worst": rank.high, **vars(row)}
-        for rank, row in zip(ranks, rows, strict=True)
-    ]

@@ -3,19 +3,6 @@
 from marshmallow import Schema, fields
 
 from webapp.api.fields import count, number, text, timestamp
-from webapp.api.filters import SeriesFilters, one_of
-from webapp.metrics import METRICS_BY_NAME
-from webapp.store.periods import WINDOWS
-
-ORDERS = ("best", "worst", "name")
-
-
-class LeaderboardQuery(SeriesFilters):
-    """The query string."""
-
-    metric = one_of(tuple(METRICS_BY_NAME), None, "One metric; all if left out")
-    window = one_of(WINDOWS, "latest", "How far back; `latest` is each LLM's latest finished run")
-    order = one_of(ORDERS, "best", "By mean, best or worst first in the metric's own direction, or by name")
 
 
 class LeaderboardRowSchema(Schema):
@@ -59,6 +46,6 @@ class LeaderboardSchema(Schema):
     generation = count("The generation of the data; raised by each refresh", 1_795_553_963_018_399)
     window = text("The window", "latest")
     source = text("The source", "simulation")
-    workload = text("The workload", "default")
+    scenario = text("The scenario", "default")
     order = text("The order", "best")
     metrics = fields.List(fields.Nested(MetricLeaderboardSchema), required=True)

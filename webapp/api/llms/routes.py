@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from flask import Response, current_app
 from werkzeug.exceptions import Conflict, NotFound
 
+from webapp.api.arguments import filters
 from webapp.api.common import (
     cached_answer,
     changing_answer,
@@ -15,11 +16,11 @@ from webapp.api.common import (
     keyed_blueprint,
     refuse_arguments,
 )
-from webapp.api.filters import answer_name, filters
 from webapp.api.llms.schemas import LLMChangesSchema, LLMSchema, LLMsQuery, LLMsSchema, NewLLMSchema
 from webapp.cache import answers
 from webapp.errors import shown
 from webapp.llms import LLMs, NameTakenError, UnknownLLMError
+from webapp.queries import answer_name
 from webapp.store import Connection, llms, views
 
 URL = "/api/v1/llms"
@@ -140,7 +141,7 @@ def _not_found(llm_id: object) -> NotFound:
 
 
 def _refuse_name(error: NameTakenError) -> NoReturn:
-    fault = f"name={shown(str(error))}: {error.why}"
-    conflict = Conflict(fault)
-    conflict.data = {"messages": {"json": {"name": [error.why]}}}  # type: ignore[attr-defined]
+    why = f'{error}; PATCH it with {{"archived": false}} to restore it' if error.archived else str(error)
+    conflict = Conflict(f"name={shown(error.name)}: {why}")
+    conflict.data = {"messages": {"json": {"name": [why]}}}  # type: ignore[attr-defined]
     raise conflict

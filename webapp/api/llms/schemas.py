@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
+from marshmallow import Schema, fields, post_load, validate
 
 from webapp.api.fields import count, flag, text, timestamp
 
@@ -98,9 +98,3 @@ class LLMsSchema(Schema):
 
     generation = count("The generation of the data; raised by each change", 1_795_553_963_018_399)
     llms = fields.List(fields.Nested(LLMSchema), required=True)
-
-
-def faults(error: ValidationError) -> str:
-    """What is wrong with each field, on one line."""
-    found = error.normalized_messages()
-    return "; ".join(f"{name}: {', '.join(messages)}" for name, messages in found.items())

@@ -10,11 +10,12 @@ from typing import Any
 from flask import Response, current_app, request
 from werkzeug.exceptions import ServiceUnavailable
 
+from webapp.api.arguments import filters
 from webapp.api.common import keyed_blueprint, streamed_answer
-from webapp.api.filters import filters, llm_id, workload_id
 from webapp.api.points.formats import FORMATS, Format
 from webapp.api.points.schemas import PointSchema, PointsQuery
 from webapp.errors import RETRY_SECONDS
+from webapp.queries import llm_id, scenario_id
 from webapp.store import Connection, export, views
 from webapp.store.export import COLUMNS, Selection
 
@@ -89,7 +90,7 @@ def _selection(conn: Connection, query: dict[str, Any]) -> Selection:
         since=query["since"],
         until=query["until"],
         source=query["source"],
-        workload_id=workload_id(conn, query["workload"]),
+        scenario_id=scenario_id(conn, query["scenario"]),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         metric_name=query["metric"],
     )

@@ -6,9 +6,8 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load
 
 from webapp.api.fields import count, number, text, timestamp
-from webapp.api.filters import SeriesFilters, name_filter, one_of
 from webapp.api.points.formats import FORMATS
-from webapp.metrics import METRICS_BY_NAME
+from webapp.queries import SeriesFilters, metric_filter, name_filter, one_of
 
 DEFAULT_REACH = timedelta(hours=24)
 FIRST_YEAR, LAST_YEAR = 1970, 2999
@@ -37,7 +36,7 @@ def moment(name: str, description: str, example: str) -> fields.AwareDateTime:
 class PointsQuery(SeriesFilters):
     """The query string."""
 
-    metric = one_of(tuple(METRICS_BY_NAME), None, "One metric; all if left out")
+    metric = metric_filter(None, "One metric; all by default")
     llm = name_filter("One LLM, archived or not; all if left out", "GPT-4o")
     since = moment("from", "From this moment on; 24 hours before `to` if left out", "2026-11-24T00:00:00Z")
     until = moment("to", "Up to this moment, itself left out; now if left out", "2026-11-25T00:00:00Z")
@@ -68,7 +67,7 @@ class PointSchema(Schema):
     run_id = count("The run's id", 4711)
     llm_name = text("The LLM's name", "GPT-4o")
     source = text("The source", "simulation")
-    workload = text("The workload", "default")
+    scenario = text("The scenario", "default")
     metric = text("The metric's name", "ttft")
     unit = text("The metric's unit", "s")
     value = number("The value", 1.07)

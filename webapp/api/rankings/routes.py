@@ -5,11 +5,11 @@ from functools import partial
 
 from flask import Response
 
+from webapp.api.arguments import metric_in_path
 from webapp.api.common import cached_answer, keyed_blueprint, refuse_arguments
-from webapp.api.filters import known_metric, metric_in_path
-from webapp.api.rankings.schemas import RankingsSchema
+from webapp.api.rankings.schemas import CONTRACT, RankingsSchema
 from webapp.cache import answers
-from webapp.metrics import CONTRACT_METRICS
+from webapp.queries import known_metric
 from webapp.store import Connection, rankings
 
 blueprint = keyed_blueprint(
@@ -32,11 +32,10 @@ def list_rankings() -> Response:
 
     Every metric's LLMs by descending mean of their latest finished run.
     """
-    names = [metric.name for metric in CONTRACT_METRICS]
-    return answers().respond("rankings", partial(_rankings, names))
+    return answers().respond("rankings", partial(_rankings, list(CONTRACT)))
 
 
-@blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(CONTRACT_METRICS)])
+@blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(CONTRACT)])
 @cached_answer(
     blueprint, RankingsSchema, example={"data": [EXAMPLE]}, errors={404: "There is no such metric"}
 )
@@ -45,7 +44,7 @@ def get_ranking(metric_name: str) -> Response:
 
     Its LLMs by descending mean of their latest finished run.
     """
-    metric = known_metric(metric_name, CONTRACT_METRICS)
+    metric = known_metric(metric_name, CONTRACT)
     return answers().respond(f"rankings/{metric.name}", partial(_rankings, [metric.name]))
 
 

@@ -2,7 +2,10 @@
 
 from marshmallow import Schema, fields
 
-from webapp.metrics import CONTRACT_METRICS
+from llm_measure.metrics import METRICS
+
+# The rankings' shape is a contract: these metrics, in this order, for good.
+CONTRACT = ("ttft", "tps", "e2e_latency", "rps")
 
 
 class RankedLLMSchema(Schema):
@@ -27,7 +30,7 @@ def _ranking(name: str, unit: str) -> fields.List:
 
 # One object per metric, with the metric's name as its only key.
 MetricRankingSchema = Schema.from_dict(
-    {metric.name: _ranking(metric.name, metric.unit) for metric in CONTRACT_METRICS},
+    {name: _ranking(name, METRICS[name].unit.symbol) for name in CONTRACT},
     name="MetricRankingSchema",
 )
 

@@ -10,7 +10,7 @@ from flask import Response, current_app
 from redis import Redis, RedisError
 from werkzeug.exceptions import NotFound
 
-from jobs.by_hand import job_status, request_measurement, request_simulation
+from webapp.api.arguments import filters
 from webapp.api.common import (
     cached_answer,
     changing_answer,
@@ -19,19 +19,19 @@ from webapp.api.common import (
     keyed_blueprint,
     refuse_arguments,
 )
-from webapp.api.filters import filters, llm_id, workload_id
 from webapp.api.runs.schemas import (
     JobSchema,
     NewRunSchema,
     RequestsQuery,
     RequestsSchema,
     RunSchema,
-    RunsQuery,
     RunsSchema,
 )
 from webapp.cache import snapshot
 from webapp.errors import shown
-from webapp.measurements import Measurement
+from webapp.on_demand import job_status, request_measurement, request_simulation
+from webapp.plan.measurement import Measurement
+from webapp.queries import RunsQuery, llm_id, scenario_id
 from webapp.store import Connection, requests, run_records, views
 from webapp.store.run_records import RunRecord
 
@@ -73,7 +73,7 @@ def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
         conn,
         limit=query["limit"] + 1,
         before=query["cursor"],
-        workload_id=workload_id(conn, query["workload"]) if query["workload"] else None,
+        scenario_id=scenario_id(conn, query["scenario"]) if query["scenario"] else None,
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         **{name: query[name] for name in ("status", "source", "job_id")},
     )
@@ -110,12 +110,12 @@ def request_run(new: dict[str, dict[str, str]]) -> Response:
     return response
 
 
-def _declared(llm: str, workload: str) -> Measurement:
+def _declared(llm: str, scenario: str) -> Measurement:
     for measurement in current_app.extensions["measurements"]:
-        if (measurement.llm, measurement.workload) == (llm, workload):
+        if (measurement.llm, measurement.scenario) == (llm, scenario):
             return measurement
     raise NotFound(
-        f"llm={shown(llm)}, workload={shown(workload)}: the benchmark file declares no such measurement"
+        f"llm={shown(llm)}, scenario={shown(scenario)}: the benchmark file declares no such measurement"
     )
 
 

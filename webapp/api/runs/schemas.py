@@ -2,43 +2,19 @@
 
 from marshmallow import Schema, fields, validate
 
-from jobs.by_hand import STATUSES as JOB_STATUSES
-from jobs.measure.record import ERROR_CLASSES
+from llm_measure.records import ERROR_CLASSES
 from webapp.api.fields import count, flag, text, timestamp
-from webapp.api.filters import LONGEST_NAME, SOURCES, name_filter, one_of
-from webapp.store.run_records import STATUSES
+from webapp.on_demand import STATUSES as JOB_STATUSES
+from webapp.queries import LONGEST_NAME, whole_filter
 
-MOST_RUNS = 200
 MOST_REQUESTS = 1_000
 LARGEST_NUMBER = 2**31 - 1
-LARGEST_ID = 2**63 - 1
-
-
-def whole_filter(low: int, high: int, default: int | None, description: str, example: int) -> fields.Integer:
-    """A filter that takes a whole number."""
-    return fields.Integer(
-        load_default=default,
-        validate=validate.Range(low, high),
-        metadata={"description": description, "example": example},
-    )
 
 
 def _numbers(description: str, example: int) -> fields.List:
     return fields.List(
         fields.Integer(), required=True, metadata={"description": description, "example": [example]}
     )
-
-
-class RunsQuery(Schema):
-    """The query string."""
-
-    status = one_of(STATUSES, None, "How they stand; any if left out")
-    source = one_of(SOURCES, None, "Where their values come from; either if left out")
-    workload = name_filter("What was asked of the LLMs; anything if left out", "default")
-    llm = name_filter("One LLM, archived or not; all if left out", "GPT-4o")
-    job_id = name_filter("The job that made them", "simulation-1795521600")
-    limit = whole_filter(1, MOST_RUNS, 50, "The most runs in one answer", 50)
-    cursor = whole_filter(1, LARGEST_ID, None, "`next` of the page before; the newest if left out", 1234)
 
 
 class DeclaredSchema(Schema):
@@ -49,10 +25,10 @@ class DeclaredSchema(Schema):
         validate=validate.Length(1, LONGEST_NAME),
         metadata={"description": "The LLM's name", "example": "Llama 3.1 8B on vLLM"},
     )
-    workload = fields.String(
+    scenario = fields.String(
         required=True,
         validate=validate.Length(1, LONGEST_NAME),
-        metadata={"description": "The workload's name with the level", "example": "chat@c8"},
+        metadata={"description": "The scenario, a workload at a level", "example": "chat@c8"},
     )
 
 
@@ -125,7 +101,7 @@ class RunSchema(Schema):
     id = count("The run's number; higher is newer", 1234)
     job_id = text("The job that made it, one for all LLMs of a slot", "simulation-1795521600")
     source = text("Where its values come from: simulation or measurement", "simulation")
-    workload = text("What was asked of the LLM", "default")
+    scenario = text("What was asked of the LLM", "default")
     llm_name = text("The LLM's name", "GPT-4o")
     slot = timestamp("The instant that it stands for")
     status = text("running, finished, failed or, ended well but not to be ranked, invalid", "finished")

@@ -3,10 +3,10 @@
 -- not returned; any other is taken over, so that only the newest attempt's token stands in the row. Why the
 -- attempt before failed stands there until this one has ended. In the order of ids, so that two claims cannot
 -- deadlock.
-INSERT INTO runs (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)
+INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)
 SELECT
     %(source)s,
-    workloads.id,
+    scenarios.id,
     llms.id,
     %(slot)s,
     'running',
@@ -15,12 +15,12 @@ SELECT
     %(job_id)s,
     clock_timestamp()
 FROM llms
-CROSS JOIN workloads
+CROSS JOIN scenarios
 WHERE llms.archived_at IS NULL
   AND CASE WHEN %(llm)s IS NULL THEN llms.simulated ELSE llms.name = %(llm)s END
-  AND workloads.name = %(workload)s
+  AND scenarios.name = %(scenario)s
 ORDER BY llms.id
-ON CONFLICT (source, workload_id, llm_id, slot) DO UPDATE SET
+ON CONFLICT (source, scenario_id, llm_id, slot) DO UPDATE SET
     status = 'running',
     attempts = runs.attempts + 1,
     token = excluded.token,

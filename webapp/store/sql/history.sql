@@ -17,7 +17,7 @@ WHERE rollups.period = %(step)s
       date_trunc(%(step)s, now() - %(reach)s::interval, 'UTC'), '-infinity'::timestamptz
   )
   AND rollups.source = %(source)s
-  AND rollups.workload_id = %(workload_id)s
+  AND rollups.scenario_id = %(scenario_id)s
   AND metrics.name = %(metric_name)s
   AND CASE WHEN %(llm_id)s IS NULL THEN llms.archived_at IS NULL ELSE llms.id = %(llm_id)s END
 ORDER BY llms.name, rollups.starts_at

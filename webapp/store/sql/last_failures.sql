@@ -10,7 +10,7 @@ FROM llms
 CROSS JOIN LATERAL (
     SELECT *
     FROM runs
-    WHERE source = %(source)s AND workload_id = %(workload_id)s AND llm_id = llms.id
+    WHERE source = %(source)s AND scenario_id = %(scenario_id)s AND llm_id = llms.id
       AND (status <> 'running' OR error IS NOT NULL)
     ORDER BY slot DESC
     LIMIT 1

@@ -2,14 +2,14 @@
 --   n, runs, histograms and weights add up; oldest, newest, min and max extend;
 --   mean = sum(n mean) / sum(n); m2 = sum(m2 + n (mean_i - mean)^2), the parallel form of Chan, Golub and
 --   LeVeque (1979), which does not cancel; likewise run_mean and run_m2 with run_weight in the place of n.
--- The input is a query of the columns (period, starts_at, source, workload_id, llm_id, metric_id, oldest,
+-- The input is a query of the columns (period, starts_at, source, scenario_id, llm_id, metric_id, oldest,
 -- newest, runs, n, mean, m2, min, max, run_weight, run_mean, run_m2, histogram).
 INSERT INTO period_rollups AS standing (
-    period, starts_at, source, workload_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2, min, max,
+    period, starts_at, source, scenario_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2, min, max,
     run_weight, run_mean, run_m2, histogram
 )
 SELECT
-    period, starts_at, source, workload_id, llm_id, metric_id,
+    period, starts_at, source, scenario_id, llm_id, metric_id,
     min(oldest),
     max(newest),
     sum(runs),
@@ -28,10 +28,10 @@ FROM (
         sum(n * mean) OVER same / sum(n::double precision) OVER same AS merged_mean,
         sum(run_weight * run_mean) OVER same / sum(run_weight) OVER same AS merged_run_mean
     FROM ({input}) AS parts
-    WINDOW same AS (PARTITION BY period, starts_at, source, workload_id, llm_id, metric_id)
+    WINDOW same AS (PARTITION BY period, starts_at, source, scenario_id, llm_id, metric_id)
 ) AS parts
-GROUP BY period, starts_at, source, workload_id, llm_id, metric_id, merged_mean, merged_run_mean
-ON CONFLICT (period, starts_at, source, workload_id, llm_id, metric_id) DO UPDATE SET
+GROUP BY period, starts_at, source, scenario_id, llm_id, metric_id, merged_mean, merged_run_mean
+ON CONFLICT (period, starts_at, source, scenario_id, llm_id, metric_id) DO UPDATE SET
     oldest = least(standing.oldest, excluded.oldest),
     newest = greatest(standing.newest, excluded.newest),
     runs = standing.runs + excluded.runs,

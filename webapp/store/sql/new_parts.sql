@@ -1,10 +1,10 @@
 -- Where each new run belongs: in its hour, its day, every window that reaches back to it, and in `latest`
 -- (out of which an older run was taken before) if it is the newest of its LLM.
 SELECT
-    place.period, place.starts_at, source, workload_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2,
+    place.period, place.starts_at, source, scenario_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2,
     min, max, run_weight, run_mean, run_m2, histogram
 FROM (
-    SELECT *, newest = max(newest) OVER (PARTITION BY source, workload_id, llm_id) AS is_newest
+    SELECT *, newest = max(newest) OVER (PARTITION BY source, scenario_id, llm_id) AS is_newest
     FROM ({run_rollups} WHERE runs.id = ANY(%(run_ids)s)) AS run
 ) AS run
 CROSS JOIN LATERAL (
@@ -18,7 +18,7 @@ CROSS JOIN LATERAL (
         SELECT FROM period_rollups AS standing
         WHERE standing.period = 'latest'
           AND standing.source = run.source
-          AND standing.workload_id = run.workload_id
+          AND standing.scenario_id = run.scenario_id
           AND standing.llm_id = run.llm_id
     )
 ) AS place

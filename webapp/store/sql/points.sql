@@ -5,20 +5,20 @@ SELECT
     points.run_id,
     llms.name AS llm_name,
     runs.source,
-    workloads.name AS workload,
+    scenarios.name AS scenario,
     metrics.name AS metric,
     metrics.unit,
     points.value
 FROM points
 JOIN runs ON runs.id = points.run_id
 JOIN llms ON llms.id = runs.llm_id
-JOIN workloads ON workloads.id = runs.workload_id
+JOIN scenarios ON scenarios.id = runs.scenario_id
 JOIN metrics ON metrics.id = points.metric_id
 WHERE points.recorded_at >= %(since)s
   AND points.recorded_at < %(until)s
   AND runs.status = 'finished'
   AND runs.generation IS NOT NULL
   AND runs.source = %(source)s
-  AND runs.workload_id = %(workload_id)s
+  AND runs.scenario_id = %(scenario_id)s
   AND (%(llm_id)s::integer IS NULL OR runs.llm_id = %(llm_id)s)
   AND (%(metric_name)s::text IS NULL OR metrics.name = %(metric_name)s)

@@ -7,10 +7,10 @@ SELECT
 FROM metric_means
 JOIN metrics ON metrics.id = metric_means.metric_id
 JOIN llms ON llms.id = metric_means.llm_id
-JOIN workloads ON workloads.id = metric_means.workload_id
+JOIN scenarios ON scenarios.id = metric_means.scenario_id
 WHERE metric_means.time_window = 'latest'
   AND llms.archived_at IS NULL
   AND metric_means.source = 'simulation'
-  AND workloads.name = 'default'
+  AND scenarios.name = 'default'
   AND metrics.name = ANY(%(metric_names)s)
 ORDER BY metrics.id, metric_means.mean DESC, llms.name

@@ -4,7 +4,7 @@ SELECT
     runs.id,
     runs.job_id,
     runs.source,
-    workloads.name AS workload,
+    scenarios.name AS scenario,
     llms.name AS llm_name,
     runs.slot,
     runs.status,
@@ -18,13 +18,13 @@ SELECT
     runs.invalid_reason,
     runs.measurement
 FROM runs
-JOIN workloads ON workloads.id = runs.workload_id
+JOIN scenarios ON scenarios.id = runs.scenario_id
 JOIN llms ON llms.id = runs.llm_id
 WHERE (%(run_id)s IS NULL OR runs.id = %(run_id)s)
   AND (%(before)s IS NULL OR runs.id < %(before)s)
   AND (%(status)s IS NULL OR runs.status = %(status)s)
   AND (%(source)s IS NULL OR runs.source = %(source)s)
-  AND (%(workload_id)s IS NULL OR runs.workload_id = %(workload_id)s)
+  AND (%(scenario_id)s IS NULL OR runs.scenario_id = %(scenario_id)s)
   AND (%(llm_id)s IS NULL OR runs.llm_id = %(llm_id)s)
   AND (%(job_id)s IS NULL OR runs.job_id = %(job_id)s)
 ORDER BY runs.id DESC

@@ -1,7 +1,7 @@
 -- The rollups of runs, each as if merged from one; the reader adds which runs.
 SELECT
     runs.source,
-    runs.workload_id,
+    runs.scenario_id,
     runs.llm_id,
     rollups.metric_id,
     runs.slot AS oldest,

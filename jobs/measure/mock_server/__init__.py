@@ -1,1 +1,0 @@
-"""An OpenAI-compatible server without an LLM, whose times are known: to try and check measuring with."""

@@ -1,0 +1,117 @@
+"""One measured run, from the endpoint's lock to generation."""
+
+import logging
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from redis import Redis
+from rq import Retry, get_current_job
+
+from jobs.lock import BusyError, renewed_lock
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
+from llm_measure.give_up import GiveUp
+from llm_measure.results import LevelResult
+from webapp.ingest.attempt import claimed
+from webapp.ingest.persist import persist
+from webapp.ingest.publish import publishing
+from webapp.ingest.register import refuse_changed, register
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import Measurement
+from webapp.redis import cache_redis
+from webapp.settings import Settings, secret_variable
+from webapp.store import Connection, connect
+
+logger = logging.getLogger(__name__)
+
+# A run whose endpoint is busy comes back after this many seconds, as long as RQ keeps the job.
+BUSY_SECONDS = 5
+BUSY_TIMES = 1_000_000
+
+
+class MeasurementError(Exception):
+    """A measurement failed; the message is one line for whoever looks at the run."""
+
+
+def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
+    """Measure the LLM in the scenario for the slot (Unix seconds), store and publish it; the RQ job.
+
+    May be called any number of times, by any number of processes, for one slot: it is stored once. Returns a
+    Retry, which makes RQ call again later, if the endpoint is being measured. Raises whatever went wrong,
+    after recording it in the run, so that RQ retries.
+    """
+    settings = Settings.from_env()
+    redis = cache_redis(settings)
+    job = get_current_job()
+    measurement = _planned(settings, llm, scenario)
+    try:
+        with (
+            renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),
+            closing(connect(settings)) as conn,
+        ):
+            fill_slot(conn, settings, redis, measurement, slot, job.id if job else "on-demand")
+    except BusyError as busy:
+        logger.info("%s %s waits: %s", llm, scenario, busy)
+        return Retry(max=BUSY_TIMES, interval=BUSY_SECONDS)
+    return None
+
+
+def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
+    conn: Connection, settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str
+) -> None:
+    """Claim the slot's run if it is unfinished, measure, store in one transaction, and publish."""
+    register(conn, settings, redis, measurement)
+    conn.commit()
+    moment = datetime.fromtimestamp(slot, UTC)
+    with (
+        publishing(conn, redis),
+        claimed(
+            conn,
+            source="measurement",
+            scenario=measurement.scenario,
+            slot=moment,
+            job_id=job_id,
+            llm=measurement.llm,
+        ) as attempt,
+    ):
+        if attempt.runs:
+            refuse_changed(conn, measurement.scenario, measurement.definition)
+            conn.commit()
+            result = _measure(measurement)
+            failure = persist(conn, attempt, measurement.workload, result)
+            if failure:
+                raise MeasurementError(failure)
+            logger.info("%s %s: measured slot %s", measurement.llm, measurement.scenario, moment.isoformat())
+
+
+def _measure(measurement: Measurement) -> LevelResult:
+    """Measure the level; it is not valid if it took longer than it may, which RQ's timeout cannot stop."""
+    give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
+    result = measure_level(
+        _endpoint(measurement),
+        measurement.workload,
+        measurement.load,
+        on_progress=give_up.watch,
+        stop=give_up,
+    )
+    if give_up.is_late:
+        reason = f"stopped after {measurement.longest_s} s, longer than all timeouts of its requests together"
+        return replace(result, valid=False, invalid_reason=reason)
+    return result
+
+
+def _planned(settings: Settings, llm: str, scenario: str) -> Measurement:
+    for measurement in read_benchmark_file(settings):
+        if (measurement.llm, measurement.scenario) == (llm, scenario):
+            return measurement
+    raise MeasurementError(f"the benchmark file no longer declares {llm} with scenario {scenario}")
+
+
+def _endpoint(measurement: Measurement) -> Endpoint:
+    if measurement.api_key_env is None:
+        return measurement.endpoint
+    key = secret_variable(measurement.api_key_env)
+    if key is None:
+        raise MeasurementError(f"environment variable {measurement.api_key_env}: not set in the worker")
+    return replace(measurement.endpoint, api_key=key)

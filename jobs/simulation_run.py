@@ -1,0 +1,56 @@
+"""One simulated run, from lock to generation."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+
+import numpy as np
+from rq import get_current_job
+
+from jobs.lock import renewed_lock
+from jobs.simulate import simulate
+from llm_measure.metrics import METRICS, Metric
+from webapp.ingest.attempt import claimed, finish
+from webapp.ingest.publish import publishing
+from webapp.redis import cache_redis
+from webapp.settings import Settings
+from webapp.store import Connection, connect
+from webapp.store.runs import ClaimedRun
+
+logger = logging.getLogger(__name__)
+
+SCENARIO = "default"
+
+
+def run_simulation(slot: int) -> None:
+    """Simulate every ranked LLM for the slot (Unix seconds), store the values and publish them; the RQ job.
+
+    May be called any number of times, by any number of processes, for one slot: its values are stored once.
+    Raises whatever went wrong, after recording it in the runs, so that RQ retries.
+    """
+    settings = Settings.from_env()
+    job = get_current_job()
+    job_id = job.id if job else "on-demand"
+    redis = cache_redis(settings)
+    with (
+        renewed_lock(redis, f"simulation-{slot}"),
+        closing(connect(settings)) as conn,
+        publishing(conn, redis),
+    ):
+        fill_slot(conn, settings, datetime.fromtimestamp(slot, UTC), job_id)
+
+
+def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str) -> None:
+    """Claim the slot's unfinished simulations and store their points, rollups and end in one transaction."""
+    with claimed(conn, source="simulation", scenario=SCENARIO, slot=slot, job_id=job_id) as attempt:
+        if attempt.runs and attempt.hold(conn):
+            stored = finish(conn, attempt, _simulated(attempt.runs, settings))
+            conn.commit()
+            logger.info("slot %s: stored %d points of %d LLMs", slot.isoformat(), stored, len(attempt.runs))
+
+
+def _simulated(runs: list[ClaimedRun], settings: Settings) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
+    for run in runs:
+        for metric in METRICS.simulated:
+            yield run, metric, simulate(run.llm_name, metric, settings.seed, settings.points_per_run)

@@ -1,0 +1,5 @@
+"""python -m llm_measure: the command llm-measure."""
+
+from llm_measure.cli import main
+
+main()

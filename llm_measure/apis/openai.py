@@ -1,0 +1,34 @@
+"""What OpenAI's chat and completions APIs have in common, as compatible servers speak them."""
+
+from typing import Any
+
+
+class OpenAI:
+    """Bearer key, `[DONE]` as the end, and errors as {"error": {"message"}}."""
+
+    end = b"[DONE]"
+
+    def headers(self, api_key: str | None) -> dict[str, str]:
+        """Return the Authorization header, if there is a key."""
+        return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def error_message(self, content: Any) -> str | None:
+        """Return the message of {"error": {"message"}}, FastAPI's {"detail"}, or {"message"}."""
+        if not isinstance(content, dict):
+            return None
+        error = content.get("error", content)
+        if isinstance(error, str):
+            return error
+        found = error.get("message") or error.get("detail") if isinstance(error, dict) else None
+        return str(found) if found else None
+
+
+def streamed(model: str, asked: dict[str, Any], output_tokens: int) -> dict[str, Any]:
+    """Return the body of a streamed request that asks for usage at its end."""
+    return {
+        "model": model,
+        **asked,
+        "max_tokens": output_tokens,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }

@@ -1,0 +1,75 @@
+"""OpenAI's chat completions: https://platform.openai.com/docs/api-reference/chat-streaming."""
+
+from typing import Any
+
+import msgspec
+
+from llm_measure.apis.base import Chunk, Content, Prompt, Usage
+from llm_measure.apis.openai import OpenAI, streamed
+
+
+class Delta(msgspec.Struct, gc=False):
+    """What a chunk adds to a message; servers use either name for reasoning."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[msgspec.Raw] | None = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One choice of a chunk."""
+
+    delta: Delta | None = None
+    finish_reason: str | None = None
+
+
+class ChatChunk(msgspec.Struct, gc=False):
+    """What is read of an event's JSON."""
+
+    choices: list[Choice] | None = None
+    usage: Usage | None = None
+    error: Any = None
+
+    @property
+    def content(self) -> Content:
+        """The characters of all choices. Most chunks hold text alone, which is looked at first."""
+        text = reasoning = tool_calls = 0
+        for choice in self.choices or ():
+            delta = choice.delta
+            if delta is None:
+                continue
+            if delta.content:
+                text += len(delta.content)
+                continue
+            text += len(delta.refusal or "")
+            reasoning += len(delta.reasoning_content or "") + len(delta.reasoning or "")
+            tool_calls += sum(map(len, delta.tool_calls or ()))
+        return Content(text, reasoning, tool_calls)
+
+    @property
+    def finish_reason(self) -> str | None:
+        """The first reason that a choice gives."""
+        for choice in self.choices or ():
+            if choice.finish_reason:
+                return choice.finish_reason
+        return None
+
+
+class OpenAIChat(OpenAI):
+    """POST {base}/chat/completions."""
+
+    name = "chat"
+    operation = "chat"
+    path = "chat/completions"
+    _decoder = msgspec.json.Decoder(ChatChunk)
+
+    def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
+        """Return the body; a text becomes one message of the user."""
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        return streamed(model, {"messages": messages}, output_tokens)
+
+    def decode(self, data: bytes) -> Chunk:
+        """Return the event's chunk."""
+        return self._decoder.decode(data)

@@ -1,0 +1,294 @@
+"""The client of one process: sends what the load's plan says and keeps what comes."""
+
+import asyncio
+import gc
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic_ns
+from typing import Protocol
+
+import uvloop
+
+from llm_measure import apis
+from llm_measure.client.clock import SECOND_NS, Alarm
+from llm_measure.client.connection import Connection, Exchange
+from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.limits import allow_many_connections
+from llm_measure.client.poller import Poller
+from llm_measure.client.response import parse_response
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.requests import request_builder
+from llm_measure.records import Record
+from llm_measure.workloads import Load, Workload
+
+TICK_S = 0.1
+# Responses stay unparsed up to this size, so that parsing takes no time from measuring.
+MOST_UNPARSED_BYTES = 128 << 20
+# How long a stream pauses after a failed request, doubled with each further failure.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+START_NS = 5_000_000  # from the plan to its first moment
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The progress of a level."""
+
+    sent: int
+    ended: int
+    failed: int
+    elapsed_s: float
+
+
+class Stop(Protocol):
+    """A threading.Event or the like."""
+
+    def is_set(self) -> bool:
+        """Return whether to stop now."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process's share of a level: its moments of the plan, and how its requests are numbered."""
+
+    starts: list[int]  # ns after the level's start
+    requests: int | None  # measured ones; None if the duration decides
+    warmup: int
+    first_index: int
+    step: int  # between its indexes
+
+
+@dataclass(frozen=True)
+class ClientResult:
+    """The result of one process's share."""
+
+    records: list[Record]
+    started_at: datetime  # wall time of begin_ns
+    begin_ns: int
+    busy_s: float  # processor time while the load lasted
+    lasted_s: float
+
+
+class Client:
+    """Puts a share of a load on an endpoint, in this process, on a separate event loop."""
+
+    def __init__(self, endpoint: Endpoint, workload: Workload, load: Load, share: Share, seed: int):
+        self._workload = workload
+        self._load = load
+        self._share = share
+        self._api = apis.named(endpoint.api)
+        self._dialer = Dialer(endpoint)
+        self._build = request_builder(
+            endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
+        )
+        self._idle: list[Connection] = []
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._unparsed: deque[tuple[Exchange, Record, int]] = deque()
+        self._unparsed_bytes = 0
+        self._records: list[Record] = []
+        self._sent = self._ended = self._failed = 0
+        self._last_send_ns: int | None = None  # when a duration ends
+        self._stopped = False
+
+    def run(
+        self,
+        begin: Callable[[], int] = lambda: monotonic_ns() + START_NS,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: Stop | None = None,
+    ) -> ClientResult:
+        """Send the share's requests and return their records.
+
+        `begin` is called when everything is ready and returns the moment, a little ahead, at which the plan
+        starts. An exception in `on_progress` ends the run and is raised here.
+        """
+        allow_many_connections()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            return uvloop.run(self._run(begin, on_progress, stop))
+        finally:
+            gc.enable()
+            gc.unfreeze()
+
+    async def _run(
+        self, begin: Callable[[], int], on_progress: Callable[[Progress], None] | None, stop: Stop | None
+    ) -> ClientResult:
+        loop = asyncio.get_running_loop()
+        self._poller = Poller(loop)
+        await self._connect_ahead()
+        self._over = loop.create_future()
+        self._alarm = Alarm(loop, self._begin_what_is_due)
+        self._begin_ns = begin()
+        self._plan = deque(self._begin_ns + start for start in self._share.starts)
+        started_at = datetime.fromtimestamp(time.time() + (self._begin_ns - monotonic_ns()) / SECOND_NS, UTC)
+        busy, begun = time.process_time(), monotonic_ns()
+        watch = loop.create_task(self._watch(on_progress, stop))
+        watch.add_done_callback(self._raise_failure_of)
+        try:
+            if self._plan:
+                self._alarm.set(self._plan[0])
+                await self._over
+        finally:
+            watch.cancel()
+            self._alarm.close()
+            self._poller.close()
+            for connection in self._idle:
+                connection.close()
+        busy_s, lasted_s = time.process_time() - busy, (monotonic_ns() - begun) / SECOND_NS
+        while self._unparsed:
+            self._parse_one()
+        self._records.sort(key=lambda record: record.index)
+        return ClientResult(self._records, started_at, self._begin_ns, busy_s, lasted_s)
+
+    async def _connect_ahead(self) -> None:
+        """Open a closed loop's connections before it starts; a failure shows in its requests."""
+        for _ in range(len(self._share.starts) if self._load.concurrency else 0):
+            try:
+                async with asyncio.timeout(self._workload.timeout_s):
+                    self._idle.append(await self._open())
+            except (DialError, TimeoutError):
+                return
+
+    async def _open(self) -> Connection:
+        begun = monotonic_ns()
+        connection = await self._dialer.open()
+        connection.opened_in_ns = monotonic_ns() - begun
+        self._poller.add(connection)
+        return connection
+
+    async def _watch(self, on_progress: Callable[[Progress], None] | None, stop: Stop | None) -> None:
+        """Report progress, and stop when asked to."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            if on_progress:
+                elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
+                on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s))
+            if stop and stop.is_set():
+                self._plan.clear()
+                self._stopped = True
+                for task in self._in_flight:
+                    task.cancel()
+                self._end_if_over()
+
+    def _begin_what_is_due(self) -> None:
+        loop, plan, now = asyncio.get_running_loop(), self._plan, monotonic_ns()
+        begin = self._keep_asking if self._load.concurrency else self._ask_once
+        while plan and plan[0] <= now:
+            task = loop.create_task(begin(plan.popleft()))
+            self._in_flight.add(task)
+            task.add_done_callback(self._done)
+        if plan:
+            self._alarm.set(plan[0])
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._raise_failure_of(task)
+        self._end_if_over()
+
+    def _raise_failure_of(self, task: asyncio.Task[None]) -> None:
+        """Let `run` raise what went wrong in the task."""
+        if not task.cancelled() and (error := task.exception()) and not self._over.done():
+            self._over.set_exception(error)
+
+    def _end_if_over(self) -> None:
+        if not self._plan and not self._in_flight and not self._over.done():
+            self._over.set_result(None)
+
+    async def _ask_once(self, intended_ns: int) -> None:
+        number = self._next_number()
+        if number is not None:
+            await self._request(number, intended_ns)
+
+    async def _keep_asking(self, intended_ns: int) -> None:
+        """Run one stream of a closed loop."""
+        pause_s = FIRST_PAUSE_S
+        while (number := self._next_number()) is not None:
+            exchange = await self._request(number, intended_ns)
+            if exchange is not None and exchange.looks_right:
+                intended_ns, pause_s = exchange.end_ns, FIRST_PAUSE_S
+            elif not self._stopped:
+                await asyncio.sleep(pause_s)
+                intended_ns, pause_s = monotonic_ns(), min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _next_number(self) -> int | None:
+        """Return the next request's number within the share; None if the share is done."""
+        number, share = self._sent, self._share
+        if self._stopped or (share.requests is not None and number >= share.warmup + share.requests):
+            return None
+        if self._load.duration_s is not None and number >= share.warmup:
+            now = monotonic_ns()
+            if self._last_send_ns is None:
+                self._last_send_ns = now + int(self._load.duration_s * SECOND_NS)
+            elif self._load.concurrency and now > self._last_send_ns:
+                return None
+        self._sent += 1
+        return number
+
+    async def _request(self, number: int, intended_ns: int) -> Exchange | None:
+        """Send one request and keep its exchange; None if there is no connection."""
+        index = self._share.first_index + number * self._share.step
+        record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
+        request = self._build(index)
+        try:
+            exchange = await self._exchange(request, record)
+            while exchange.is_stale:
+                exchange = await self._exchange(request, record)
+        except DialError as error:
+            record.sent_ns = record.end_ns = monotonic_ns()
+            record.error, record.error_detail = error.failure, str(error)
+            self._records.append(record)
+            self._ended, self._failed = self._ended + 1, self._failed + 1
+            return None
+        self._keep(exchange, record)
+        return exchange
+
+    async def _exchange(self, request: bytes, record: Record) -> Exchange:
+        """Send the request on a connection and wait for its end; DialError if there is no connection."""
+        connection, timeout_s = await self._connection(record), self._workload.timeout_s
+        answered = connection.ask(request)
+        timer = asyncio.get_running_loop().call_later(
+            timeout_s, connection.fail, "timeout", f"no end within {timeout_s:g} s"
+        )
+        try:
+            exchange = await answered
+        except asyncio.CancelledError:
+            exchange = connection.abandon()
+        timer.cancel()
+        if connection.is_open:
+            self._idle.append(connection)
+        return exchange
+
+    async def _connection(self, record: Record) -> Connection:
+        """Return the connection that was used last, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+        begun, timeout_s = monotonic_ns(), self._workload.timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._open()
+        except TimeoutError:
+            raise DialError("connect", f"no connection within {timeout_s:g} s") from None
+        except asyncio.CancelledError:
+            raise DialError("cancelled", "stopped while connecting") from None
+        finally:
+            record.connect_ns = monotonic_ns() - begun
+
+    def _keep(self, exchange: Exchange, record: Record) -> None:
+        self._ended += 1
+        self._failed += not exchange.looks_right
+        size = sum(map(len, exchange.parts))
+        self._unparsed.append((exchange, record, size))
+        self._unparsed_bytes += size
+        if self._unparsed_bytes > MOST_UNPARSED_BYTES:
+            self._parse_one()
+
+    def _parse_one(self) -> None:
+        exchange, record, size = self._unparsed.popleft()
+        self._unparsed_bytes -= size
+        parse_response(exchange, record, self._api)
+        self._records.append(record)

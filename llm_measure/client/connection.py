@@ -1,0 +1,186 @@
+"""One HTTP/1.1 connection of the client: while a response arrives, it reads the clock and keeps the bytes."""
+
+import asyncio
+import contextlib
+import os
+from time import monotonic_ns
+
+import httptools
+
+# What this machine may take to notice that a connection has ended, in addition to the way from the server.
+LEAST_STALE_NS = 50_000_000
+
+
+class Exchange:
+    """A request that was sent and the response to it, not parsed yet. Moments in ns, monotonic."""
+
+    __slots__ = (
+        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns", "stale_ns",
+        "status", "times",
+    )  # fmt: skip
+
+    def __init__(self, sent_ns: int, stale_ns: int):
+        self.sent_ns = sent_ns
+        self.stale_ns = stale_ns  # within which the end of a kept connection is noticed
+        self.first_byte_ns: int | None = None
+        self.end_ns = 0
+        self.status: int | None = None
+        self.content_type = b""
+        self.parts: list[bytes] = []  # of the body
+        self.times: list[int] = []  # of each part
+        self.failure: str | None = None  # an error class, if the transfer itself failed
+        self.detail: str | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server had ended a kept connection before the request arrived.
+
+        Its end was then already on the way. One that comes later means a request that was taken and dropped.
+        """
+        return self.failure == "connect" and self.end_ns - self.sent_ns < self.stale_ns
+
+    @property
+    def looks_right(self) -> bool:
+        """Whether a stream came, judged by the head alone."""
+        return self.failure is None and self.status == 200 and b"event-stream" in self.content_type
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time and waits for the end of its response."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport
+        self._fd: int | None = None  # of the socket, if the poller reads it instead of the transport
+        self._exchange: Exchange | None = None  # the one in flight
+        self._last: Exchange
+        self._answered: asyncio.Future[Exchange] | None = None
+        self._now = 0
+        self._framed = False  # whether the response says where it ends
+        self._headed = False
+        self._reused = False
+        self.opened_in_ns = 0  # at least one round trip
+        self.is_open = False
+
+    def ask(self, request: bytes) -> "asyncio.Future[Exchange]":
+        """Send the request; the future is done when the response has ended or failed, and never raises."""
+        self._answered = asyncio.get_running_loop().create_future()
+        self._framed = self._headed = False
+        stale_ns = max(self.opened_in_ns, LEAST_STALE_NS) if self._reused else 0
+        self._exchange = self._last = Exchange(monotonic_ns(), stale_ns)
+        self._reused = True
+        self._write(request)
+        return self._answered
+
+    def _write(self, request: bytes) -> None:
+        """Write immediately if possible, where the transport would wait for the loop's next iteration."""
+        sent = 0
+        if self._fd is not None:
+            with contextlib.suppress(OSError):  # the transport runs into it, too, and reports it
+                sent = os.write(self._fd, request)
+        if sent < len(request):
+            self._transport.write(request[sent:])
+
+    def fail(self, failure: str, detail: str) -> None:
+        """End the request in flight, if any, and the connection."""
+        self.close()
+        self._end(failure, detail)
+
+    def abandon(self) -> Exchange:
+        """Return what came of the last request, whose future was cancelled; ends it if it has not ended."""
+        self.fail("cancelled", "stopped while in flight")
+        return self._last
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.is_open = False
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Become ready to ask; called again once TLS is established inside a proxy's tunnel."""
+        self._transport = transport  # type: ignore[assignment]
+        self.is_open = True
+
+    def hand_over(self) -> int | None:
+        """Let the poller read instead of the transport; return the socket's number, or None with TLS."""
+        if self._transport.get_extra_info("ssl_object") is None:
+            self._transport.pause_reading()
+            self._fd = self._transport.get_extra_info("socket").fileno()
+        return self._fd
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the transport has read."""
+        self.received(data, monotonic_ns())
+
+    def received(self, data: bytes, moment: int) -> None:
+        """Keep the moment and feed the parser, which calls `on_body`: the hot path."""
+        self._now = moment
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail("malformed", "the endpoint switches to another protocol")
+        except httptools.HttpParserError as error:
+            self.fail("malformed", f"the response is not HTTP: {error}")
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body as it is."""
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.times.append(self._now)
+            exchange.parts.append(body)
+
+    def on_message_begin(self) -> None:
+        """Note the first byte of a response; one that nobody asked for ends the connection."""
+        if self._exchange is None:
+            self.close()
+        elif self._exchange.first_byte_ns is None:
+            self._exchange.first_byte_ns = self._now
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note where the body ends, and what it is."""
+        name = name.lower()
+        if name in (b"content-length", b"transfer-encoding"):
+            self._framed = True
+        elif self._exchange is not None and name == b"content-type":
+            self._exchange.content_type = value
+        elif self._exchange is not None and name == b"location":
+            self._exchange.detail = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """Note the status."""
+        self._headed = True
+        if self._exchange is not None:
+            self._exchange.status = self._parser.get_status_code()
+
+    def on_message_complete(self) -> None:
+        """End the exchange."""
+        if self._exchange is None or (self._exchange.status or 0) < 200:  # 100 Continue and the like
+            return
+        if not self._parser.should_keep_alive():
+            self.close()
+        self._end(None, None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the exchange: well if that is how the response ends, else it is cut off, or never began."""
+        self.is_open = False
+        if self._exchange is None:
+            return
+        self._now = monotonic_ns()
+        why = f": {exc}" if exc else ""
+        if self._headed and not self._framed and exc is None:
+            self._end(None, None)
+        elif self._exchange.first_byte_ns is not None:
+            self._end("truncated", f"the connection ended in the middle of the response{why}")
+        else:
+            self._end("connect", f"the connection ended before a response{why}")
+
+    def _end(self, failure: str | None, detail: str | None) -> None:
+        exchange, answered = self._exchange, self._answered
+        if exchange is None or answered is None:
+            return
+        self._exchange = self._answered = None
+        exchange.end_ns = self._now if failure is None else monotonic_ns()
+        exchange.failure = failure
+        exchange.detail = detail or exchange.detail
+        if not answered.done():
+            answered.set_result(exchange)

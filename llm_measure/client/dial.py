@@ -1,0 +1,134 @@
+"""Opening connections: plain, by TLS, and through the proxy that the environment names."""
+
+import asyncio
+import base64
+import ssl
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from llm_measure.client.connection import Connection
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.requests import url_path
+
+MOST_HEAD = 1 << 16
+
+
+class DialError(Exception):
+    """A connection could not be opened; `failure` is the error class."""
+
+    def __init__(self, failure: str, detail: str):
+        super().__init__(detail)
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host and a port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: SplitResult) -> "Address":
+        """Return the URL's host and port, by default its scheme's port."""
+        return cls(url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+
+
+class Dialer:
+    """Opens connections to one endpoint."""
+
+    def __init__(self, endpoint: Endpoint):
+        url = urlsplit(endpoint.base_url)
+        self._target = Address.of(url)
+        self._tls = ssl.create_default_context() if url.scheme == "https" else None
+        self._proxy = _proxy(url)
+        # A proxy that forwards a plain request needs the whole URL.
+        path = url_path(endpoint)
+        whole = self._proxy is not None and self._tls is None
+        self.request_target = f"http://{url.netloc}{path}" if whole else path
+        self.proxy_headers = _credentials(self._proxy) if whole and self._proxy else b""
+
+    async def open(self) -> Connection:
+        """Return an open connection; raises DialError."""
+        try:
+            return await self._open()
+        except ssl.SSLError as error:
+            raise DialError("tls", getattr(error, "verify_message", "") or str(error)) from None
+        except (OSError, UnicodeError) as error:
+            raise DialError("connect", str(error) or type(error).__name__) from None
+
+    async def _open(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        if self._proxy is None:
+            name = self._target.host if self._tls else None
+            _, connection = await loop.create_connection(
+                Connection, self._target.host, self._target.port, ssl=self._tls, server_hostname=name
+            )
+            return connection
+        proxy = Address.of(self._proxy)
+        if self._tls is None:
+            return (await loop.create_connection(Connection, proxy.host, proxy.port))[1]
+        tunnel = _Tunnel(self._target, _credentials(self._proxy))
+        transport, _ = await loop.create_connection(lambda: tunnel, proxy.host, proxy.port)
+        try:
+            await tunnel.opened
+            connection = Connection()
+            secured = await loop.start_tls(
+                transport, connection, self._tls, server_hostname=self._target.host
+            )
+        except BaseException:
+            transport.abort()
+            raise
+        connection.connection_made(secured)  # type: ignore[arg-type]
+        return connection
+
+
+class _Tunnel(asyncio.Protocol):
+    """Asks a proxy for a tunnel to the target."""
+
+    def __init__(self, target: Address, credentials: bytes):
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        where = f"{host}:{target.port}".encode()
+        self._request = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (where, where, credentials)
+        self._received = b""
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.write(self._request)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if b"\r\n\r\n" not in self._received and len(self._received) < MOST_HEAD:
+            return
+        status = self._received.split(b"\r\n")[0].decode("latin-1")
+        if status.split(" ")[1:2] == ["200"]:
+            self._settle(None)
+        else:
+            self._settle(ConnectionError(f"the proxy answers {status}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._settle(exc or ConnectionError("the proxy closed the connection"))
+
+    def _settle(self, error: Exception | None) -> None:
+        if self.opened.done():
+            return
+        if error:
+            self.opened.set_exception(error)
+        else:
+            self.opened.set_result(None)
+
+
+def _proxy(url: SplitResult) -> SplitResult | None:
+    """Return the proxy by http_proxy, https_proxy and no_proxy, as curl and Python's urllib read them."""
+    named = getproxies().get(url.scheme)
+    if not named or proxy_bypass(url.hostname or ""):
+        return None
+    return urlsplit(named if "://" in named else f"http://{named}")
+
+
+def _credentials(proxy: SplitResult) -> bytes:
+    if proxy.username is None:
+        return b""
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+    return b"Proxy-Authorization: Basic %b\r\n" % base64.b64encode(pair)

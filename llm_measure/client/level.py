@@ -1,0 +1,99 @@
+"""One load level, from its plan to its result, by one process or several."""
+
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+
+import numpy as np
+
+from llm_measure.client.client import Client, ClientResult, Progress, Share, Stop
+from llm_measure.client.clock import SECOND_NS
+from llm_measure.client.processes import run_in_processes
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.arrivals import starts
+from llm_measure.records import Record
+from llm_measure.results import LevelResult, SendLag
+from llm_measure.validity import why_invalid
+from llm_measure.workloads import Load, Workload
+
+SHOWABLE_OF_KEY = 3  # characters, such as sk-
+
+
+def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
+    endpoint: Endpoint,
+    workload: Workload,
+    load: Load,
+    *,
+    first_index: int = 0,
+    processes: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Stop | None = None,
+) -> LevelResult:
+    """Put the load on the endpoint and return what came; blocks until all is answered, failed or stopped.
+
+    `first_index` sets this level's prompts apart from those of earlier levels. Requests in flight when `stop`
+    is set are cancelled. DatasetError if the workload's dataset cannot be used.
+    """
+    seed = secrets.randbits(32) if workload.seed is None else workload.seed
+    plan = starts(load, seed)
+    processes = max(1, min(processes, len(plan)))
+    clients = [
+        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed)
+        for number in range(processes)
+    ]
+    if processes == 1:
+        parts = [Client(*clients[0]).run(on_progress=on_progress, stop=stop)]
+    else:
+        Client(*clients[0])  # raises here what it would raise in a child
+        parts = run_in_processes(clients, on_progress, stop)
+    result = _merged(load, parts)
+    if endpoint.api_key:
+        _redact(endpoint.api_key, result.records)
+    return result
+
+
+def send_lag(records: list[Record]) -> SendLag:
+    """Return how late the client was; the time spent connecting is the network's and the endpoint's."""
+    late = [(record.sent_ns - record.intended_ns - record.connect_ns) / 1e6 for record in records]
+    return SendLag(*(float(value) for value in np.percentile(late or [0.0], (50, 99, 100))))
+
+
+def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
+    """Deal the requests out to the processes in turn."""
+    return Share(
+        starts=[int(start) for start in plan[number::processes]],
+        requests=None if load.requests is None else len(range(number, load.requests, processes)),
+        warmup=len(range(number, load.warmup, processes)),
+        first_index=first_index + number,
+        step=processes,
+    )
+
+
+def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
+    records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
+    measured = [record for record in records if not record.warmup]
+    begin_ns = parts[0].begin_ns
+    start_ns = min((record.intended_ns for record in measured), default=begin_ns)
+    end_ns = max((record.end_ns for record in measured), default=start_ns)
+    lag = send_lag(measured)
+    busiest = max(part.busy_s / part.lasted_s for part in parts)
+    reason = why_invalid(load, records, lag, busiest)
+    return LevelResult(
+        load=load,
+        records=records,
+        started_at=parts[0].started_at + timedelta(microseconds=(start_ns - begin_ns) / 1000),
+        start_ns=start_ns,
+        duration_s=(end_ns - start_ns) / SECOND_NS,
+        client_cpu_s=sum(part.busy_s for part in parts),
+        send_lag=lag,
+        valid=reason is None,
+        invalid_reason=reason,
+    )
+
+
+def _redact(key: str, records: list[Record]) -> None:
+    """Remove the key from what an endpoint, which may repeat it, has said; even a part cut off at the end."""
+    for record in records:
+        for length in range(len(key), SHOWABLE_OF_KEY, -1):
+            if record.error_detail and key[:length] in record.error_detail:
+                record.error_detail = record.error_detail.replace(key[:length], "(hidden)")

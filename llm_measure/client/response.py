@@ -1,0 +1,177 @@
+"""What a finished exchange holds: tokens and their moments, token counts, and the class of an error."""
+
+from itertools import accumulate, pairwise
+from typing import Any
+
+import msgspec
+
+from llm_measure.apis import Chunk, ProviderAPI, Usage
+from llm_measure.client.connection import Exchange
+from llm_measure.client.sse import events, plain_events
+from llm_measure.records import Record
+
+LONGEST_DETAIL = 200
+
+
+def parse_response(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
+    """Fill in the record from what the endpoint has sent."""
+    record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
+    record.first_byte_ns = exchange.first_byte_ns
+    record.status = exchange.status
+    if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
+        _parse_refusal(exchange, record, api)
+        return
+    _Stream(exchange, record, api).parse()
+    if exchange.failure is not None:
+        _fail(record, exchange.failure, exchange.detail or "")
+
+
+class _Stream:
+    """The chunks of one response, in order."""
+
+    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI):
+        self._exchange = exchange
+        self._record = record
+        self._api = api
+        self._moments: list[int] = []  # of chunks with tokens
+        self._sizes: list[int] = []
+        self._counts: list[int | None] = []  # the server's count up to and including each of them
+        self._usage = Usage()
+
+    def parse(self) -> None:
+        exchange = self._exchange
+        chunks = _plain_chunks(exchange.parts, self._api)
+        if chunks is None:
+            self._parse_events()
+        else:
+            for moment, chunk in zip(exchange.times[:-1], chunks, strict=True):  # the last part is no chunk
+                self._add(moment, chunk)
+        self._count_tokens()
+
+    def _parse_events(self) -> None:
+        record, seen, ended = self._record, 0, False
+        for moment, data in events(self._exchange.parts, self._exchange.times):
+            if data == self._api.end:
+                ended = True
+                break
+            seen += 1
+            try:
+                chunk = self._api.decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                _fail(record, "malformed", f"{error} in {_shown(data)}")
+                break
+            if chunk.error is not None:
+                self._fail_within(chunk.error)
+                break
+            self._add(moment, chunk)
+        if record.error is None and not ended and record.finish_reason is None:
+            self._fail_without_end(seen)
+
+    def _add(self, moment: int, chunk: Chunk) -> None:
+        size, usage, finish_reason = sum(chunk.content), chunk.usage, chunk.finish_reason
+        if finish_reason:
+            self._record.finish_reason = finish_reason
+        if usage is not None:
+            self._usage = usage
+        if size:
+            self._moments.append(moment)
+            self._sizes.append(size)
+            self._counts.append(usage.completion_tokens if usage else None)
+
+    def _count_tokens(self) -> None:
+        """Count tokens by usage if the server reports it, else one per chunk."""
+        record, moments = self._record, self._moments
+        record.prompt_tokens = self._usage.prompt_tokens
+        total = self._usage.completion_tokens
+        if moments:
+            record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
+            sent_ns = record.sent_ns
+            record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
+        if total is None or (total == 0 and moments):
+            if moments:
+                record.output_tokens, record.token_source = len(moments), "chunks"
+                record.chunk_tokens = [1] * len(moments)
+            return
+        record.output_tokens, record.token_source = total, "usage"
+        record.chunk_tokens = _reported(self._counts, total) or spread(total, self._sizes)
+
+    def _fail_within(self, error: Any) -> None:
+        """Record an error that came as an event, after the 200."""
+        code = error.get("code") if isinstance(error, dict) else None
+        try:
+            status = int(code)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            status = 500
+        detail = self._api.error_message({"error": error}) or error
+        _fail(self._record, _class_of(status), f"within the stream: {detail}")
+
+    def _fail_without_end(self, seen: int) -> None:
+        kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
+        if kind == "text/event-stream":
+            _fail(self._record, "truncated", f"the stream broke off after {seen} events")
+        elif not seen:
+            start = _shown(b"".join(self._exchange.parts))
+            _fail(
+                self._record,
+                "malformed",
+                f"expected an event stream, got {kind or 'no content type'}: {start}",
+            )
+        else:
+            _fail(self._record, "truncated", f"the response broke off after {seen} events")
+
+
+def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> list[Chunk] | None:
+    """Return the chunks of a complete response without an error if each part is one event, else None."""
+    found = plain_events(parts)
+    if not found or found.pop() != api.end:
+        return None
+    try:
+        chunks = list(map(api.decode, found))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return None if any(chunk.error is not None for chunk in chunks) else chunks
+
+
+def spread(total: int, sizes: list[int]) -> list[int]:
+    """Return `total` tokens spread over chunks by their sizes, as evenly as whole numbers allow."""
+    if total == len(sizes):
+        return [1] * total
+    ends = [total * end // sum(sizes) for end in accumulate(sizes)]
+    return [end - begin for begin, end in pairwise([0, *ends])]
+
+
+def _reported(counts: list[int | None], total: int) -> list[int] | None:
+    """Return the tokens of each chunk if the server reported the count with each chunk."""
+    known = [count for count in counts if count is not None]
+    if len(known) < 2 or len(known) < len(counts):
+        return None
+    known[-1] = total  # the last chunk's tokens may be reported with the end
+    each = [end - begin for begin, end in pairwise([0, *known])]
+    return each if min(each) >= 0 else None
+
+
+def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
+    """Record a response with a status other than 2xx."""
+    status, body = exchange.status or 0, b"".join(exchange.parts)
+    if 300 <= status < 400:
+        _fail(record, "malformed", f"{status}: redirect to {exchange.detail}; redirects are not followed")
+        return
+    try:
+        detail = api.error_message(msgspec.json.decode(body)) or _shown(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        detail = _shown(body)
+    _fail(record, _class_of(status), f"{status}: {detail}")
+
+
+def _class_of(status: int) -> str:
+    if status == 429:
+        return "rate_limited"
+    return "http_4xx" if 400 <= status < 500 else "http_5xx"
+
+
+def _shown(body: bytes) -> str:
+    return repr(body[:LONGEST_DETAIL].decode(errors="replace"))
+
+
+def _fail(record: Record, failure: str, detail: str) -> None:
+    record.error, record.error_detail = failure, detail[: 2 * LONGEST_DETAIL]

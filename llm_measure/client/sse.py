@@ -1,0 +1,56 @@
+"""Server-sent events of a complete response, each with the moment at which its last byte arrived.
+
+By the rules of https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end with CR, LF or both;
+a line that begins with a colon is a comment; the data of several lines is joined. Unlike there, an event
+without its closing blank line at the end of the response counts, since some servers end that way.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
+    """Return the data of each part if each seems to be one event of one line, as most are, else None.
+
+    This takes a fraction of the time of `events`. A line end within the data goes unnoticed here: a JSON
+    decoder finds it, except between JSON's tokens, where it does no harm.
+    """
+    found = [part[6:-2] for part in parts]
+    return found if b"data: %b\n\n" % b"\n\ndata: ".join(found) == b"".join(parts) else None
+
+
+def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield (moment, data) of each event with data; the body arrived in these parts at these times.
+
+    Parts may be cut anywhere, within a character or a line end.
+    """
+    rest = b""
+    for part, moment in zip(_with_plain_line_ends(parts), times, strict=True):
+        *blocks, rest = (rest + part).split(b"\n\n")
+        for block in blocks:
+            if data := _data(block):
+                yield moment, data
+    if data := _data(rest):
+        yield times[-1], data
+
+
+def _with_plain_line_ends(parts: Sequence[bytes]) -> Iterable[bytes]:
+    """Return the parts with LF line ends; a CR at a part's end waits for the LF that may follow it."""
+    if not any(b"\r" in part for part in parts):
+        return parts
+    plain, held = [], b""
+    for part in parts:
+        whole = held + part
+        held = b"\r" if whole.endswith(b"\r") else b""
+        plain.append(whole[: len(whole) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    return plain
+
+
+def _data(block: bytes) -> bytes:
+    lines = []
+    for line in block.removeprefix(BYTE_ORDER_MARK).split(b"\n"):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            lines.append(value[1:] if value.startswith(b" ") else value)
+    return b"\n".join(lines)

@@ -1,0 +1,79 @@
+"""Requests, byte for byte: head and body, for a generated prompt or a dataset's row."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from llm_measure import apis
+from llm_measure.apis.base import Prompt
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.datasets import DatasetError, read_dataset
+from llm_measure.load.prompts import prompt_builder
+from llm_measure.version import __version__
+from llm_measure.workloads import Workload
+
+# Unlike any prompt, so that it can be found in the JSON and replaced.
+MARK = "\u0001"
+
+
+def request_builder(
+    endpoint: Endpoint, workload: Workload, seed: int, target: str, proxy_headers: bytes = b""
+) -> Callable[[int], bytes]:
+    """Return a function from a request's index to its bytes, head and body; the same for the same seed.
+
+    `target` is the target of the request line. DatasetError if there is a dataset that cannot be used.
+    """
+    head = _head(endpoint, target, proxy_headers)
+    body = _dataset_bodies(endpoint, workload) if workload.dataset else _bodies(endpoint, workload, seed)
+
+    def build(index: int) -> bytes:
+        content = body(index)
+        return b"%b%d\r\n\r\n%b" % (head, len(content), content)
+
+    return build
+
+
+def url_path(endpoint: Endpoint) -> str:
+    """Return the path that is requested, such as /v1/chat/completions."""
+    return f"{urlsplit(endpoint.base_url).path.rstrip('/')}/{apis.named(endpoint.api).path}"
+
+
+def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
+    """Build the body once around a mark, and put each prompt, which needs no escaping, in its place."""
+    prompt = prompt_builder(workload.input_tokens, workload.unique_prompts, seed)
+    before, after = _json(endpoint, workload, MARK, workload.output_tokens).split(json.dumps(MARK).encode())
+
+    def body(index: int) -> bytes:
+        return b'%b"%b"%b' % (before, prompt(index).encode(), after)
+
+    return body
+
+
+def _dataset_bodies(endpoint: Endpoint, workload: Workload) -> Callable[[int], bytes]:
+    bodies = []
+    for row in read_dataset(Path(workload.dataset or "")):
+        output_tokens = row.get("output_tokens", workload.output_tokens)
+        try:
+            bodies.append(_json(endpoint, workload, row.get("messages") or row["prompt"], output_tokens))
+        except ValueError as error:
+            raise DatasetError(f"{workload.dataset}: {error}") from None
+    return lambda index: bodies[index % len(bodies)]
+
+
+def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
+    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens) | workload.extra_body
+    return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+
+
+def _head(endpoint: Endpoint, target: str, proxy_headers: bytes) -> bytes:
+    """Return the head up to the value of Content-Length."""
+    headers = {
+        "Host": urlsplit(endpoint.base_url).netloc,
+        "Accept": "text/event-stream",
+        "Content-Type": "application/json",
+        "User-Agent": f"llm-measure/{__version__}",
+        **apis.named(endpoint.api).headers(endpoint.api_key),
+    }
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n" + proxy_headers + b"Content-Length: "

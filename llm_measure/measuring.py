@@ -1,0 +1,107 @@
+"""The Python API: measure one load level on an endpoint."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from llm_measure.client.client import Progress, Stop
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
+from llm_measure.records import Record
+from llm_measure.report.document import document, summaries
+from llm_measure.results import LevelResult
+from llm_measure.stats.summary import Figures
+from llm_measure.workloads import Load, Workload
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one load level on an endpoint came to."""
+
+    endpoint: Endpoint
+    workload: Workload
+    level: LevelResult
+
+    @cached_property
+    def metrics(self) -> dict[str, Figures]:
+        """The figures of every metric by name, in the metric's unit: `metrics["ttft"].p95`."""
+        return summaries(self.level, self.workload.slo)
+
+    @property
+    def records(self) -> list[Record]:
+        """Every request, by index, warm-up and failed ones included."""
+        return self.level.records
+
+    @property
+    def valid(self) -> bool:
+        """Whether the figures are the endpoint's; False if the client was the limit."""
+        return self.level.valid
+
+    @property
+    def invalid_reason(self) -> str | None:
+        """Why the level is not valid; None if it is."""
+        return self.level.invalid_reason
+
+    def to_dict(self, records: bool = False) -> dict[str, Any]:
+        """Return the document that `llm-measure run --format json` writes, with one level."""
+        return document(self.endpoint, self.workload, [self.level], records)
+
+
+class _Either:
+    """Set when either of two is."""
+
+    def __init__(self, one: Stop, other: Stop | None):
+        self._one, self._other = one, other
+
+    def is_set(self) -> bool:
+        return self._one.is_set() or (self._other is not None and self._other.is_set())
+
+
+def measure(  # noqa: PLR0913  (each names a part of the measurement)
+    endpoint: Endpoint,
+    workload: Workload | None = None,
+    load: Load | None = None,
+    *,
+    processes: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Stop | None = None,
+) -> Result:
+    """Put the load on the endpoint, wait until every request has ended, and return the result.
+
+    By default 32 requests one after another, of 128 input and at most 128 output tokens. Works in a script
+    and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
+    once `stop` is set, requests in flight are cancelled. With several `processes`, a script needs the guard
+    `if __name__ == "__main__":`. Raises DatasetError (a ValueError) if the dataset cannot be used.
+    """
+    workload, load = workload or Workload(), load or Load(concurrency=1, requests=32)
+
+    def level(stop: Stop | None) -> LevelResult:
+        return measure_level(
+            endpoint, workload, load, processes=processes, on_progress=on_progress, stop=stop
+        )
+
+    return Result(endpoint, workload, _off_the_loop(level, stop) if _loop_is_running() else level(stop))
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _off_the_loop(level: Callable[[Stop | None], LevelResult], stop: Stop | None) -> LevelResult:
+    """Run in a thread, since a thread has only one running event loop; Ctrl-C stops the measurement."""
+    interrupted = threading.Event()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(level, _Either(interrupted, stop))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            interrupted.set()
+            raise

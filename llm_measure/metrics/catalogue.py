@@ -1,0 +1,202 @@
+"""The metrics: to add one, add its record here.
+
+`elsewhere` is from the sources of vLLM (vllm bench serve, November 2026), GuideLLM 0.8.1 and AIPerf 0.13.0.
+"""
+
+from llm_measure.metrics import derivations as of
+from llm_measure.metrics.record import Metric, Objective, Unit
+from llm_measure.metrics.registry import MetricRegistry
+
+SECONDS = Unit("s", "seconds", "seconds")
+SECONDS_PER_TOKEN = Unit("s/token", "seconds per token", "seconds_per_token")
+TOKENS_PER_SECOND = Unit("tokens/s", "tokens per second", "tokens_per_second")
+REQUESTS_PER_SECOND = Unit("requests/s", "requests per second", "requests_per_second")
+RATIO = Unit("ratio", "ratio from 0 to 1", "ratio")
+
+METRICS = MetricRegistry()
+
+METRICS.register(
+    Metric(
+        id=1,
+        name="ttft",
+        title="Time to first token",
+        unit=SECONDS,
+        better="lower",
+        formula="time from sending a request to its first token",
+        derive=of.per_request(of.ttft),
+        objective=Objective(of.ttft, required=True),
+        simulated_range=(0.05, 2.0),
+        note="The first chunk with content, reasoning or a tool call; a role alone does not count."
+        " A response without a token has no ttft. Counted from sending the request on an open connection.",
+        elsewhere={
+            "vLLM": "from before a connection is taken or opened; a first chunk with the role alone counts.",
+            "GuideLLM": "to the first chunk with content or reasoning; its TTFOT leaves reasoning out.",
+            "AIPerf": "to the first chunk with content or reasoning, read when the event loop gets to it.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=2,
+        name="tps",
+        title="Tokens per second",
+        unit=TOKENS_PER_SECOND,
+        better="higher",
+        formula="output tokens after the first, over the time from the first token to the last",
+        derive=of.per_request(of.tps),
+        simulated_range=(10, 150),
+        note="One value per request. All tokens in the first chunk count as the first.",
+        elsewhere={
+            "vLLM": "has none per request.",
+            "GuideLLM": "output_tokens_per_second of a request divides all its tokens by its whole latency.",
+            "AIPerf": "output_token_throughput_per_user: 1 / its inter token latency.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=3,
+        name="e2e_latency",
+        title="End-to-end latency",
+        unit=SECONDS,
+        better="lower",
+        formula="time from sending a request to the end of its response",
+        derive=of.per_request(of.e2e_latency),
+        objective=Objective(of.e2e_latency),
+        simulated_range=(0.2, 10.0),
+        note="To the last byte of the response, which comes after its last token.",
+        elsewhere={
+            "vLLM": "E2EL: to the last chunk before [DONE].",
+            "GuideLLM": "request_latency: to the end of the response.",
+            "AIPerf": "request_latency: to the last chunk with content.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=4,
+        name="rps",
+        title="Requests per second",
+        unit=REQUESTS_PER_SECOND,
+        better="higher",
+        formula="successful requests, over the time that the load lasted",
+        derive=of.rps,
+        simulated_range=(1, 100),
+        note="From the planned sending of the first measured request to the end of the last one.",
+        elsewhere={
+            "vLLM": "request_throughput: successful requests from the first sending to the last end.",
+            "GuideLLM": "requests per second, where the total also counts failed and incomplete requests; its"
+            " measured time leaves out warm-up and cool-down.",
+            "AIPerf": "request_throughput: successful requests from the first sending to the last response.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=5,
+        name="tpot",
+        title="Time per output token",
+        unit=SECONDS_PER_TOKEN,
+        better="lower",
+        formula="time from the first token to the last, over the output tokens after the first",
+        derive=of.per_request(of.tpot),
+        objective=Objective(of.tpot),
+        note="One value per request; the inverse of its tps.",
+        elsewhere={
+            "vLLM": "(E2EL - TTFT) / (output tokens - 1), in ms.",
+            "GuideLLM": "time_per_output_token includes the first token: from sending to the last token, over"
+            " all tokens.",
+            "AIPerf": "has none of that name; its inter token latency is the same thing.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=6,
+        name="itl",
+        title="Inter-token latency",
+        unit=SECONDS,
+        better="lower",
+        formula="time from one token to the next; a chunk of several tokens is spread over them",
+        derive=of.itl,
+        objective=Objective(of.longest_gap),
+        note="One value per gap, over all requests. Tokens per chunk are the server's usage, spread by"
+        " length. An objective bounds a request's longest gap.",
+        elsewhere={
+            "vLLM": "each gap between chunks, regardless of the tokens in a chunk.",
+            "GuideLLM": "one mean per request: (last token - first token) / (output tokens - 1).",
+            "AIPerf": "one mean per request: (request latency - TTFT) / (output tokens - 1, or - those of"
+            " the first chunk with --per-chunk-usage); its inter chunk latency is each gap between chunks.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=7,
+        name="output_throughput",
+        title="Output throughput",
+        unit=TOKENS_PER_SECOND,
+        better="higher",
+        formula="output tokens of successful requests, over the time that the load lasted",
+        derive=of.output_throughput,
+        note="Reasoning counts, as it does in the server's usage.",
+        elsewhere={
+            "vLLM": "output_throughput; counts with the model's tokenizer if there is no usage.",
+            "GuideLLM": "output tokens per second; the total also counts those of incomplete requests.",
+            "AIPerf": "output_token_throughput; counts with a tokenizer unless --use-server-token-count.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=8,
+        name="error_rate",
+        title="Error rate",
+        unit=RATIO,
+        better="lower",
+        formula="failed requests, over all requests",
+        derive=of.error_rate,
+        bounds=(0.0, 1.0),
+        note="Requests that were cancelled by the client are left out.",
+        elsewhere={
+            "vLLM": "prints the number of failed requests.",
+            "GuideLLM": "prints errored and incomplete requests separately.",
+            "AIPerf": "request_error_rate, in percent.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=9,
+        name="slo_attainment",
+        title="SLO attainment",
+        unit=RATIO,
+        better="higher",
+        formula="requests that met every objective (SLO), over all requests, failed ones included",
+        derive=of.slo_attainment,
+        bounds=(0.0, 1.0),
+        note="Only with --slo.",
+        elsewhere={
+            "vLLM": "has none; its request goodput is a rate.",
+            "GuideLLM": "slo_attainment. Its tpot objective is judged by its inter-token latency.",
+            "AIPerf": "good_request_fraction, failed requests included.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=10,
+        name="goodput",
+        title="Goodput",
+        unit=REQUESTS_PER_SECOND,
+        better="higher",
+        formula="requests that met every objective (SLO), over the time that the load lasted",
+        derive=of.goodput,
+        note="Only with --slo.",
+        elsewhere={
+            "vLLM": "request_goodput: the same, in requests per second.",
+            "GuideLLM": "conforming requests per second.",
+            "AIPerf": "goodput: good requests per second.",
+        },
+    )
+)

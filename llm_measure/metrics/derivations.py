@@ -1,0 +1,127 @@
+"""How values come out of requests: of one request, of the gaps between tokens, and of a whole level."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+
+import numpy as np
+
+from llm_measure.metrics.record import Sample, Values
+from llm_measure.records import Record
+
+SECOND_NS = 1e9
+
+
+def per_request(of: Callable[[Record], float | None]) -> Callable[[Sample], Values]:
+    """Return a derivation with one value for each successful request that has one."""
+
+    def derive(sample: Sample) -> Values:
+        return [value for record in sample.successful if (value := of(record)) is not None]
+
+    return derive
+
+
+def ttft(record: Record) -> float | None:
+    """Return the seconds from sending the request to its first token; None without a token."""
+    return None if record.first_token_ns is None else (record.first_token_ns - record.sent_ns) / SECOND_NS
+
+
+def tpot(record: Record) -> float | None:
+    """Return the seconds per token after the first; tokens in the first chunk all count as the first."""
+    later = sum(record.chunk_tokens[1:])
+    if later < 1 or record.first_token_ns is None or record.last_token_ns is None:
+        return None
+    return (record.last_token_ns - record.first_token_ns) / SECOND_NS / later
+
+
+def tps(record: Record) -> float | None:
+    """Return the tokens per second after the first token."""
+    each = tpot(record)
+    return 1 / each if each else None
+
+
+def e2e_latency(record: Record) -> float:
+    """Return the seconds from sending the request to the last byte of its response."""
+    return (record.end_ns - record.sent_ns) / SECOND_NS
+
+
+def longest_gap(record: Record) -> float | None:
+    """Return the request's longest gap between tokens in seconds."""
+    return max(gaps([record]), default=None)
+
+
+def gaps(records: Sequence[Record]) -> np.ndarray:
+    """Return the seconds from each token to the next; a chunk of n tokens gives n gaps of an n-th each.
+
+    A chunk without a token, such as a part of a character, prolongs the gap before the next chunk.
+    """
+    responses = [record for record in records if record.chunk_offsets_ns]
+    at = np.fromiter(chain.from_iterable(record.chunk_offsets_ns for record in responses), dtype=np.int64)
+    tokens = np.fromiter(chain.from_iterable(record.chunk_tokens for record in responses), dtype=np.int64)
+    lengths = np.array([len(record.chunk_offsets_ns) for record in responses], dtype=np.int64)
+    first = np.zeros(len(at), dtype=bool)
+    first[np.cumsum(lengths) - lengths] = True
+    kept = first | (tokens > 0)
+    at, tokens, first = at[kept], tokens[kept], first[kept]
+    later = ~first[1:]
+    return np.repeat(np.diff(at)[later] / SECOND_NS / tokens[1:][later], tokens[1:][later])
+
+
+def itl(sample: Sample) -> Values:
+    """Derive every gap between tokens of all successful requests."""
+    return gaps(sample.successful)
+
+
+def rps(sample: Sample) -> Values:
+    """Derive successful requests per second."""
+    return _per_second(sample, len(sample.successful))
+
+
+def output_throughput(sample: Sample) -> Values:
+    """Derive output tokens per second over all requests."""
+    return _per_second(sample, sum(record.output_tokens or 0 for record in sample.successful))
+
+
+def error_rate(sample: Sample) -> Values:
+    """Derive the share of requests that failed."""
+    return [1 - len(sample.successful) / len(sample.requests)] if sample.requests else []
+
+
+def slo_attainment(sample: Sample) -> Values:
+    """Derive the share of requests that met every objective; nothing without an objective."""
+    if not sample.objectives or not sample.requests:
+        return []
+    return [_conforming(sample) / len(sample.requests)]
+
+
+def goodput(sample: Sample) -> Values:
+    """Derive requests per second that met every objective; nothing without an objective."""
+    return _per_second(sample, _conforming(sample)) if sample.objectives else []
+
+
+def latencies_from_intended(records: Sequence[Record]) -> dict[str, np.ndarray]:
+    """Return ttft and e2e_latency in s counted from the planned moment of sending.
+
+    The wait for a connection, or for a client that was late, counts here (coordinated omission).
+    """
+    successful = [record for record in records if not record.warmup and record.error is None]
+    late = {
+        "ttft": [
+            (record.first_token_ns - record.intended_ns) / SECOND_NS
+            for record in successful
+            if record.first_token_ns is not None
+        ],
+        "e2e_latency": [(record.end_ns - record.intended_ns) / SECOND_NS for record in successful],
+    }
+    return {name: np.array(values, dtype=np.float64) for name, values in late.items()}
+
+
+def _per_second(sample: Sample, number: int) -> Values:
+    return [number / sample.duration_s] if sample.requests and sample.duration_s > 0 else []
+
+
+def _conforming(sample: Sample) -> int:
+    """Return the number of successful requests that met every objective."""
+    return sum(
+        all(objective.is_met(record, bound) for objective, bound in sample.objectives)
+        for record in sample.successful
+    )

@@ -1,0 +1,73 @@
+"""What a metric is: one record that derivation, reports, the leaderboard and Prometheus read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from llm_measure.records import Record
+
+Values = Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit: its symbol, spelled out, and as the suffix of a Prometheus metric."""
+
+    symbol: str
+    words: str
+    suffix: str
+
+
+@dataclass(frozen=True)
+class Objective:
+    """How a service level objective judges one successful request: `value` must not exceed the bound.
+
+    A request without a value meets the objective unless the value is `required`.
+    """
+
+    value: Callable[[Record], float | None]
+    required: bool = False
+
+    def is_met(self, record: Record, bound: float) -> bool:
+        """Return whether the request keeps to the bound, which is in the metric's unit."""
+        value = self.value(record)
+        return not self.required if value is None else value <= bound
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The requests of one level from which its metrics are derived.
+
+    `requests` leaves out warm-up and cancelled requests; `successful` are those without an error.
+    """
+
+    requests: Sequence[Record]
+    successful: Sequence[Record]
+    objectives: Sequence[tuple[Objective, float]]  # with their bounds
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric, declared once.
+
+    `derive` returns its values (in `unit`) from a sample, none if nothing is known. `bounds` are the least
+    and the greatest value it can have. `simulated_range` is the interval [low, high) that the simulation
+    draws from; None: the metric is only measured. `note` and `elsewhere` (tool: definition) explain how the
+    value is taken here and what other tools mean by that name.
+    """
+
+    id: int  # identifies the metric in stored data; never reused
+    name: str
+    title: str
+    unit: Unit
+    better: Literal["lower", "higher"]
+    formula: str
+    derive: Callable[[Sample], Values]
+    bounds: tuple[float, float | None] = (0.0, None)
+    objective: Objective | None = None
+    simulated_range: tuple[float, float] | None = None
+    note: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)

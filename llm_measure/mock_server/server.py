@@ -1,0 +1,264 @@
+"""The mock server: its protocol, and the one schedule that all streams follow."""
+
+import asyncio
+import hmac
+import ssl
+from functools import lru_cache
+from heapq import heappop, heappush, heapreplace
+from itertools import count
+from time import monotonic_ns
+from typing import Any
+
+import httptools
+import msgspec
+
+from llm_measure.client.clock import Alarm
+from llm_measure.mock_server.answers import Answer, Kind, build, plain, refusal
+from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
+from llm_measure.mock_server.dialects import DIALECTS, Dialect
+
+DEFAULT_TOKENS = 64  # of a request that asks for no maximum
+MODEL = "mock"
+MODEL_CARD = {"id": MODEL, "object": "model", "created": 0, "owned_by": "mock"}
+
+
+class StreamOptions(msgspec.Struct):
+    """OpenAI's stream options, and vLLM's continuous_usage_stats."""
+
+    include_usage: bool = False
+    continuous_usage_stats: bool = False
+
+
+class Request(msgspec.Struct):
+    """What is read of a request's JSON."""
+
+    model: str = MODEL
+    prompt: str | list[str] = ""
+    messages: list[dict[str, Any]] = []
+    stream: bool = False
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stream_options: StreamOptions | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The number of words, which count as tokens."""
+        texts = [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
+        for message in self.messages:
+            content = message.get("content")
+            parts = content if isinstance(content, list) else [{"text": content}]
+            texts += [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
+        return sum(len(text.split()) for text in texts if isinstance(text, str))
+
+
+_decode = msgspec.json.Decoder(Request).decode
+
+
+class Stream:
+    """An answer in flight."""
+
+    __slots__ = ("connection", "moments", "next", "pieces", "start_ns")
+
+    def __init__(self, connection: "Connection", start_ns: int, moments: list[int], pieces: list[bytes]):
+        self.connection = connection
+        self.start_ns = start_ns
+        self.moments = moments
+        self.pieces = pieces
+        self.next = 0
+
+
+class Schedule:
+    """What is due when, in one heap with one alarm for all connections."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self._heap: list[tuple[int, int, Stream]] = []
+        self._numbers = count()
+        self._alarm = Alarm(loop, self._write_what_is_due)
+
+    def add(self, stream: Stream) -> None:
+        """Write the stream's pieces at their moments."""
+        when = stream.start_ns + stream.moments[0]
+        heappush(self._heap, (when, next(self._numbers), stream))
+        if self._heap[0][2] is stream:
+            self._alarm.set(when)
+
+    def _write_what_is_due(self) -> None:
+        heap, now = self._heap, monotonic_ns()
+        while heap and heap[0][0] <= now:
+            _, number, stream = heap[0]
+            position = stream.next
+            stream.connection.write(stream.pieces[position])
+            stream.next = position = position + 1
+            if position < len(stream.pieces) and stream.connection.stream is stream:
+                heapreplace(heap, (stream.start_ns + stream.moments[position], number, stream))
+            else:
+                heappop(heap)
+                stream.connection.end(stream)
+        if heap:
+            self._alarm.set(heap[0][0])
+
+
+class MockServer:
+    """The state that all connections share."""
+
+    def __init__(self, behaviour: Behaviour, loop: asyncio.AbstractEventLoop):
+        self.behaviour = behaviour
+        self.schedule = Schedule(loop)
+        self.streams = 0
+        self._faults = FaultInjector(behaviour)
+        self._build = lru_cache(maxsize=1024)(lambda kind: build(kind, behaviour))
+        self._steady: dict[int, list[int]] = {}
+
+    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+        """Accept connections; OSError if the address is unusable."""
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(lambda: Connection(self), host, port, ssl=tls, backlog=4096)
+
+    def is_allowed(self, authorization: bytes) -> bool:
+        """Return whether the header holds the key, if one is required."""
+        key = self.behaviour.api_key
+        return key is None or hmac.compare_digest(authorization, f"Bearer {key}".encode())
+
+    def answer(self, connection: "Connection", dialect: Dialect, request: Request, received_ns: int) -> None:
+        """Write the answer to the request, or schedule it."""
+        fate = self._faults.fate()
+        if fate == "error":
+            connection.write(refusal(500, "injected error (--error-rate)"))
+            return
+        if fate == "rate_limit":
+            connection.write(refusal(429, "injected rate limit (--rate-limit-rate)", "retry-after: 1"))
+            return
+        self.streams += 1
+        answer = self._build(self._kind(dialect, request))
+        moments = self._moments(answer)
+        if not request.stream:
+            moments, pieces = moments[-1:], [answer.whole]
+        else:
+            pieces = answer.pieces
+            if answer.first:
+                connection.write(answer.first)
+        if fate in ("stall", "truncate"):
+            half = len(pieces) // 2
+            rest = [] if fate == "stall" else [pieces[half][: len(pieces[half]) // 2]]
+            pieces = pieces[:half] + rest
+            connection.broken = fate
+        connection.stream = Stream(connection, received_ns, moments, pieces)
+        if pieces:
+            self.schedule.add(connection.stream)
+
+    def _kind(self, dialect: Dialect, request: Request) -> Kind:
+        behaviour, options = self.behaviour, request.stream_options or StreamOptions()
+        asked = request.max_completion_tokens or request.max_tokens
+        most = behaviour.output_tokens
+        if most is None:
+            most = asked or DEFAULT_TOKENS
+        return Kind(
+            dialect=dialect,
+            model=request.model,
+            tokens=min(most, asked) if asked else most,
+            is_cut=asked is not None and asked <= most,
+            prompt_tokens=request.prompt_tokens,
+            usage_last=options.include_usage and not behaviour.no_usage,
+            usage_each=options.continuous_usage_stats and not behaviour.no_usage,
+        )
+
+    def _moments(self, answer: Answer) -> list[int]:
+        if not self._faults.is_steady:
+            return self._faults.moments(answer.chunks, self.streams)
+        tokens = sum(answer.chunks)
+        if tokens not in self._steady:
+            self._steady[tokens] = self._faults.moments(answer.chunks, 1)
+        return self._steady[tokens]
+
+
+class Connection(asyncio.Protocol):
+    """One client; one request at a time."""
+
+    def __init__(self, server: MockServer):
+        self._server = server
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._url = b""
+        self._authorization = b""
+        self._body: list[bytes] = []
+        self.stream: Stream | None = None
+        self.broken: str | None = None  # stall or truncate
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Drop the stream; its pieces are discarded when they are due."""
+        if self.stream:
+            self.stream = None
+            self._server.streams -= 1
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, which calls the methods below."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._transport.close()
+        except httptools.HttpParserError:
+            self.write(refusal(400, "the request is not HTTP", "connection: close"))
+            self._transport.close()
+
+    def on_message_begin(self) -> None:
+        """Forget the previous request."""
+        self._url = self._authorization = b""
+        self._body = []
+
+    def on_url(self, url: bytes) -> None:
+        """Take the path, possibly in parts."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take the key."""
+        if name.lower() == b"authorization":
+            self._authorization = value
+
+    def on_body(self, body: bytes) -> None:
+        """Take the body, possibly in parts."""
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Answer."""
+        received_ns = monotonic_ns()
+        if self.stream:  # pipelining
+            self._transport.close()
+            return
+        path = self._url.partition(b"?")[0]
+        method = self._parser.get_method()
+        if path == b"/health":
+            self.write(plain(200, {"status": "ok"}))
+        elif not self._server.is_allowed(self._authorization):
+            self.write(refusal(401, "API key missing or wrong"))
+        elif path == b"/v1/models":
+            self.write(plain(200, {"object": "list", "data": [MODEL_CARD]}))
+        elif path not in DIALECTS:
+            known = ", ".join(known.decode() for known in DIALECTS)
+            self.write(refusal(404, f"unknown path; expected one of {known}, /v1/models, /health"))
+        elif method != b"POST":
+            self.write(refusal(405, "method must be POST", "allow: POST"))
+        else:
+            try:
+                request = _decode(b"".join(self._body))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                self.write(refusal(400, f"body: {error}"))
+                return
+            self._server.answer(self, DIALECTS[path], request, received_ns)
+
+    def write(self, data: bytes) -> None:
+        """Send, if the client is still connected."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def end(self, stream: Stream) -> None:
+        """End a stream whose pieces are all written, or whose client has disconnected."""
+        if self.stream is not stream or self.broken == "stall":
+            return
+        self.stream = None
+        self._server.streams -= 1
+        if self.broken == "truncate":
+            self._transport.close()

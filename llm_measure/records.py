@@ -1,0 +1,56 @@
+"""What is kept of each request."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+ERROR_CLASSES = (
+    "connect",  # no connection, or it ended before a response began
+    "tls",  # untrusted certificate, or no common cipher
+    "timeout",
+    "http_4xx",
+    "rate_limited",  # 429
+    "http_5xx",
+    "truncated",  # the response ended in the middle
+    "malformed",  # not a stream, no JSON, or a redirect
+    "cancelled",  # by the client; part of no rate
+)
+
+
+@dataclass(slots=True)
+class Record:
+    """One request, successful or failed. Moments are of the monotonic clock, in ns."""
+
+    index: int  # unique over all levels of one measurement
+    warmup: bool
+    intended_ns: int  # when the load's plan said to send it
+    sent_ns: int  # when it was written to its connection or, without one, given up
+    end_ns: int  # the last byte, or the failure
+    connect_ns: int = 0  # how much of the time from intended to sent went into opening a connection
+    first_byte_ns: int | None = None
+    first_token_ns: int | None = None  # of content, reasoning or a tool call; a role alone is no token
+    last_token_ns: int | None = None
+    chunk_offsets_ns: list[int] = field(default_factory=list)  # since sent_ns, of chunks with tokens
+    chunk_tokens: list[int] = field(default_factory=list)  # tokens per such chunk; their sum is output_tokens
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    token_source: Literal["usage", "chunks"] | None = None  # chunks: one token each, an estimate
+    finish_reason: str | None = None
+    status: int | None = None  # of HTTP
+    error: str | None = None  # of ERROR_CLASSES
+    error_detail: str | None = None
+
+    def since(self, start_ns: int) -> "Record":
+        """Return the same request with moments counted from `start_ns` instead of the clock's zero."""
+
+        def shifted(moment: int | None) -> int | None:
+            return None if moment is None else moment - start_ns
+
+        return replace(
+            self,
+            intended_ns=self.intended_ns - start_ns,
+            sent_ns=self.sent_ns - start_ns,
+            end_ns=self.end_ns - start_ns,
+            first_byte_ns=shifted(self.first_byte_ns),
+            first_token_ns=shifted(self.first_token_ns),
+            last_token_ns=shifted(self.last_token_ns),
+        )

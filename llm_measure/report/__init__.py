@@ -1,0 +1,1 @@
+"""Reports: what a measurement found, as JSON, as CSV and as tables."""

@@ -1,0 +1,81 @@
+"""The JSON document of a measurement: what was asked, and each level with its metrics; a stable format."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from llm_measure.endpoints import Endpoint
+from llm_measure.metrics import METRICS, derive
+from llm_measure.metrics.derivations import latencies_from_intended
+from llm_measure.results import LevelResult
+from llm_measure.stats.summary import Figures
+from llm_measure.workloads import Workload
+
+
+def document(
+    endpoint: Endpoint, workload: Workload, results: Sequence[LevelResult], records: bool = False
+) -> dict[str, Any]:
+    """Return the whole document, with every request if `records`; it holds no API key."""
+    return {
+        "endpoint": {"base_url": endpoint.base_url, "model": endpoint.model, "api": endpoint.api},
+        "workload": {**asdict(workload), "dataset_sha256": dataset_sha256(workload)},
+        "levels": [level(result, workload.slo, records) for result in results],
+    }
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Return the document as indented JSON."""
+    return json.dumps(content, indent=2) + "\n"
+
+
+def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) -> dict[str, Any]:
+    """Return one level of the document."""
+    load, measured = result.load, [record for record in result.records if not record.warmup]
+    described: dict[str, Any] = {
+        "pattern": "closed" if load.concurrency else load.arrival,
+        **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
+        "requests": len(measured),
+        "warmup": load.warmup,
+        "errors": dict(Counter(record.error for record in measured if record.error)),
+        "error_details": _details(result),
+        "started_at": result.started_at.isoformat(),
+        "duration_s": result.duration_s,
+        "valid": result.valid,
+        "invalid_reason": result.invalid_reason,
+        "client_cpu_s": result.client_cpu_s,
+        "send_lag_ms": asdict(result.send_lag),
+        "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
+        "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},
+        "from_intended": {
+            name: Figures.of(late, METRICS[name].unit.symbol).to_dict()
+            for name, late in latencies_from_intended(result.records).items()
+        },
+    }
+    if records:
+        described["load"] = asdict(load)
+        described["records"] = [asdict(record.since(result.start_ns)) for record in result.records]
+    return described
+
+
+def summaries(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Figures]:
+    """Return the figures of every metric by name."""
+    values = derive(result.records, slo, result.duration_s)
+    return {metric.name: Figures.of(values[metric.name], metric.unit.symbol) for metric in METRICS}
+
+
+def dataset_sha256(workload: Workload) -> str | None:
+    """Return the digest of the dataset's bytes, which identifies it anywhere; None without a dataset."""
+    return hashlib.sha256(Path(workload.dataset).read_bytes()).hexdigest() if workload.dataset else None
+
+
+def _details(result: LevelResult) -> dict[str, str]:
+    """Return the first detail of each class of error."""
+    details: dict[str, str] = {}
+    for record in result.records:
+        if record.error and record.error_detail:
+            details.setdefault(record.error, record.error_detail)
+    return details

@@ -1,0 +1,90 @@
+"""Reading the JSON document back, so that a server can store what another machine measured."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from llm_measure.endpoints import Endpoint
+from llm_measure.records import ERROR_CLASSES, Record
+from llm_measure.results import LevelResult, SendLag
+from llm_measure.workloads import Load, Workload
+
+
+class UnreadableDocumentError(ValueError):
+    """The text is no document with records; the message says where it is wrong and what was expected."""
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """A document with its levels; moments of the records count from the level's start."""
+
+    endpoint: Endpoint
+    workload: Workload
+    dataset_sha256: str | None
+    levels: list[LevelResult]
+
+
+class _Level(msgspec.Struct):
+    started_at: str
+    duration_s: float
+    valid: bool
+    client_cpu_s: float
+    send_lag_ms: SendLag
+    load: Load
+    records: list[Record]
+    invalid_reason: str | None = None
+
+
+class _Document(msgspec.Struct):
+    endpoint: Endpoint
+    workload: dict[str, Any]
+    levels: list[_Level]
+
+
+_decode = msgspec.json.Decoder(_Document).decode
+
+
+def read_document(text: str) -> ReadDocument:
+    """Return the document that `llm-measure run --format json --records` has written.
+
+    Raises UnreadableDocumentError.
+    """
+    try:
+        found = _decode(text)
+        digest = found.workload.pop("dataset_sha256", None)
+        workload = msgspec.convert(found.workload, Workload)
+        levels = [_level_result(level) for level in found.levels]
+    except msgspec.ValidationError as error:
+        hint = "; write it with --records" if "`records`" in str(error) else ""
+        raise UnreadableDocumentError(f"{error}{hint}") from None
+    except (ValueError, msgspec.DecodeError) as error:
+        raise UnreadableDocumentError(str(error)) from None
+    if not levels:
+        raise UnreadableDocumentError("levels: empty; expected at least one")
+    return ReadDocument(found.endpoint, workload, digest, levels)
+
+
+def _level_result(level: _Level) -> LevelResult:
+    started_at = datetime.fromisoformat(level.started_at)
+    if started_at.tzinfo is None:
+        raise ValueError(f"started_at={level.started_at!r}: no time zone; expected one such as +00:00")
+    for record in level.records:
+        if record.error is not None and record.error not in ERROR_CLASSES:
+            raise ValueError(
+                f"error={record.error!r}: unknown class; expected one of {', '.join(ERROR_CLASSES)}"
+            )
+        if len(record.chunk_offsets_ns) != len(record.chunk_tokens):
+            raise ValueError(f"record {record.index}: chunk_offsets_ns and chunk_tokens differ in length")
+    return LevelResult(
+        load=level.load,
+        records=level.records,
+        started_at=started_at.astimezone(UTC),
+        start_ns=0,
+        duration_s=level.duration_s,
+        client_cpu_s=level.client_cpu_s,
+        send_lag=level.send_lag_ms,
+        valid=level.valid,
+        invalid_reason=level.invalid_reason,
+    )

@@ -1,0 +1,52 @@
+"""The levels of a measurement as tables for a terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from llm_measure.report.errors import error_lines, failed
+from llm_measure.stats.summary import NAMES
+
+# A pipe has no width; no figure may be cut there.
+PIPE_WIDTH = 140
+
+
+def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Print a table per level; `levels` are those of the JSON document."""
+    for level in levels:
+        table = Table(title=_title(level), title_justify="left", title_style="bold")
+        table.add_column("metric", no_wrap=True)
+        table.add_column("unit", no_wrap=True)
+        for name in NAMES:
+            table.add_column(name, justify="right")
+        for name, figures in level["metrics"].items():
+            table.add_row(name, figures["unit"], *(_shown(figures[figure]) for figure in NAMES))
+        console.print(table)
+        for line in error_lines(level):
+            console.print(line, markup=False, highlight=False)
+        if not level["valid"]:
+            console.print(f"[bold red]not valid[/]: {escape(level['invalid_reason'])}", highlight=False)
+        if level["token_sources"].get("chunks"):
+            console.print(
+                "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
+            )
+
+
+def _title(level: Mapping[str, Any]) -> str:
+    load = f"concurrency {level['concurrency']}" if "concurrency" in level else ""
+    load = load or f"{level['pattern']} arrivals, {level['rate']:g}/s"
+    return escape(
+        f"{load}: {level['requests']} requests, {failed(level)} failed, {level['duration_s']:.1f} s"
+    )
+
+
+def _shown(value: float | None) -> str:
+    """Return four significant digits, or all digits before the point."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"

@@ -1,0 +1,31 @@
+"""What comes of one load level."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from llm_measure.records import Record
+from llm_measure.workloads import Load
+
+
+@dataclass(frozen=True)
+class SendLag:
+    """How late requests were sent, in ms."""
+
+    p50: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """The requests of one load level, and how the level went."""
+
+    load: Load
+    records: list[Record]  # by index, warm-up requests included
+    started_at: datetime  # wall time of start_ns
+    start_ns: int  # when the first measured request was meant to be sent
+    duration_s: float  # from then to the end of the last measured request
+    client_cpu_s: float  # processor time of all client processes
+    send_lag: SendLag
+    valid: bool
+    invalid_reason: str | None  # None if valid

@@ -1,0 +1,1 @@
+"""Statistics on values: summaries, histograms, ranks."""

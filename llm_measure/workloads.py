@@ -1,0 +1,87 @@
+"""What is asked of an endpoint, and under which load: plain data, checked when it is made."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from llm_measure.metrics import METRICS
+
+UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
+
+
+@dataclass(frozen=True)
+class Load:
+    """One load level: a concurrency or a request rate, and when it ends; ValueError if that is unclear."""
+
+    concurrency: int | None = None  # closed loop: each response makes room for the next request
+    rate: float | None = None  # open loop: requests per second, regardless of responses
+    arrival: Literal["poisson", "constant"] = "poisson"  # of the open loop
+    requests: int | None = None  # number of measured requests
+    duration_s: float | None = None  # or for how long requests are sent
+    warmup: int = 0  # requests that are sent first and left out of every metric
+
+    def __post_init__(self) -> None:
+        if (self.concurrency is None) == (self.rate is None):
+            raise ValueError("load: needs either a concurrency or a rate")
+        if (self.requests is None) == (self.duration_s is None):
+            raise ValueError("load: needs either a number of requests or a duration")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise ValueError(f"concurrency={self.concurrency}: must be at least 1")
+        for name in ("rate", "duration_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"{name}={value}: must be greater than 0 and finite")
+        if self.requests is not None and self.requests < 1:
+            raise ValueError(f"requests={self.requests}: must be at least 1")
+        if self.warmup < 0:
+            raise ValueError(f"warmup={self.warmup}: must be at least 0")
+        if self.arrival not in ("poisson", "constant"):
+            raise ValueError(f"arrival={self.arrival!r}: must be poisson or constant")
+
+    @property
+    def name(self) -> str:
+        """The load in words, such as `concurrency 8` or `poisson 5/s`."""
+        if self.concurrency is not None:
+            return f"concurrency {self.concurrency}"
+        return f"{self.arrival} {self.rate:g}/s"
+
+    @property
+    def level(self) -> str:
+        """The short name: c8 for concurrency 8, r2.5 for 2.5 requests/s, r2.5-constant if evenly spaced."""
+        if self.concurrency is not None:
+            return f"c{self.concurrency}"
+        return f"r{self.rate:g}" + ("-constant" if self.arrival == "constant" else "")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What each request asks; ValueError if it cannot be asked.
+
+    Prompts are made of words that nearly every tokenizer takes as one token each, and differ from their
+    first words on, so that no prefix cache of the server applies. The same seed gives the same prompts; None
+    draws one. Repeated measurements need different seeds, or the server's caches know the prompts.
+    """
+
+    input_tokens: int = 128
+    output_tokens: int = 128  # asked for as the maximum
+    dataset: str | None = None  # path of a JSONL file with prompts: prompt or messages, output_tokens
+    unique_prompts: bool = True
+    seed: int | None = None
+    timeout_s: float = 60.0  # of a whole request, from its sending
+    slo: dict[str, float] = field(default_factory=dict)  # bounds by metric, in the metric's unit
+    extra_body: dict[str, Any] = field(default_factory=dict)  # merged into each request's JSON; None removes
+
+    def __post_init__(self) -> None:
+        least = UNIQUE_WORDS if self.unique_prompts else 1
+        if self.input_tokens < least:
+            raise ValueError(f"input_tokens={self.input_tokens}: must be at least {least}")
+        if self.output_tokens < 1:
+            raise ValueError(f"output_tokens={self.output_tokens}: must be at least 1")
+        if not 0 < self.timeout_s < float("inf"):
+            raise ValueError(f"timeout_s={self.timeout_s}: must be greater than 0 and finite")
+        for name, bound in self.slo.items():
+            if name not in METRICS.objectives:
+                raise ValueError(
+                    f"slo={name}: unknown objective; expected one of {', '.join(METRICS.objectives)}"
+                )
+            if not 0 < bound < float("inf"):
+                raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")

@@ -1,0 +1,51 @@
+"""Mock servers, and benchmark files that lead to them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
+
+
+class MockServers:
+    """Mock servers of a test, each of which it may stop."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, ExitStack] = {}
+
+    def start(self, **behaviour: object) -> str:
+        """Start one; returns its base URL."""
+        stack = ExitStack()
+        url = stack.enter_context(running_mock_server(Behaviour(**behaviour)))
+        self._running[url] = stack
+        return url
+
+    def stop(self, url: str) -> None:
+        self._running.pop(url).close()
+
+    def stop_all(self) -> None:
+        for url in list(self._running):
+            self.stop(url)
+
+
+@pytest.fixture
+def mock_servers() -> Iterator[MockServers]:
+    servers = MockServers()
+    yield servers
+    servers.stop_all()
+
+
+@pytest.fixture
+def declare_llms(environment: dict[str, str], tmp_path: Path) -> Callable[..., None]:
+    """Writes a benchmark file of LLMs by name and base URL, and makes every process of the test read it."""
+
+    def declare(llms: dict[str, str], workload: str) -> None:
+        path = tmp_path / "benchmark.yml"
+        lines = [f"  - {{name: {name}, base_url: '{url}', model: mock}}\n" for name, url in llms.items()]
+        path.write_text(f"llms:\n{''.join(lines)}workloads:\n  - {{name: chat, {workload}}}\n")
+        environment["BENCHMARK_FILE"] = str(path)
+
+    return declare

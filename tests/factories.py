@@ -1,0 +1,77 @@
+"""Rows for tests. Each factory takes the connection first and returns the row's id; the caller commits."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from psycopg2.extras import Json
+
+from llm_measure.metrics import METRICS
+from webapp.store import Connection, rollups
+from webapp.store.rollups import Rollup
+
+
+def add_llm(
+    conn: Connection, name: str, company_name: str = "maker", provider: str = "provider", **columns: Any
+) -> int:
+    return _insert(conn, "llms", name=name, company_name=company_name, provider=provider, **columns)
+
+
+def add_scenario(conn: Connection, name: str, definition: dict[str, Any] | None = None) -> int:
+    return _insert(
+        conn, "scenarios", name=name, description="of a test", definition=definition and Json(definition)
+    )
+
+
+def add_run(
+    conn: Connection,
+    slot: datetime,
+    llm: str = "GPT-4o",
+    source: str = "simulation",
+    scenario: str = "default",
+    status: str = "finished",
+    **columns: Any,
+) -> int:
+    """A run of an existing LLM and scenario."""
+    ended = None if status == "running" else slot
+    given = {"attempts": 1, "token": str(uuid4()), "job_id": "job", "started_at": slot, "finished_at": ended}
+    return _insert(
+        conn,
+        "runs",
+        source=source,
+        scenario_id=_id(conn, "scenarios", scenario),
+        llm_id=_id(conn, "llms", llm),
+        slot=slot,
+        status=status,
+        **{**given, **columns},
+    )
+
+
+def add_rollups(conn: Connection, run_id: int, values: Mapping[str, Sequence[float]]) -> None:
+    """The rollups of a run's values by metric name."""
+    rollups.insert(
+        conn,
+        [
+            Rollup.of(run_id, METRICS[name].id, np.array(numbers, dtype=float))
+            for name, numbers in values.items()
+        ],
+    )
+
+
+def _id(conn: Connection, table: str, name: str) -> int:
+    with conn.cursor() as cursor:
+        cursor.execute(f"SELECT id FROM {table} WHERE name = %s", (name,))
+        (found,) = cursor.fetchone()
+        return found
+
+
+def _insert(conn: Connection, table: str, **columns: Any) -> int:
+    names, marks = ", ".join(columns), ", ".join(["%s"] * len(columns))
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id", tuple(columns.values())
+        )
+        (added,) = cursor.fetchone()
+        return added

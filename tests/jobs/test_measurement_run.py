@@ -1,0 +1,89 @@
+"""One measured run, without a queue."""
+
+import pytest
+
+from jobs.measurement_run import MeasurementError, fill_slot, run_measurement
+from llm_measure.endpoints import Endpoint
+from llm_measure.workloads import Load, Workload
+from tests.measured import measurement
+from tests.support import query
+from tests.web import free_port
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_what_the_file_no_longer_declares_is_not_measured():
+    with pytest.raises(MeasurementError, match="the benchmark file no longer declares Gone by chat@c8"):
+        run_measurement("Gone", "chat@c8", 1)
+
+
+@pytest.mark.parametrize(
+    ("where", "load", "workload", "error"),
+    [
+        ("nowhere", Load(concurrency=4, requests=10_000), Workload(), "connect"),
+        ("stalled", Load(rate=20, requests=10_000), Workload(timeout_s=0.2), "timeout"),
+    ],
+)
+def test_an_endpoint_that_answers_nothing_is_given_up_soon(
+    conn, settings, redis, mock_servers, where, load, workload, error
+):
+    url = f"http://127.0.0.1:{free_port()}/v1" if where == "nowhere" else mock_servers.start(stall_rate=1)
+    dead = measurement(endpoint=Endpoint(url, "m"), load=load, workload=workload)
+
+    with pytest.raises(MeasurementError, match=rf"all \d+ requests failed \({error}"):
+        fill_slot(conn, settings, redis, dead, 1_800_000_000, "job")
+
+    rows = query(conn, "SELECT count(*), bool_and(error IN (%s, 'cancelled')) FROM requests", error)
+    assert rows[0][0] < 100
+    assert rows[0][1]
+
+
+def test_an_endpoint_that_refuses_many_and_answers_the_others_slowly_is_not_given_up(
+    conn, settings, redis, mock_servers
+):
+    crowded = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=1, itl=0, rate_limit_rate=0.4, seed=1), "m"),
+        load=Load(concurrency=32, requests=100),
+        workload=Workload(output_tokens=2),
+    )
+
+    fill_slot(conn, settings, redis, crowded, 1_800_000_000, "job")
+
+    assert query(conn, "SELECT DISTINCT error FROM requests ORDER BY 1") == [("rate_limited",), (None,)]
+    assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
+
+
+def test_a_level_that_takes_longer_than_it_may_is_stopped_and_not_ranked(
+    conn, settings, redis, mock_servers
+):
+    what = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=0.8, itl=0), "m"),
+        load=Load(concurrency=1, requests=5),
+        workload=Workload(timeout_s=2),
+        overhead_s=-10,
+    )
+
+    fill_slot(conn, settings, redis, what, 1_800_000_000, "job")
+
+    assert query(conn, "SELECT status, invalid_reason FROM runs") == [
+        ("invalid", "stopped after 2 s, longer than all timeouts of its requests together")
+    ]
+    assert query(conn, "SELECT error FROM requests ORDER BY number") == [(None,), (None,), ("cancelled",)]
+
+
+def test_a_level_that_the_client_could_not_hold_is_kept_and_not_ranked(conn, settings, redis, mock_servers):
+    """100,000 requests a second are more than any client of one process sends."""
+    what = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=0, itl=0), "m"),
+        load=Load(rate=100_000, arrival="constant", requests=2_000),
+        workload=Workload(output_tokens=1),
+    )
+
+    fill_slot(conn, settings, redis, what, 1_800_000_000, "job")
+
+    ((status, reason, requests, rollups),) = query(
+        conn,
+        "SELECT status, invalid_reason, (SELECT count(*) FROM requests), (SELECT count(*) FROM rollups)"
+        " FROM runs",
+    )
+    assert (status, requests, rollups) == ("invalid", 2_000, 0)
+    assert reason

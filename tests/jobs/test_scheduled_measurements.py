@@ -1,0 +1,162 @@
+"""Endpoints measured by the schedule: real mock servers, scheduler, workers and database."""
+
+import os
+import signal
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from llm_measure.metrics import METRICS
+from tests.jobs.system import now_slot, until
+from tests.support import query
+from webapp.ingest.persist import rederive
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.queue import enqueue_measurement
+from webapp.settings import Settings
+
+# A hasty worker to which every level is valid: this machine may be too busy for any to be, which
+# test_validity.py and test_run.py are about.
+WORKER = [
+    "-c",
+    "import llm_measure.validity as validity; import jobs.worker as worker;"
+    " validity.MOST_LAG_MS = validity.MOST_BUSY = 1e9; validity.LEAST_HELD = 0;"
+    " worker.HEARTBEAT_SECONDS = worker.MAINTENANCE_SECONDS = 1; worker.WORKER_TTL = 16; worker.main()",
+]
+EVERY_4_S = "interval: 0.0667"
+FEW = "output_tokens: 5, requests: 12, warmup: 4, timeout: 5"
+
+
+def slots(conn, llm: str, status: str = "finished") -> list[int]:
+    rows = query(
+        conn,
+        "SELECT extract(epoch FROM slot)::bigint FROM runs JOIN llms ON llms.id = llm_id"
+        " WHERE source = 'measurement' AND name = %s AND status = %s ORDER BY slot",
+        llm,
+        status,
+    )
+    return [slot for (slot,) in rows]
+
+
+def leaderboard(client, metric: str) -> list[dict]:
+    answer = client.get(
+        f"/api/v1/benchmarks/leaderboard?source=measurement&scenario=chat@c4&window=1h&metric={metric}"
+    )
+    assert answer.status_code == 200, answer.data
+    return answer.json["metrics"][0]["llms"]
+
+
+def test_two_servers_are_ranked_and_one_that_dies_harms_only_itself(
+    processes, conn, client, mock_servers, declare_llms
+):
+    slow = mock_servers.start(ttft=0.08, itl=0.004)
+    declare_llms(
+        {"Slow": slow, "Fast": mock_servers.start(ttft=0.02, itl=0.001)},
+        f"concurrency: 4, slo: {{ttft: 0.05}}, {FEW}, {EVERY_4_S}",
+    )
+    processes.scheduler(MAX_RETRIES="1")
+    for _ in range(2):
+        processes.start(*WORKER)
+
+    until(lambda: all(len(slots(conn, llm)) >= 3 for llm in ("Slow", "Fast")), 60)
+    until(lambda: not query(conn, "SELECT FROM runs WHERE status = 'finished' AND generation IS NULL"))
+    rows = leaderboard(client, "ttft")
+    assert [(row["llm_name"], row["rank"]) for row in rows] == [("Fast", 1), ("Slow", 2)]
+    for row, ttft in zip(rows, (0.02, 0.08), strict=True):
+        assert row["ci_low"] < row["mean"] < row["ci_high"]
+        assert row["n"] == 12 * row["runs"]
+        assert row["mean"] == pytest.approx(ttft, abs=0.03)
+    assert [row["llm_name"] for row in leaderboard(client, "tps")] == ["Fast", "Slow"]
+    assert {row["llm_name"]: row["mean"] for row in leaderboard(client, "goodput")}["Slow"] == 0
+
+    mock_servers.stop(slow)
+    begun = len(slots(conn, "Fast"))
+    until(lambda: slots(conn, "Slow", "failed") and len(slots(conn, "Fast")) >= begun + 3, 60)
+
+    measured = slots(conn, "Fast")
+    assert measured == list(range(measured[0], measured[-1] + 1, 4))
+    assert slots(conn, "Fast", "failed") == []
+    failed = client.get("/api/v1/benchmarks/runs?source=measurement&status=failed&llm=Slow").json["runs"][-1]
+    assert failed["error"].startswith("all ")
+    assert "connect" in failed["error"]
+    assert failed["measurement"]["errors"]["connect"] > 0
+    kept = client.get(f"/api/v1/benchmarks/runs/{failed['id']}/requests").json["requests"]
+    assert {request["error"] for request in kept} <= {"connect", "truncated", "cancelled"}
+
+
+@pytest.fixture
+def enqueue(environment, queue):
+    """Enqueues what the benchmark file declares, for one slot."""
+
+    def enqueue() -> int:
+        settings = Settings.from_env(environment)
+        slot = now_slot()
+        for measurement in read_benchmark_file(settings):
+            enqueue_measurement(queue, settings, slot, measurement)
+        return slot
+
+    return enqueue
+
+
+@pytest.mark.parametrize("victim", ["the run's process", "the whole worker"])
+def test_a_measurement_killed_midway_is_completed_once_by_its_retry(
+    processes, conn, redis, mock_servers, declare_llms, enqueue, victim
+):
+    declare_llms({"Patient": mock_servers.start(ttft=1, itl=0.001)}, f"concurrency: 8, {FEW}")
+    slot = enqueue()
+    worker = processes.start(*WORKER)
+    until(lambda: query(conn, "SELECT FROM runs WHERE status = 'running'"))
+
+    horse = processes.horse(worker)
+    if victim == "the whole worker":
+        os.killpg(worker.pid, signal.SIGKILL)
+    horse.kill()
+    if victim == "the whole worker":
+        # RQ itself frees the lock on delayed retries 61 seconds after its holder died; not to wait so long.
+        redis.delete("rq:scheduler-lock:runs")
+        processes.start(*WORKER)
+
+    until(lambda: slots(conn, "Patient") == [slot], 60)
+    ((run_id, attempts, points),) = query(conn, "SELECT id, attempts, points FROM runs")
+    assert attempts >= 2
+    assert query(conn, "SELECT count(*), count(DISTINCT number) FROM requests") == [(16, 16)]
+    assert query(conn, "SELECT count(*) FROM points WHERE run_id = %s", run_id) == [(points,)]
+    for name, values in rederive(conn, run_id).items():
+        stored = query(
+            conn, "SELECT value FROM points WHERE run_id = %s AND metric_id = %s",
+            run_id, METRICS[name].id,
+        )  # fmt: skip
+        assert sorted(value for (value,) in stored) == sorted(values.tolist()), name
+
+
+def test_no_endpoint_is_measured_twice_at_once_and_no_run_is_lost(
+    processes, conn, mock_servers, declare_llms, enqueue
+):
+    declare_llms({"Shared": mock_servers.start(ttft=0.1, itl=0.001)}, f"concurrency: [1, 2, 4], {FEW}")
+    slot = enqueue()
+
+    for _ in range(3):
+        processes.start(*WORKER)
+
+    until(lambda: slots(conn, "Shared") == [slot] * 3, 60)
+    runs = query(
+        conn,
+        "SELECT measurement->>'started_at', (measurement->>'duration_s')::float8, attempts"
+        " FROM runs ORDER BY 1",
+    )
+    assert [attempts for *_, attempts in runs] == [1, 1, 1]
+    times = [(datetime.fromisoformat(start).timestamp(), duration) for start, duration, _ in runs]
+    for (start, duration), (next_start, _) in pairwise(times):
+        assert start + duration <= next_start
+
+
+def test_a_key_that_is_missing_is_told_by_the_run(processes, conn, declare_llms, enqueue, environment):
+    declare_llms(
+        {"Locked": "http://127.0.0.1:9/v1', api_key_env: 'NOT_SET_ANYWHERE"}, f"concurrency: 1, {FEW}"
+    )
+    enqueue()
+
+    processes.worker(MAX_RETRIES="0")
+
+    ((error,),) = until(lambda: query(conn, "SELECT error FROM runs WHERE status = 'failed'"))
+    assert "the environment variable NOT_SET_ANYWHERE is not set" in error

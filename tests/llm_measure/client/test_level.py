@@ -1,0 +1,135 @@
+import json
+
+import pytest
+
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.datasets import DatasetError
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
+from llm_measure.results import LevelResult
+from llm_measure.sweep import sweep
+from llm_measure.workloads import Load, Workload
+from tests.llm_measure.scripted import scripted, whole
+from tests.llm_measure.streams import STREAMS
+from tests.measured import in_a_row_level
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with running_mock_server(Behaviour(ttft=0.02, itl=0.001)) as url:
+        yield Endpoint(url, "m")
+
+
+def measured(endpoint: Endpoint, load: Load, **options: object) -> LevelResult:
+    return measure_level(endpoint, Workload(output_tokens=3, seed=1), load, **options)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_closed_loop_asks_as_often_as_told_and_never_more_at_once(endpoint, processes):
+    result = measured(endpoint, Load(concurrency=5, requests=40, warmup=7), processes=processes)
+
+    assert len({record.index for record in result.records}) == len(result.records) == 47
+    assert sum(record.warmup for record in result.records) == 7
+    assert {record.error for record in result.records} == {None}
+    begun = [(record.sent_ns, 1) for record in result.records]
+    moments = sorted(begun + [(record.end_ns, -1) for record in result.records])
+    under_way, most = 0, 0
+    for _, change in moments:
+        under_way += change
+        most = max(most, under_way)
+    assert most == 5
+    assert result.client_cpu_s > 0
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_open_loop_sends_when_it_was_planned(endpoint, processes):
+    result = measured(endpoint, Load(rate=100, requests=50, warmup=10), processes=processes)
+
+    assert len(result.records) == 60
+    intended = [record.intended_ns for record in result.records]
+    assert intended == sorted(intended)
+    assert result.start_ns == intended[10]
+    assert result.send_lag.p50 < 5
+    assert all(record.sent_ns >= record.intended_ns for record in result.records)
+
+
+def test_the_same_seed_plans_the_same_whatever_the_number_of_processes(endpoint):
+    load = Load(rate=200, requests=20)
+    gaps = [
+        [record.intended_ns - result.records[0].intended_ns for record in result.records]
+        for result in (measured(endpoint, load), measured(endpoint, load, processes=2))
+    ]
+
+    assert gaps[0] == gaps[1]
+
+
+@pytest.mark.parametrize(
+    "load", [Load(concurrency=3, duration_s=0.5, warmup=3), Load(rate=50, duration_s=0.5)]
+)
+def test_a_duration_is_kept(endpoint, load):
+    result = measured(endpoint, load)
+    measured_ones = [record for record in result.records if not record.warmup]
+
+    assert (max(record.sent_ns for record in measured_ones) - result.start_ns) / 1e9 <= 0.6
+    assert 0.4 < result.duration_s < 1
+
+
+def test_progress_is_told(endpoint):
+    told = []
+    measured(endpoint, Load(concurrency=1, requests=20), on_progress=told.append)
+
+    assert told
+    assert all(news.failed == 0 and news.ended <= news.sent <= 20 for news in told)
+    assert told[-1].elapsed_s > told[0].elapsed_s
+
+
+def test_levels_share_no_prompt():
+    with scripted(whole(STREAMS["no usage"].body), keep=True) as server:
+        for first_index in (0, 10):
+            measured(Endpoint(server.url, "m"), Load(concurrency=1, requests=10), first_index=first_index)
+
+    assert len(set(server.requests)) == 20
+
+
+def test_a_dataset_that_cannot_be_read_stops_it_before_anything_is_asked(endpoint, tmp_path):
+    workload = Workload(dataset=str(tmp_path / "nowhere"))
+    for processes in (1, 2):
+        with pytest.raises(DatasetError):
+            measure_level(endpoint, workload, Load(concurrency=2, requests=2), processes=processes)
+
+
+def test_a_dataset_is_asked(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "what is this?"}))
+    with scripted(whole(STREAMS["no usage"].body), keep=True) as server:
+        workload = Workload(dataset=str(path))
+        measure_level(Endpoint(server.url, "m"), workload, Load(concurrency=1, requests=2))
+
+    assert all(b"what is this?" in request for request in server.requests)
+
+
+def test_a_sweep_doubles_the_load_until_it_gains_nothing():
+    rates = {1: 10.0, 2: 19.0, 4: 30.0, 8: 30.5, 16: 99.0}
+
+    results = list(sweep(lambda streams: in_a_row_level(streams, rates[streams])))
+
+    assert [result.load.concurrency for result in results] == [1, 2, 4, 8]
+
+
+def test_a_sweep_ends_with_a_level_that_is_not_valid():
+    results = list(sweep(lambda streams: in_a_row_level(streams, streams * 10.0, valid=streams < 4)))
+
+    assert [result.load.concurrency for result in results] == [1, 2, 4]
+
+
+@pytest.mark.parametrize("said", ["Incorrect API key: sk-s3cret-key.", "x" * 182 + " sk-s3cret-key"])
+def test_a_key_that_the_endpoint_repeats_is_not_kept(said):
+    body = json.dumps({"error": {"message": said}}).encode()
+    with scripted(whole(body, "401 Unauthorized", "application/json")) as server:
+        result = measured(Endpoint(server.url, "m", api_key="sk-s3cret-key"), Load(concurrency=1, requests=1))
+
+    (record,) = result.records
+    assert record.error == "http_4xx"
+    assert "(hidden)" in record.error_detail
+    assert "sk-s" not in record.error_detail

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from llm_measure.load.arrivals import SECOND_NS, starts
+from llm_measure.workloads import Load
+
+
+@pytest.mark.parametrize("rate", [0.5, 20, 3000])
+def test_gaps_of_poisson_arrivals_are_exponential(rate):
+    gaps = np.diff(starts(Load(rate=rate, requests=20_000), seed=11)) / SECOND_NS
+
+    assert stats.kstest(gaps, "expon", args=(0, 1 / rate)).pvalue > 0.01
+
+
+def test_gaps_of_constant_arrivals_would_not_pass_for_exponential():
+    gaps = np.diff(starts(Load(rate=20, requests=20_000, arrival="constant"), seed=11)) / SECOND_NS
+
+    assert stats.kstest(gaps, "expon", args=(0, 1 / 20)).pvalue < 1e-9
+    np.testing.assert_allclose(gaps, 0.05)
+
+
+def test_a_seed_fixes_the_arrivals():
+    load = Load(rate=5, requests=100)
+
+    np.testing.assert_array_equal(starts(load, 1), starts(load, 1))
+    assert not np.array_equal(starts(load, 1), starts(load, 2))
+
+
+def test_a_number_of_requests_comes_on_top_of_the_warm_up_and_begins_at_once():
+    plan = starts(Load(rate=5, requests=100, warmup=7), 1)
+
+    assert len(plan) == 107
+    assert plan[0] == 0
+    assert np.all(np.diff(plan) >= 0)
+
+
+@pytest.mark.parametrize("arrival", ["poisson", "constant"])
+def test_a_duration_counts_from_the_end_of_the_warm_up(arrival):
+    plan = starts(Load(rate=100, duration_s=10, warmup=50, arrival=arrival), 3)
+
+    assert plan[-1] < plan[50] + 10 * SECOND_NS
+    assert plan[-1] > plan[50] + 9.8 * SECOND_NS
+    assert 850 < len(plan) - 50 < 1150
+
+
+def test_streams_of_a_closed_loop_begin_one_after_the_other():
+    plan = starts(Load(concurrency=100, requests=1000), 1)
+
+    assert len(plan) == 100
+    assert np.all(np.diff(plan) > 0)
+    assert plan[-1] <= SECOND_NS
+    assert starts(Load(concurrency=100_000, requests=1), 1)[-1] <= SECOND_NS

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from llm_measure.metrics import METRICS, derive
+from llm_measure.metrics.derivations import latencies_from_intended
+from llm_measure.records import Record
+from tests.measured import SECOND, answered, failed
+
+
+def derived(records: list[Record], slo: dict | None = None, duration_s: float = 10) -> dict:
+    return derive(records, slo or {}, duration_s)
+
+
+def test_each_metric_of_the_catalogue_is_derived():
+    assert set(derived([answered(0)])) == {metric.name for metric in METRICS}
+
+
+def test_the_metrics_of_one_request():
+    values = derived([answered(0, ttft=0.2, itl=0.01, tokens=5)])
+
+    np.testing.assert_allclose(values["ttft"], [0.2])
+    np.testing.assert_allclose(values["tps"], [100])
+    np.testing.assert_allclose(values["tpot"], [0.01])
+    np.testing.assert_allclose(values["itl"], [0.01] * 4)
+    np.testing.assert_allclose(values["e2e_latency"], [0.24], rtol=1e-5)
+    np.testing.assert_allclose(values["rps"], [0.1])
+    np.testing.assert_allclose(values["output_throughput"], [0.5])
+    np.testing.assert_allclose(values["error_rate"], [0])
+    assert len(values["goodput"]) == 0
+
+
+def test_warm_up_and_cancelled_requests_count_nowhere_and_failed_ones_do():
+    records = [answered(0, warmup=True, ttft=9), answered(1), failed(2), failed(3, "cancelled")]
+    values = derived(records, {"ttft": 0.5})
+
+    np.testing.assert_allclose(values["ttft"], [0.2])
+    assert (values["error_rate"], values["goodput"], values["rps"]) == ([0.5], [0.5], [0.1])
+
+
+def test_an_answer_without_a_token_has_no_ttft_and_misses_its_objective():
+    record = answered(0)
+    record.first_token_ns = record.last_token_ns = None
+    record.chunk_offsets_ns, record.chunk_tokens, record.output_tokens = [], [], 0
+    values = derived([record], {"ttft": 0.5})
+
+    assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [0] * 4
+    assert len(values["e2e_latency"]) == 1
+    assert values["goodput"] == [0]
+
+
+def test_an_answer_of_one_token_has_no_speed_and_meets_an_objective_for_it():
+    values = derived([answered(0, tokens=1)], {"tpot": 0.001})
+
+    assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [1, 0, 0, 0]
+    assert values["goodput"] == [1]
+
+
+def test_a_chunk_of_several_tokens_is_spread_over_them():
+    record = answered(0, ttft=0.1, itl=0.04, tokens=3)
+    record.chunk_tokens, record.output_tokens = [4, 4, 2], 10
+    values = derived([record])
+
+    np.testing.assert_allclose(values["itl"], [0.01] * 4 + [0.02] * 2)
+    np.testing.assert_allclose(values["tps"], [6 / 0.08])
+
+
+def test_a_chunk_without_a_whole_token_prolongs_the_next_gap():
+    record = answered(0, ttft=0.1, itl=0.01, tokens=3)
+    record.chunk_tokens, record.output_tokens = [1, 0, 1], 2
+
+    np.testing.assert_allclose(derived([record])["itl"], [0.02])
+
+
+@pytest.mark.parametrize(
+    ("slo", "share"),
+    [
+        ({"ttft": 0.25}, 0.5),
+        ({"ttft": 0.35}, 1),
+        ({"ttft": 0.35, "tpot": 0.015}, 0.5),
+        ({"itl": 0.015}, 0.5),
+        ({"e2e_latency": 0.1}, 0),
+    ],
+)
+def test_goodput_counts_who_meets_every_objective(slo, share):
+    assert derived([answered(0), answered(1, ttft=0.3, itl=0.02)], slo)["goodput"] == [share]
+
+
+def test_nothing_gives_empty_arrays():
+    assert all(len(values) == 0 for values in derived([]).values())
+
+
+def test_latency_from_the_intended_moment_holds_what_a_request_waited():
+    record = answered(0)
+    record.intended_ns = record.sent_ns - SECOND
+    late = latencies_from_intended([record, failed(1), answered(2, warmup=True)])
+
+    np.testing.assert_allclose(late["ttft"], [1.2])
+    np.testing.assert_allclose(late["e2e_latency"], [1.24], rtol=1e-5)

@@ -1,0 +1,33 @@
+import pytest
+
+from llm_measure.client.client import Progress
+from llm_measure.give_up import GiveUp
+
+
+@pytest.mark.parametrize(
+    ("progress", "given_up"),
+    [
+        (Progress(sent=9, ended=9, failed=9, elapsed_s=1), False),
+        (Progress(sent=10, ended=10, failed=10, elapsed_s=1), True),
+        (Progress(sent=11, ended=10, failed=10, elapsed_s=1), False),
+        (Progress(sent=11, ended=11, failed=10, elapsed_s=1), False),
+        (Progress(sent=3, ended=2, failed=2, elapsed_s=119), False),
+        (Progress(sent=3, ended=2, failed=2, elapsed_s=121), True),
+        (Progress(sent=3, ended=2, failed=1, elapsed_s=121), False),
+        (Progress(sent=1, ended=0, failed=0, elapsed_s=999), False),
+    ],
+)
+def test_it_is_given_up_when_only_failures_came_and_none_is_under_way_or_for_long_enough(progress, given_up):
+    give_up = GiveUp(timeout_s=60, longest_s=1000)
+
+    give_up.watch(progress)
+
+    assert give_up.is_set() is given_up
+
+
+def test_it_is_given_up_when_it_takes_longer_than_it_may_though_it_is_answered():
+    give_up = GiveUp(timeout_s=60, longest_s=100)
+
+    for elapsed_s, late in ((100, False), (101, True)):
+        give_up.watch(Progress(sent=9, ended=8, failed=0, elapsed_s=elapsed_s))
+        assert give_up.is_set() is give_up.is_late is late

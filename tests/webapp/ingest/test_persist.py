@@ -1,0 +1,183 @@
+"""What becomes of a measured level: requests, points, rollups, and a run that is ranked or is not."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from jobs.simulation_run import fill_slot
+from llm_measure.metrics import METRICS
+from tests.jobs.system import assert_answer_is_right
+from tests.measured import answered, failed, level, measurement, store_level
+from tests.support import query
+from webapp.ingest.attempt import claimed
+from webapp.ingest.persist import persist, rederive
+from webapp.ingest.publish import publish
+from webapp.ingest.register import register
+
+SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+WARM = [answered(index, warmup=index < 2) for index in range(6)]
+PARTLY = [*WARM, failed(6), failed(7, "http_5xx", "500: out of memory")]
+
+
+@pytest.fixture
+def keep(conn, settings, redis):
+    """Stores a level as the run of SLOT, and shows it."""
+
+    def keep(result, what=None):
+        failure = store_level(conn, settings, redis, SLOT, what or measurement(), result)
+        publish(conn, redis)
+        return failure
+
+    return keep
+
+
+def run(conn) -> tuple:
+    ((run_id, *rest),) = query(
+        conn, "SELECT id, status, points, error, invalid_reason, generation IS NOT NULL FROM runs"
+    )
+    return run_id, tuple(rest)
+
+
+def values(conn, run_id: int) -> dict[str, np.ndarray]:
+    """The stored points of a run, by metric."""
+    found = {}
+    for metric in METRICS:
+        rows = query(
+            conn,
+            "SELECT value FROM points WHERE run_id = %s AND metric_id = %s ORDER BY ctid",
+            run_id,
+            metric.id,
+        )
+        found[metric.name] = np.array([value for (value,) in rows])
+    return found
+
+
+def ranked(client, metric: str) -> dict[str, float]:
+    answer = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&workload=chat@c8&metric={metric}")
+    assert answer.status_code == 200, answer.data
+    return {row["llm_name"]: row["mean"] for row in answer.json["metrics"][0]["llms"]}
+
+
+def test_a_measured_level_is_stored_whole_and_ranked(conn, keep, client):
+    assert keep(level(PARTLY)) is None
+
+    run_id, state = run(conn)
+    assert state == ("finished", sum(map(len, values(conn, run_id).values())), None, None, True)
+    assert query(
+        conn, "SELECT count(*) FROM requests WHERE run_id = %s AND recorded_at = %s", run_id, SLOT
+    ) == [(8,)]
+    assert values(conn, run_id)["ttft"] == pytest.approx([0.2] * 4)
+    assert values(conn, run_id)["error_rate"] == pytest.approx([2 / 6])
+    assert ranked(client, "ttft") == {"Measured": pytest.approx(0.2)}
+    assert ranked(client, "error_rate") == {"Measured": pytest.approx(2 / 6)}
+    assert ranked(client, "goodput") == {"Measured": pytest.approx(4 / 6)}
+
+
+def test_the_points_can_be_derived_again_from_the_stored_requests(conn, keep):
+    keep(level(PARTLY))
+    run_id, _ = run(conn)
+
+    again = rederive(conn, run_id)
+
+    stored = values(conn, run_id)
+    assert {name for name, found in again.items() if len(found)} == {
+        name for name, found in stored.items() if len(found)
+    }
+    for name, found in again.items():
+        assert found.tolist() == stored[name].tolist(), name
+
+
+def test_what_was_not_measured_cannot_be_derived(conn):
+    with pytest.raises(LookupError):
+        rederive(conn, 1)
+
+
+def test_what_is_no_longer_kept_cannot_be_derived(conn, keep):
+    keep(level(PARTLY))
+    run_id, _ = run(conn)
+    query(conn, "DELETE FROM requests RETURNING 1")
+
+    with pytest.raises(LookupError, match="no longer kept"):
+        rederive(conn, run_id)
+
+
+def test_a_level_without_any_answer_is_a_failed_run_that_keeps_its_requests(conn, keep, client):
+    failure = keep(level([failed(0), failed(1), failed(2, "connect", "refused")]))
+
+    run_id, state = run(conn)
+    assert failure == "all 3 requests failed (timeout 2, connect 1); the first with: no answer within 60 s"
+    assert state == ("failed", None, failure, None, True)
+    assert query(conn, "SELECT error FROM requests WHERE run_id = %s ORDER BY number", run_id) == [
+        ("timeout",),
+        ("timeout",),
+        ("connect",),
+    ]
+    assert query(conn, "SELECT count(*) FROM points") == query(conn, "SELECT count(*) FROM rollups") == [(0,)]
+    assert ranked(client, "error_rate") == {}
+
+
+def test_warm_up_alone_is_no_answer_and_those_cut_off_say_nothing(conn, keep):
+    records = [answered(0, warmup=True), failed(1), failed(2, "cancelled", "stopped")]
+
+    assert keep(level(records)).startswith("all 1 requests failed (timeout 1)")
+
+
+def test_an_invalid_level_is_kept_with_its_reason_and_never_ranked(conn, keep, client, redis):
+    keep(level(WARM, invalid_reason="the client was the limit"))
+
+    run_id, state = run(conn)
+    assert state == ("invalid", 0, None, "the client was the limit", True)
+    assert query(conn, "SELECT count(*) FROM requests") == [(6,)]
+    assert query(conn, "SELECT count(*) FROM points") == query(conn, "SELECT count(*) FROM rollups") == [(0,)]
+    assert rederive(conn, run_id)["ttft"] == pytest.approx([0.2] * 4)
+    assert ranked(client, "ttft") == {}
+    (shown,) = client.get("/api/v1/benchmarks/runs?status=invalid").json["runs"]
+    assert (shown["id"], shown["invalid_reason"]) == (run_id, "the client was the limit")
+
+
+def test_an_invalid_run_is_done_and_not_measured_again(conn, keep, settings, redis):
+    keep(level(WARM, invalid_reason="the client was the limit"))
+
+    with claimed(
+        conn, source="measurement", workload="chat@c8", slot=SLOT, job_id="again", llm="Measured"
+    ) as attempt:
+        assert attempt.runs == []
+
+
+def test_a_retry_takes_the_place_of_the_failed_attempt(conn, keep):
+    keep(level([failed(0), failed(1)]))
+
+    keep(level(WARM))
+
+    assert run(conn)[1][0] == "finished"
+    assert query(conn, "SELECT attempts, error FROM runs") == [(2, None)]
+    assert query(conn, "SELECT number, error FROM requests ORDER BY number") == [(n, None) for n in range(6)]
+
+
+def test_an_attempt_that_was_taken_over_writes_nothing(conn, keep, settings, redis):
+    what = measurement()
+    register(conn, settings, redis, what)
+    with claimed(
+        conn, source="measurement", scenario=what.scenario, slot=SLOT, job_id="former", llm=what.llm
+    ) as former:
+        keep(level(WARM))
+
+        assert persist(conn, former, what.workload, level(PARTLY)) is None
+
+    assert query(conn, "SELECT count(*) FROM requests") == [(6,)]
+
+
+def test_what_is_measured_changes_nothing_of_the_simulation(conn, settings, redis, keep, client):
+    keep(level(WARM))
+    keep(level(WARM), measurement("GPT-4o"))
+
+    fill_slot(conn, settings, SLOT, "job")
+    publish(conn, redis)
+
+    assert_answer_is_right(client, conn)
+    simulated = query(
+        conn, "SELECT name FROM runs JOIN llms ON llms.id = llm_id WHERE source = 'simulation' ORDER BY 1"
+    )
+    assert simulated == [("Claude 3.5 Sonnet",), ("GPT-4o",), ("Llama 3.1 70B",)]
+    assert set(ranked(client, "ttft")) == {"Measured", "GPT-4o"}

@@ -1,0 +1,93 @@
+"""How the app is put together: extensions, blueprints, commands."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import URL
+
+from webapp.api import register_apis
+from webapp.auth import WrongKeyLimiter, key_digests
+from webapp.cache import Answers
+from webapp.cli import register_commands
+from webapp.docs import docs
+from webapp.errors import register_error_handlers
+from webapp.extensions import api, cache, db, migrate
+from webapp.health import health
+from webapp.logs import configure_logging
+from webapp.monitoring.observer import observe
+from webapp.monitoring.routes import monitoring
+from webapp.page import register_page
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.redis import cache_redis
+from webapp.rq_dashboard import register_rq_dashboard
+from webapp.settings import ROOT, Settings
+from webapp.store import connection_options
+
+
+class App(Flask):
+    """Flask, but for views that are all plain functions."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Skip the check whether a view is a coroutine, which costs more per request than all counting."""
+        return func
+
+
+def build_app(settings: Settings) -> Flask:
+    """Build the app from its settings; raises SettingsError if the benchmark file is unusable."""
+    configure_logging(settings)
+    app = App(__name__, static_folder=None)  # the page serves its static files
+    app.config.from_mapping(flask_config(settings))
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["settings"] = settings
+    app.extensions["measurements"] = read_benchmark_file(settings)
+    app.extensions["redis"] = redis = cache_redis(settings)
+    app.extensions["key_digests"] = key_digests(settings)
+    app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
+
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    cache.init_app(app)
+    api.init_app(app)
+
+    register_apis(api)
+    api.register_blueprint(health)
+    api.register_blueprint(monitoring)
+    app.register_blueprint(docs)
+    register_page(app, settings)
+    register_rq_dashboard(app, settings)
+    register_commands(app)
+    register_error_handlers(app)
+    app.extensions["counts"] = counts = observe(app)
+    app.extensions["answers"] = Answers(cache, redis, counts.happened)
+    return app
+
+
+def flask_config(settings: Settings) -> dict[str, object]:
+    """Return the settings in the terms of Flask and its extensions."""
+    return {
+        "SQLALCHEMY_DATABASE_URI": URL.create("postgresql+psycopg2"),
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "connect_args": connection_options(settings, "llm-benchmark api"),
+            "pool_pre_ping": True,
+            "pool_size": 8,
+            "max_overflow": 0,
+            "pool_timeout": 5,
+        },
+        "CACHE_TYPE": "webapp.cache.RedisBytesCache",
+        "API_TITLE": "LLM Benchmark",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.1.0",
+        "OPENAPI_URL_PREFIX": "/",
+        "OPENAPI_JSON_PATH": "openapi.json",
+        "API_SPEC_OPTIONS": {
+            "info": {"description": "Rankings of LLMs by the speed with which they answer."},
+            "components": {
+                "securitySchemes": {
+                    "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                }
+            },
+        },
+        "MAX_CONTENT_LENGTH": 1 << 20,
+    }

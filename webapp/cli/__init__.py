@@ -1,0 +1,16 @@
+"""The commands of `flask`, by the same rules as the API."""
+
+import click
+from flask import Flask
+
+from webapp.cli.grafana_role import grafana_reader
+from webapp.cli.import_results import import_results
+from webapp.cli.llms import llms
+
+COMMANDS: tuple[click.Command, ...] = (llms, import_results, grafana_reader)
+
+
+def register_commands(app: Flask) -> None:
+    """Add the commands to `flask`."""
+    for command in COMMANDS:
+        app.cli.add_command(command)

@@ -1,0 +1,90 @@
+"""flask llms: list, add, rename, archive and restore LLMs."""
+
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from marshmallow import RAISE, Schema
+
+from llm_measure.cli.errors import Command, CommandError
+from webapp.api.llms.schemas import LLMChangesSchema, NewLLMSchema
+from webapp.cache import snapshot
+from webapp.cli.reporting import reporting
+from webapp.errors import shown
+from webapp.llms import LLMs
+from webapp.store import llms as store
+from webapp.store.llms import LLM
+
+llms = AppGroup("llms", help="List, add, rename, archive and restore LLMs.")
+llms.command_class = Command
+
+
+@llms.command("list")
+@click.option("--archived", is_flag=True, help="List archived LLMs instead of ranked ones.")
+@reporting
+def list_llms(archived: bool) -> None:
+    """List the LLMs: name, maker, provider, separated by tabs."""
+    with snapshot() as conn:
+        for llm in store.read_all(conn, archived):
+            click.echo(f"{llm.name}\t{llm.company_name}\t{llm.provider}")
+
+
+@llms.command("add")
+@click.argument("name")
+@click.argument("company_name")
+@click.option("--provider", help="Who serves it.  [default: COMPANY_NAME]")
+@click.option("--measured-only", is_flag=True, help="Simulate no values for it.")
+@reporting
+def add(name: str, company_name: str, provider: str | None, measured_only: bool) -> None:
+    """Add an LLM, which the next run includes."""
+    given = {"name": name, "company_name": company_name, "provider": provider}
+    added = _llms().add(**_checked(NewLLMSchema, given), simulated=not measured_only)
+    click.echo(f"added {added.name}")
+
+
+@llms.command("rename")
+@click.argument("name")
+@click.argument("new_name")
+@reporting
+def rename(name: str, new_name: str) -> None:
+    """Rename an LLM; its history keeps to it."""
+    changed = _llms().change(_named(name).id, **_checked(LLMChangesSchema, {"name": new_name}))
+    click.echo(f"renamed {name} to {changed.name}")
+
+
+@llms.command("archive")
+@click.argument("name")
+@reporting
+def archive(name: str) -> None:
+    """Remove an LLM from runs and rankings; its history stays."""
+    _llms().change(_named(name).id, archived=True)
+    click.echo(f"archived {name}")
+
+
+@llms.command("restore")
+@click.argument("name")
+@reporting
+def restore(name: str) -> None:
+    """Restore an archived LLM."""
+    _llms().change(_named(name).id, archived=False)
+    click.echo(f"restored {name}")
+
+
+def _llms() -> LLMs:
+    return LLMs(current_app.extensions["settings"], current_app.extensions["redis"])
+
+
+def _checked(schema: type[Schema], given: dict[str, str | None]) -> dict[str, Any]:
+    """Return what was given, checked by the API's rules."""
+    return schema(unknown=RAISE).load({name: value for name, value in given.items() if value is not None})
+
+
+def _named(name: str) -> LLM:
+    """Return the LLM of that name, archived or not."""
+    name = _checked(LLMChangesSchema, {"name": name})["name"]
+    with snapshot() as conn:
+        found = store.named(conn, name)
+    if found is None:
+        raise CommandError(f"name {shown(name)}: unknown LLM")
+    return found

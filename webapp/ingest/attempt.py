@@ -1,0 +1,80 @@
+"""One attempt at the runs of a slot, whatever their source: claimed, and held while their values are written."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import numpy as np
+
+from llm_measure.metrics import Metric
+from webapp.logs import bind_more
+from webapp.store import Connection, partitions, points, rollups, runs
+from webapp.store.rollups import Rollup
+from webapp.store.runs import ClaimedRun
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The claimed runs; none if there is nothing left to do."""
+
+    slot: datetime
+    token: UUID
+    runs: list[ClaimedRun]
+
+    def hold(self, conn: Connection) -> bool:
+        """Lock the runs until the transaction ends; False, and rolled back, if a newer attempt has them."""
+        if runs.hold(conn, self.runs, self.token):
+            return True
+        conn.rollback()
+        logger.warning("slot %s was taken over by a newer attempt; nothing written", self.slot.isoformat())
+        return False
+
+
+@contextmanager
+def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
+    conn: Connection, *, source: str, scenario: str, slot: datetime, job_id: str, llm: str | None = None
+) -> Iterator[Attempt]:
+    """Claim the slot's unfinished runs, of one LLM or of all that are simulated, and commit.
+
+    An exception in the block is recorded in the runs and raised again.
+    """
+    partitions.ensure(conn, slot.date())
+    conn.commit()
+    token = uuid4()
+    found = runs.claim(conn, source=source, scenario=scenario, slot=slot, token=token, job_id=job_id, llm=llm)
+    conn.commit()
+    bind_more(run_ids=[run.id for run in found])
+    if not found:
+        logger.info("slot %s: nothing left to do for %s %s", slot.isoformat(), source, scenario)
+    try:
+        yield Attempt(slot, token, found)
+    except Exception as error:
+        conn.rollback()
+        runs.fail(conn, found, token, f"{type(error).__name__}: {error}")
+        conn.commit()
+        raise
+
+
+def finish(
+    conn: Connection, attempt: Attempt, values: Iterable[tuple[ClaimedRun, Metric, np.ndarray]]
+) -> int:
+    """Write values (float64, at least one each) as points and rollups, and finish the runs.
+
+    Only while holding them. Returns the number of points; the caller commits.
+    """
+    summaries: list[Rollup] = []
+
+    def encoded() -> Iterator[bytes]:
+        for run, metric, numbers in values:
+            summaries.append(Rollup.of(run.id, metric.id, numbers))
+            yield points.encode(attempt.slot, run.id, metric.id, numbers)
+
+    stored = points.copy(conn, encoded())
+    rollups.insert(conn, summaries)
+    runs.finish(conn, attempt.runs, stored // len(attempt.runs))
+    return stored

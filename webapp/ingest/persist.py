@@ -1,0 +1,124 @@
+"""A measured level on its way into the database: requests, then points and rollups as for any run."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from llm_measure.metrics import METRICS, Metric, derive
+from llm_measure.records import Record
+from llm_measure.results import LevelResult
+from llm_measure.workloads import Workload
+from webapp.ingest.attempt import Attempt, finish
+from webapp.store import Connection, requests, runs
+from webapp.store.requests import Request
+from webapp.store.runs import ClaimedRun
+
+
+def persist(conn: Connection, attempt: Attempt, workload: Workload, result: LevelResult) -> str | None:
+    """Write the level's requests and outcome for the attempt's one run, and commit it all together.
+
+    A level without one correct response is a failed run, one that is not valid an invalid run: both keep
+    their requests and get no points, so no ranking shows them. Returns the failure, None if there is none;
+    writes nothing if a newer attempt has taken over.
+    """
+    if not attempt.hold(conn):
+        return None
+    (run,) = attempt.runs
+    level = result.load.name
+    rows = (_request(record.since(result.start_ns), level) for record in result.records)
+    requests.replace(conn, attempt.slot, run.id, rows)
+    runs.describe(conn, run, summary(workload, result))
+    failure = _failure(result)
+    if failure:
+        runs.fail(conn, attempt.runs, attempt.token, failure)
+    elif not result.valid:
+        runs.invalidate(conn, attempt.runs, result.invalid_reason or "not valid")
+    else:
+        values = derive(result.records, workload.slo, result.duration_s)
+        finish(conn, attempt, _by_metric(run, values))
+    conn.commit()
+    return failure
+
+
+def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
+    """Return the values by metric of a stored run, derived from its requests; LookupError if it has none."""
+    found = runs.measurement(conn, run_id)
+    if found is None:
+        raise LookupError(f"run {run_id}: not measured")
+    slot, measurement = found
+    records = [_record(request) for request in requests.read(conn, slot, run_id)]
+    if not records:
+        raise LookupError(f"run {run_id}: its requests are no longer kept")
+    return derive(records, measurement["slo"], measurement["duration_s"])
+
+
+def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
+    """Return what describes a level as a whole; with its requests, all that its metrics are derived from."""
+    measured = [record for record in result.records if not record.warmup]
+    return {
+        "level": result.load.name,
+        "started_at": result.started_at.isoformat(),
+        "duration_s": result.duration_s,
+        "requests": len(measured),
+        "errors": dict(Counter(record.error for record in measured if record.error)),
+        "client_cpu_s": result.client_cpu_s,
+        "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
+        "slo": workload.slo,
+    }
+
+
+def _failure(result: LevelResult) -> str | None:
+    """Return why a level without one correct response has failed; None if there is one."""
+    ended = [record for record in result.records if record.error != "cancelled"]
+    # A level that was given up while it warmed up has nothing else.
+    asked = [record for record in ended if not record.warmup] or ended
+    if any(record.error is None for record in asked):
+        return None
+    if not asked:
+        return "no request was answered before the end"
+    counts = Counter(record.error for record in asked)
+    named = ", ".join(f"{error} {count}" for error, count in counts.most_common())
+    detail = asked[0].error_detail or asked[0].error
+    return f"all {len(asked)} requests failed ({named}); the first with: {detail}"
+
+
+def _by_metric(
+    run: ClaimedRun, values: dict[str, np.ndarray]
+) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
+    for metric in METRICS:
+        if len(values[metric.name]):
+            yield run, metric, values[metric.name]
+
+
+def _request(record: Record, level: str) -> Request:
+    """Return the record as a row."""
+    return Request(
+        number=record.index,
+        warmup=record.warmup,
+        level=level,
+        intended_ns=record.intended_ns,
+        sent_ns=record.sent_ns,
+        connect_ns=record.connect_ns,
+        first_byte_ns=record.first_byte_ns,
+        first_token_ns=record.first_token_ns,
+        last_token_ns=record.last_token_ns,
+        end_ns=record.end_ns,
+        chunk_offsets_ns=record.chunk_offsets_ns,
+        chunk_tokens=record.chunk_tokens,
+        prompt_tokens=record.prompt_tokens,
+        output_tokens=record.output_tokens,
+        token_source=record.token_source,
+        finish_reason=record.finish_reason,
+        http_status=record.status,
+        error=record.error,
+        error_detail=record.error_detail,
+    )
+
+
+def _record(request: Request) -> Record:
+    kept = {
+        name: value for name, value in vars(request).items() if name not in ("number", "level", "http_status")
+    }
+    return Record(index=request.number, status=request.http_status, **kept)

@@ -1,0 +1,51 @@
+"""LLMs and scenarios of a benchmark file, added to the database when they are first measured."""
+
+from contextlib import suppress
+from typing import Any
+
+from redis import Redis
+
+from webapp.llms import LLMs, NameTakenError
+from webapp.plan.measurement import Measurement, description
+from webapp.settings import Settings
+from webapp.store import Connection, llms, scenarios
+
+
+class ChangedScenarioError(Exception):
+    """What was measured under the scenario's name was something else."""
+
+
+def register(conn: Connection, settings: Settings, redis: Redis, measurement: Measurement) -> None:
+    """Add the LLM and the scenario if they are missing; the caller commits.
+
+    An LLM that is added here is not simulated; an existing one stays as it is.
+    """
+    if llms.named(conn, measurement.llm) is None:
+        _add(settings, redis, measurement)
+    described = measurement.description or description(measurement.workload, measurement.load)
+    scenarios.add(conn, measurement.scenario, described, measurement.definition)
+
+
+def refuse_changed(conn: Connection, scenario: str, wanted: dict[str, Any]) -> None:
+    """Raise ChangedScenarioError if the scenario's definition differs from the wanted one.
+
+    Only like is ranked with like.
+    """
+    known = scenarios.definition(conn, scenario) or {}
+    changed = sorted(key for key in {*wanted, *known} if wanted.get(key) != known.get(key))
+    if changed:
+        raise ChangedScenarioError(
+            f"scenario {scenario}: {', '.join(changed)} changed since it was first measured;"
+            " give the changed workload another name"
+        )
+
+
+def _add(settings: Settings, redis: Redis, measurement: Measurement) -> None:
+    # Another run may add it concurrently.
+    with suppress(NameTakenError):
+        LLMs(settings, redis).add(
+            name=measurement.llm,
+            company_name=measurement.company_name,
+            provider=measurement.provider,
+            simulated=False,
+        )

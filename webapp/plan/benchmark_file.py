@@ -1,0 +1,133 @@
+"""The benchmark file: which LLMs are measured where, by which workloads and how often.
+
+One YAML file, named by BENCHMARK_FILE and explained in benchmark.example.yml.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from marshmallow import RAISE, ValidationError
+
+from llm_measure.endpoints import Endpoint
+from llm_measure.workloads import Load
+from webapp.plan.measurement import Measurement
+from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, workload
+from webapp.plan.yaml_lines import Document, YAMLError
+from webapp.plan.yaml_lines import Path as YAMLPath
+from webapp.settings import ROOT, Settings, SettingsError
+
+LARGEST_FILE = 1 << 20
+LONGEST_VALUE = 60
+
+
+class BenchmarkFileError(SettingsError):
+    """The file is unusable; each fault has a line: path, line number, field, value, remedy."""
+
+    kind = "benchmark file"
+
+
+def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
+    """Return the planned measurements, none if no file is named; raises BenchmarkFileError with all faults."""
+    if not settings.benchmark_file:
+        return ()
+    path = Path(settings.benchmark_file)
+    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    try:
+        document = Document(_text(path))
+    except YAMLError as error:
+        raise BenchmarkFileError([f"{name}:{error.line}: {error}"]) from None
+    except (OSError, ValueError) as error:
+        raise BenchmarkFileError([f"{name}: cannot be read: {error}"]) from None
+    try:
+        declared = FileSchema(unknown=RAISE).load(document.data or {})
+        return tuple(_measurements(declared, settings.schedule_interval, path.parent))
+    except ValidationError as error:
+        raise BenchmarkFileError(_faults(name, document, error)) from None
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        raw = file.read(LARGEST_FILE + 1)
+    if len(raw) > LARGEST_FILE:
+        raise ValueError(f"more than {LARGEST_FILE} bytes")
+    return raw.decode()
+
+
+# From what was declared to what is to be done.
+
+
+def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
+    _refuse_missing_datasets(declared["workloads"], folder)
+    for llm in declared["llms"]:
+        company = llm.get("company_name", llm.get("provider", llm["name"]))
+        for asked in declared["workloads"]:
+            if asked["name"] not in llm.get("workloads", [asked["name"]]):
+                continue
+            for load in _loads(asked):
+                yield Measurement(
+                    llm=llm["name"],
+                    company_name=company,
+                    provider=llm.get("provider", company),
+                    endpoint=Endpoint(llm["base_url"], llm["model"], llm["api"]),
+                    api_key_env=llm["api_key_env"],
+                    workload_name=asked["name"],
+                    description=asked.get("description"),
+                    workload=workload(asked, folder),
+                    load=load,
+                    interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
+                )
+
+
+def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
+    missing = {
+        number: {"dataset": ["file not found"]}
+        for number, asked in enumerate(workloads)
+        if "dataset" in asked and not (folder / asked["dataset"]).is_file()
+    }
+    if missing:
+        raise ValidationError({"workloads": missing})
+
+
+def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
+    rest = {
+        "requests": declared.get("requests"),
+        "duration_s": declared.get("duration"),
+        "warmup": declared["warmup"],
+    }
+    for concurrency in declared.get("concurrency", ()):
+        yield Load(concurrency=concurrency, **rest)
+    for rate in declared.get("rate", ()):
+        yield Load(rate=rate, arrival=declared.get("arrival", "poisson"), **rest)
+
+
+# Faults in words that lead to their repair.
+
+
+def _faults(name: Path, document: Document, error: ValidationError) -> list[str]:
+    found = sorted(_flat(error.messages, ()), key=lambda fault: document.line(fault[0]))
+    return [
+        f"{name}:{document.line(where)}: {_shown(document, where, message)}{message}"
+        for where, message in found
+    ]
+
+
+def _flat(messages: Any, path: YAMLPath) -> Iterator[tuple[YAMLPath, str]]:
+    """Yield each message and its path; marshmallow calls a mapping as a whole `_schema`."""
+    if isinstance(messages, dict):
+        for step, inner in messages.items():
+            yield from _flat(inner, path if step in ("_schema", "key", "value") else (*path, step))
+    else:
+        for message in messages:
+            yield path, str(message)[:1].lower() + str(message)[1:]
+
+
+def _shown(document: Document, path: YAMLPath, message: str) -> str:
+    """Return such as `llms[0].base_url='x': `, without a value that may be a secret."""
+    name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    value = document.value(path)
+    secret = "key" in name or message.startswith(UNKNOWN_FIELD)
+    if secret or isinstance(value, dict | list) or value is None:
+        return f"{name}: " if name else ""
+    text = repr(value)
+    return f"{name}={text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + '...'}: "

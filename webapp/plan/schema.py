@@ -1,0 +1,210 @@
+"""The fields of a benchmark file, and what they may hold.
+
+A level is a load on an endpoint: a concurrency or a request rate.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from llm_measure import apis
+from llm_measure.endpoints import Endpoint
+from llm_measure.metrics import METRICS
+from llm_measure.workloads import Workload
+
+NAME = validate.Regexp(
+    r"^[^\s\x00-\x1f\x7f-\x9f@]([^\x00-\x1f\x7f-\x9f@]{0,98}[^\s\x00-\x1f\x7f-\x9f@])?\Z",
+    error="must be a name of 1 to 100 characters, without @ and surrounding spaces",
+)
+VARIABLE = validate.Regexp(
+    r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
+)
+UNKNOWN_FIELD = "unknown field"
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless a workload can have that name."""
+    try:
+        NAME(name)
+    except ValidationError as error:
+        raise ValueError(error.messages[0]) from None
+
+
+def _number(low: float, high: float, **more: Any) -> fields.Float:
+    return fields.Float(validate=_Range(low, high), **more)
+
+
+def _whole(low: int, high: int, **more: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=_Range(low, high, whole=True), **more)
+
+
+class _Range:
+    def __init__(self, low: float, high: float, whole: bool = False):
+        self._low, self._high = low, high
+        self._kind = "whole number" if whole else "number"
+
+    def __call__(self, value: float) -> None:
+        if not self._low <= value <= self._high:
+            raise ValidationError(f"must be a {self._kind} from {self._low:g} to {self._high:g}")
+
+
+class _Levels(fields.Field):
+    """One level or a list of levels."""
+
+    def __init__(self, inner: fields.Field):
+        super().__init__()
+        self._list = fields.List(inner, validate=validate.Length(1, 20, error="must be 1 to 20 levels"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        levels = self._list.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
+        if len(set(levels)) < len(levels):
+            raise ValidationError("must not hold duplicate levels")
+        return levels
+
+
+def _check_url(url: str) -> None:
+    try:
+        Endpoint(url, "model")
+    except ValueError as error:
+        raise _refused(error) from None
+
+
+def _check_api(name: str) -> None:
+    if name not in apis.names():
+        raise ValidationError(f"must be one of {', '.join(apis.names())}")
+
+
+def _check_objective(name: str) -> None:
+    if name not in METRICS.objectives:
+        raise ValidationError(f"must be one of {', '.join(METRICS.objectives)}")
+
+
+class _Schema(Schema):
+    error_messages = {"unknown": UNKNOWN_FIELD}  # noqa: RUF012  (marshmallow's own way)
+
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
+        """List the known fields for an unknown one."""
+        known = f"{UNKNOWN_FIELD}; expected one of {', '.join(self.fields)}"
+        for messages in error.messages.values() if isinstance(error.messages, dict) else ():
+            if messages == [UNKNOWN_FIELD]:
+                messages[:] = [known]
+
+
+class LLMSchema(_Schema):
+    """An LLM and where it is served."""
+
+    name = fields.String(required=True, validate=NAME)
+    company_name = fields.String(validate=NAME)
+    provider = fields.String(validate=NAME)
+    base_url = fields.String(required=True, validate=_check_url)
+    model = fields.String(required=True, validate=validate.Length(1, 200))
+    api = fields.String(load_default="chat", validate=_check_api)
+    api_key_env = fields.String(load_default=None, validate=VARIABLE)
+    workloads = fields.List(fields.String())
+
+
+class WorkloadSchema(_Schema):
+    """What is asked, and at which levels."""
+
+    name = fields.String(required=True, validate=NAME)
+    description = fields.String(validate=validate.Length(1, 500))
+    input_tokens = _whole(1, 10_000_000)
+    output_tokens = _whole(1, 10_000_000)
+    dataset = fields.String(validate=validate.Length(1))
+    unique_prompts = fields.Boolean()
+    concurrency = _Levels(_whole(1, 100_000))
+    rate = _Levels(_number(0.001, 100_000))
+    arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
+    requests = _whole(1, 1_000_000)
+    duration = _number(1, 86_400)
+    warmup = _whole(0, 100_000, load_default=0)
+    timeout = _number(0.1, 3_600, load_default=60.0)
+    slo = fields.Dict(
+        keys=fields.String(validate=_check_objective),
+        values=_number(0.000_001, 86_400),
+        load_default=dict,
+    )
+    extra_body = fields.Dict(keys=fields.String(), load_default=dict)
+    interval = _number(1 / 60, 10_080)
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
+        """Require one kind of load, and one way to end it."""
+        if not isinstance(original, dict):
+            return
+        faults = {}
+        for one, other in (("concurrency", "rate"), ("requests", "duration")):
+            if (one in original) == (other in original):
+                faults[other if other in original else one] = [f"needs either {one} or {other}, and not both"]
+        if "arrival" in original and "rate" not in original:
+            faults["arrival"] = ["needs a rate"]
+        if "dataset" in original and "input_tokens" in original:
+            faults["dataset"] = ["a dataset brings its prompts; leave out input_tokens"]
+        if faults:
+            raise ValidationError(faults)
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_workload(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Let the measuring library check the whole."""
+        try:
+            workload(data, Path())
+        except ValueError as error:
+            raise _refused(error) from None
+
+
+class FileSchema(_Schema):
+    """The whole file."""
+
+    llms = fields.List(fields.Nested(LLMSchema), required=True, validate=validate.Length(1))
+    workloads = fields.List(fields.Nested(WorkloadSchema), required=True, validate=validate.Length(1))
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_names(self, data: Any, original: Any, **kwargs: Any) -> None:
+        """Refuse duplicate names, and workloads of LLMs that do not exist."""
+        llms, workloads = (_mappings(original, kind) for kind in ("llms", "workloads"))
+        faults = {"llms": _duplicates(llms), "workloads": _duplicates(workloads)}
+        known = [workload.get("name") for workload in workloads.values()]
+        for number, llm in llms.items():
+            named = llm.get("workloads")
+            lost = [i for i, name in enumerate(named if isinstance(named, list) else ()) if name not in known]
+            if lost:
+                of_llm = faults["llms"].setdefault(number, {})
+                of_llm["workloads"] = {i: ["unknown workload"] for i in lost}
+        if faults := {kind: found for kind, found in faults.items() if found}:
+            raise ValidationError(faults)
+
+
+def _mappings(original: Any, kind: str) -> dict[int, dict[str, Any]]:
+    """Return those parts of a list that are mappings, by their index."""
+    listed = original.get(kind) if isinstance(original, dict) else None
+    if not isinstance(listed, list):
+        return {}
+    return {i: part for i, part in enumerate(listed) if isinstance(part, dict)}
+
+
+def _duplicates(parts: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    names: list[Any] = []
+    faults: dict[int, dict[str, Any]] = {}
+    for number, part in parts.items():
+        if part.get("name") in names:
+            faults[number] = {"name": ["duplicate name"]}
+        names.append(part.get("name") or object())
+    return faults
+
+
+def _refused(error: ValueError) -> ValidationError:
+    """Return the measuring library's refusal, `field=value: remedy`, as a fault of that field."""
+    found = re.match(r"(\w+?)(?:_s)?(?:=.*?)?: (.*)", str(error))
+    return ValidationError(found[2], found[1]) if found else ValidationError(str(error))
+
+
+def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
+    """Return a declared workload as the measuring library takes it; `folder` is that of its dataset."""
+    same = ("input_tokens", "output_tokens", "unique_prompts", "slo", "extra_body")
+    chosen = {name: declared[name] for name in same if name in declared}
+    if "dataset" in declared:
+        chosen["dataset"] = str(folder / declared["dataset"])
+    return Workload(timeout_s=declared["timeout"], **chosen)

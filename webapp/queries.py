@@ -1,0 +1,147 @@
+"""The queries that API and page share: their filters, checks, and ranked rows."""
+
+from typing import Any
+
+from flask import request
+from marshmallow import Schema, ValidationError, fields, validate
+from werkzeug.exceptions import NotFound, UnprocessableEntity
+
+from llm_measure.metrics import METRICS, Metric
+from llm_measure.stats.ranks import rank_intervals
+from webapp.errors import shown
+from webapp.store import Connection, catalogue
+from webapp.store.leaderboard import Row
+from webapp.store.run_records import STATUSES
+from webapp.windows import LATEST, WINDOWS
+
+SOURCES = ("simulation", "measurement")
+ORDERS = ("best", "worst", "name")
+LONGEST_NAME = 200
+MOST_RUNS = 200
+LARGEST_ID = 2**63 - 1
+
+
+def one_of(choices: tuple[str, ...], default: str | None, description: str) -> fields.String:
+    """Return a filter with a closed set of values."""
+    return fields.String(
+        load_default=default,
+        validate=validate.OneOf(choices, error="must be one of {choices}"),
+        metadata={"description": description, "example": default or choices[0]},
+    )
+
+
+def name_filter(description: str, example: str, default: str | None = None) -> fields.String:
+    """Return a filter that takes a name."""
+    return fields.String(
+        load_default=default,
+        validate=[
+            validate.Length(min=1, max=LONGEST_NAME),
+            validate.ContainsNoneOf("\0", error="must hold no NUL character"),
+        ],
+        metadata={"description": description, "example": example},
+    )
+
+
+def whole_filter(low: int, high: int, default: int | None, description: str, example: int) -> fields.Integer:
+    """Return a filter that takes a whole number."""
+    return fields.Integer(
+        load_default=default,
+        validate=validate.Range(low, high),
+        metadata={"description": description, "example": example},
+    )
+
+
+def metric_filter(default: str | None, description: str) -> fields.String:
+    """Return a filter that takes the name of a registered metric."""
+
+    def check(name: str) -> None:
+        if name not in METRICS:
+            raise ValidationError(f"must be one of {', '.join(METRICS.names)}")
+
+    return fields.String(
+        load_default=default,
+        validate=check,
+        metadata={"description": description, "example": default or "ttft", "enum": list(METRICS.names)},
+    )
+
+
+class SeriesFilters(Schema):
+    """Which values: only like is compared with like."""
+
+    source = one_of(SOURCES, "simulation", "Where the values come from; never mixed")
+    scenario = name_filter("What was asked of the LLMs, at which load", "default", default="default")
+
+
+class LeaderboardQuery(SeriesFilters):
+    """The filters of the leaderboard."""
+
+    metric = metric_filter(None, "One metric; all by default")
+    window = one_of(
+        tuple(window.name for window in WINDOWS),
+        LATEST.name,
+        "How far back; `latest` is each LLM's latest finished run",
+    )
+    order = one_of(ORDERS, "best", "By mean, best or worst first in the metric's direction, or by name")
+
+
+class RunsQuery(Schema):
+    """The filters of the list of runs."""
+
+    status = one_of(STATUSES, None, "Status of the runs; any by default")
+    source = one_of(SOURCES, None, "Where their values come from; any by default")
+    scenario = name_filter("What was asked of the LLMs, at which load; any by default", "default")
+    llm = name_filter("One LLM, archived or not; all by default", "GPT-4o")
+    job_id = name_filter("The job that made them", "simulation-1795521600")
+    limit = whole_filter(1, MOST_RUNS, 50, "Maximum number of runs in one answer", 50)
+    cursor = whole_filter(1, LARGEST_ID, None, "`next` of the previous page; the newest by default", 1234)
+
+
+def refuse_repeated_arguments(but: tuple[str, ...] = ()) -> None:
+    """Refuse an argument given twice, of which one would silently win, unless its name is in `but`."""
+    for name, values in request.args.lists():
+        if len(values) > 1 and name not in but:
+            raise UnprocessableEntity(f"{shown(name)}: given {len(values)} times; expected once")
+
+
+def answer_name(endpoint: str, arguments: dict[str, Any]) -> str:
+    """Return the name under which the answer to these arguments is cached; the same for any order of them."""
+    return endpoint + "?" + "&".join(f"{name}={arguments[name]!r}" for name in sorted(arguments))
+
+
+def known_metric(name: str, names: tuple[str, ...]) -> Metric:
+    """Return the metric of that name if it is one of the `names`; NotFound if it is not."""
+    if name not in names:
+        raise NotFound(f"metric_name={shown(name)}: unknown metric; expected one of {', '.join(names)}")
+    return METRICS[name]
+
+
+def scenario_id(conn: Connection, name: str) -> int:
+    """Return the scenario's id; UnprocessableEntity if it is unknown."""
+    return _known(catalogue.scenario_id(conn, name), f"scenario={shown(name)}: unknown scenario")
+
+
+def llm_id(conn: Connection, name: str) -> int:
+    """Return the LLM's id, archived or not; UnprocessableEntity if it is unknown."""
+    return _known(catalogue.llm_id(conn, name), f"llm={shown(name)}: unknown LLM")
+
+
+def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
+    """Return the rows of one metric with their ranks, in the order asked for; equal ones by name."""
+    rows = sorted(rows, key=lambda row: row.llm_name)
+    if order != "name":
+        descending = (metric.better == "higher") == (order == "best")
+        rows.sort(key=lambda row: row.mean, reverse=descending)
+    intervals = [
+        None if row.ci_low is None or row.ci_high is None else (row.ci_low, row.ci_high) for row in rows
+    ]
+    ranks = rank_intervals(intervals, metric.better)
+    return [
+        {"rank": rank.low, "rank_worst": rank.high, **vars(row)}
+        for rank, row in zip(ranks, rows, strict=True)
+    ]
+
+
+def _known(found: int | None, message: str) -> int:
+    if found is None:
+        raise UnprocessableEntity(message)
+    return found

@@ -1,0 +1,48 @@
+"""How far off the measuring itself was, by self-check and metric."""
+
+from dataclasses import astuple, dataclass
+from datetime import datetime
+
+from psycopg2.extras import execute_values
+
+from webapp.store import Connection
+
+
+@dataclass(frozen=True)
+class SelfCheckError:
+    """One metric's error, measured less known, in seconds: its median and its 99th percentile."""
+
+    metric: str
+    n: int
+    known_s: float
+    p50_s: float
+    p99_s: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} p50 {1e3 * self.p50_s:+.3f} ms, p99 {1e3 * self.p99_s:+.3f} ms"
+
+
+def insert(conn: Connection, slot: datetime, errors: list[SelfCheckError]) -> None:
+    """Store the slot's self-check, unless one is stored already."""
+    with conn.cursor() as cursor:
+        execute_values(
+            cursor,
+            "INSERT INTO self_checks (slot, metric, n, known_s, p50_s, p99_s) VALUES %s"
+            " ON CONFLICT DO NOTHING",
+            [(slot, *astuple(error)) for error in errors],
+        )
+
+
+def read(conn: Connection, limit: int) -> dict[datetime, list[SelfCheckError]]:
+    """The newest self-checks, at most `limit`, newest first."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT slot, metric, n, known_s, p50_s, p99_s FROM self_checks"
+            " WHERE slot IN (SELECT DISTINCT slot FROM self_checks ORDER BY slot DESC LIMIT %s)"
+            " ORDER BY slot DESC, known_s, metric",
+            (limit,),
+        )
+        checks: dict[datetime, list[SelfCheckError]] = {}
+        for slot, *error in cursor.fetchall():
+            checks.setdefault(slot, []).append(SelfCheckError(*error))
+        return checks

@@ -1,0 +1,50 @@
+"""The time windows of rankings and charts: to add one, add its record here and its name to period_rollups."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+HOUR, DAY = "hour", "day"
+STEPS = {HOUR: timedelta(hours=1), DAY: timedelta(days=1)}
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What a sparkline shows: a mean per `step`, as far back as `reach`, in words."""
+
+    step: str
+    reach: timedelta
+    words: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """How far back a ranking or a chart reaches.
+
+    `reach` None means without limit, or for `latest`, each LLM's latest finished run. `parts` are what the
+    window is rebuilt from once its oldest part has left it: run, hour or day; None: nothing ever leaves it. It
+    starts with the whole part that its nominal start falls into. `chart_step` is the step of its charts; None: it
+    has none.
+    """
+
+    name: str
+    title: str
+    reach: timedelta | None
+    parts: str | None
+    chart_step: str | None
+    trend: Trend
+    is_exported: bool = False  # as the label `window` of Prometheus metrics
+
+
+_TREND_OF_HOURS = Trend(HOUR, timedelta(hours=24), "24 hours")
+
+WINDOWS = (
+    Window("latest", "Latest run", None, None, None, _TREND_OF_HOURS, is_exported=True),
+    Window("1h", "Last hour", timedelta(hours=1), "run", None, _TREND_OF_HOURS),
+    Window("24h", "Last 24 hours", timedelta(hours=24), HOUR, HOUR, _TREND_OF_HOURS, is_exported=True),
+    Window("7d", "Last 7 days", timedelta(days=7), DAY, HOUR, Trend(DAY, timedelta(days=7), "7 days")),
+    Window("30d", "Last 30 days", timedelta(days=30), DAY, DAY, Trend(DAY, timedelta(days=30), "30 days")),
+    Window("all", "All time", None, None, DAY, Trend(DAY, timedelta(days=90), "90 days")),
+)
+LATEST = WINDOWS[0]
+WINDOWS_BY_NAME = {window.name: window for window in WINDOWS}
+CHARTED = tuple(window.name for window in WINDOWS if window.chart_step)
