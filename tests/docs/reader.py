@@ -34,7 +34,6 @@ async def run():
 asyncio.run(run())
 """
 NUMBER = re.compile(r"\d[\d,]*(\.\d+)?(e-?\d+)?")
-RULES = re.compile(r"[ ━─]+")
 BLOCK_SECONDS = 60
 
 
@@ -44,7 +43,9 @@ class Reader:
     def __init__(self, folder: Path, ports: Mapping[str, str], **environment: str):
         self.folder = folder
         self._ports = ports
-        self._environment = {**clean_environment(), **environment, "CURL_HOME": str(folder)}
+        # Bytecode is kept, so that the copy is compiled once and not by each command.
+        own = {"CURL_HOME": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
+        self._environment = {**clean_environment(), **environment, **own}
         self._running: list[tuple[str, subprocess.Popen]] = []
         shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
         shutil.copy(ROOT / ".env.example", folder)
@@ -124,10 +125,11 @@ def examples(text: str) -> list[tuple[str, str]]:
 
 def shows(shown: str, printed: str, numbers_vary: bool = False) -> bool:
     """Whether that was printed; `...` is any text, and runs of spaces and rules may differ in length."""
-    shown, printed = (RULES.sub(" ", text.strip()) for text in (shown, printed))
+    shown, printed = (re.sub(r"[ ━─]+", " ", text) for text in (shown, printed))
     if numbers_vary:
         shown, printed = (NUMBER.sub("0", text) for text in (shown, printed))
-    pattern = ".*".join(map(re.escape, shown.split("...")))
+    shown, printed = (re.sub(r" *\n", "\n", text).strip() for text in (shown, printed))
+    pattern = ".*".join(map(re.escape, re.split(r"\s*\.\.\.\s*", shown)))
     return bool(re.fullmatch(pattern, printed, re.DOTALL))
 
 
