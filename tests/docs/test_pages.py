@@ -11,6 +11,7 @@ from llm_measure.metrics import METRICS
 from llm_measure.records import ERROR_CLASSES
 from tests.docs.pages import DOCS, PAGES, README, Page
 from tests.docs.test_blocks import NOTES
+from webapp import create_app
 from webapp.plan.schema import LLMSchema, WorkloadSchema
 from webapp.settings import ROOT, Settings
 
@@ -56,8 +57,11 @@ class Recorder(dict):
         return super().__contains__(name)
 
 
+REQUIRED = {"API_KEY": "key", "POSTGRES_HOST": "host", "REDIS_HOST": "host"}
+
+
 def test_the_settings_are_those_that_are_read():
-    environment = Recorder(API_KEY="key", POSTGRES_HOST="host", REDIS_HOST="host")
+    environment = Recorder(**REQUIRED)
     Settings.from_env(environment)
     page = Page("docs/install.md")
     assert page.names("Settings") == environment.read
@@ -97,8 +101,20 @@ def test_a_table_lists_what_exists(page, heading, number, existing):
     assert {re.sub("^make | [A-Z].*", "", name) for name in listed} == existing
 
 
-def test_the_api_page_lists_each_request(app):
+def test_the_api_page_lists_each_request():
+    app = create_app(Settings.from_env(REQUIRED))
     spec = app.test_client().get("/openapi.json").json
     wanted = {path for path in spec["paths"] if path.startswith("/api/")}
     listed = {name.split(" ")[-1] for name in Page("docs/api.md").names("Overview") if "/" in name}
     assert listed == wanted
+
+
+def test_the_layout_names_files_that_exist():
+    (layout,) = [block for block in Page("docs/design.md").blocks() if block.language == "text"]
+    folder = ROOT
+    for line in layout.text.splitlines():
+        named = re.findall(r"[\w.-]+(?:/|\.py|\.sh|\.yml)", line)
+        if not line.startswith(" ") and named:
+            folder = ROOT / named[0]
+        lost = [name for name in named if not (folder / name).exists() and not (ROOT / name).exists()]
+        assert not lost, line
