@@ -100,11 +100,12 @@ class Reader:
     def _start(self, command: str, block: Block) -> str:
         """Start what stays up and return what it has printed by the time that the note's text is there."""
         log = self.folder / f"{len(self._running)}.log"
-        process = subprocess.Popen(
-            ["bash", "-c", SCRIPT + _replaced(command, self._ports)],
-            cwd=self.folder, env=self._environment, stdout=log.open("w"), stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", SCRIPT + _replaced(command, self._ports)],
+                cwd=self.folder, env=self._environment, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
         self._running.append((block.page, process))
         deadline = time.monotonic() + BLOCK_SECONDS
         while block.notes["stays up"] not in log.read_text():
