@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,8 @@ from llm_measure.report.document import dataset_sha256, document, summaries
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Load, Workload
+
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,14 @@ class _Either:
 
 def _off_the_loop(level: Callable[[Stop | None], LevelResult], stop: Stop | None) -> LevelResult:
     """Measure in a thread, since a thread has only one running event loop; Ctrl-C stops the measurement."""
-    interrupted = threading.Event()
+    interrupted, task = threading.Event(), asyncio.current_task()
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(level, _Either(interrupted, stop))
         try:
-            return future.result()
+            while not wait((future,), POLL_S).done:
+                if task and task.cancelling():  # as asyncio.run does at Ctrl-C
+                    interrupted.set()
         except KeyboardInterrupt:
             interrupted.set()
             raise
+    return future.result()

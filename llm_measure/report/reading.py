@@ -28,13 +28,13 @@ class ReadDocument:
 
 
 class _Level(msgspec.Struct):
+    records: list[Record]  # first, so that it is the one named if --records was left out
     started_at: str
     duration_s: float
     valid: bool
     client_cpu_s: float
     send_lag_ms: SendLag
     load: Load
-    records: list[Record]
     invalid_reason: str | None = None
 
 
