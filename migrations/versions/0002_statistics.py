@@ -26,9 +26,9 @@ class Histogram(sa.types.UserDefinedType):
 # The number of values in each bucket, starting with bucket `low`.
 HISTOGRAM = "CREATE TYPE histogram AS (low integer, counts bigint[])"
 # DDSketch (Masson, Rim and Lee, VLDB 2019) with a relative accuracy a of 1 %: gamma = (1 + a) / (1 - a), a
-# positive x is in bucket ceil(ln x / ln gamma), whose representative 2 gamma^bucket / (gamma + 1) is within a.
-# Buckets are numbered without gaps in the order of their values: bucket 0 has all values closer to zero than
-# 1e-9, positive buckets are shifted by 1037 to start at 1, and negative ones mirror them.
+# positive x is in bucket ceil(ln x / ln gamma), and 2 gamma^bucket / (gamma + 1) is within a of all values in
+# it. Buckets are numbered without gaps in the order of their values: bucket 0 has all values closer to zero
+# than 1e-9, positive buckets are shifted by 1037 to start at 1, and negative ones mirror them.
 HISTOGRAM_BUCKET = """
 CREATE FUNCTION histogram_bucket(x double precision) RETURNS integer
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
