@@ -26,7 +26,7 @@ from webapp.queue import JSONJob, enqueue_simulation, runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("jobs.scheduler")  # __name__ is __main__
 
 POLL_SECONDS = 1
 

@@ -34,7 +34,7 @@ from webapp.redis import cache_redis, queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("jobs.worker")  # __name__ is __main__
 
 RECONNECT_SECONDS = 2
 # How long to wait for the turn to publish a killed run: a worker that waits longer would seem dead itself.

@@ -91,7 +91,8 @@ class Processes:
         for process in self._descendants:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        shutil.rmtree(self._folder)
+        self._all.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def until(found: Callable[[], object], seconds: float = 30) -> object:

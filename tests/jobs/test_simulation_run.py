@@ -56,9 +56,7 @@ def test_a_failed_run_records_its_error_and_stores_no_points(settings, conn):
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_a_failure_raises_the_generation_and_leaves_the_rankings_unchanged(
-    settings, conn, redis, client
-):
+def test_a_failure_raises_the_generation_and_leaves_the_rankings_unchanged(settings, conn, redis, client):
     fill_slot(conn, settings, SLOT, "job")
     publish(conn, redis)
     before = views.generation(conn)
