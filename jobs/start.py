@@ -128,7 +128,7 @@ def announce(settings: Settings) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"{base}/readyz", timeout=5)  # noqa: S310  (the URL is http)
+            urllib.request.urlopen(f"{base}/readyz", timeout=5).close()  # noqa: S310  (the URL is http)
             break
         except (urllib.error.URLError, OSError):
             time.sleep(READY_POLL_SECONDS)

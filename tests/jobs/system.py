@@ -1,4 +1,4 @@
-"""The real processes, and what must hold after whatever was done to them."""
+"""The real processes, and what must hold after each disturbance."""
 
 import os
 import shutil
