@@ -63,7 +63,7 @@ def cache_name(view: str, query: dict[str, Any]) -> str:
 
 
 def respond_fresh(html: str, title: str, live: bool) -> Response | str:
-    """Return a view that also changes between generations: alone with an ETag of its text, else in the frame."""
+    """Return a view that is never cached: alone with an ETag of its text if `live`, else in the frame."""
     own_etag = generate_etag(html.encode())
     if not live:
         return framed(html, title, own_etag)
