@@ -53,7 +53,8 @@ def add_failed_runs(conn: Connection, number: int) -> None:
     """Failed simulations of one LLM, a second apart from 2020 on; quick for large numbers."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+            "INSERT INTO runs"
+            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
             " SELECT 'simulation', 1, 1, '2020-01-01'::timestamptz + second * interval '1 s', 'failed', 1,"
             " gen_random_uuid(), 'job', now() FROM generate_series(1, %s) AS second",
             (number,),
