@@ -140,9 +140,11 @@ function fill(details, chart) {
   const time = chart.kind !== "bars";
   const table = document.createElement("table");
   table.className = "list";
-  const heads = [time ? (chart.step === "day" ? "Day (UTC)" : "Hour") : "Bin center", ...chart.lines.map(headOf)];
   const head = table.createTHead().insertRow();
-  for (const text of heads) head.append(cell("th", text, { scope: "col" }));
+  head.append(cell("th", time ? (chart.step === "day" ? "Day (UTC)" : "Hour") : "Bin center", { scope: "col" }));
+  for (const line of chart.lines) {
+    head.append(cell("th", chart.kind === "band" ? line.field : line.label, { scope: "col", className: "number" }));
+  }
   const body = table.createTBody();
   const order = [...chart.x.keys()];
   for (const index of time ? order.reverse() : order) {
@@ -158,8 +160,6 @@ function fill(details, chart) {
   frame.append(table);
   details.append(frame);
 }
-
-const headOf = (line) => (line.field && line.field !== "p50" ? line.field : line.label);
 
 function cell(kind, text, attributes) {
   const element = Object.assign(document.createElement(kind), attributes);
