@@ -49,6 +49,18 @@ def add_run(
     )
 
 
+def add_failed_runs(conn: Connection, number: int) -> None:
+    """Failed simulations of one LLM, a second apart from 2020 on; quick for large numbers."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO runs"
+            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+            " SELECT 'simulation', 1, 1, '2020-01-01'::timestamptz + second * interval '1 s', 'failed', 1,"
+            " gen_random_uuid(), 'job', now() FROM generate_series(1, %s) AS second",
+            (number,),
+        )
+
+
 def add_rollups(conn: Connection, run_id: int, values: Mapping[str, Sequence[float]]) -> None:
     """The rollups of a run's values by metric name."""
     rollups.insert(
