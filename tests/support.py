@@ -1,4 +1,4 @@
-"""What tests share besides fixtures."""
+"""Functions and values that tests share."""
 
 from contextlib import closing
 
@@ -12,7 +12,7 @@ SECRET = "the-secret-that-signs-the-cookies-of-the-tests"
 
 
 def run_sql(environment: dict[str, str], statement: str) -> None:
-    """Run a statement outside any transaction in the server's own database."""
+    """Run a statement outside a transaction, in the database postgres."""
     settings = Settings.from_env({**environment, "POSTGRES_DB": "postgres"})
     with closing(connect(settings)) as connection:
         connection.autocommit = True
@@ -21,13 +21,13 @@ def run_sql(environment: dict[str, str], statement: str) -> None:
 
 
 def dispose(app: Flask) -> None:
-    """Close the app's pooled connections, which would keep its database from being dropped."""
+    """Close the app's pooled connections, so that its database can be dropped."""
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
 
 
 def query(connection: Connection, statement: str, *arguments: object) -> list[tuple]:
-    """All rows of a query, in a transaction of its own."""
+    """Return all rows of a query, which runs in a separate transaction."""
     with connection, connection.cursor() as cursor:
         cursor.execute(statement, arguments)
         return cursor.fetchall()
