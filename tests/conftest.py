@@ -19,7 +19,7 @@ from flask_migrate import upgrade
 from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.support import KEY, SECRET, dispose, run_sql
+from tests.support import KEY, SECRET, ReadingClient, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -124,6 +124,7 @@ def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
 
     def make(**changes: object) -> Flask:
         app = create_app(replace(settings, **changes))
+        app.test_client_class = ReadingClient
         made.append(app)
         return app
 

@@ -1,14 +1,24 @@
 """Functions and values that tests share."""
 
 from contextlib import closing
+from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from webapp.settings import Settings
 from webapp.store import Connection, connect
 
 KEY = "the-key-of-the-tests"
 SECRET = "the-secret-that-signs-the-cookies-of-the-tests"
+
+
+class ReadingClient(FlaskClient):
+    """A client that reads each response to its end, which closes the response's file or connection."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return super().open(*args, **{"buffered": True, **kwargs})
 
 
 def run_sql(environment: dict[str, str], statement: str) -> None:

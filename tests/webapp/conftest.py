@@ -21,7 +21,7 @@ from webapp.settings import Settings
 
 @pytest.fixture
 def without_database(server_environment: dict[str, str]) -> dict[str, str]:
-    """An environment without a database for the test, which saves most of the time of a test without queries."""
+    """An environment without a migrated database, which takes most of the time of a test without queries."""
     with closing(Redis.from_url(Settings.from_env(server_environment).redis_url)) as client:
         client.flushall()
     return server_environment

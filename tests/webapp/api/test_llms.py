@@ -87,7 +87,7 @@ class TestAdding:
         assert error["errors"]["json"]["name"] == ["another LLM has that name"]
         assert names(client) == SEEDED
 
-    def test_the_name_of_an_archived_llm_is_a_conflict_and_the_message_says_how_to_restore_it(self, client, gpt):
+    def test_the_name_of_an_archived_llm_is_a_conflict_and_the_message_is_how_to_restore_it(self, client, gpt):
         client.delete(gpt)
 
         error = assert_error(client.post(URL, json={**NEW, "name": "GPT-4o"}), 409)
@@ -246,8 +246,8 @@ class TestChanging:
 
         assert "later" in names(client)
 
-    def test_it_is_refused_if_the_running_refresh_takes_too_long(self, app, client, gpt, settings, conn, redis):
-        app.extensions["llms"] = LLMs(settings, redis, wait_s=0.1)
+    def test_it_is_refused_if_the_running_refresh_takes_too_long(self, app, client, gpt, conn):
+        app.extensions["llms"] = LLMs(app.extensions["settings"], app.extensions["redis"], wait_s=0.1)
 
         with generation.refresh_turn(conn):
             response = client.patch(gpt, json={"name": "later"})

@@ -8,7 +8,6 @@ import math
 import socket
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import numpy as np
 import psutil
@@ -29,13 +28,6 @@ EXPORTS = (
     "SELECT pid FROM pg_stat_activity"
     f" WHERE datname = current_database() AND application_name = '{APPLICATION_NAME}'"
 )
-
-
-@pytest.fixture
-def client(client):
-    """A client that reads each response to its end, which closes the export's connection."""
-    client.open = partial(client.open, buffered=True)
-    return client
 
 
 @pytest.fixture

@@ -330,7 +330,8 @@ class TestOneOnDemand:
     def test_is_refused_without_redis(self, own_client, own_redis):
         own_redis.stop()
 
-        assert assert_error(own_client.post(URL), 503)["message"] == "Redis unreachable; try again in a moment"
+        error = assert_error(own_client.post(URL), 503)
+        assert error["message"] == "Redis unreachable; try again in a moment"
 
     def test_is_refused_while_redis_hangs(self, own_client, hang):
         hang()
