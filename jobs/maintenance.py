@@ -49,7 +49,7 @@ def maintain(conn: Connection, settings: Settings, now: datetime, pause_s: float
             before = now - timedelta(days=settings.rollup_retention_days)
             _delete_all(conn, retention.delete_hours, before, "hourly rollups")
             _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
-            _delete_all(conn, retention.delete_harness_errors, before, "self-checks")
+            _delete_all(conn, retention.delete_self_checks, before, "self-checks")
 
 
 @contextmanager

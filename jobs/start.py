@@ -26,7 +26,7 @@ from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
+from webapp.settings import COMPOSE_HOSTS, ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
 logger = logging.getLogger(__name__)
 
@@ -94,10 +94,22 @@ def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
     """Return the embedded servers for which the settings name no other host."""
     named = {**dotenv_values(ENV_FILE), **os.environ}
     servers: dict[str, EmbeddedPostgres | EmbeddedRedis] = {
-        "POSTGRES_HOST": embedded.POSTGRES,
-        "REDIS_HOST": embedded.REDIS,
+        "POSTGRES": embedded.POSTGRES,
+        "REDIS": embedded.REDIS,
     }
-    return [server for name, server in servers.items() if not named.get(name)]
+    return [server for name, server in servers.items() if _is_missing(name, named.get(f"{name}_HOST") or "")]
+
+
+def _is_missing(server: str, host: str) -> bool:
+    """Return whether no host is named, or only the one that Compose's containers alone can resolve."""
+    if host != COMPOSE_HOSTS[server]:
+        return not host
+    try:
+        socket.getaddrinfo(host, None)
+    except socket.gaierror:
+        logger.info("%s_HOST=%s: unknown host; using an embedded server", server, host)
+        return True
+    return False
 
 
 def check_port(settings: Settings) -> None:

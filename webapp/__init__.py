@@ -14,10 +14,10 @@ def create_app(settings: Settings | None = None) -> "Flask":
     Without `settings`, reads them from the environment and `.env`. Raises SettingsError if they are unusable,
     or the benchmark file that they name is.
     """
-    from webapp.logs import configure_logging  # noqa: PLC0415  (loaded with the application only)
+    from webapp.logs import configure_logging
 
     settings = settings or Settings.from_env()
     configure_logging(settings)
-    from webapp.app import build_app  # noqa: PLC0415  (some of what this loads logs at import)
+    from webapp.app import build_app
 
     return build_app(settings)

@@ -15,6 +15,9 @@ ENV_FILE = ROOT / ".env"
 # Written by `make start` while its embedded servers run: where they listen.
 EMBEDDED_ENV_FILE = ROOT / "data" / "embedded.env"
 
+# What docker-compose.yml calls its servers. A `.env` that names them also works with `make start`.
+COMPOSE_HOSTS = {"POSTGRES": "postgres", "REDIS": "redis"}
+
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
@@ -99,8 +102,8 @@ def environment(env_file: Path = ENV_FILE, embedded_env_file: Path = EMBEDDED_EN
     found = {**dotenv_values(env_file), **os.environ}
     values = {name: value for name, value in found.items() if value is not None}
     embedded = dotenv_values(embedded_env_file)
-    for server in ("POSTGRES", "REDIS"):
-        if not values.get(f"{server}_HOST"):
+    for server, compose_host in COMPOSE_HOSTS.items():
+        if values.get(f"{server}_HOST", "") in ("", compose_host):
             values |= {name: value or "" for name, value in embedded.items() if name.startswith(server)}
     return values
 

@@ -23,7 +23,7 @@ from webapp.settings import ROOT
 
 PARTS = (
     "jobs", "llm_measure", "webapp", "migrations", "tools", "public",
-    "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", "requirements-dev.txt",
+    "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", 
 )  # fmt: skip
 LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
 
@@ -51,7 +51,7 @@ class Clone:
         environment = {**os.environ, "POSTGRES_HOST": "", "REDIS_HOST": "", "PORT": str(self.port), **changes}
         with self.log.open("a") as file:
             process = subprocess.Popen(
-                ["make", "start", "-o", ".venv/installed", "-o", ".venv/installed-start"],
+                ["make", "start", "-o", ".venv/installed-start"],
                 cwd=self.folder,
                 env={name: value for name, value in environment.items() if value is not None},
                 stdout=file if log is None else log,
@@ -155,6 +155,15 @@ def test_host_and_port_are_read_from_the_env_file(clone):
     until(lambda: f"ready at   http://127.0.0.2:{clone.port}  " in clone.log.read_text(), 60)
     assert until(lambda: clone.rankings("127.0.0.2")) == expected(20)
     assert clone.rankings("127.0.0.1") is None
+
+
+def test_an_env_file_for_compose_works_where_its_hosts_are_unknown(clone):
+    (clone.folder / ".env").write_text("API_KEY=1234\nPOSTGRES_PASSWORD=postgres\nPOSTGRES_DB=postgres\n")
+    clone.start(POSTGRES_HOST="postgres", REDIS_HOST="redis")
+
+    assert until(clone.rankings, 60) == expected(20)
+    assert "POSTGRES_HOST=postgres: unknown host; using an embedded server" in clone.log.read_text()
+    assert clone.key == "1234"
 
 
 def test_after_the_supervisor_was_killed_the_next_start_works(clone):

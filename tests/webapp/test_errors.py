@@ -157,9 +157,7 @@ def test_a_lock_timeout_is_not_reported_as_an_unreachable_server(app, conn, redi
     with generation.refresh_turn(conn), redis.lock("test", timeout=60):
         errors = [assert_error(client.get(path), 503) for path in ("/database", "/redis")]
 
-    assert {error["message"] for error in errors} == {
-        "Another change is in progress; try again in a moment"
-    }
+    assert {error["message"] for error in errors} == {"Another change is in progress; try again in a moment"}
 
 
 @pytest.mark.parametrize("value", ["", "é\n\0", "x" * 100_000, b"\xff", 7, chr(0xDCFF)])

@@ -109,7 +109,9 @@ def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
     assert new > old
 
 
-def test_the_migration_before_measurements_keeps_runs_and_marks_invalid_ones_as_failed(app, conn, settings, redis):
+def test_the_migration_before_measurements_keeps_runs_and_marks_invalid_ones_as_failed(
+    app, conn, settings, redis
+):
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
         store_level(conn, settings, redis, slot(number), measurement(), result)

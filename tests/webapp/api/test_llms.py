@@ -87,7 +87,7 @@ class TestAdding:
         assert error["errors"]["json"]["name"] == ["another LLM has that name"]
         assert names(client) == SEEDED
 
-    def test_the_name_of_an_archived_llm_is_a_conflict_and_the_message_is_how_to_restore_it(self, client, gpt):
+    def test_an_archived_llms_name_is_a_conflict_and_the_message_is_how_to_restore_it(self, client, gpt):
         client.delete(gpt)
 
         error = assert_error(client.post(URL, json={**NEW, "name": "GPT-4o"}), 409)
