@@ -23,7 +23,7 @@ from webapp.settings import ROOT
 
 PARTS = (
     "jobs", "llm_measure", "webapp", "migrations", "tools", "public",
-    "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", 
+    "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example",
 )  # fmt: skip
 LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
 
