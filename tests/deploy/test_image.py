@@ -14,11 +14,7 @@ from pathlib import Path
 
 import pytest
 
-<<<<<<< HEAD
-=======
-from jobs.queue import enqueue_simulation, runs_queue
 from llm_measure import __version__
->>>>>>> pack
 from tests.deploy import image
 from tests.jobs.system import Blocker, finished_slots, until
 from tests.support import KEY, query, run_sql

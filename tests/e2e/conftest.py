@@ -1,4 +1,4 @@
-"""A browser, and a system that has been running for some hours."""
+"""A browser, and a system with some hours of runs."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,26 +7,26 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from jobs.embedded import EmbeddedRedis
-from tests.e2e.system import ODD_NAMES, OF_CHROMIUM, Tab, add_llms, chromium, fill, web_server
+from tests.e2e.system import CHROMIUM_ARGUMENTS, ODD_NAMES, Tab, add_llms, chromium, fill, web_server
 from tests.jobs.system import Processes
 from tests.support import run_sql
 from webapp.settings import Settings
 
-PATIENCE = 20_000  # milliseconds
+TIMEOUT_MS = 20_000
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=OF_CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
 def running(server_environment: dict[str, str], template: str, folder: Path) -> Iterator[dict[str, str]]:
-    """The environment of a system with some hours of runs, LLMs with odd names, a scheduler and a worker."""
+    """The environment of a system with five hours of runs, LLMs with odd names, a scheduler and a worker."""
     run_sql(server_environment, f"CREATE DATABASE e2e TEMPLATE {template}")
     redis = EmbeddedRedis(folder / "e2e-redis")
     redis.start()
@@ -45,14 +45,14 @@ def running(server_environment: dict[str, str], template: str, folder: Path) -> 
 
 @pytest.fixture(scope="session")
 def url(running: dict[str, str], folder: Path) -> Iterator[str]:
-    """Where that system serves the page."""
+    """The address at which that system serves the page."""
     with web_server(running, folder) as address:
         yield address
 
 
 @pytest.fixture
 def open_tab(browser: Browser, url: str) -> Iterator[Callable[..., Tab]]:
-    """Opens tabs of strangers; closing one checks that it saw no error and left the host for nothing."""
+    """Opens tabs, not signed in; closing one checks that it saw no error and no request to another host."""
     tabs = []
 
     def open_one(address: str = url, **options: object) -> Tab:
@@ -66,7 +66,7 @@ def open_tab(browser: Browser, url: str) -> Iterator[Callable[..., Tab]]:
 
 @pytest.fixture
 def tab(open_tab: Callable[..., Tab]) -> Tab:
-    """A tab of someone who has signed in."""
+    """A tab that has signed in."""
     opened = open_tab()
     opened.sign_in()
     return opened

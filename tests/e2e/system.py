@@ -1,4 +1,4 @@
-"""The whole system as a browser meets it: gunicorn, scheduler, worker, PostgreSQL and Redis, all real."""
+"""The whole system behind a browser: real gunicorn, scheduler, worker, PostgreSQL and Redis."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ODD_NAMES = (
     "x" * 100,
     "{{ 7 * 7 }} ${7 * 7} %s",
 )
-OF_CHROMIUM = (
+CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -34,7 +34,7 @@ OF_CHROMIUM = (
     "--disable-component-update",
     "--disable-sync",
 )
-# The browser reports an answer of 4xx as an error of its own.
+# The browser reports a 4xx response as an error in its console.
 FAILED = "Failed to load resource: the server responded with a status of"
 VIEWS = {
     "leaderboard": "/",
@@ -46,12 +46,12 @@ VIEWS = {
 
 
 def chromium() -> str:
-    """Where `make tests-e2e` has found it."""
+    """Return the path that `make tests-e2e` passes on."""
     return os.environ["CHROMIUM"]
 
 
 class Tab:
-    """A tab of the browser that notes every error and every request to another host."""
+    """A browser tab that records every error and every request to another host."""
 
     def __init__(self, browser: Browser, url: str, **options: object):
         self.context: BrowserContext = browser.new_context(**options)
@@ -62,9 +62,9 @@ class Tab:
         self.page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
-        self.context.on("request", self._note_stray)
+        self.context.on("request", self._record_stray)
 
-    def _note_stray(self, request) -> None:
+    def _record_stray(self, request) -> None:
         if not request.url.startswith((f"{self.url}/", "blob:", "data:")):
             self.strays.append(request.url)
 
@@ -77,29 +77,29 @@ class Tab:
         self.page.get_by_role("button", name="Sign in").click()
 
     def names(self) -> list[str]:
-        """The LLMs on the leaderboard, from the first row on."""
+        """The LLMs on the leaderboard, in the order of the rows."""
         return self.page.locator("table.board tbody th.name a").all_inner_texts()
 
     def means(self) -> list[float]:
-        """Their means, in the same order."""
+        """The means on the leaderboard, in the same order."""
         texts = self.page.locator("table.board td.mean .value").all_inner_texts()
         return [float(text.replace(",", "")) for text in texts]
 
     def overflow(self) -> int:
-        """By how many pixels the page is wider than the window."""
+        """The number of pixels by which the page is wider than the window."""
         return self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
 
     def mark(self) -> None:
-        """Note something that a reload would forget."""
+        """Set something that a reload would remove."""
         self.page.evaluate("window.notReloaded = true")
 
     def was_not_reloaded(self) -> bool:
         return self.page.evaluate("window.notReloaded === true")
 
     def forgive(self, pattern: str) -> None:
-        """Take out errors that a test has brought about on purpose."""
+        """Remove the errors that a test provoked on purpose."""
         self.errors = [error for error in self.errors if not re.search(pattern, error)]
 
     def close(self) -> None:
@@ -109,15 +109,8 @@ class Tab:
 
 
 @contextmanager
-def tab(browser: Browser, url: str, **options: object) -> Iterator[Tab]:
-    opened = Tab(browser, url, **options)
-    yield opened
-    opened.close()
-
-
-@contextmanager
 def web_server(environment: dict[str, str], folder: Path, **changes: str) -> Iterator[str]:
-    """gunicorn with the page; yields its address."""
+    """Run gunicorn; yield its address."""
     with serving(environment, folder, **changes) as server:
         yield server.url
 
@@ -130,7 +123,7 @@ def add_llms(settings: Settings, names: tuple[str, ...]) -> None:
 
 
 def fill(settings: Settings, slots: int, newest: timedelta = timedelta(minutes=1)) -> None:
-    """Finish and show so many runs, an hour apart, of which the newest is so old; all differ."""
+    """Finish and publish runs, an hour apart, of which `newest` is the age of the newest; all differ."""
     now = datetime.now(UTC).replace(microsecond=0)
     with closing(connect(settings)) as conn, closing(Redis.from_url(settings.redis_url)) as redis:
         for number in reversed(range(slots)):

@@ -6,7 +6,7 @@ from tests.e2e.system import FAILED
 from tests.support import KEY
 
 
-def test_a_stranger_is_asked_for_the_key_and_then_sees_what_they_came_for(open_tab):
+def test_signing_in_leads_to_the_requested_page(open_tab):
     tab = open_tab()
     tab.goto("/runs?status=finished")
     expect(tab.page).to_have_title("Sign in · LLM Benchmark")
@@ -18,18 +18,18 @@ def test_a_stranger_is_asked_for_the_key_and_then_sees_what_they_came_for(open_t
     assert tab.page.url == f"{tab.url}/runs?status=finished"
 
 
-def test_a_wrong_key_is_refused_in_words_and_the_right_one_then_taken(open_tab):
+def test_a_wrong_key_shows_an_error_and_the_right_one_signs_in(open_tab):
     tab = open_tab()
     tab.sign_in("wrong")
 
-    expect(tab.page.get_by_role("alert")).to_have_text("That is not an API key of this server.")
+    expect(tab.page.get_by_role("alert")).to_have_text("Invalid API key.")
     tab.forgive(f"{FAILED} 403")
     tab.page.get_by_label("API key").fill(KEY)
     tab.page.get_by_role("button", name="Sign in").click()
     expect(tab.page.locator("table.board")).to_be_visible()
 
 
-def test_who_signs_out_sees_nothing_any_more_not_even_in_another_tab_that_was_open(tab):
+def test_signing_out_also_ends_access_in_other_tabs(tab):
     other = tab.context.new_page()
     other.goto(tab.url)
     expect(other.locator("table.board")).to_be_visible()
@@ -42,7 +42,7 @@ def test_who_signs_out_sees_nothing_any_more_not_even_in_another_tab_that_was_op
     expect(tab.page).to_have_title("Sign in · LLM Benchmark")
 
 
-def test_the_cookie_is_hidden_from_scripts_and_other_sites_and_holds_no_key(tab):
+def test_the_cookie_is_hidden_from_scripts_and_other_sites_and_contains_no_key(tab):
     (cookie,) = tab.context.cookies()
 
     assert cookie["httpOnly"]

@@ -1,4 +1,4 @@
-"""What holds for every view: it fits, it is accessible, and it is light."""
+"""Every view: its width, its accessibility, its size."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.system import VIEWS
 
-MOST_BYTES = 200_000
+MAX_BYTES = 200_000
 SERIOUS = ("serious", "critical")
 
 
@@ -16,7 +16,7 @@ def path(request):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1440])
-def test_no_view_is_wider_than_the_window(open_tab, path, width):
+def test_every_view_fits_the_window(open_tab, path, width):
     tab = open_tab(viewport={"width": width, "height": 900})
     if path != "/sign-in":
         tab.sign_in()
@@ -26,7 +26,7 @@ def test_no_view_is_wider_than_the_window(open_tab, path, width):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(open_tab, path, scheme):
+def test_axe_finds_no_serious_violation(open_tab, path, scheme):
     tab = open_tab(color_scheme=scheme)
     if path != "/sign-in":
         tab.sign_in()
@@ -37,14 +37,14 @@ def test_axe_finds_no_serious_fault(open_tab, path, scheme):
     violations = Axe().run(tab.page).response["violations"]
 
     found = [
-        (fault["id"], [node["html"] for node in fault["nodes"]][:3])
-        for fault in violations
-        if fault["impact"] in SERIOUS
+        (violation["id"], [node["html"] for node in violation["nodes"]][:3])
+        for violation in violations
+        if violation["impact"] in SERIOUS
     ]
     assert found == []
 
 
-def test_the_first_load_is_light_even_without_compression(open_tab):
+def test_the_first_load_is_small_even_without_compression(open_tab):
     tab = open_tab()
     tab.sign_in()
     for view in ("/", VIEWS["llm"]):
@@ -53,13 +53,13 @@ def test_the_first_load_is_light_even_without_compression(open_tab):
         sizes = []
         fresh.page.on("response", lambda response, sizes=sizes: sizes.append(len(response.body())))
         fresh.page.goto(fresh.url + view, wait_until="networkidle")
-        assert 0 < sum(sizes) < MOST_BYTES
+        assert 0 < sum(sizes) < MAX_BYTES
 
 
-def test_the_keyboard_is_enough(tab):
+def test_the_page_can_be_used_with_the_keyboard(tab):
     tab.goto("/")
     tab.page.keyboard.press("Tab")
-    expect(tab.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(tab.page.get_by_role("link", name="Skip to content")).to_be_focused()
     tab.page.keyboard.press("Enter")
     tab.page.keyboard.press("Tab")
     tab.page.keyboard.press("Tab")
@@ -68,7 +68,7 @@ def test_the_keyboard_is_enough(tab):
     expect(tab.page.get_by_role("heading", level=1)).to_have_text("Tokens per second")
 
 
-def test_nothing_moves_for_who_does_not_want_it(open_tab):
+def test_nothing_moves_with_reduced_motion(open_tab):
     tab = open_tab(reduced_motion="reduce")
     tab.sign_in()
     tab.page.evaluate("document.querySelector('#board').innerHTML = '<span class=spinner></span>'")

@@ -1,12 +1,13 @@
-"""What Prometheus reads: GET /metrics of the API, and of scheduler and worker where METRICS_PORT is set.
+"""Prometheus metrics: GET /metrics of the API, and of scheduler and worker where METRICS_PORT is set.
 
-Of this API server's own processes, together:
+Of this API server, summed over its worker processes:
 
     llm_benchmark_http_requests_total{method,route,status}             counter
     llm_benchmark_http_request_duration_seconds{method,route}          histogram
-    llm_benchmark_cache_hits_total, llm_benchmark_cache_misses_total   counters
+    llm_benchmark_cache_hits_total                                     counter
+    llm_benchmark_cache_misses_total                                   counter
 
-Of the whole system, the same from every API server, so take max() over instances:
+Of the whole system, the same from every API server, so aggregate with max() over instances:
 
     llm_benchmark_dependency_up{dependency}                            gauge; "postgresql", "redis"
     llm_benchmark_generation                                           gauge
@@ -15,27 +16,32 @@ Of the whole system, the same from every API server, so take max() over instance
                                                                        "finished", "failed", "invalid"
     llm_benchmark_run_duration_seconds{source,status}                  histogram of the same
     llm_benchmark_points_inserted_total{source}                        counter
-    llm_benchmark_last_finished_run_timestamp_seconds{source,scenario,llm}  gauge, Unix time
+    llm_benchmark_last_finished_run_timestamp_seconds{source,scenario,llm}
+                                                                       gauge, Unix time
     llm_benchmark_queue_jobs{queue,state}                              gauge; state "queued", "started",
                                                                        "scheduled" (for a retry), "failed"
-    llm_benchmark_queue_oldest_job_timestamp_seconds{queue}            gauge, Unix time; none while none waits
+    llm_benchmark_queue_oldest_job_timestamp_seconds{queue}            gauge, Unix time; absent while no
+                                                                       job is queued
     llm_benchmark_workers{queue}                                       gauge
-    llm_benchmark_<metric>_<unit>{source,scenario,llm,window,statistic}  gauge, as llm_benchmark_ttft_seconds;
+    llm_benchmark_<metric>_<unit>{source,scenario,llm,window,statistic}
+                                                                       gauge, as llm_benchmark_ttft_seconds;
                                                                        window "latest", "24h";
                                                                        statistic "mean", "p50", "p95", "p99"
-    gen_ai_client_operation_duration_seconds{gen_ai_*,scenario}        histograms of all measured latencies by
-    gen_ai_client_operation_time_to_first_chunk_seconds{...}           OpenTelemetry's names and buckets
-
-    llm_benchmark_self_check_error_seconds{metric,statistic}              gauge; "p50", "p99" of the newest check
-    llm_benchmark_self_check_timestamp_seconds                      gauge, Unix time of that check
+    llm_benchmark_self_check_error_seconds{metric,statistic}           gauge; "p50", "p99" of the latest
+                                                                       self-check
+    llm_benchmark_self_check_timestamp_seconds                         gauge, Unix time of that self-check
+    gen_ai_client_operation_duration_seconds{gen_ai_*,scenario}        histogram of all measured latencies;
+    gen_ai_client_operation_time_to_first_chunk_seconds{gen_ai_*,scenario}
+                                                                       OpenTelemetry's names and buckets
 
 Of scheduler and worker:
 
-    llm_benchmark_scheduler_last_poll_timestamp_seconds                gauge: when it last reached Redis
+    llm_benchmark_scheduler_last_poll_timestamp_seconds                gauge, Unix time of the latest poll
+                                                                       that reached Redis
     llm_benchmark_scheduler_enqueued_total{entry}                      counter; "every-simulation", ...
     llm_benchmark_worker_jobs_total{status}                            counter; "successful", "failed"
     llm_benchmark_worker_busy_seconds_total                            counter
-    process_*, python_info                                             of prometheus_client
+    process_*, python_info                                             from prometheus_client
 
-Each asks for an API key (Authorization: Bearer KEY, or x-api-key) unless METRICS_PUBLIC is true.
+Each requires an API key (Authorization: Bearer KEY, or x-api-key) unless METRICS_PUBLIC is true.
 """

@@ -1,9 +1,9 @@
-"""Counts of this server's worker processes together, in memory that they share.
+"""Counts of requests and cache events, summed over this server's worker processes, in shared memory.
 
-prometheus_client's own way with several processes keeps files for each of them, reads all at each scrape, and
-those of replaced workers stay. Here one block of memory is mapped before gunicorn forks. Each worker writes
-to a row of its own, so processes share no lock; the successor of a dead worker goes on in its row, so that
-nothing is lost and nothing piles up. One count costs about a microsecond.
+prometheus_client's multiprocess mode keeps files for each process, reads all of them at each scrape, and
+never deletes those of replaced workers. Here one block of memory is mapped before gunicorn forks. Each worker
+writes to a separate row, so processes share no lock; the successor of a dead worker continues in its row, so
+nothing is lost and nothing accumulates. Counting one request takes about a microsecond.
 """
 
 import mmap
@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 
-# More workers than gunicorn may have, twice: a reload starts the new ones before it ends the old.
+# Twice the maximum number of gunicorn's workers: a reload starts the new ones before it ends the old.
 ROWS = 512
 CELL_BYTES = 8
 # Upper bounds of the latency buckets, in seconds; the last bucket has none.
@@ -24,7 +24,7 @@ STATUSES = (
 EVENTS = ("cache_hit", "cache_miss")
 
 # A series' cells: one for each status, one for any other, the buckets, and the sum of nanoseconds.
-STATUS_CELL = {str(status): place for place, status in enumerate(STATUSES)}
+STATUS_CELL = {str(status): cell for cell, status in enumerate(STATUSES)}
 OTHER_STATUS = len(STATUSES)
 FIRST_BUCKET = OTHER_STATUS + 1
 SUM_CELL = FIRST_BUCKET + len(BOUNDS) + 1
@@ -32,55 +32,58 @@ SERIES_CELLS = SUM_CELL + 1
 
 
 class Counts:
-    """How often each of `series` was answered, with which status and how fast; and how often each event was.
+    """Count responses by series, status and latency, and events by name.
 
-    A row is a worker's; without gunicorn there is only the first.
+    A series is a pair of method and route. Each gunicorn worker has a row; a single process has the first.
     """
 
     def __init__(self, series: Sequence[tuple[str, str]]):
-        self._place = {name: place * SERIES_CELLS for place, name in enumerate(series)}
-        self._events = {event: len(series) * SERIES_CELLS + place for place, event in enumerate(EVENTS)}
+        self._offsets = {name: index * SERIES_CELLS for index, name in enumerate(series)}
+        self._events = {event: len(series) * SERIES_CELLS + index for index, event in enumerate(EVENTS)}
         self._width = len(series) * SERIES_CELLS + len(EVENTS)
-        # The first ROWS cells tell which rows were ever used: only those are read, and so take memory.
+        # The first ROWS cells mark the rows ever used: only those are read, and so take memory.
         self._cells = memoryview(mmap.mmap(-1, (ROWS + ROWS * self._width) * CELL_BYTES)).cast("Q")
         self._lock = threading.Lock()
         self.use_row(0)
 
     def use_row(self, row: int) -> None:
-        """Count in this row from now on; for a process that has just been forked."""
+        """Count in this row from now on; call it in a process that has just been forked."""
         self._base = ROWS + row * self._width
         self._cells[row] = 1
 
-    def place(self, series: tuple[str, str]) -> int:
-        """Where the series' cells begin in each row; for `answered`."""
-        return self._place[series]
+    def offset(self, series: tuple[str, str]) -> int:
+        """Return the series' first cell within a row, which `responded` takes."""
+        return self._offsets[series]
 
-    def answered(self, place: int, status: str, nanoseconds: int) -> None:
-        """Count one answer to the series at `place`."""
+    def responded(self, offset: int, status: str, nanoseconds: int) -> None:
+        """Count one response of the series at `offset`."""
         cells = self._cells
-        place += self._base
-        # Another thread may come between the two halves of +=.
+        start = self._base + offset
+        # += is not atomic: another thread may run between its read and its write.
         with self._lock:
-            cells[place + STATUS_CELL.get(status, OTHER_STATUS)] += 1
-            cells[place + FIRST_BUCKET + bisect_left(BOUNDS_NS, nanoseconds)] += 1
-            cells[place + SUM_CELL] += nanoseconds
+            cells[start + STATUS_CELL.get(status, OTHER_STATUS)] += 1
+            cells[start + FIRST_BUCKET + bisect_left(BOUNDS_NS, nanoseconds)] += 1
+            cells[start + SUM_CELL] += nanoseconds
 
     def happened(self, event: str) -> None:
         """Count one of EVENTS."""
-        place = self._base + self._events[event]
+        cell = self._base + self._events[event]
         with self._lock:
-            self._cells[place] += 1
+            self._cells[cell] += 1
 
     def events(self) -> dict[str, int]:
-        """How often each event was, in all processes."""
+        """Return the number of each event in all processes."""
         totals = self._totals()
-        return {event: totals[place] for event, place in self._events.items()}
+        return {event: totals[cell] for event, cell in self._events.items()}
 
-    def answers(self) -> "list[Answered]":
-        """The series that were ever answered, with the counts of all processes."""
+    def responses(self) -> "list[SeriesCounts]":
+        """Return the series that have any response, with the counts of all processes."""
         totals = self._totals()
-        found = [Answered(*name, totals[place : place + SERIES_CELLS]) for name, place in self._place.items()]
-        return [answered for answered in found if any(answered.buckets)]
+        all_series = [
+            SeriesCounts(*name, totals[offset : offset + SERIES_CELLS])
+            for name, offset in self._offsets.items()
+        ]
+        return [series for series in all_series if any(series.buckets)]
 
     def _totals(self) -> list[int]:
         used = [row for row in range(ROWS) if self._cells[row]]
@@ -91,8 +94,8 @@ class Counts:
         ]
 
 
-class Answered:
-    """One series' counts."""
+class SeriesCounts:
+    """One series' counts: responses by status and by bucket of BOUNDS, and their total time in seconds."""
 
     def __init__(self, method: str, route: str, cells: list[int]):
         self.method = method

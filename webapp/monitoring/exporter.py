@@ -1,28 +1,31 @@
-"""/metrics of a process that is no web server: scheduler or worker, at METRICS_PORT."""
+"""/metrics of a process that is not a web server: scheduler or worker, at METRICS_PORT."""
 
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, make_wsgi_app
 
-from webapp.auth import key_digests, matches
+from webapp.auth import WrongKeyLimiter, key_digests, matches
 from webapp.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
 
-CHALLENGE = [("WWW-Authenticate", "Bearer"), ("Content-Type", "text/plain")]
-# A client that sends no request is cut off, or it would keep a thread for ever.
+CHALLENGE = ("WWW-Authenticate", "Bearer")
+RETRY_AFTER = ("Retry-After", "60")
+NO_KEY = "API key missing; expected as a Bearer token or in the header x-api-key"
+# A client that sends no request is disconnected; it would otherwise keep a thread forever.
 REQUEST_SECONDS = 5
 
 
 def registry() -> CollectorRegistry:
-    """A registry with what is known of any process: its memory, processor time, open files, and Python."""
+    """Return a registry with the metrics of any process: memory, CPU time, open files, Python version."""
     made = CollectorRegistry()
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
@@ -30,16 +33,16 @@ def registry() -> CollectorRegistry:
 
 
 def export(metrics: CollectorRegistry, settings: Settings) -> None:
-    """Answer /metrics from a thread of this process, until it ends; does nothing without METRICS_PORT.
+    """Serve /metrics from a thread of this process until it ends; do nothing without METRICS_PORT.
 
-    Raises SettingsError when the port cannot be had.
+    Raises SettingsError if the port cannot be bound.
     """
     if settings.metrics_port is None:
         return
     host = settings.host
     app = make_wsgi_app(metrics)
     if not settings.metrics_public:
-        app = _keyed(app, key_digests(settings))
+        app = require_key(app, settings)
     try:
         server = make_server(host, settings.metrics_port, app, _Server, _Handler)
     except OSError as error:
@@ -51,29 +54,52 @@ def export(metrics: CollectorRegistry, settings: Settings) -> None:
     logger.info("metrics at http://%s:%d/metrics", host, settings.metrics_port)
 
 
-def _keyed(app: Callable, digests: list[bytes]) -> Callable:
-    """The app for those who send a key, as a Bearer token or in the header x-api-key."""
+def require_key(app: Callable, settings: Settings) -> Callable:
+    """Return the WSGI app behind an API key, as a Bearer token or in the header x-api-key.
+
+    Responds 401 without a key or with a wrong one, 429 after too many wrong ones from the same address.
+    """
+    digests = key_digests(settings)
+    wrong_keys = WrongKeyLimiter(settings)
 
     def guarded(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        if matches(digests, environ.get("HTTP_X_API_KEY") or bearer):
+        key = _sent_key(environ)
+        if not key:
+            return _refuse(start_response, 401, NO_KEY)
+        if matches(digests, key):
             return app(environ, start_response)
-        start_response("401 Unauthorized", CHALLENGE)
-        return [b"send an API key as a Bearer token or in the header x-api-key\n"]
+        address = environ.get("REMOTE_ADDR") or "unknown"
+        if not wrong_keys.hit(address):
+            return _refuse(start_response, 429, "Too many wrong API keys from this address; wait a minute")
+        logger.warning("wrong API key from %s for /metrics", address)
+        return _refuse(start_response, 401, "Wrong API key")
 
     return guarded
+
+
+def _sent_key(environ: dict[str, Any]) -> str:
+    """Return the key that the request carries; empty without one."""
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return environ.get("HTTP_X_API_KEY") or bearer
+
+
+def _refuse(start_response: Callable, code: int, message: str) -> list[bytes]:
+    status = HTTPStatus(code)
+    header = RETRY_AFTER if status is HTTPStatus.TOO_MANY_REQUESTS else CHALLENGE
+    start_response(f"{status.value} {status.phrase}", [header, ("Content-Type", "text/plain")])
+    return [f"{message}\n".encode()]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        logger.debug("a scrape by %s broke off: %s", client_address, sys.exception())
+        logger.debug("scrape from %s interrupted: %s", client_address, sys.exception())
 
 
 class _Handler(WSGIRequestHandler):
     timeout = REQUEST_SECONDS
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing of each scrape."""
+        """Log nothing: scrapes come every few seconds."""

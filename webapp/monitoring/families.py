@@ -1,4 +1,4 @@
-"""What the collectors share."""
+"""Metric families and buckets that several collectors use."""
 
 from collections.abc import Iterable
 from itertools import accumulate
@@ -10,9 +10,11 @@ INFINITY = float("inf")
 
 
 def dependency_up(**states: bool) -> GaugeMetricFamily:
-    """The gauge that says which dependency has answered this scrape."""
+    """Return a gauge of the dependencies' states: 1 for one that responded during this scrape, else 0."""
     family = GaugeMetricFamily(
-        "llm_benchmark_dependency_up", "Whether it answered this scrape", labels=["dependency"]
+        "llm_benchmark_dependency_up",
+        "Whether the dependency responded during this scrape",
+        labels=["dependency"],
     )
     for name, up in states.items():
         family.add_metric([name], up)
@@ -20,8 +22,8 @@ def dependency_up(**states: bool) -> GaugeMetricFamily:
 
 
 def cumulative(bounds: Iterable[float], buckets: Iterable[float]) -> list[tuple[str, float]]:
-    """The buckets as Prometheus has them: each with its upper bound, and counting all below it, too.
+    """Return Prometheus buckets: pairs of an upper bound and the number of values up to it.
 
-    `buckets` has one more than `bounds`, for what lies beyond the last.
+    `buckets` has one more entry than `bounds`, for the values above the last bound.
     """
     return list(zip(map(floatToGoString, (*bounds, INFINITY)), accumulate(buckets), strict=True))

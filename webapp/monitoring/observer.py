@@ -1,4 +1,4 @@
-"""What surrounds every request: it gets an id, and its answer is counted."""
+"""Middleware around every request: assigns it an id and counts its response."""
 
 import re
 from collections.abc import Iterable
@@ -12,41 +12,41 @@ from webapp.logs import bind
 from webapp.monitoring.counts import Counts
 
 REQUEST_ID_HEADER = "X-Request-ID"
-# What a client or proxy may call its request; anything else is replaced.
+# The ids that a client or proxy may send; any other is replaced.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 UNMATCHED = "unmatched"
 OTHER = "other"
-# Pages and assets that others made are one route each.
-BUNDLES = {"rq_dashboard": "/rq", "swagger_ui": "/docs", "static": "/static"}
+# Third-party pages, with their assets, count as one route each.
+BUNDLES = {"rq_dashboard": "/rq", "swagger_ui": "/docs"}
 
 
 class Observer:
-    """WSGI middleware; counts how long the app takes until its answer's head, not how long a body streams."""
+    """WSGI middleware; times the app until the response headers, not while a body streams."""
 
     def __init__(self, app: Flask):
         self._wsgi_app = app.wsgi_app
         series = _known_series(app)
         self.counts = Counts(sorted({name for names in series.values() for name in names.values()}))
-        self._places = {
-            endpoint: {method: self.counts.place(name) for method, name in names.items()}
+        self._offsets = {
+            endpoint: {method: self.counts.offset(name) for method, name in names.items()}
             for endpoint, names in series.items()
         }
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer the request."""
+        """Serve the request."""
         start = perf_counter_ns()
         given = environ.get("HTTP_X_REQUEST_ID")
         request_id = given if given and REQUEST_ID.fullmatch(given) else f"{getrandbits(64):016x}"
         bind({"request_id": request_id})
 
         def start_with_id(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            # Here Flask has not forgotten yet which route it was.
+            # Flask has matched the route by now, and still holds the request.
             rule = environ["werkzeug.request"].url_rule
             endpoint = rule.endpoint if rule is not None else UNMATCHED
-            places = self._places.get(endpoint) or self._places[UNMATCHED]
-            place = places.get(environ["REQUEST_METHOD"], places[OTHER])
-            self.counts.answered(place, line[:3], perf_counter_ns() - start)
+            offsets = self._offsets.get(endpoint) or self._offsets[UNMATCHED]
+            offset = offsets.get(environ["REQUEST_METHOD"], offsets[OTHER])
+            self.counts.responded(offset, line[:3], perf_counter_ns() - start)
             headers.append((REQUEST_ID_HEADER, request_id))
             return start_response(line, headers, *error)
 
@@ -54,14 +54,14 @@ class Observer:
 
 
 def observe(app: Flask) -> Counts:
-    """Put the app behind an Observer, which knows the routes of now; returns what that counts."""
+    """Wrap the app in an Observer of the routes registered so far; return its counts."""
     observer = Observer(app)
     app.wsgi_app = observer  # type: ignore[method-assign]
     return observer.counts
 
 
 def _known_series(app: Flask) -> dict[str, dict[str, tuple[str, str]]]:
-    """Endpoint -> method -> (method, route): all that will ever be labels."""
+    """Return endpoint -> method -> (method, route): every label that can ever occur."""
     series = {UNMATCHED: {OTHER: (OTHER, UNMATCHED)}}
     for rule in app.url_map.iter_rules():
         route = BUNDLES.get(rule.endpoint.split(".")[0], rule.rule)

@@ -1,4 +1,4 @@
-"""What Redis knows of the queue of runs as Prometheus families."""
+"""State of the queue of runs, from Redis, as Prometheus families."""
 
 import time
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from webapp.queue import runs_queue
 
-# So many of the waiting jobs are looked at to find the oldest.
+# The oldest job is searched among this number of queued ones.
 MOST_JOBS = 100
 
 
 def collect(redis: Redis) -> Iterator[Family]:
-    """All of it; changes nothing, as RQ's own counting would, which also tidies up."""
+    """Yield the families; read only, whereas RQ's own counting also removes expired jobs."""
     yield from _jobs(redis)
     yield _workers(redis)
 
@@ -38,7 +38,7 @@ def _jobs(redis: Redis) -> list[Family]:
         jobs.add_metric([queue.name, state], number)
     oldest = GaugeMetricFamily(
         "llm_benchmark_queue_oldest_job_timestamp_seconds",
-        "When the oldest job that waits was enqueued",
+        "Enqueue time of the oldest queued job",
         labels=["queue"],
     )
     if times := _enqueued(redis, [job_id.decode() for job_id in waiting]):
@@ -47,7 +47,7 @@ def _jobs(redis: Redis) -> list[Family]:
 
 
 def _enqueued(redis: Redis, job_ids: list[str]) -> list[float]:
-    """When the jobs were enqueued (Unix time), of those that have not expired."""
+    """Return the enqueue times (Unix time) of the jobs that have not expired."""
     with redis.pipeline(transaction=False) as pipeline:
         for job_id in job_ids:
             pipeline.hget(Job.key_for(job_id), "enqueued_at")
@@ -57,8 +57,8 @@ def _enqueued(redis: Redis, job_ids: list[str]) -> list[float]:
 def _workers(redis: Redis) -> Family:
     queue = runs_queue(redis)
     keys = redis.smembers(WORKERS_BY_QUEUE_KEY % queue.name)
-    # A dead worker's key expires, its membership does not.
+    # A dead worker's key expires; its membership in the set does not.
     alive = redis.exists(*keys) if keys else 0
-    family = GaugeMetricFamily("llm_benchmark_workers", "Workers that are alive", labels=["queue"])
+    family = GaugeMetricFamily("llm_benchmark_workers", "Live workers", labels=["queue"])
     family.add_metric([queue.name], alive)
     return family

@@ -1,4 +1,4 @@
-"""The HTTP requests of this server as Prometheus families."""
+"""HTTP requests of this server as Prometheus families."""
 
 from collections.abc import Iterator
 
@@ -10,23 +10,28 @@ from webapp.monitoring.families import cumulative
 
 
 def collect(counts: Counts) -> Iterator[Family]:
-    """What this server's workers have answered, together."""
+    """Yield the requests and cache events of all workers of this server."""
     requests = CounterMetricFamily(
-        "llm_benchmark_http_requests", "HTTP requests answered", labels=["method", "route", "status"]
+        "llm_benchmark_http_requests",
+        "HTTP requests by method, route and status",
+        labels=["method", "route", "status"],
     )
     durations = HistogramMetricFamily(
         "llm_benchmark_http_request_duration_seconds",
-        "Time until the head of the answer",
+        "Time until the response headers",
         labels=["method", "route"],
     )
-    for answered in counts.answers():
-        labels = [answered.method, answered.route]
-        for status, n in answered.by_status.items():
+    for series in counts.responses():
+        labels = [series.method, series.route]
+        for status, n in series.by_status.items():
             requests.add_metric([*labels, status], n)
-        durations.add_metric(labels, cumulative(BOUNDS, answered.buckets), answered.seconds)
+        durations.add_metric(labels, cumulative(BOUNDS, series.buckets), series.seconds)
     events = counts.events()
-    hits, misses = events["cache_hit"], events["cache_miss"]
     yield requests
     yield durations
-    yield CounterMetricFamily("llm_benchmark_cache_hits", "Answers that need not be built", hits)
-    yield CounterMetricFamily("llm_benchmark_cache_misses", "Answers built from the database", misses)
+    yield CounterMetricFamily(
+        "llm_benchmark_cache_hits", "Responses from the cache, or 304 Not Modified", events["cache_hit"]
+    )
+    yield CounterMetricFamily(
+        "llm_benchmark_cache_misses", "Responses built from the database", events["cache_miss"]
+    )

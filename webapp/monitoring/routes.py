@@ -21,7 +21,7 @@ from webapp.errors import ErrorSchema
 from webapp.monitoring import queue, requests, stored
 from webapp.monitoring.families import dependency_up
 
-monitoring = Blueprint("monitoring", __name__, description="What Prometheus reads")
+monitoring = Blueprint("monitoring", __name__, description="Prometheus metrics")
 
 
 @monitoring.get("/metrics")
@@ -29,13 +29,13 @@ monitoring = Blueprint("monitoring", __name__, description="What Prometheus read
 @monitoring.response(
     200, {"type": "string"}, content_type="text/plain", description="Prometheus' text format"
 )
-@monitoring.alt_response(401, schema=ErrorSchema, description="No API key was sent, or a wrong one")
-@monitoring.alt_response(429, schema=ErrorSchema, description="Too many wrong keys from this address")
+@monitoring.alt_response(401, schema=ErrorSchema, description="API key missing or wrong")
+@monitoring.alt_response(429, schema=ErrorSchema, description="Too many wrong API keys from this address")
 def metrics() -> Response:
     """Metrics in Prometheus' text format.
 
-    Needs the API key, in x-api-key or as a Bearer token, unless METRICS_PUBLIC is true. While PostgreSQL or
-    Redis is down, answers what is left and says so in llm_benchmark_dependency_up.
+    Requires the API key, in x-api-key or as a Bearer token, unless METRICS_PUBLIC is true. While PostgreSQL
+    or Redis is down, returns the other metrics; llm_benchmark_dependency_up shows which one is down.
     """
     if not current_app.extensions["settings"].metrics_public:
         _require_key()
@@ -44,15 +44,15 @@ def metrics() -> Response:
 
 
 class Scrape:
-    """Everything that the API tells, asked once."""
+    """A collector of all families of the API, for one scrape."""
 
     def collect(self) -> Iterator[Family]:
-        """Yield all families; none twice, and either all of a dependency's or none."""
+        """Yield each family once; of a dependency that fails, none."""
         extensions = current_app.extensions
         interval = extensions["settings"].schedule_interval
         yield from requests.collect(extensions["counts"])
         yield GaugeMetricFamily("llm_benchmark_schedule_interval_seconds", "Time between slots", interval)
-        in_database = _families(_of_database)
+        in_database = _families(_from_database)
         in_redis = _families(lambda: queue.collect(extensions["redis"]))
         yield from in_database or ()
         yield from in_redis or ()
@@ -60,28 +60,29 @@ class Scrape:
 
 
 def _families(collect: Callable[[], Iterable[Family]]) -> list[Family] | None:
-    """What is collected; None if what it is collected from cannot be used."""
+    """Return what is collected; None if the dependency that it is read from is unreachable."""
     try:
         return list(collect())
     except (SQLAlchemyError, psycopg2.Error, RedisError):
         return None
 
 
-def _of_database() -> Iterator[Family]:
+def _from_database() -> Iterator[Family]:
     with snapshot() as conn:
         yield from stored.collect(conn)
 
 
 def _require_key() -> None:
-    """As the API does, but the key may also be a Bearer token, which is what Prometheus can send."""
+    """Check the key like the API; also accept a Bearer token, which Prometheus can send."""
     challenge = WWWAuthenticate("bearer", {"realm": "LLM Benchmark metrics"})
     given = request.authorization
     bearer = given.token if given is not None and given.type == "bearer" else None
     candidate = request.headers.get(HEADER) or bearer
     if not candidate:
         raise Unauthorized(
-            f"send an API key as a Bearer token or in the header {HEADER}", www_authenticate=challenge
+            f"API key missing; expected as a Bearer token or in the header {HEADER}",
+            www_authenticate=challenge,
         )
     if not is_key(candidate):
         refuse_wrong_key()
-        raise Unauthorized("the token is not an API key", www_authenticate=challenge)
+        raise Unauthorized("Wrong API key", www_authenticate=challenge)

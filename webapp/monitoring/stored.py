@@ -1,7 +1,7 @@
-"""What PostgreSQL knows of runs and rankings as Prometheus families.
+"""Runs and rankings, from PostgreSQL, as Prometheus families.
 
-Runs happen in processes that live as long as one run, so nothing of them is counted there; it is read from
-the database at each scrape, at a cost that does not grow with history.
+A run's process ends with the run, so it cannot keep counters; they are read from the database at each scrape,
+at a cost that does not grow with history.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ STATISTICS = ("mean", "p50", "p95", "p99")
 
 # OpenTelemetry's semantic conventions for GenAI clients (1.42, "development"): names and bucket boundaries.
 # https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-metrics.md
-# Its time_per_output_chunk is not here: our inter-token latency spreads a chunk over its tokens.
+# time_per_output_chunk is not exported: inter-token latency here spreads a chunk over its tokens.
 GEN_AI = {
     "e2e_latency": ("gen_ai_client_operation_duration_seconds", "GenAI operation duration"),
     "ttft": ("gen_ai_client_operation_time_to_first_chunk_seconds", "Time to receive the first chunk"),
@@ -35,21 +35,19 @@ GEN_AI_LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_reques
 
 
 def collect(conn: Connection) -> Iterator[Family]:
-    """All of it, as one snapshot has it."""
+    """Yield all families, read in the connection's transaction."""
     yield GaugeMetricFamily("llm_benchmark_generation", "Generation of the views", views.generation(conn))
     yield from _runs(totals.run_totals(conn))
     yield _last_finished(totals.last_finished(conn))
     yield from _figures(totals.figures(conn, EXPORTED))
     yield from _gen_ai(totals.measured(conn, list(GEN_AI)))
-    yield from _harness_errors(self_checks.read(conn, 1))
+    yield from _self_check(self_checks.read(conn, 1))
 
 
 def _runs(rows: list[totals.RunTotal]) -> list[Family]:
-    runs = CounterMetricFamily(
-        "llm_benchmark_runs", "Attempts at runs that ended", labels=["source", "status"]
-    )
+    runs = CounterMetricFamily("llm_benchmark_runs", "Run attempts that ended", labels=["source", "status"])
     durations = HistogramMetricFamily(
-        "llm_benchmark_run_duration_seconds", "How long they took", labels=["source", "status"]
+        "llm_benchmark_run_duration_seconds", "Duration of run attempts", labels=["source", "status"]
     )
     points = CounterMetricFamily("llm_benchmark_points_inserted", "Values stored", labels=["source"])
     for (source, status), group in groupby(rows, lambda row: (row.source, row.status)):
@@ -72,7 +70,7 @@ def _runs(rows: list[totals.RunTotal]) -> list[Family]:
 def _last_finished(rows: list[totals.LastFinished]) -> Family:
     family = GaugeMetricFamily(
         "llm_benchmark_last_finished_run_timestamp_seconds",
-        "When the newest finished run ended",
+        "End time of the latest finished run",
         labels=["source", "scenario", "llm"],
     )
     for row in rows:
@@ -84,21 +82,21 @@ def _figures(rows: list[totals.Figures]) -> Iterator[Family]:
     for metric in METRICS:
         family = GaugeMetricFamily(
             f"llm_benchmark_{metric.name}_{metric.unit.suffix}",
-            f"Figures of the leaderboard, quantiles within 1 %: {metric.formula}",
+            f"{metric.title} on the leaderboard, quantiles within 1 %: {metric.formula}",
             labels=["source", "scenario", "llm", "window", "statistic"],
         )
         for row in rows:
             if row.metric_name == metric.name:
                 for statistic in STATISTICS:
-                    place = [row.source, row.scenario, row.llm_name, row.window, statistic]
-                    family.add_metric(place, getattr(row, statistic))
+                    labels = [row.source, row.scenario, row.llm_name, row.window, statistic]
+                    family.add_metric(labels, getattr(row, statistic))
         yield family
 
 
 def _gen_ai(rows: list[totals.Measured]) -> Iterator[Family]:
     for metric_name, (name, text) in GEN_AI.items():
         family = HistogramMetricFamily(
-            name, f"{text}, of all measurements; each value within 1 %", labels=GEN_AI_LABELS
+            name, f"{text}, all measurements, values within 1 %", labels=GEN_AI_LABELS
         )
         for row in rows:
             if row.metric_name == metric_name:
@@ -108,13 +106,13 @@ def _gen_ai(rows: list[totals.Measured]) -> Iterator[Family]:
         yield family
 
 
-def _harness_errors(checks: dict[datetime, list[SelfCheckError]]) -> Iterator[Family]:
+def _self_check(checks: dict[datetime, list[SelfCheckError]]) -> Iterator[Family]:
     error = GaugeMetricFamily(
         "llm_benchmark_self_check_error_seconds",
-        "How far off the measuring itself was at the newest self-check: measured less known",
+        "Measurement error of the latest self-check: measured minus known time",
         labels=["metric", "statistic"],
     )
-    checked = GaugeMetricFamily("llm_benchmark_self_check_timestamp_seconds", "Slot of that self-check")
+    checked = GaugeMetricFamily("llm_benchmark_self_check_timestamp_seconds", "Slot of the latest self-check")
     for slot, errors in checks.items():
         checked.add_metric([], slot.timestamp())
         for of_metric in errors:
@@ -125,12 +123,12 @@ def _harness_errors(checks: dict[datetime, list[SelfCheckError]]) -> Iterator[Fa
 
 
 def _operation(api: str) -> str:
-    """Return OpenTelemetry's name of the operation; that of an API that is no longer registered is its name."""
+    """Return the API's gen_ai.operation.name; the API's own name if it is no longer registered."""
     return apis.named(api).operation if api in apis.names() else api
 
 
 def _regrouped(low: int, counts: list[int], bounds: list[float]) -> list[int]:
-    """A histogram's counts by the buckets that end at each bound, and one beyond."""
+    """Return the counts of a stored histogram by bucket: one up to each bound, and one above the last."""
     values = representatives(np.arange(low, low + len(counts)))
-    places = np.searchsorted(bounds, values, side="left")
-    return np.bincount(places, weights=counts, minlength=len(bounds) + 1).astype(int).tolist()
+    buckets = np.searchsorted(bounds, values, side="left")
+    return np.bincount(buckets, weights=counts, minlength=len(bounds) + 1).astype(int).tolist()

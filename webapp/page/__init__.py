@@ -1,7 +1,7 @@
 """The web page at /: the leaderboard, each LLM, comparisons and runs, rendered from the store.
 
-Each view has two addresses: its own, and /live/... for the page itself, which asks there whether there is
-anything new and takes it in without a reload.
+Each view has two addresses: one for people, and /live/..., which the page polls for new results and merges in
+without a reload.
 """
 
 from pathlib import Path
@@ -10,26 +10,35 @@ from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
 from webapp.page import access, compare, leaderboard, llm, marks, runs, text, views
-from webapp.page.errors import answer_unknown_address, register_error_pages
+from webapp.page.errors import register_error_pages, respond_not_found
 from webapp.page.headers import set_headers
-from webapp.page.version import VERSION
+from webapp.page.version import version
 from webapp.settings import Settings
 
 WEBAPP = Path(__file__).parent.parent
 STATIC_SECONDS = 365 * 24 * 3600
-# Rule, endpoint, view; each view answers at /live<rule> too.
+# Rule, endpoint, view; each view is also served at /live<rule>.
 VIEWS = (
     ("/", "leaderboard", leaderboard.show),
     ("/llm", "llm", llm.show),
     ("/compare", "compare", compare.show),
     ("/runs", "runs", runs.show),
 )
+FILTERS = {
+    "figure": text.figure,
+    "whole": text.whole,
+    "utc": text.utc,
+    "label": text.label,
+    "sentence": text.sentence,
+    "duration": text.duration,
+    "percent": marks.percent,
+}
 
 
 def register_page(app: Flask, settings: Settings) -> None:
     """Serve the page, its static files and the sign-in."""
     access.configure_cookies(app, settings)
-    app.register_error_handler(NotFound, answer_unknown_address)
+    app.register_error_handler(NotFound, respond_not_found)
     for blueprint in (_page(), _access()):
         blueprint.after_request(set_headers)
         register_error_pages(blueprint)
@@ -37,18 +46,16 @@ def register_page(app: Flask, settings: Settings) -> None:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS  # each address holds the version
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
-        version=VERSION,
+        version=version(),
         csrf_token=access.csrf_token,
         is_signed_in=access.is_signed_in,
         address=views.address,
     )
-    app.jinja_env.filters.update(figure=text.figure, whole=text.whole, moment=text.moment, spelled=text.title)
-    app.jinja_env.filters.update(first_up=text.first_up)
-    app.jinja_env.filters.update(duration=text.duration, percent=marks.percent)
+    app.jinja_env.filters.update(FILTERS)
 
 
 def _page() -> Blueprint:
-    """What only readers may see and only the signed-in may change."""
+    """Return the views, for readers only, and the changes, for the signed-in only."""
     page = Blueprint("page", __name__)
     page.before_request(access.require_reader)
     for rule, endpoint, view in VIEWS:
@@ -59,9 +66,9 @@ def _page() -> Blueprint:
 
 
 def _access() -> Blueprint:
-    """What everybody may see: the sign-in and the static files."""
+    """Return what needs no sign-in: the sign-in itself and the static files."""
     blueprint = Blueprint("access", __name__, static_folder=WEBAPP / "static", static_url_path="/static")
     blueprint.add_url_rule("/sign-in", "sign_in", access.show_sign_in)
-    blueprint.add_url_rule("/sign-in", "take_key", access.sign_in, methods=["POST"])
+    blueprint.add_url_rule("/sign-in", "check_key", access.sign_in, methods=["POST"])
     blueprint.add_url_rule("/sign-out", "sign_out", access.sign_out, methods=["POST"])
     return blueprint

@@ -1,7 +1,7 @@
-"""Who may see and use the page: a signed cookie for those who have signed in with an API key.
+"""Who may see and use the page: a signed cookie for people who have signed in with an API key.
 
-The cookie holds no key, only a proof that one was given. So a key that is taken out of API_KEY signs out
-those who signed in with it.
+The cookie holds no key, only a proof that one was sent. Removing a key from API_KEY therefore signs out
+everyone who signed in with it.
 """
 
 import hmac
@@ -22,26 +22,26 @@ LONGEST_NEXT = 2000
 
 
 class CookieInterface(SecureCookieSessionInterface):
-    """Flask's signed cookie, for HTTPS alone where the browser speaks HTTPS, if only to a proxy."""
+    """Flask's signed cookie, restricted to HTTPS where the browser uses HTTPS, if only to a proxy."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """The cookie's session; without any cookie, as the API is asked, an empty one that costs nothing."""
+        """Return the cookie's session; for a request without cookies, an empty one, at no cost to the API."""
         if "HTTP_COOKIE" not in request.environ:
             return self.session_class()
         return super().open_session(app, request)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Give the cookie; nothing to do for a request without one that has kept nothing."""
+        """Set the cookie; do nothing for a request without cookies whose session is empty."""
         if session or session.modified or "HTTP_COOKIE" in request.environ:
             super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Whether the browser may send the cookie over HTTPS alone."""
+        """Return whether the browser may send the cookie over HTTPS only."""
         return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
 
 
 def configure_cookies(app: Flask, settings: Settings) -> None:
-    """Sign cookies with SECRET_KEY; without one, with a key that lives as long as the process."""
+    """Sign cookies with SECRET_KEY; without one, with a random key that lasts as long as the process."""
     app.secret_key = settings.secret_key or token_urlsafe(32)
     app.session_interface = CookieInterface()
     app.config.update(
@@ -54,63 +54,63 @@ def configure_cookies(app: Flask, settings: Settings) -> None:
 
 
 def is_signed_in() -> bool:
-    """Whether the cookie proves that one of today's keys was given."""
+    """Return whether the cookie proves a sign-in with a key that is still valid."""
     proof = session.get(PROOF)
     matches = [hmac.compare_digest(proof or "", right) for right in _proofs()]
     return bool(proof) and any(matches)
 
 
 def may_read() -> bool:
-    """Whether the page may be shown."""
+    """Return whether the page may be shown to whoever sent the request."""
     settings: Settings = current_app.extensions["settings"]
     return settings.public_dashboard or is_signed_in()
 
 
 def require_reader() -> AnyResponse | None:
-    """Send whoever may not read to the sign-in page; raises Unauthorized for a page that looks for news."""
+    """Redirect to the sign-in page unless the request may read; raises Unauthorized at /live/."""
     if may_read():
         return None
     if request.path.startswith("/live/"):
-        raise Unauthorized("you are signed out; reload the page to sign in")
+        raise Unauthorized("Signed out; reload the page to sign in")
     path = request.full_path.rstrip("?")
     wanted = path if path != "/" and len(path) <= LONGEST_NEXT else None
     return redirect(url_for("access.sign_in", next=wanted), 303)
 
 
 def require_writer() -> None:
-    """Refuse a change unless it comes from a form of ours that a signed-in person sends."""
+    """Refuse a change unless it comes from our form, sent by someone who has signed in."""
     if not is_signed_in():
-        raise Unauthorized("sign in first: changes need the API key")
+        raise Unauthorized("Sign in first; changes require the API key")
     require_csrf_token()
 
 
 def csrf_token() -> str:
-    """The token that this browser's forms carry."""
+    """Return the token that this browser's forms carry."""
     return session.setdefault(CSRF_TOKEN, token_urlsafe(32))
 
 
 def require_csrf_token() -> None:
-    """Refuse a form that was not made for this browser."""
+    """Refuse a form that does not carry this browser's token."""
     given, right = request.form.get(CSRF_TOKEN, ""), session.get(CSRF_TOKEN, "")
     if not right or not hmac.compare_digest(given.encode(), right.encode()):
-        raise Forbidden("this form is out of date; go back, reload the page and try again")
+        raise Forbidden("This form has expired; go back, reload the page and try again")
 
 
 def show_sign_in() -> Response | AnyResponse | str:
-    """The form that takes an API key."""
+    """Return the form that asks for an API key; redirect if already signed in."""
     if is_signed_in():
         return redirect(_next(), 303)
     return render_template("page/sign_in.html", next=request.args.get("next", ""))
 
 
 def sign_in() -> tuple[str, int] | AnyResponse:
-    """Take an API key and give a cookie for it; 403 with a wrong one, 429 after too many."""
+    """Exchange an API key for a cookie; 403 for a wrong key, 429 after too many."""
     require_csrf_token()
     key = request.form.get("api_key", "").strip()
     if not is_key(key):
         if key:
             refuse_wrong_key()
-        fault = "That is not an API key of this server." if key else "Enter the API key."
+        fault = "Invalid API key." if key else "Enter an API key."
         return render_template("page/sign_in.html", next=request.form.get("next", ""), fault=fault), 403
     session.clear()
     session.permanent = True
@@ -119,21 +119,20 @@ def sign_in() -> tuple[str, int] | AnyResponse:
 
 
 def sign_out() -> AnyResponse:
-    """Take the cookie back."""
+    """Delete the cookie."""
     require_csrf_token()
     session.clear()
     return redirect(url_for("page.leaderboard"), 303)
 
 
 def _next() -> str:
-    """Where to go after signing in: a path of this server, and nothing else."""
+    """Return the path to redirect to after signing in: on this server only."""
     path = request.values.get("next", "")
     local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if local else url_for("page.leaderboard")
 
 
 def _proof(key: str) -> str:
-    """The proof for the key given; the key must be right."""
     return _sign(digest(key))
 
 

@@ -1,4 +1,4 @@
-"""What the charts draw, as data for the browser: over time, and how values are distributed."""
+"""Chart data for the browser: values over time, and their distribution."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from webapp.store.history import Bucket
 from webapp.windows import STEPS
 
 BARS = 40
-BARS_AROUND_ONE = 21  # so that the one in the middle is wider than a bucket
-# Beyond so many times p99 there is only an outlier or two, which would press all else together.
+BARS_AROUND_ONE = 21  # odd: the bar in the middle holds the value
+# The axis ends at this multiple of p99: a few outliers beyond it would compress the rest.
 LONGEST_TAIL = 1.25
 
 
 def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], step: str) -> dict[str, Any]:
-    """Lines over time: for each series and field one; null where a bucket is missing.
+    """Return one line for each series and field; null where a bucket is missing.
 
     {"x": [Unix seconds], "lines": [{"label": ..., "field": ..., "values": [...]}]}
     """
@@ -33,30 +33,32 @@ def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], ste
 
 
 def distribution(histogram: Histogram, least: float, p99: float, most: float) -> dict[str, Any]:
-    """The share of the values, in percent, in each of some 40 steps from the least value to about the most.
+    """Return the percentage of values in each of about 40 bins, from the least value to the most.
 
-    {"x": [the steps' middles], "lines": [{"label": ..., "values": [...]}], "width": ..., "above": percent}
+    {"x": [bin centers], "lines": [{"label": ..., "values": [percent]}], "width": ..., "above": percent}
+
+    `above` is the percentage beyond the last bin.
     """
     bounds = _upper_edges(histogram.low - 1 + np.arange(len(histogram.counts) + 1))
     below = np.concatenate([[0], np.cumsum(histogram.counts)]) / histogram.counts.sum()
     edges = _edges(bounds, least, min(most, p99 * LONGEST_TAIL))
-    # Within a bucket, 2 % wide, the values are taken to lie evenly.
+    # Values are assumed to spread evenly within a bucket, which is 2 % wide.
     below_edges = np.interp(edges, bounds, below)
     # The least and the greatest value lie somewhere inside their buckets.
     below_edges[0] = 0
     if edges[-1] > bounds[-2]:
         below_edges[-1] = 1
-    shares = np.diff(below_edges) * 100
+    percentages = (np.diff(below_edges) * 100).round(3).tolist()
     return {
         "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],
-        "lines": [{"label": "share of values", "values": [round(float(share), 3) for share in shares]}],
-        "width": _short((edges[-1] - edges[0]) / len(shares)),
+        "lines": [{"label": "Share of values", "values": percentages}],
+        "width": _short((edges[-1] - edges[0]) / len(percentages)),
         "above": round(float(1 - below_edges[-1]) * 100, 2),
     }
 
 
 def _edges(bounds: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Where the bars of a distribution begin and end; none is narrower than what the histogram can tell."""
+    """Return the edges of the bins, none of which is narrower than a bucket of the histogram."""
     if len(bounds) == 2:  # one value, in the middle
         room = abs(low) / 2 or 0.5
         return np.linspace(low - room, low + room, BARS_AROUND_ONE + 1)
@@ -66,12 +68,12 @@ def _edges(bounds: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _upper_edges(buckets: np.ndarray) -> np.ndarray:
-    """Where the values of each bucket end, see `llm_measure.stats.histogram`; negative ones mirror the others."""
+    """Return the upper bound of each bucket of `llm_measure.stats.histogram`; negative ones are mirrored."""
     return np.where(
         buckets >= 0, np.exp((buckets - OFFSET) * LN_GAMMA), -np.exp((-buckets - 1 - OFFSET) * LN_GAMMA)
     )
 
 
 def _short(value: float | None) -> float | None:
-    """With the digits that a screen can show."""
+    """Round to the digits that a screen can show."""
     return None if value is None else float(f"{value:.5g}")

@@ -1,4 +1,4 @@
-"""/compare: two to five LLMs side by side, a chart for each metric."""
+"""/compare: two to five LLMs side by side, with a chart for each metric."""
 
 from functools import partial
 from typing import Any
@@ -6,30 +6,29 @@ from typing import Any
 from flask import Response, render_template, request
 from werkzeug.exceptions import UnprocessableEntity
 
-from webapp.errors import shown
 from webapp.page import charts
-from webapp.page.llm import MOST_BUCKETS, SpanFilters
-from webapp.page.views import answer_cached, asked, metrics_of, scenarios_of
-from webapp.queries import LONGEST_NAME, SOURCES, scenario_id
-from webapp.store import Connection, catalogue, history, leaderboard, llms
+from webapp.page.llm import MOST_BUCKETS, PeriodFilters
+from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
+from webapp.queries import LONGEST_NAME, SOURCES, llm_id, scenario_id
+from webapp.store import Connection, history, leaderboard, llms
 from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
 
 LEAST, MOST = 2, 5
 
 
 def show(live: bool) -> Response | str:
-    """The comparison, or a choice of LLMs while there are fewer than two."""
+    """Return the comparison; with fewer than two LLMs, the form to add some."""
     names = list(dict.fromkeys(request.args.getlist("llm")))
     if len(names) > MOST:
-        raise UnprocessableEntity(f"llm: {len(names)} are named; at most {MOST} can be compared")
+        raise UnprocessableEntity(f"llm: {len(names)} names; expected at most {MOST}")
     if any(not 0 < len(name) <= LONGEST_NAME or "\0" in name for name in names):
-        raise UnprocessableEntity(f"llm: must be names of 1 to {LONGEST_NAME} characters")
-    query = {**asked(SpanFilters, but=("llm",)), "llms": tuple(names)}
-    return answer_cached("compare", query, partial(_comparison, query), "Compare", live, if_empty=str)
+        raise UnprocessableEntity(f"llm: invalid name; expected 1 to {LONGEST_NAME} characters")
+    query = {**query_arguments(PeriodFilters, but=("llm",)), "llms": tuple(names)}
+    return respond_cached("compare", query, partial(_comparison, query), "Compare", live, if_empty=str)
 
 
 def _comparison(query: dict[str, Any], conn: Connection) -> str:
-    ids = {name: _llm_id(conn, name) for name in query["llms"]}
+    ids = {name: llm_id(conn, name) for name in query["llms"]}
     scenario = scenario_id(conn, query["scenario"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
@@ -52,12 +51,12 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
                 reach=window.reach,
                 source=query["source"],
                 scenario_id=scenario,
-                llm_id=llm_id,
+                llm_id=llm,
                 limit=MOST_BUCKETS,
             )
-            for name, llm_id in ids.items()
+            for name, llm in ids.items()
         }
-        chart = {"kind": "lines", "unit": metric.unit.symbol, "step": step}
+        chart = {"kind": "lines", "step": step}
         parts.append(
             {
                 "metric": metric,
@@ -76,10 +75,3 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
         scenarios=scenarios_of(conn, query["source"], query["scenario"]),
         step=step,
     )
-
-
-def _llm_id(conn: Connection, name: str) -> int:
-    found = catalogue.llm_id(conn, name)
-    if found is None:
-        raise UnprocessableEntity(f"llm={shown(name)}: there is no such LLM")
-    return found

@@ -1,4 +1,4 @@
-"""Errors for people: the status and message that the API would give, as a page."""
+"""Errors as pages, with the status and message that the API would return."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,25 +9,25 @@ from werkzeug.exceptions import NotFound, UnprocessableEntity
 from webapp import errors
 from webapp.page.headers import set_headers
 
-# Of these, a browser asks for the one and programs, which take anything, get the other.
+# A browser prefers HTML; a program that accepts anything gets JSON.
 JSON_OR_HTML = ("application/json", "text/html")
 
 
 def register_error_pages(blueprint: Blueprint) -> None:
-    """Answer every error of the blueprint as a page; to the page itself, which looks for news, as JSON."""
+    """Render every error of the blueprint as a page; at /live/, as JSON."""
     for error, handler in {**errors.handlers(), NotFound: errors.answer_error}.items():
         blueprint.register_error_handler(error, _as_page(handler))
 
 
-def answer_unknown_address(error: NotFound) -> Response:
-    """As a page to a browser that asks for what no route serves; else as JSON."""
+def respond_not_found(error: NotFound) -> Response:
+    """Return a page if a browser requests an unknown address; else JSON."""
     if request.blueprint is None and request.accept_mimetypes.best_match(JSON_OR_HTML) == "text/html":
         return set_headers(_as_page(errors.answer_error)(error))
     return errors.answer_error(error)
 
 
 def _as_page(handler: Callable[[Any], Response]) -> Callable[[Any], Response]:
-    def answer(error: Exception) -> Response:
+    def respond(error: Exception) -> Response:
         response = handler(error)
         if request.path.startswith("/live/"):
             return response
@@ -38,10 +38,10 @@ def _as_page(handler: Callable[[Any], Response]) -> Callable[[Any], Response]:
         response.content_type = "text/html; charset=utf-8"
         return response
 
-    return answer
+    return respond
 
 
 def _first(findings: dict[str, Any]) -> str:
-    """The first finding of marshmallow's, in a line."""
+    """Return the first of marshmallow's messages, in one line."""
     name, messages = next(iter(findings.items()))
     return f"{name}: {messages[0] if isinstance(messages, list) else messages}"

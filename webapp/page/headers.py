@@ -1,4 +1,4 @@
-"""What the page lets a browser do: load from this server alone, run no inline script, sit in no frame."""
+"""Security headers: load from this server only, run no inline script, allow no framing."""
 
 from flask import Response, request
 
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 def set_headers(response: Response) -> Response:
-    """Add the headers; what depends on who asks is kept by no shared cache."""
+    """Add the headers; except for static files, also forbid shared caches to store the response."""
     response.headers.update(HEADERS)
     if request.endpoint != "access.static":
         response.headers["Cache-Control"] = "private, no-cache"

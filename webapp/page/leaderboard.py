@@ -1,4 +1,4 @@
-"""/ : one metric's leaderboard, best first."""
+"""/: the leaderboard of one metric, best first."""
 
 from functools import partial
 from typing import Any
@@ -9,39 +9,39 @@ from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
 from webapp.page import first_run
 from webapp.page.marks import Scale, sparkline
-from webapp.page.views import answer_cached, asked, metrics_of, scenarios_of
+from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
 from webapp.queries import ORDERS, SOURCES, LeaderboardQuery, metric_filter, one_of, ranked, scenario_id
 from webapp.store import Connection, leaderboard, run_records, trends
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
-# So many stand in the first view; the rest is fetched when someone scrolls to it.
+# Number of rows in the first response; the others are fetched on scrolling to them.
 FIRST_ROWS = 25
-# An LLM that was due so many times, and has no new value, is stale.
+# An LLM is stale after this number of slots without a new value.
 STALE_SLOTS = 3
 
 
 class Query(LeaderboardQuery):
-    """The query string."""
+    """The query string of /."""
 
     metric = metric_filter("ttft", "The metric")
-    rows = one_of(("first", "all"), "first", "The best ones, or all")
+    rows = one_of(("first", "all"), "first", "The first rows, or all")
 
 
 def show(live: bool) -> Response | str:
-    """The leaderboard, or what is going on while there is nothing to rank yet."""
-    query = asked(Query)
+    """Return the leaderboard; without anything to rank, the reason."""
+    query = query_arguments(Query)
 
-    def nothing() -> str:
+    def empty() -> str:
         with snapshot() as conn:
-            return _nothing(query, conn)
+            return _empty(query, conn)
 
-    return answer_cached(
-        "leaderboard", query, partial(_board, query), METRICS[query["metric"]].title, live, if_empty=nothing
+    return respond_cached(
+        "leaderboard", query, partial(_board, query), METRICS[query["metric"]].title, live, if_empty=empty
     )
 
 
 def _board(query: dict[str, Any], conn: Connection) -> str:
-    """The view; empty if there is nothing to rank."""
+    """Return the view; empty text if there is nothing to rank."""
     metric = METRICS[query["metric"]]
     series = {"source": query["source"], "scenario_id": scenario_id(conn, query["scenario"])}
     found = leaderboard.read(conn, metric_names=[metric.name], window=query["window"], **series)
@@ -62,7 +62,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
     ranked_names = {row["llm_name"] for row in rows}
     return render_template(
         "page/leaderboard.html",
-        **_choices(query, conn),
+        **_filters(query, conn),
         metric=metric,
         rows=shown,
         total=len(rows),
@@ -72,13 +72,13 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         lines={
             name: sparkline([(at.timestamp(), mean) for at, mean in line]) for name, line in lines.items()
         },
-        trend_words=trend.words,
+        trend=trend,
         stale_seconds=_stale_seconds(query),
     )
 
 
 def _stale_seconds(query: dict[str, Any]) -> int | None:
-    """After how long without anything new a row is stale; None if nothing new is due."""
+    """Return the age from which a row is stale; None if no new values are scheduled."""
     if query["source"] == "simulation":
         intervals = [current_app.extensions["settings"].schedule_interval]
     else:
@@ -87,18 +87,18 @@ def _stale_seconds(query: dict[str, Any]) -> int | None:
     return STALE_SLOTS * max(intervals) if intervals else None
 
 
-def _nothing(query: dict[str, Any], conn: Connection) -> str:
-    """The view while there is nothing to rank."""
+def _empty(query: dict[str, Any], conn: Connection) -> str:
     return render_template(
-        "page/nothing.html",
-        **_choices(query, conn),
+        "page/empty.html",
+        **_filters(query, conn),
         metric=METRICS[query["metric"]],
         state=first_run.state(conn, query["source"]),
+        trend=WINDOWS_BY_NAME[query["window"]].trend,
     )
 
 
-def _choices(query: dict[str, Any], conn: Connection) -> dict[str, Any]:
-    """What all of the page's selectors offer."""
+def _filters(query: dict[str, Any], conn: Connection) -> dict[str, Any]:
+    """Return the template's values for the filters above the leaderboard."""
     return {
         "query": query,
         "metrics": metrics_of(query["source"]),

@@ -1,4 +1,4 @@
-"""/llm: one LLM's metrics over time, how its values are distributed, and its runs."""
+"""/llm: one LLM's metrics over time, the distributions of their values, and its runs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from llm_measure.stats.histogram import Histogram
 from webapp.cache import answers, snapshot
 from webapp.errors import shown
 from webapp.page import charts
-from webapp.page.views import answer_fresh, asked, cache_name, metrics_of, scenarios_of
+from webapp.page.views import cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
 from webapp.queries import SOURCES, SeriesFilters, name_filter, one_of, ranked, scenario_id
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
 from webapp.store.llms import LLM
@@ -20,34 +20,34 @@ MOST_BUCKETS = 10_000
 RUNS = 10
 
 
-class SpanFilters(SeriesFilters):
+class PeriodFilters(SeriesFilters):
     """Which values, and how far back."""
 
     window = one_of(CHARTED, "24h", "How far back")
 
 
-class Query(SpanFilters):
-    """The query string."""
+class Query(PeriodFilters):
+    """The query string of /llm."""
 
     name = name_filter("The LLM", "GPT-4o")
 
 
 def show(live: bool) -> Response | str:
-    """The LLM: what a refresh changes comes from the cache; its runs change without one."""
-    query = asked(Query)
+    """Return the LLM's page: metrics from the cache, and runs, which change between refreshes, uncached."""
+    query = query_arguments(Query)
     if not query["name"]:
-        raise NotFound("name: name an LLM, as /llm?name=GPT-4o")
+        raise NotFound("name: missing; expected an LLM, as in /llm?name=GPT-4o")
     _, body = answers().read(cache_name("llm", query), lambda conn: _metrics(query, conn).encode())
     with snapshot() as conn:
         runs = run_records.read(conn, limit=RUNS, llm_id=catalogue.llm_id(conn, query["name"]))
     html = body.decode() + render_template("page/llm_runs.html", runs=runs, name=query["name"])
-    return answer_fresh(html, query["name"], live)
+    return respond_fresh(html, query["name"], live)
 
 
 def _metrics(query: dict[str, Any], conn: Connection) -> str:
     llm = llms.named(conn, query["name"])
     if llm is None:
-        raise NotFound(f"name={shown(query['name'])}: there is no such LLM")
+        raise NotFound(f"name={shown(query['name'])}: unknown LLM")
     scenario = scenario_id(conn, query["scenario"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
@@ -100,7 +100,6 @@ def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM
     )
     return buckets and {
         "kind": "band",
-        "unit": metric.unit.symbol,
         "step": step,
         **charts.over_time({llm.name: buckets}, ("p50", "p95"), step),
     }

@@ -1,4 +1,4 @@
-"""Where the small marks in the table stand: dots, whiskers and sparklines, drawn by the template as SVG."""
+"""Positions of the dots, whiskers and sparklines in the table, which the template draws as SVG."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,25 +11,25 @@ WIDTH, HEIGHT, PADDING = 96, 28, 3  # of a sparkline, in pixels
 
 @dataclass(frozen=True)
 class Scale:
-    """The common scale of a column of dots."""
+    """The scale that all dots of a column share."""
 
     low: float
     high: float
 
     @classmethod
     def over(cls, values: Iterable[float | None]) -> "Scale":
-        """A scale that all the values, which are not negative, lie on; values that are None are left out."""
+        """Return a scale that holds all values, which must not be negative; None is ignored."""
         known = [value for value in values if value is not None]
         low, high = min(known), max(known)
         margin = (high - low) * MARGIN or abs(high) * MARGIN or 1.0
         return cls(max(low - margin, 0.0), high + margin)
 
     def at(self, value: float) -> float:
-        """Where the value stands, from 0 to 1."""
+        """Return the value's position on the scale, from 0 to 1."""
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """A few round values."""
+        """Return up to five round values on the scale."""
         rough = (self.high - self.low) / TICKS
         power = 10 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
@@ -37,9 +37,9 @@ class Scale:
         return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def percent(share: float) -> str:
-    """A share as SVG takes it."""
-    return f"{share * 100:.2f}%"
+def percent(ratio: float) -> str:
+    """Format a ratio as a percentage for SVG."""
+    return f"{ratio * 100:.2f}%"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Sparkline:
 
 
 def sparkline(values: Sequence[tuple[float, float]]) -> Sparkline | None:
-    """The line through (time, value) pairs in order of time; None without any."""
+    """Return the line through (time, value) pairs, which must be ordered by time; None without any."""
     if not values:
         return None
     times, heights = [time for time, _ in values], [value for _, value in values]
@@ -63,7 +63,7 @@ def sparkline(values: Sequence[tuple[float, float]]) -> Sparkline | None:
 
 
 def _spread(values: list[float], start: float, end: float, middle: float) -> list[float]:
-    """The values between start and end; all at `middle` if they are the same."""
+    """Map the values to the range from start to end; all to `middle` if they are equal."""
     low, high = min(values), max(values)
     if high == low:
         return [middle] * len(values)

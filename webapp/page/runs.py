@@ -1,4 +1,4 @@
-"""/runs: what ran and what is being run; and a run now."""
+"""/runs: past and current runs; and a run on demand."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from webapp.cache import snapshot
 from webapp.errors import shown
 from webapp.on_demand import job_status, request_measurement, request_simulation
 from webapp.page.access import require_writer
-from webapp.page.views import answer_fresh, asked
+from webapp.page.views import query_arguments, respond_fresh
 from webapp.plan.measurement import Measurement
 from webapp.queries import SOURCES, RunsQuery, llm_id, scenario_id
 from webapp.store import Connection, catalogue, llms, run_records
@@ -19,15 +19,15 @@ from webapp.store.run_records import STATUSES
 
 
 def show(live: bool) -> Response | str:
-    """Runs, newest first, a page at a time."""
-    query = asked(RunsQuery)
+    """Return one page of runs, newest first."""
+    query = query_arguments(RunsQuery)
     with snapshot() as conn:
         html = _list(query, conn)
-    return answer_fresh(html, "Runs", live)
+    return respond_fresh(html, "Runs", live)
 
 
 def run_now() -> AnyResponse:
-    """Ask for a run, of the simulation or of the measurement that the form names, and show how it stands."""
+    """Enqueue the measurement that the form names, or the simulation; redirect to the job's runs."""
     require_writer()
     settings = current_app.extensions["settings"]
     slug = request.form.get("measurement")
@@ -39,11 +39,11 @@ def run_now() -> AnyResponse:
 
 
 def _declared(slug: str) -> Measurement:
-    """The measurement of that slug; NotFound if the benchmark file declares none."""
+    """Return the measurement with that slug; NotFound if the benchmark file declares none."""
     for measurement in current_app.extensions["measurements"]:
         if measurement.slug == slug:
             return measurement
-    raise NotFound(f"measurement={shown(slug)}: the benchmark file declares no such measurement")
+    raise NotFound(f"measurement={shown(slug)}: not declared in the benchmark file")
 
 
 def _list(query: dict[str, Any], conn: Connection) -> str:
@@ -71,7 +71,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
 
 
 def _job_status(job_id: str) -> str | None:
-    """As Redis knows it; None if it does not, or is away."""
+    """Return the job's status; None if Redis does not know it, or is unreachable."""
     try:
         return job_status(_redis(), job_id)
     except RedisError:

@@ -1,4 +1,4 @@
-"""Numbers, moments and names as the page writes them."""
+"""Text formats of the page: labels, numbers, times and durations."""
 
 import math
 from datetime import UTC, datetime
@@ -9,8 +9,8 @@ from webapp.windows import WINDOWS_BY_NAME
 NONE = "\N{EN DASH}"
 
 
-def title(name: str) -> str:
-    """Return a metric's or a window's title; any other name with a capital and spaces."""
+def label(name: str) -> str:
+    """Return the title of a metric or window; any other name capitalized, with spaces for underscores."""
     if name in METRICS:
         return METRICS[name].title
     if name in WINDOWS_BY_NAME:
@@ -18,13 +18,13 @@ def title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def first_up(text: str) -> str:
-    """A text as a sentence begins."""
+def sentence(text: str) -> str:
+    """Capitalize the first letter and leave the rest as it is."""
     return text[:1].upper() + text[1:]
 
 
 def figure(value: float | None) -> str:
-    """A value with three digits or all before the point; a dash if there is none."""
+    """Format a value with three significant digits, or more if they precede the point; None as a dash."""
     if value is None:
         return NONE
     decimals = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 2
@@ -32,17 +32,17 @@ def figure(value: float | None) -> str:
 
 
 def whole(value: int | None) -> str:
-    """A whole number with commas between the thousands."""
+    """Format an integer with thousands separators; None as a dash."""
     return NONE if value is None else f"{value:,}"
 
 
-def moment(value: datetime) -> str:
-    """A moment in UTC, to the minute; the browser makes an age of it."""
+def utc(value: datetime) -> str:
+    """Format a time in UTC, to the minute."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(seconds: float | None) -> str:
-    """How long something took."""
+    """Format a duration in ms, s or min; None as a dash."""
     if seconds is None:
         return NONE
     if seconds < 1:

@@ -1,4 +1,4 @@
-"""How a view is asked for and answered, in the page's frame or alone."""
+"""Requests and responses that all views share: arguments, caching, and the frame around a view."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,17 +11,17 @@ from werkzeug.http import generate_etag
 
 from llm_measure.metrics import METRICS, Metric
 from webapp.cache import answers, etag
-from webapp.page.version import VERSION
+from webapp.page.version import version
 from webapp.queries import answer_name, refuse_repeated_arguments
 from webapp.store import Connection, catalogue
 
 HTML = "text/html; charset=utf-8"
-# What addresses need not say.
+# Left out of addresses.
 DEFAULTS = {"source": "simulation", "scenario": "default", "order": "best", "rows": "first", "limit": 50}
 
 
-def asked(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The query string as `schema` has it, without the arguments `but`; UnprocessableEntity if it has not."""
+def query_arguments(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Load the query string, except for the arguments `but`; UnprocessableEntity if `schema` refuses it."""
     refuse_repeated_arguments(but)
     arguments = {name: value for name, value in request.args.items() if name not in but}
     try:
@@ -31,7 +31,7 @@ def asked(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:
         raise UnprocessableEntity(f"{name}: {messages[0]}") from None
 
 
-def answer_cached(  # noqa: PLR0913, PLR0917  (each is a part of the answer)
+def respond_cached(  # noqa: PLR0913, PLR0917  (each is a part of the response)
     view: str,
     query: dict[str, Any],
     build: Callable[[Connection], str],
@@ -39,9 +39,9 @@ def answer_cached(  # noqa: PLR0913, PLR0917  (each is a part of the answer)
     live: bool,
     if_empty: Callable[[], str],
 ) -> Response | str:
-    """The view, built once for each generation: alone and with its ETag if `live`, else in the frame.
+    """Return the view, built once per generation: alone with its ETag if `live`, else in the frame.
 
-    Where `build` gives nothing, what `if_empty` gives at this moment.
+    If `build` returns an empty text, return what `if_empty` returns, uncached.
     """
     name = cache_name(view, query)
 
@@ -50,20 +50,20 @@ def answer_cached(  # noqa: PLR0913, PLR0917  (each is a part of the answer)
 
     if not live:
         number, body = answers().read(name, encoded)
-        return framed(body.decode(), title, etag(number)) if body else answer_fresh(if_empty(), title, live)
+        return framed(body.decode(), title, etag(number)) if body else respond_fresh(if_empty(), title, live)
     response = answers().respond(name, encoded, HTML)
     if response.status_code == 200 and not response.get_data():
-        return answer_fresh(if_empty(), title, live)
+        return respond_fresh(if_empty(), title, live)
     return response
 
 
 def cache_name(view: str, query: dict[str, Any]) -> str:
-    """The name under which the view is cached; an older release's is another."""
-    return answer_name(f"page/{VERSION}/{view}", query)
+    """Return the name under which this release caches the view."""
+    return answer_name(f"page/{version()}/{view}", query)
 
 
-def answer_fresh(html: str, title: str, live: bool) -> Response | str:
-    """A view that changes without a generation: alone with an ETag of its own, else in the frame."""
+def respond_fresh(html: str, title: str, live: bool) -> Response | str:
+    """Return a view that is never cached: alone with an ETag of its text if `live`, else in the frame."""
     own_etag = generate_etag(html.encode())
     if not live:
         return framed(html, title, own_etag)
@@ -74,13 +74,13 @@ def answer_fresh(html: str, title: str, live: bool) -> Response | str:
 
 
 def framed(html: str, title: str, etag: str) -> str:
-    """The whole page around a view, with the ETag by which the page asks for news."""
+    """Return the whole page around a view; the page polls with the ETag."""
     view = Markup(html)  # noqa: S704  (rendered from our templates)
     return render_template("page/frame.html", view=view, title=title, etag=f'"{etag}"')
 
 
 def address(endpoint: str, query: dict[str, Any], **changes: Any) -> str:
-    """The shortest address of a view with what is asked for, changed as named; None leaves out."""
+    """Return a view's address for the query with these changes, without defaults and without None."""
     arguments = {**query, **changes}
     return url_for(
         endpoint,
@@ -89,11 +89,11 @@ def address(endpoint: str, query: dict[str, Any], **changes: Any) -> str:
 
 
 def scenarios_of(conn: Connection, source: str, chosen: str) -> list[str]:
-    """The scenarios that the source has runs of, and the chosen one."""
+    """Return the scenarios of the source's runs, and the chosen one."""
     names = catalogue.scenario_names(conn, source)
     return names if chosen in names else [chosen, *names]
 
 
 def metrics_of(source: str) -> list[Metric]:
-    """The metrics that the source has values of."""
+    """Return the metrics that the source can have values of."""
     return [metric for metric in METRICS if source != "simulation" or metric.simulated_range is not None]

@@ -1,9 +1,9 @@
-// Draws the charts with uPlot from the data beside each, and the table behind it when it is opened.
+// Draws each chart with uPlot from the JSON next to it, and fills its table when someone opens it.
 "use strict";
 
 const HEIGHT = 220;
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 5]];
-// uPlot's formats of a time axis: from which step on, the format, and what is added where a year or day begins.
+// uPlot's formats of a time axis: minimum step, format, and what is added where a year or a day starts.
 const TIMES = [
   [86400 * 28, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
   [86400, "{D} {MMM}", null, null, null, null, null, null, 1],
@@ -27,7 +27,7 @@ function when(seconds, step) {
   return new Date(seconds * 1000).toLocaleString("en-GB", options);
 }
 
-// Lines of one chart, each as uPlot takes it.
+// uPlot's series for each kind of chart.
 
 function band(chart) {
   const [p50, p95] = [css("--line-1"), css("--band-edge")];
@@ -55,7 +55,7 @@ function lines(chart) {
 function bars(chart) {
   return {
     series: [{
-      label: "share",
+      label: "Share",
       stroke: css("--line-1"),
       fill: css("--bar"),
       width: 0,
@@ -91,19 +91,19 @@ function options(chart, width) {
   };
 }
 
-// Room for half a bar on either side.
+// Leaves room for half a bar on either side.
 function sides(chart) {
   return () => [Math.max(0, chart.x[0] - chart.width), chart.x.at(-1) + chart.width];
 }
 
-// A single bucket stands in the middle of its day.
+// Centers a single bucket.
 function spread(chart) {
   const [first, last] = [chart.x[0], chart.x.at(-1)];
   const rest = chart.step === "day" ? 86400 : 3600;
   return () => (first === last ? [first - rest, last + rest] : [first, last]);
 }
 
-// Latencies and shares from zero, so that heights can be compared; lines of compared LLMs fill the chart.
+// Bands and bars start at zero, so that heights can be compared; the lines of a comparison fill the chart.
 function roomy(chart, low, high) {
   if (low === null) return [0, 1];
   const margin = (high - low) * 0.15 || Math.abs(high) * 0.1 || 1;
@@ -133,16 +133,18 @@ const resized = new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) drawn.get(target)?.setSize({ width: contentRect.width, height: HEIGHT });
 });
 
-// The table behind a chart, newest first.
+// The table of a chart's values, newest first.
 
 function fill(details, chart) {
   if (details.querySelector("table")) return;
   const time = chart.kind !== "bars";
   const table = document.createElement("table");
   table.className = "list";
-  const heads = [time ? (chart.step === "day" ? "Day, UTC" : "Hour, starting") : "Around", ...chart.lines.map(headOf)];
   const head = table.createTHead().insertRow();
-  for (const text of heads) head.append(cell("th", text, { scope: "col" }));
+  head.append(cell("th", time ? (chart.step === "day" ? "Day (UTC)" : "Hour") : "Bin center", { scope: "col" }));
+  for (const line of chart.lines) {
+    head.append(cell("th", chart.kind === "band" ? line.field : line.label, { scope: "col", className: "number" }));
+  }
   const body = table.createTBody();
   const order = [...chart.x.keys()];
   for (const index of time ? order.reverse() : order) {
@@ -154,12 +156,10 @@ function fill(details, chart) {
   frame.className = "scroll";
   frame.tabIndex = 0;
   frame.setAttribute("role", "region");
-  frame.setAttribute("aria-label", "The chart’s values");
+  frame.setAttribute("aria-label", "Chart data");
   frame.append(table);
   details.append(frame);
 }
-
-const headOf = (line) => (line.field && line.field !== "p50" ? line.field : line.label);
 
 function cell(kind, text, attributes) {
   const element = Object.assign(document.createElement(kind), attributes);

@@ -1,17 +1,17 @@
-// What the page does by itself: it takes in new results without a reload, tells how old things are, marks what
-// is stale, and lets a selector act at once. Without it the page still shows everything and every form works.
+// Merges in new results without a reload, shows ages, marks stale rows, and applies filters when they change.
+// Without this script the page still shows everything, and every form works.
 "use strict";
 
 const POLL_SECONDS = 5;
-const WAITING_POLL_SECONDS = 1.5; // while a first run or a run that was asked for is under way
+const WAITING_POLL_SECONDS = 1.5; // while a first run, or one on demand, is queued or running
 const main = document.getElementById("view");
 let etag = main.dataset.etag;
-let asked = Date.now();
-let reached = true;
+let updated = Date.now();
+let connected = true;
 let timer;
 let allRows = false;
 
-// News
+// New results
 
 function liveAddress() {
   const address = new URL(location.href);
@@ -21,37 +21,37 @@ function liveAddress() {
   return address;
 }
 
-async function look() {
+async function poll() {
   clearTimeout(timer);
   try {
     const headers = etag ? { "If-None-Match": etag } : {};
     const response = await fetch(liveAddress(), { headers, cache: "no-store", redirect: "error" });
     if (response.status === 401) return location.reload(); // signed out elsewhere
     if (response.status === 200) {
-      takeIn(await response.text());
+      merge(await response.text());
       etag = response.headers.get("ETag");
     } else if (response.status !== 304) {
       throw new Error(response.status);
     }
-    asked = Date.now();
-    reached = true;
+    updated = Date.now();
+    connected = true;
   } catch {
-    reached = false;
+    connected = false;
   }
   tick();
-  lookLater();
+  pollLater();
 }
 
-function lookLater() {
+function pollLater() {
   const waiting = main.querySelector("[data-waiting]");
-  timer = setTimeout(look, 1000 * (waiting ? WAITING_POLL_SECONDS : POLL_SECONDS));
+  timer = setTimeout(poll, 1000 * (waiting ? WAITING_POLL_SECONDS : POLL_SECONDS));
 }
 
-// Replaces each live part by its new self; what a person has opened, ticked or focused stays so.
-function takeIn(html) {
+// Replaces each live part with its new version; keeps what is open, selected or focused.
+function merge(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const open = keys(main.querySelectorAll("details[open]"));
-  const ticked = keys(main.querySelectorAll("input[type=checkbox]:checked"));
+  const selected = keys(main.querySelectorAll("input[type=checkbox]:checked"));
   const focused = document.activeElement && keyOf(document.activeElement);
   const before = newest();
   for (const part of main.querySelectorAll("[data-live]")) {
@@ -59,11 +59,11 @@ function takeIn(html) {
     if (other) part.replaceWith(document.adoptNode(other));
   }
   for (const details of main.querySelectorAll("details")) details.open = open.has(keyOf(details));
-  for (const box of main.querySelectorAll("input[type=checkbox]")) box.checked = ticked.has(keyOf(box));
+  for (const box of main.querySelectorAll("input[type=checkbox]")) box.checked = selected.has(keyOf(box));
   if (focused && document.activeElement === document.body) {
     [...main.querySelectorAll("a, input, summary, button")].find((each) => keyOf(each) === focused)?.focus();
   }
-  if (before && before !== newest()) document.getElementById("news").textContent = "New results have arrived.";
+  if (before && before !== newest()) document.getElementById("news").textContent = "New results";
   prepare();
 }
 
@@ -87,17 +87,17 @@ function ago(seconds) {
   return `${Math.round(seconds / 86400)} days ago`;
 }
 
-const secondsSince = (moment) => (Date.now() - new Date(moment)) / 1000;
+const secondsSince = (time) => (Date.now() - new Date(time)) / 1000;
 
 function tick() {
   const status = document.getElementById("live-text");
-  const age = ago((Date.now() - asked) / 1000);
-  status.textContent = reached ? `updated ${age}` : `no connection, updated ${age}`;
-  status.parentElement.classList.toggle("lost", !reached);
+  const age = ago((Date.now() - updated) / 1000);
+  status.textContent = connected ? `Updated ${age}` : `Disconnected, updated ${age}`;
+  status.parentElement.classList.toggle("lost", !connected);
   for (const time of main.querySelectorAll("time[data-age]")) {
     if (!time.title) time.title = time.textContent;
-    const words = ago(secondsSince(time.dateTime));
-    if (time.textContent !== words) time.textContent = words;
+    const text = ago(secondsSince(time.dateTime));
+    if (time.textContent !== text) time.textContent = text;
   }
 }
 
@@ -108,18 +108,18 @@ function markStale() {
       const age = secondsSince(row.querySelector("time").dateTime);
       const badge = row.querySelector(".badge.stale");
       badge.hidden = age <= limit;
-      badge.textContent = `stale: nothing new for ${ago(age).replace(" ago", "")}`;
+      badge.textContent = `Stale: no new data for ${ago(age).replace(" ago", "")}`;
       row.classList.toggle("is-stale", age > limit);
     }
   }
 }
 
-// Selectors, the rest of the rows, and the choice of what to compare
+// Filters, the other rows, and the LLMs selected for comparison
 
 function prepare() {
   tick();
   markStale();
-  countChosen();
+  countSelected();
   const more = main.querySelector("[data-more]");
   if (more) new IntersectionObserver(showAll, { rootMargin: "200px" }).observe(more);
   document.dispatchEvent(new Event("charts-changed"));
@@ -130,44 +130,44 @@ function showAll(entries, observer) {
   observer.disconnect();
   allRows = true;
   etag = null;
-  look();
+  poll();
 }
 
-function countChosen() {
+function countSelected() {
   const button = main.querySelector("[data-comparing]");
   if (!button) return;
-  const chosen = main.querySelectorAll("input[name=llm]:checked").length;
-  button.disabled = chosen < 2 || chosen > 5;
-  button.textContent = chosen < 2 ? "Tick two to five to compare" : chosen > 5 ? "At most five" : `Compare ${chosen} LLMs`;
+  const selected = main.querySelectorAll("input[name=llm]:checked").length;
+  button.disabled = selected < 2 || selected > 5;
+  button.textContent = button.disabled ? "Select 2 to 5 LLMs to compare" : `Compare selected (${selected})`;
 }
 
-// A field that says nothing would only lengthen the address.
-function leaveOutEmpty(form) {
+// Keeps empty fields out of the address.
+function disableEmpty(form) {
   for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
 }
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-filters]");
   if (form) form.requestSubmit();
-  if (event.target.matches("input[name=llm]")) countChosen();
+  if (event.target.matches("input[name=llm]")) countSelected();
 });
-document.addEventListener("submit", (event) => leaveOutEmpty(event.target));
-// Back from another page: the browser may have kept this one as it was, selectors and all.
+document.addEventListener("submit", (event) => disableEmpty(event.target));
+// The browser may restore this page, with its changed filters, when someone navigates back.
 window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const form of document.querySelectorAll("form")) {
     for (const field of form.elements) field.disabled = false;
     form.reset();
   }
-  countChosen();
-  look();
+  countSelected();
+  poll();
 });
 document.addEventListener("visibilitychange", () => {
   clearTimeout(timer);
-  if (!document.hidden) look();
+  if (!document.hidden) poll();
 });
 
 prepare();
-lookLater();
+pollLater();
 setInterval(tick, 1000);
 setInterval(markStale, 10000);

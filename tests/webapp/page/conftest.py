@@ -1,4 +1,4 @@
-"""Browsers of people who have signed in, and of those who have not."""
+"""Clients that have signed in."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
 def token(client: FlaskClient, path: str = "/sign-in") -> str:
-    """The CSRF token in the forms of that page."""
+    """The CSRF token of the forms at that path."""
     return TOKEN.search(client.get(path).text)[1]
 
 
@@ -23,7 +23,7 @@ def sign_in(client: FlaskClient, key: str = KEY, **more: str):
 
 @pytest.fixture
 def make_reader() -> Callable[[Flask], FlaskClient]:
-    """Signs someone in to an app."""
+    """Makes a client of an app and signs it in."""
 
     def make(app: Flask) -> FlaskClient:
         client = app.test_client()

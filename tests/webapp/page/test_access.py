@@ -11,7 +11,7 @@ VIEWS = ["/", "/llm?name=GPT-4o", "/compare", "/runs"]
 
 
 @pytest.mark.parametrize("path", VIEWS)
-def test_a_stranger_is_sent_to_the_sign_in_and_told_nothing(stranger, path):
+def test_without_signing_in_every_view_redirects_to_the_sign_in(stranger, path):
     response = stranger.get(path)
 
     assert response.status_code == 303
@@ -21,20 +21,20 @@ def test_a_stranger_is_sent_to_the_sign_in_and_told_nothing(stranger, path):
 
 
 @pytest.mark.parametrize("path", VIEWS)
-def test_who_has_signed_in_sees_every_view(reader, path):
+def test_after_signing_in_every_view_is_shown(reader, path):
     assert reader.get(path).status_code == 200
     assert reader.get(f"/live{path}").status_code == 200
 
 
-def test_a_wrong_key_is_refused_and_gives_no_cookie_that_helps(stranger):
+def test_a_wrong_key_does_not_sign_in(stranger):
     response = sign_in(stranger, "wrong")
 
     assert response.status_code == 403
-    assert "That is not an API key of this server." in response.text
+    assert "Invalid API key." in response.text
     assert stranger.get("/").status_code == 303
 
 
-def test_wrong_keys_are_slowed_down_as_in_the_api(stranger):
+def test_wrong_keys_are_limited_together_with_those_sent_to_the_api(stranger):
     codes = [sign_in(stranger, "wrong").status_code for _ in range(WRONG_KEYS_PER_MINUTE + 1)]
 
     assert codes == [403] * WRONG_KEYS_PER_MINUTE + [429]
@@ -42,11 +42,11 @@ def test_wrong_keys_are_slowed_down_as_in_the_api(stranger):
     assert sign_in(stranger).status_code == 303
 
 
-def test_the_cookie_is_no_key_to_the_api(reader):
+def test_the_cookie_gives_no_access_to_the_api(reader):
     assert reader.get(RANKINGS).status_code == 401
 
 
-def test_a_key_that_is_taken_away_signs_out_those_who_used_it_and_no_others(make_app):
+def test_removing_a_key_signs_out_only_those_who_used_it(make_app):
     before = make_app(api_keys=("old", "new"), secret_key=SECRET)
     cookies = {}
     for key in ("old", "new"):
@@ -59,7 +59,7 @@ def test_a_key_that_is_taken_away_signs_out_those_who_used_it_and_no_others(make
     assert {key: status_with(after, cookie) for key, cookie in cookies.items()} == {"old": 303, "new": 200}
 
 
-def test_a_cookie_signed_with_another_secret_is_worth_nothing(make_app, reader):
+def test_a_cookie_signed_with_another_secret_is_ignored(make_app, reader):
     cookie = reader.get_cookie("llm-benchmark").value
     other = make_app(secret_key="another secret of at least 32 characters")
 
@@ -72,7 +72,7 @@ def status_with(app, cookie):
     return client.get("/").status_code
 
 
-def test_the_cookie_is_marked_for_https_where_the_browser_speaks_it_if_only_to_a_proxy(stranger):
+def test_the_cookie_is_restricted_to_https_if_the_browser_or_its_proxy_uses_it(stranger):
     behind_proxy = {"X-Forwarded-Proto": "https"}
 
     plain = stranger.get("/sign-in").headers["Set-Cookie"]
@@ -87,11 +87,11 @@ def test_the_cookie_is_marked_for_https_where_the_browser_speaks_it_if_only_to_a
     "elsewhere",
     ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb"],
 )
-def test_signing_in_leads_to_no_other_site(stranger, elsewhere):
+def test_signing_in_never_redirects_to_another_site(stranger, elsewhere):
     assert sign_in(stranger, next=elsewhere).headers["Location"] == "/"
 
 
-def test_signing_in_leads_to_what_was_asked_for(stranger):
+def test_signing_in_redirects_to_the_requested_page(stranger):
     wanted = stranger.get("/llm?name=GPT-4o&window=7d").headers["Location"]
     form = stranger.get(wanted).text
     path = re.search(r'name="next" value="([^"]+)"', form)[1].replace("&amp;", "&")
@@ -101,7 +101,7 @@ def test_signing_in_leads_to_what_was_asked_for(stranger):
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/run-now"])
 @pytest.mark.parametrize("given", [None, "", "wrong", "é"])
-def test_no_form_is_taken_without_its_token(reader, redis, path, given):
+def test_a_form_without_its_csrf_token_is_refused(reader, redis, path, given):
     data = {"api_key": KEY} | ({} if given is None else {"csrf_token": given})
 
     assert reader.post(path, data=data).status_code == 403
@@ -109,7 +109,7 @@ def test_no_form_is_taken_without_its_token(reader, redis, path, given):
     assert reader.get("/").status_code == 200
 
 
-def test_a_public_page_is_read_by_all_and_changed_by_none(make_app):
+def test_a_public_page_can_be_read_but_not_changed_without_signing_in(make_app):
     app = make_app(public_dashboard=True)
     client = app.test_client()
 
@@ -120,15 +120,16 @@ def test_a_public_page_is_read_by_all_and_changed_by_none(make_app):
     assert client.get(RANKINGS).status_code == 401
 
 
-def test_who_signs_out_is_signed_out(reader):
+def test_signing_out_ends_access(reader):
     assert reader.post("/sign-out", data={"csrf_token": token(reader, "/")}).status_code == 303
 
     assert reader.get("/").status_code == 303
 
 
 @pytest.mark.parametrize("path", [*VIEWS, "/sign-in", "/llm?name=none", "/static/page.js"])
-def test_every_answer_forbids_what_the_page_does_not_need(reader, path):
-    headers = reader.get(path).headers
+def test_every_response_has_security_headers(reader, path):
+    with reader.get(path) as response:
+        headers = response.headers
 
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -142,7 +143,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(reader, path):
 
 
 @pytest.mark.parametrize("path", [*VIEWS, "/sign-in"])
-def test_no_page_holds_what_its_policy_would_stop(reader, stranger, path):
+def test_no_page_contains_what_its_content_security_policy_blocks(reader, stranger, path):
     html = (stranger if path == "/sign-in" else reader).get(path).text
 
     assert not re.search(r"<[^>]+\s(style|on\w+)=", html)

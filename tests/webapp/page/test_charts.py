@@ -10,18 +10,18 @@ def shares(chart):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.05, 2), (10, 150), (-3, 5), (0, 1)])
-def test_evenly_spread_values_make_bars_of_one_height_whatever_the_buckets_widths(low, high):
+def test_uniform_values_make_bars_of_equal_height(low, high):
     values = np.random.default_rng(20).uniform(low, high, 400_000)
 
     bars = shares(distribution(Histogram.of(values), low, high, high))
 
     assert len(bars) == BARS
     assert bars.sum() == pytest.approx(100, abs=0.1)
-    # The bars at either end lose or win a part of a bucket, 2 % of the value there.
+    # The bars at either end gain or lose part of a bucket, 2 % of the value there.
     assert bars[2:-2] == pytest.approx(100 / BARS, rel=0.1)
 
 
-def test_a_long_tail_is_cut_and_its_share_told():
+def test_a_long_tail_is_cut_off_and_its_percentage_given():
     values = np.append(np.geomspace(0.1, 1, 995), np.full(5, 100.0))
 
     chart = distribution(Histogram.of(values), 0.1, 1.0, 100.0)
@@ -30,7 +30,7 @@ def test_a_long_tail_is_cut_and_its_share_told():
     assert chart["x"][-1] < 1.25
 
 
-def test_values_close_together_make_no_finer_bars_than_the_histogram_can_tell():
+def test_bars_are_no_narrower_than_the_buckets_of_the_histogram():
     values = np.array([1.0] * 3 + [1.05])
 
     chart = distribution(Histogram.of(values), 1.0, 1.05, 1.05)

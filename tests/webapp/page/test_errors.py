@@ -1,4 +1,4 @@
-"""What nobody serves, as a page to a browser and as JSON to a program."""
+"""Unknown addresses: a page for a browser, JSON for a program."""
 
 import pytest
 
@@ -8,14 +8,14 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 @pytest.mark.parametrize("path", ["/nope", "/llm?name=Nope"])
-def test_an_address_that_leads_nowhere_is_a_page_to_a_browser(reader, path):
-    answer = reader.get(path, headers=BROWSER)
+def test_a_browser_gets_a_page_for_an_unknown_address(reader, path):
+    response = reader.get(path, headers=BROWSER)
 
-    assert (answer.status_code, answer.mimetype) == (404, "text/html")
-    assert "<title>" in answer.text
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert (response.status_code, response.mimetype) == (404, "text/html")
+    assert "<title>" in response.text
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_it_is_json_to_a_program_and_under_the_api_to_all(reader, client):
+def test_a_program_gets_json_and_so_does_everyone_below_the_api(reader, client):
     assert_error(client.get("/nope"), 404)
     assert_error(client.get("/api/v1/benchmarks/rankings/nope", headers=BROWSER), 404)

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from llm_measure.metrics import METRICS
+from tests.factories import add_llm, add_run
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp.ingest.publish import publish
 from webapp.page.leaderboard import FIRST_ROWS
 from webapp.queries import SOURCES
-from webapp.store import llms
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -23,9 +23,9 @@ def ranks(html):
 
 def two_runs(conn, values):
     """Two runs of each LLM, an hour apart, around its value of each metric."""
-    for hour, change in enumerate((0.99, 1.01)):
+    for hour, factor in enumerate((0.99, 1.01)):
         shifted = {
-            name: {metric: [change * value] * 2 for metric, value in of_llm.items()}
+            name: {metric: [factor * value] * 2 for metric, value in of_llm.items()}
             for name, of_llm in values.items()
         }
         finish_run(conn, NOW - timedelta(hours=hour), shifted)
@@ -34,7 +34,7 @@ def two_runs(conn, values):
 
 @pytest.fixture
 def three(conn):
-    """GPT-4o is quick; the two others are slow and cannot be told apart."""
+    """GPT-4o is fast; the two others are slow, and their intervals overlap."""
     two_runs(conn, {
         "GPT-4o": {"ttft": 0.1, "tps": 90},
         "Llama 3.1 70B": {"ttft": 1.0, "tps": 30},
@@ -42,17 +42,17 @@ def three(conn):
     })  # fmt: skip
 
 
-def test_the_best_stands_first_by_each_metrics_own_direction(three, reader):
+def test_the_best_llm_comes_first_in_each_metrics_direction(three, reader):
     assert rows(reader.get("/?metric=ttft&window=24h").text)[0] == "GPT-4o"
     assert rows(reader.get("/?metric=tps&window=24h").text)[0] == "GPT-4o"
     assert rows(reader.get("/?metric=ttft&window=24h&order=worst").text)[-1] == "GPT-4o"
 
 
-def test_llms_that_cannot_be_told_apart_share_their_ranks(three, reader):
+def test_llms_with_overlapping_intervals_share_ranks(three, reader):
     assert ranks(reader.get("/?window=24h").text) == ["1", "2\N{EN DASH}3", "2\N{EN DASH}3"]
 
 
-def test_a_row_has_its_figures_units_and_marks(three, reader):
+def test_a_row_has_values_units_and_marks(three, reader):
     html = reader.get("/?window=24h").text
     row = html[html.index('data-llm="GPT-4o"') :].partition("</tr>")[0]
 
@@ -66,40 +66,49 @@ def test_a_row_has_its_figures_units_and_marks(three, reader):
     assert f'datetime="{NOW.isoformat()}"' in row
 
 
-def test_only_the_first_rows_are_sent_and_all_when_asked(conn, reader):
-    for number in range(40):
-        llms.insert(conn, f"LLM {number:02}", "company", "provider")
-    conn.commit()
-    finish_run(conn, NOW, {f"LLM {number:02}": {"ttft": [number + 1.0]} for number in range(40)})
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_the_heading_has_the_metrics_title_formula_unit_and_direction(reader, metric):
+    html = reader.get(f"/?metric={metric.name}&source=measurement").text
+
+    assert f"<h1>{metric.title}</h1>" in html
+    heading = html.partition('<p class="lede">')[2].partition("</p>")[0]
+    assert f"{metric.formula}, in {metric.unit.words}."[1:] in heading
+    assert f"{metric.better.capitalize()} is better." in heading
+
+
+def test_only_the_first_rows_are_sent_unless_all_are_requested(conn, reader):
+    names = [f"LLM {number:02}" for number in range(40)]
+    with conn:
+        for name in names:
+            add_llm(conn, name)
+    finish_run(conn, NOW, {name: {"ttft": [number + 1.0]} for number, name in enumerate(names)})
     show(conn, NOW)
 
     first, everything = reader.get("/").text, reader.get("/?rows=all").text
-    assert rows(first) == [f"LLM {number:02}" for number in range(FIRST_ROWS)]
+    assert rows(first) == names[:FIRST_ROWS]
     assert "Show all 40 LLMs" in first
-    assert len(rows(everything)) == 40
+    assert rows(everything) == names
     assert first.partition('class="axis"')[2][:300] == everything.partition('class="axis"')[2][:300]
 
 
-def test_the_page_asks_for_news_with_an_etag_and_is_answered_only_if_there_are_any(
-    three, conn, redis, reader
-):
+def test_a_poll_with_the_etag_returns_304_until_there_are_new_results(three, conn, redis, reader):
     etag = re.search(r'data-etag="&#34;(g\d+)&#34;"', reader.get("/").text)[1]
-    asking = {"If-None-Match": f'"{etag}"'}
-    assert reader.get("/live/", headers=asking).status_code == 304
+    polling = {"If-None-Match": f'"{etag}"'}
+    assert reader.get("/live/", headers=polling).status_code == 304
 
     finish_run(conn, NOW + timedelta(minutes=1), {"GPT-4o": {"ttft": [0.2]}})
     publish(conn, redis)
 
-    news = reader.get("/live/", headers=asking)
-    assert news.status_code == 200
-    assert '<span class="value">0.200</span>' in news.text
-    assert "<html" not in news.text
+    response = reader.get("/live/", headers=polling)
+    assert response.status_code == 200
+    assert '<span class="value">0.200</span>' in response.text
+    assert "<html" not in response.text
 
 
-def test_markup_in_names_is_shown_and_not_run(conn, reader):
+def test_markup_in_names_is_escaped(conn, reader):
     name = "<script>alert(1)</script>\" onload='x'"
-    llms.insert(conn, name, name, name)
-    conn.commit()
+    with conn:
+        add_llm(conn, name, name, name)
     two_runs(conn, {name: {"ttft": 0.5}, "GPT-4o": {"ttft": 0.6}})
 
     for path in ("/?window=24h", "/runs"):
@@ -111,89 +120,87 @@ def test_markup_in_names_is_shown_and_not_run(conn, reader):
         assert "<script>alert" not in html
 
 
-def test_without_any_run_it_says_what_is_going_on(reader, redis, conn):
-    assert "No run yet" in reader.get("/").text
+class TestWithoutData:
+    def test_shows_when_the_first_run_is_due(self, reader):
+        html = reader.get("/").text
 
-    reader.post("/run-now", data={"csrf_token": csrf(reader)})
-    assert "The first run waits for a worker" in reader.get("/").text
+        assert "No data yet" in html
+        assert re.search(r"First run: <time[^>]+>\d{4}-\d\d-\d\d \d\d:\d\d UTC", html)
 
-    redis.flushall()
-    with conn, conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO runs"
-            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
-            " VALUES ('simulation', 1, 1, now(), 'running', 1, gen_random_uuid(), 'job', now())"
-        )
-    assert "The first run is going on" in reader.get("/").text
+    def test_shows_that_the_first_run_is_queued(self, reader):
+        reader.post("/run-now", data={"csrf_token": csrf(reader)})
 
-    with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE runs SET status = 'failed', finished_at = now(), error = 'OSError: disk full'")
-    failed = reader.get("/").text
-    assert "The newest run has failed" in failed
-    assert "OSError: disk full" in failed
+        assert "First run queued" in reader.get("/").text
+
+    def test_shows_that_the_first_run_is_in_progress(self, conn, reader):
+        with conn:
+            add_run(conn, NOW, status="running")
+
+        assert "First run in progress" in reader.get("/").text
+
+    @pytest.mark.parametrize(
+        ("status", "reason"), [("failed", "error"), ("invalid", "invalid_reason")], ids=lambda value: value
+    )
+    def test_shows_the_status_and_reason_of_a_run_without_values(self, conn, reader, status, reason):
+        with conn:
+            add_run(conn, NOW, status=status, **{reason: "OSError: disk full"})
+
+        html = reader.get("/").text
+        assert f"Latest run {status}" in html
+        assert "OSError: disk full" in html
+
+    def test_in_the_window_leads_to_one_with_data(self, conn, reader):
+        finish_run(conn, NOW - timedelta(days=3), {"GPT-4o": {"ttft": [0.2]}})
+        show(conn, NOW)
+
+        html = reader.get("/?window=1h").text
+        assert "No data in this window" in html
+        assert 'href="/?metric=ttft&amp;window=all"' in html
+
+    def test_of_any_measurement_explains_how_to_configure_one(self, reader):
+        html = reader.get("/?source=measurement").text
+
+        assert "No measurements yet" in html
+        assert "BENCHMARK_FILE" in html
 
 
-def test_an_llm_whose_newest_run_failed_or_was_invalid_is_marked_with_the_reason(three, conn, redis, reader):
-    with conn, conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id,"
-            " started_at, error, invalid_reason)"
-            " SELECT 'simulation', 1, id, now(), CASE id WHEN 1 THEN 'failed' ELSE 'invalid' END, 1,"
-            " gen_random_uuid(), 'job', now(), CASE id WHEN 1 THEN 'OSError: <full>' END,"
-            " CASE id WHEN 2 THEN 'the client could not keep up' END FROM llms WHERE id IN (1, 2)"
-        )
-        cursor.execute(
-            "INSERT INTO llms (name, company_name, provider) VALUES ('Never', 'c', 'p') RETURNING id"
-        )
-        cursor.execute(
-            "INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id,"
-            " started_at, invalid_reason)"
-            " SELECT 'simulation', 1, id, now(), 'invalid', 1, gen_random_uuid(), 'job', now(), 'no answers'"
-            " FROM llms WHERE name = 'Never'"
-        )
+def test_an_llm_whose_latest_run_failed_or_was_invalid_is_marked_with_the_reason(three, conn, redis, reader):
+    later = NOW + timedelta(minutes=1)
+    with conn:
+        add_run(conn, later, "GPT-4o", status="failed", error="OSError: <full>")
+        add_run(conn, later, "Llama 3.1 70B", status="invalid", invalid_reason="the client could not keep up")
+        add_llm(conn, "Never")
+        add_run(conn, later, "Never", status="invalid", invalid_reason="no response")
     publish(conn, redis)
 
     html = reader.get("/?window=24h").text
-    assert "newest run failed: OSError: &lt;full&gt;" in html
-    assert "newest run invalid: the client could not keep up" in html
+    assert "Latest run failed: OSError: &lt;full&gt;" in html
+    assert "Latest run invalid: the client could not keep up" in html
     assert rows(html) == ["GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"]
     unranked = html.partition('class="unranked"')[2]
     assert "Never" in unranked
-    assert "newest run invalid: no answers" in unranked
+    assert "Latest run invalid: no response" in unranked
+
+
+def test_the_mark_of_a_failure_needs_no_new_values_and_outlasts_the_next_attempt(three, conn, redis, reader):
+    assert "Latest run failed" not in reader.get("/?window=24h").text
+    with conn:
+        add_run(conn, NOW + timedelta(minutes=1), status="failed", error="disk full")
+        add_run(conn, NOW + timedelta(minutes=2), status="running")
+    publish(conn, redis)
+
+    assert "Latest run failed: disk full" in reader.get("/?window=24h").text
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_a_metric_that_a_source_does_not_have_is_said_to_be_measured_only(three, reader, metric):
+def test_a_metric_that_is_not_simulated_is_shown_as_measured_only(reader, metric):
     for path in ("/", "/live/"):
-        answers = [reader.get(f"{path}?metric={metric.name}&source={source}") for source in SOURCES]
-        assert [answer.status_code for answer in answers] == [200, 200]
-        assert ("is not simulated" in answers[0].text) == (metric.simulated_range is None)
-
-
-def test_the_mark_of_a_failure_does_not_wait_for_values_and_outlasts_the_next_attempt(
-    three, conn, redis, reader
-):
-    assert "newest run failed" not in reader.get("/?window=24h").text
-    with conn, conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO runs"
-            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at, error)"
-            " SELECT 'simulation', 1, 1, now() + number * interval '1 minute',"
-            " CASE number WHEN 1 THEN 'failed' ELSE 'running' END, 1, gen_random_uuid(), 'job', now(), 'gone'"
-            " FROM generate_series(1, 2) AS number"
+        simulated, measured = (
+            reader.get(f"{path}?metric={metric.name}&source={source}") for source in SOURCES
         )
-    publish(conn, redis)
-
-    assert "newest run failed: gone" in reader.get("/?window=24h").text
-
-
-def test_a_window_without_values_leads_to_one_with_some(conn, reader):
-    finish_run(conn, NOW - timedelta(days=3), {"GPT-4o": {"ttft": [0.2]}})
-    show(conn, NOW)
-
-    html = reader.get("/?window=1h").text
-    assert "Nothing in this window" in html
-    assert 'href="/?metric=ttft&amp;window=all"' in html
+        assert (simulated.status_code, measured.status_code) == (200, 200)
+        assert ("is not simulated" in simulated.text) == (metric.simulated_range is None)
+        assert "is not simulated" not in measured.text
 
 
 def csrf(client):
@@ -201,30 +208,30 @@ def csrf(client):
 
 
 @pytest.mark.parametrize(
-    ("query", "code", "message"),
+    ("query", "message"),
     [
-        ("metric=speed", 422, "metric: must be one of ttft"),
-        ("window=2h", 422, "window: must be one of latest"),
-        ("colour=red", 422, "colour: Unknown field"),
-        ("window=1h&window=24h", 422, "given 2 times"),
-        ("scenario=none", 422, "there is no such scenario"),
+        ("metric=speed", "metric: must be one of ttft"),
+        ("window=2h", "window: must be one of latest"),
+        ("color=red", "color: Unknown field"),
+        ("window=1h&window=24h", "given 2 times"),
+        ("scenario=none", "scenario=&#39;none&#39;: unknown scenario"),
     ],
 )
-def test_a_bad_address_is_answered_with_a_page_that_names_the_fault(reader, query, code, message):
+def test_an_invalid_address_returns_a_page_that_names_the_fault(reader, query, message):
     response = reader.get(f"/?{query}")
 
-    assert response.status_code == code
+    assert response.status_code == 422
     assert response.content_type.startswith("text/html")
     assert message in response.text
 
 
-def test_it_goes_on_from_the_cache_without_the_database_and_says_503_where_it_cannot(
+def test_without_the_database_it_is_served_from_the_cache_and_503_otherwise(
     make_app, make_reader, own_redis, three
 ):
     cached = make_reader(make_app(redis_host=str(own_redis.socket))).get("/?window=24h").text
-    away = make_reader(make_app(redis_host=str(own_redis.socket), postgres_host="/nowhere"))
+    without_database = make_reader(make_app(redis_host=str(own_redis.socket), postgres_host="/nowhere"))
 
-    assert rows(away.get("/?window=24h").text) == rows(cached)
-    response = away.get("/?window=7d")
+    assert rows(without_database.get("/?window=24h").text) == rows(cached)
+    response = without_database.get("/?window=7d")
     assert response.status_code == 503
-    assert "the database cannot be reached" in response.text
+    assert "Database unreachable" in response.text

@@ -4,19 +4,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.factories import add_run
 from tests.webapp.api.shown_runs import finish_run, show
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def charts(html):
-    """The data of each chart on the page."""
+    """The data of each chart of the page."""
     return [json.loads(data) for data in re.findall(r'application/json" class="data">(.+?)</script>', html)]
 
 
 @pytest.fixture
 def hours(conn):
-    """Values of GPT-4o two hours ago and now, with an hour between them that has none."""
+    """Values of GPT-4o two hours ago and now, and none in the hour between."""
     for back, values in ((2, [1.0, 1.0, 3.0]), (0, [2.0, 2.0, 2.0])):
         finish_run(conn, HOUR - timedelta(hours=back), {
             "GPT-4o": {"ttft": values}, "Llama 3.1 70B": {"ttft": [4.0]}
@@ -24,7 +25,7 @@ def hours(conn):
     show(conn, HOUR + timedelta(minutes=1))
 
 
-def test_a_metric_is_drawn_over_time_with_a_gap_where_nothing_was_measured(hours, reader):
+def test_a_chart_over_time_has_a_gap_where_nothing_was_measured(hours, reader):
     over_time, bars = charts(reader.get("/llm?name=GPT-4o").text)
 
     start = int((HOUR - timedelta(hours=2)).timestamp())
@@ -35,7 +36,7 @@ def test_a_metric_is_drawn_over_time_with_a_gap_where_nothing_was_measured(hours
     assert sum(bars["lines"][0]["values"]) == pytest.approx(100, abs=0.1)
 
 
-def test_its_figures_and_its_rank_among_the_others_stand_beside(hours, reader):
+def test_each_metric_has_its_mean_count_and_rank(hours, reader):
     html = reader.get("/llm?name=GPT-4o").text
 
     assert '<span class="value">1.83</span> <span class="unit">s</span>' in html
@@ -43,56 +44,56 @@ def test_its_figures_and_its_rank_among_the_others_stand_beside(hours, reader):
     assert re.search(r">1(\u20132)? of 2<", html)
 
 
-def test_its_runs_and_errors_show_as_soon_as_they_are_there(hours, conn, reader):
+def test_new_runs_and_errors_appear_at_the_next_poll(hours, conn, reader):
     etag = re.search(r'data-etag="&#34;(\w+)&#34;"', reader.get("/llm?name=GPT-4o").text)[1]
-    asking = {"If-None-Match": f'"{etag}"'}
-    assert reader.get("/live/llm?name=GPT-4o", headers=asking).status_code == 304
+    polling = {"If-None-Match": f'"{etag}"'}
+    assert reader.get("/live/llm?name=GPT-4o", headers=polling).status_code == 304
 
-    with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE runs SET status = 'failed', error = 'OSError: disk full' WHERE llm_id = 1")
+    with conn:
+        add_run(conn, HOUR + timedelta(minutes=2), status="failed", error="OSError: disk full")
 
-    news = reader.get("/live/llm?name=GPT-4o", headers=asking)
-    assert news.status_code == 200
-    assert "OSError: disk full" in news.text
+    response = reader.get("/live/llm?name=GPT-4o", headers=polling)
+    assert response.status_code == 200
+    assert "OSError: disk full" in response.text
 
 
-def test_an_llm_without_values_says_so(reader):
+def test_an_llm_without_values_has_a_message_and_no_charts(reader):
     html = reader.get("/llm?name=GPT-4o").text
 
-    assert "No values in this window" in html
+    assert "No data in this window" in html
     assert charts(html) == []
 
 
 @pytest.mark.parametrize(
     ("path", "code", "message"),
     [
-        ("/llm", 404, "name an LLM"),
-        ("/llm?name=none", 404, "there is no such LLM"),
+        ("/llm", 404, "name: missing; expected an LLM"),
+        ("/llm?name=none", 404, "unknown LLM"),
         ("/llm?name=GPT-4o&window=latest", 422, "window: must be one of 24h"),
-        ("/compare?llm=GPT-4o&llm=none", 422, "there is no such LLM"),
-        ("/compare?" + "&".join(f"llm={number}" for number in range(6)), 422, "at most 5 can be compared"),
-        ("/compare?llm=", 422, "must be names of 1 to 200 characters"),
+        ("/compare?llm=GPT-4o&llm=none", 422, "unknown LLM"),
+        ("/compare?" + "&".join(f"llm={number}" for number in range(6)), 422, "6 names; expected at most 5"),
+        ("/compare?llm=", 422, "invalid name; expected 1 to 200 characters"),
     ],
 )
-def test_what_cannot_be_shown_is_said(reader, path, code, message):
+def test_an_invalid_address_names_the_fault(reader, path, code, message):
     response = reader.get(path)
 
     assert response.status_code == code
     assert message in response.text
 
 
-def test_a_comparison_has_a_line_for_each_llm_and_one_chart_for_each_metric(hours, reader):
+def test_a_comparison_has_a_chart_per_metric_and_a_line_per_llm(hours, reader):
     html = reader.get("/compare?llm=Llama+3.1+70B&llm=GPT-4o").text
 
     (chart,) = charts(html)
     assert [line["label"] for line in chart["lines"]] == ["Llama 3.1 70B", "GPT-4o"]
     assert [len(line["values"]) for line in chart["lines"]] == [3, 3]
-    assert html.count("no values in this window") == 2 * 3
+    assert html.count('<td class="muted" colspan="4">No data in this window') == 2 * 3
 
 
-def test_one_llm_alone_is_no_comparison(hours, reader):
+def test_a_single_llm_is_not_compared_but_others_can_be_added(hours, reader):
     html = reader.get("/compare?llm=GPT-4o").text
 
-    assert "Choose at least two LLMs" in html
+    assert "Select at least two LLMs" in html
     assert '<option value="Llama 3.1 70B">' in html
     assert '<option value="GPT-4o">' not in html

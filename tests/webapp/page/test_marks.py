@@ -5,7 +5,7 @@ from webapp.page.text import NONE, duration, figure
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], [5], [0, 0], [0, None, 7], [1e-6, 2e-6], [1e6, 3e6]])
-def test_all_values_stand_on_the_scale_and_so_do_its_ticks(values):
+def test_the_scale_holds_all_values_and_its_ticks(values):
     scale = Scale.over(values)
 
     assert scale.low >= 0
@@ -14,7 +14,7 @@ def test_all_values_stand_on_the_scale_and_so_do_its_ticks(values):
     assert all(0 <= scale.at(tick) <= 1 for tick in scale.ticks())
 
 
-def test_a_sparkline_stays_inside_its_picture_and_rises_with_its_values():
+def test_a_sparkline_fits_its_picture_and_rises_with_its_values():
     line = sparkline([(0, 1.0), (5, 2.0), (10, 3.0)])
 
     xs, ys = zip(*(map(float, point.split(",")) for point in line.points.split()), strict=True)
@@ -30,7 +30,7 @@ def test_a_sparkline_stays_inside_its_picture_and_rises_with_its_values():
     ("value", "text"),
     [(0.05034, "0.0503"), (1.069, "1.07"), (12.345, "12.3"), (1234.5, "1,234"), (0, "0.00"), (None, NONE)],
 )
-def test_a_figure_has_three_digits(value, text):
+def test_a_value_has_three_significant_digits(value, text):
     assert figure(value) == text
 
 

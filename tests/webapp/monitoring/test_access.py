@@ -1,0 +1,80 @@
+"""Who may read /metrics, at the API and at METRICS_PORT."""
+
+import pytest
+from prometheus_client import make_wsgi_app
+from werkzeug.test import Client
+
+from tests.support import KEY
+from tests.web import assert_error
+from tests.webapp.monitoring.scraping import BEARER
+from webapp.auth import WRONG_KEYS_PER_MINUTE
+from webapp.monitoring import exporter
+
+RIGHT = [BEARER, {"x-api-key": KEY}, {"Authorization": f"bearer {KEY}"}]
+WRONG = [{"Authorization": "Bearer wrong"}, {"x-api-key": "wrong"}, {"Authorization": "Basic eDp5"}]
+
+
+@pytest.fixture
+def environment(without_database):
+    return without_database
+
+
+class TestOfTheApi:
+    def test_without_a_key_is_refused(self, stranger):
+        response = stranger.get("/metrics")
+
+        assert_error(response, 401)
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+    @pytest.mark.parametrize("headers", RIGHT)
+    def test_accepts_the_key_as_a_bearer_token_or_in_the_api_keys_header(self, stranger, headers):
+        assert stranger.get("/metrics", headers=headers).status_code == 200
+
+    @pytest.mark.parametrize("headers", WRONG)
+    def test_refuses_a_wrong_key(self, stranger, headers):
+        assert_error(stranger.get("/metrics", headers=headers), 401)
+
+    def test_limits_wrong_keys_per_address(self, stranger):
+        codes = [
+            stranger.get("/metrics", headers=WRONG[0]).status_code for _ in range(WRONG_KEYS_PER_MINUTE + 1)
+        ]
+
+        assert codes == [401] * WRONG_KEYS_PER_MINUTE + [429]
+        assert stranger.get("/metrics", headers=BEARER).status_code == 200
+
+    def test_is_public_with_metrics_public(self, make_app):
+        assert make_app(metrics_public=True).test_client().get("/metrics").status_code == 200
+
+
+class TestAtMetricsPort:
+    @pytest.fixture
+    def scraper(self, settings):
+        return Client(exporter.require_key(make_wsgi_app(exporter.registry()), settings))
+
+    def test_without_a_key_is_refused(self, scraper):
+        response = scraper.get("/metrics")
+
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+
+    @pytest.mark.parametrize("headers", RIGHT)
+    def test_accepts_the_key_as_a_bearer_token_or_in_the_api_keys_header(self, scraper, headers):
+        response = scraper.get("/metrics", headers=headers)
+
+        assert response.status_code == 200
+        assert "process_resident_memory_bytes" in response.text
+
+    def test_limits_wrong_keys_per_address(self, scraper):
+        responses = [scraper.get("/metrics", headers=WRONG[0]) for _ in range(WRONG_KEYS_PER_MINUTE + 1)]
+
+        codes = [response.status_code for response in responses]
+        assert codes == [401] * WRONG_KEYS_PER_MINUTE + [429]
+        assert responses[-1].headers["Retry-After"] == "60"
+        elsewhere = {"REMOTE_ADDR": "192.0.2.1"}
+        assert scraper.get("/metrics", headers=WRONG[0], environ_base=elsewhere).status_code == 401
+        assert scraper.get("/metrics", headers=BEARER).status_code == 200
+
+    def test_counts_no_requests_without_a_key_as_wrong(self, scraper):
+        codes = {scraper.get("/metrics").status_code for _ in range(WRONG_KEYS_PER_MINUTE + 1)}
+
+        assert codes == {401}
