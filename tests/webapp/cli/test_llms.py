@@ -85,7 +85,7 @@ def test_a_change_raises_the_generation_as_the_api_does(llms, client, conn):
         (["archive", "nope"], "llm='nope': unknown LLM"),
         (["restore", "\udcff"], "name"),
         (["add"], "Missing argument 'NAME'"),
-        (["list", "--all"], "No such option"),
+        (["list", "--all"], "--all"),
     ],
 )
 def test_a_wrong_argument_is_reported_in_one_line(llms, arguments, message):
