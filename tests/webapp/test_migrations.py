@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from datetime import date
 
 import pytest
 from flask_migrate import check, downgrade, upgrade
@@ -11,7 +12,7 @@ from tests.support import query, run_sql
 from tests.web import slot
 from webapp.ingest.publish import publish
 from webapp.settings import ROOT, Settings
-from webapp.store import connect
+from webapp.store import connect, partitions
 
 OBJECTS = """
 SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -45,12 +46,8 @@ def test_all_migrations_can_be_undone_and_run_again(app, conn):
 
 
 def test_migrations_include_the_daily_partitions(app, conn):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE points_20270101 (LIKE points INCLUDING ALL)")
-        cursor.execute(
-            "ALTER TABLE points ATTACH PARTITION points_20270101"
-            " FOR VALUES FROM ('2027-01-01') TO ('2027-01-02')"
-        )
+    with conn:
+        partitions.ensure(conn, date(2027, 1, 1))
 
     with app.app_context():
         check()
@@ -109,7 +106,7 @@ def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
     assert new > old
 
 
-def test_the_migration_before_measurements_keeps_runs_and_marks_invalid_ones_as_failed(app, conn, settings, redis):
+def test_undoing_the_measurements_keeps_runs_and_marks_invalid_ones_as_failed(app, conn, settings, redis):
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
         store_level(conn, settings, redis, slot(number), measurement(), result)
