@@ -1,15 +1,15 @@
 # syntax=docker/dockerfile:1
 
-# python:3.12-slim (3.12.13 on Debian trixie) as Docker's own record of official images names it; Dependabot renews it.
+# python:3.12-slim (3.12.13 on Debian trixie); the digest is from Docker's official-images repository, and Dependabot updates it.
 ARG PYTHON=python:3.12-slim@sha256:229a2c5bfa27522db7815ea81f9bed70af17ccb9de9fc7ad142b1877b5830d36
 
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 COPY requirements.txt /build/
-# Without a pip of its own: nothing in the environment can install anything.
+# Without pip, so that nothing can be installed in the final image.
 RUN python -m venv --without-pip /venv && pip --python /venv/bin/python install -r /build/requirements.txt
 COPY . /app
-# Compiled here, since the image's own user can write nowhere. The files' hashes count, not their times.
+# Compiled here, since the image's user cannot write. Unchecked, since the sources never change.
 RUN /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /venv/lib /app
 
 FROM ${PYTHON}
@@ -38,7 +38,7 @@ ENV PATH=/venv/bin:$PATH \
     METRICS_PORT=9100 \
     LOG_FORMAT=json
 
-# By number, so that Kubernetes can see that it is not root. Any other number works, too.
+# A number, so that Kubernetes can verify that it is not root. Any other user ID works, too.
 USER 10001:10001
 EXPOSE 8001 9100
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --start-interval=2s CMD ["/app/docker/entrypoint.sh", "health"]

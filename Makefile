@@ -1,98 +1,87 @@
-# Every command of the project; `make help` lists them.
+# All commands of the project; `make help` lists them.
 
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-# They mostly wait. Each process has servers of its own; where TEST_*_HOST names given ones, there must be 0.
+# Tests wait more than they compute, so more processes than cores pay off. Each starts its servers; where TEST_*_HOST
+# names servers to use instead, this must be 0.
 PROCESSES ?= 4
 
-.PHONY: help start install run-migrations undo-migration create-migration start-simulator start-benchmark \
+.PHONY: help start install env run-migrations undo-migration create-migration start-simulator start-benchmark \
 	tests tests-e2e vendor lint format lock bench picture check-deploy clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
-start: .venv/installed .env ## Run everything on this machine: servers, migrations, API, scheduler, worker
+start: .venv/installed-start ## Run everything on this machine: servers, migrations, API, scheduler, worker
+	@$(BIN)/python tools/env.py API_KEY SECRET_KEY
 	@exec $(BIN)/python -m jobs.start
 
-install: .venv/installed ## Make the virtual environment and install what is pinned
+install: .venv/installed-start ## Create .venv and install what running needs
 
-run-migrations: .venv/installed ## Bring the database to the newest schema
+env: ## Write .env with random secrets where they are empty or missing
+	@$(or $(PYTHON),python3) tools/env.py
+
+run-migrations: .venv/installed-start ## Upgrade the database to the newest migration
 	@$(BIN)/flask db upgrade
 
-undo-migration: .venv/installed ## Take the newest migration back
+undo-migration: .venv/installed-start ## Revert the newest migration
 	@$(BIN)/flask db downgrade
 
-create-migration: .venv/installed ## Draft a migration from the models: make create-migration MSG="what it does"
-	@test -n "$(MSG)" || { echo 'create-migration: say what it does: make create-migration MSG="..."' >&2; exit 2; }
+create-migration: .venv/installed-start ## Draft a migration from the models: make create-migration MSG="what it does"
+	@test -n "$(MSG)" || { echo 'make create-migration: MSG is empty; expected MSG="what it does"' >&2; exit 2; }
 	@$(BIN)/flask db revision --autogenerate -m "$(MSG)"
 
-start-simulator: .venv/installed ## Run the scheduler and a worker on your own servers
+start-simulator: .venv/installed-start ## Run the scheduler and a worker on your servers
 	@exec $(BIN)/python -m jobs.start --only scheduler worker
 
-start-benchmark: .venv/installed ## Run the API on your own servers
+start-benchmark: .venv/installed-start ## Run the API on your servers
 	@exec $(BIN)/python -m webapp.serve
 
-tests: .venv/installed .venv/deploy-installed ## Run the tests on embedded servers
-	@$(BIN)/pytest -n $(PROCESSES)
+# pytest exits with 5 where it finds no test.
+tests: .venv/installed-tests ## Run the tests on embedded servers
+	@$(BIN)/pytest -n $(PROCESSES) -m "not moments"
+	@$(BIN)/pytest -m moments || test $$? -eq 5
 
-lint: .venv/installed ## Check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-
-format: .venv/installed ## Mend the style
-	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
-
-lock: .venv/installed ## Pin anew what pyproject.toml asks for
-	@$(BIN)/uv pip compile -q --universal --upgrade --no-header pyproject.toml -o requirements.txt
-	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra dev pyproject.toml -o requirements-dev.txt
-	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra deploy -c requirements-dev.txt pyproject.toml -o requirements-deploy.txt
-
-tests-e2e: .venv/installed ## Run the tests of the page in a headless Chromium, against the whole system
+tests-e2e: .venv/installed-e2e ## Run the tests of the page in a headless Chromium, against the whole system
 	@chromium=$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}; \
-	test -n "$$chromium" || { echo 'make tests-e2e: needs Chromium; install it (Debian: apt install chromium) or name it: make tests-e2e CHROMIUM=/path/to/chromium' >&2; exit 2; }; \
+	test -n "$$chromium" || { echo 'make tests-e2e: no Chromium found; install it (Debian: apt install chromium) or name it: make tests-e2e CHROMIUM=/path/to/chromium' >&2; exit 2; }; \
 	CHROMIUM="$$chromium" $(BIN)/pytest tests/e2e
 
-vendor: ## Take the page's parts from npm anew, as package-lock.json pins them, into webapp/static/vendor
+lint: .venv/installed-lint ## Check style, types and import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+
+format: .venv/installed-lint ## Fix style
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+check-deploy: .venv/installed-deploy ## Check Dockerfile, Compose file, chart, scripts and workflows
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
+
+bench: .venv/installed-bench ## Measure the system against its bounds; writes bench/results.json
+	@$(BIN)/python -m bench
+
+picture: .venv/installed-picture ## Draw public/dashboard.png from the API of a running `make start`: make picture URL=http://...
+	@$(BIN)/python -m tools.picture $(URL)
+
+vendor: ## Copy the page's front-end parts, as package-lock.json pins them, from npm to webapp/static/vendor
 	@npm ci --silent --no-audit --no-fund
 	@cp node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css webapp/static/vendor/
 	@cp node_modules/uplot/LICENSE webapp/static/vendor/uPlot.LICENSE
 	@cp node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2 webapp/static/vendor/
 	@cp node_modules/@fontsource-variable/inter/LICENSE webapp/static/vendor/inter.LICENSE
 
-bench: .venv/installed ## Measure the system against its bounds; writes bench/results.json
-	@$(BIN)/python -m bench
+lock: .venv/installed-lock ## Pin the newest versions of everything that pyproject.toml names
+	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra server --group dev pyproject.toml -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra server -c requirements-dev.txt pyproject.toml -o requirements.txt
 
-check-deploy: .venv/installed .venv/deploy-installed ## Check Dockerfile, Compose file, chart, scripts and workflows
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
-
-picture: .venv/installed ## Draw public/dashboard.png from the API that `make start` runs: make picture URL=http://...
-	@$(BIN)/uv pip install -q --python $(BIN)/python "$$($(BIN)/python -c 'import tomllib; \
-	print(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["picture"][0])')"
-	@$(BIN)/python -m tools.picture $(URL)
-
-clean: ## Remove the virtual environment and the embedded servers' data (asks nothing)
+clean: ## Remove .venv, caches and all data of the embedded servers, without asking
 	@test ! -x $(BIN)/python || $(BIN)/python -m jobs.embedded stop
-	rm -rf .venv data .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv data .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
-.env: .env.example
-	@test -e .env && touch .env || { umask 077 && $(BIN)/python -c 'import secrets; \
-	print(open(".env.example").read().replace("API_KEY=", "API_KEY=" + secrets.token_urlsafe(32)), end="")' > .env.new \
-	&& mv .env.new .env && echo 'wrote .env with a new API_KEY'; }
-	@grep -q '^SECRET_KEY=.' .env || $(BIN)/python -c 'import re, secrets; \
-	line, text = f"SECRET_KEY={secrets.token_urlsafe(32)}", open(".env").read(); \
-	text, found = re.subn("(?m)^SECRET_KEY=.*", line, text); \
-	open(".env", "w").write(text if found else f"{text}\n{line}\n")'
-
-.venv/installed: requirements-dev.txt
+.venv/installed-start: requirements-dev.txt
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3' >&2; exit 2; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'make: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: apt install python3-venv)' >&2; exit 2; }
-	@echo 'installing into .venv ...'
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@
+	@$(PYTHON) tools/install.py start
 
-.venv/deploy-installed: requirements-deploy.txt .venv/installed
-	@echo 'installing what checks the deployment ...'
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-deploy.txt
-	@touch $@
+.venv/installed-%: requirements-dev.txt | .venv/installed-start
+	@$(BIN)/python tools/install.py $*

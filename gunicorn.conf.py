@@ -1,4 +1,4 @@
-"""gunicorn's settings. Worker class, workers and threads were chosen by measurement, see docs/design.md."""
+"""gunicorn's settings. Measurements led to worker class, workers and threads, see docs/design.md."""
 
 import json
 import socket
@@ -21,39 +21,40 @@ try:
 except SettingsError as error:
     exit_for(error)
 
-REQUEST_SECONDS = 5
-# A client that reads nothing for this long is disconnected; an export would keep its thread forever.
-SEND_SECONDS = 60
 LONGEST_MESSAGE = 300
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threaded worker, but clients that take too long to send head and body are disconnected.
+    """gunicorn's threaded worker, which also disconnects slow clients.
 
-    Otherwise as many clients as there are threads, each with half a request, would stop everything.
+    Otherwise one client per thread, each with half a request or an export that it does not read, would block
+    the worker.
     """
+
+    request_seconds = 5  # to send head and body
+    send_seconds = 60  # without reading anything of the response
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self._deadlines = {}
 
     def handle(self, conn):
-        """Read and answer a request; runs in a thread."""
-        self._deadlines[conn] = time.monotonic() + REQUEST_SECONDS
+        """Read and answer a request, in a thread."""
+        self._deadlines[conn] = time.monotonic() + self.request_seconds
         try:
             return super().handle(conn)
         finally:
             self._deadlines.pop(conn, None)
 
     def handle_request(self, req, conn):
-        """Answer a request whose head was read; only some methods have a body to wait for."""
+        """Answer a request whose head has been read."""
         if req.method in {"GET", "HEAD"}:
             self._deadlines.pop(conn, None)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", SEND_SECONDS, 0))
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", self.send_seconds, 0))
         return super().handle_request(req, conn)
 
     def notify(self):
-        """Disconnect late clients; the main loop calls this at least once a second."""
+        """Disconnect slow clients; the main loop calls this at least once a second."""
         super().notify()
         now = time.monotonic()
         for conn, deadline in list(self._deadlines.items()):
@@ -68,20 +69,22 @@ bind = settings.bind
 worker_class = Worker
 workers = settings.web_concurrency
 threads = 4
-# A thread that waits for Redis releases the interpreter's lock. By default a busy thread may keep it for 5 ms,
-# ten times as long as a whole request takes; with 100 us, cached rankings are answered twice as fast.
+# A thread that waits for Redis releases the interpreter's lock. By default, a busy thread may hold it for
+# 5 ms, ten times the duration of a request; with 100 us, cached rankings are answered twice as fast.
 sys.setswitchinterval(0.0001)
-# Imported once and shared by the forks. No connection is open by then, so none is shared.
+# The app is imported once and shared by the forks. No connection is open by then, so that none is shared.
 preload_app = True
-# Each worker is replaced after this number of requests, at different times: a slow leak stays small.
+# Each worker is replaced after this number of requests, so that a slow leak stays small.
 max_requests = 100_000
 max_requests_jitter = 10_000
 
 
 def on_starting(server):
-    """Warn about what works, but not as people may expect."""
+    """Warn about an empty SECRET_KEY."""
     if not settings.secret_key:
-        server.log.warning("SECRET_KEY is empty: sign-ins end when this server stops; make env writes a key")
+        server.log.warning(
+            "SECRET_KEY is empty: page sessions end when this server stops; make env generates a key"
+        )
 
 
 def pre_fork(server, worker):
@@ -91,7 +94,7 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    """Let the worker count in its row; an app that is not ours has no counts."""
+    """Let the worker count in its row; other apps than ours have no counts."""
     extensions = getattr(worker.app.wsgi(), "extensions", {})
     if "counts" in extensions:
         extensions["counts"].use_row(worker.row)
@@ -100,14 +103,14 @@ def post_fork(server, worker):
 timeout = 30
 graceful_timeout = 20
 keepalive = 15
-# A path or header longer than this is refused before it reaches the app.
+# Longer paths and headers are refused before they reach the app.
 limit_request_line = 4094
 limit_request_field_size = 8190
-# By default a client on this machine, or behind a proxy on it, may change the path with a header.
+# By default, a client on this machine, or behind a proxy on it, can change the path with a header.
 forwarder_headers = ""
 
 control_socket_disable = True
-# The app has configured logging by then; all processes share one format.
+# The app configures logging, so that all processes share one format.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -116,7 +119,7 @@ logconfig_dict = {
 
 
 def _write_json_error(sock, code, reason, message):
-    """Answer errors that never reach the app as the app answers its errors; gunicorn would answer HTML."""
+    """Answer errors that do not reach the app in the app's JSON format, where gunicorn would send HTML."""
     phrase = HTTP_STATUS_CODES.get(code, reason)
     body = json.dumps({"code": code, "status": phrase, "message": (message or reason)[:LONGEST_MESSAGE]})
     head = (

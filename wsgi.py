@@ -1,4 +1,4 @@
-"""The WSGI entry point: `gunicorn wsgi:app`, and `flask` commands."""
+"""The WSGI entry point, for `gunicorn wsgi:app` and the `flask` command."""
 
 from webapp import create_app
 from webapp.settings import SettingsError, exit_for

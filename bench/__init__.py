@@ -1,1 +1,1 @@
-"""What `make bench` runs: the system beside a bare baseline, side by side in one run."""
+"""`make bench`: the system against bare baselines, each pair measured in one run."""

@@ -1,4 +1,7 @@
-"""python -m bench [SECTION ...]: measure, print, write bench/results.json; 1 if a bound is missed."""
+"""python -m bench [SECTION ...]: measure, print, and write bench/results.json.
+
+The exit code is 1 if a row misses its bound.
+"""
 
 import argparse
 import logging
@@ -21,14 +24,16 @@ SECTIONS = {
 
 
 def main() -> int:
-    """Run the named sections, all by default."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the system.")
+    """Run the named sections, by default all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure the system against its bounds."
+    )
     parser.add_argument(
-        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
+        "sections", nargs="*", metavar="SECTION", help=f"One of {', '.join(SECTIONS)}. Default: all."
     )
     names = parser.parse_args().sections or list(SECTIONS)
     if unknown := set(names) - set(SECTIONS):
-        parser.error(f"no such section: {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+        parser.error(f"SECTION {', '.join(sorted(unknown))}: unknown; expected any of {', '.join(SECTIONS)}")
     kept = True
     for name in names:
         with system() as settings:

@@ -1,4 +1,4 @@
-"""The baselines that gunicorn serves: what an answer costs without us."""
+"""Baselines that gunicorn serves: what a response costs without the API's code."""
 
 import json
 
@@ -17,7 +17,7 @@ view = Flask("bare")
 
 @view.get("/")
 def same_bytes() -> Response:
-    """The bytes of the rankings, from memory."""
+    """Return the bytes of the rankings, from memory."""
     return Response(BODY, content_type="application/json")
 
 
@@ -26,7 +26,7 @@ select = create_app()
 
 @select.get("/bare-select")
 def rows() -> Response:
-    """The rows of the rankings, by one query through the same pool."""
+    """Return the rows of the rankings, from one query through the same pool."""
     with db.engine.connect() as connection:
         cursor = connection.connection.cursor()
         cursor.execute(RANKINGS, {"metric_names": [metric.name for metric in METRICS.simulated]})

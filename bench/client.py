@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client on raw sockets, so that the servers, not the client, use up the machine."""
+"""A small HTTP/1.1 client on raw sockets, which leaves the processor to the servers."""
 
 import re
 import selectors
@@ -12,7 +12,7 @@ TIMEOUT = 30
 
 
 class Client:
-    """One connection that asks the same question again and again; kept alive if the server lets it."""
+    """One connection that repeats the same request; reused if the server keeps it alive."""
 
     def __init__(self, port: int, path: str, key: str):
         self._port = port
@@ -31,30 +31,33 @@ class Client:
         self.socket.sendall(self._request)
 
     def receive(self) -> bytes | None:
-        """Take what has come; the answer, head and body, once it is whole. Raises unless it is a 200."""
+        """Read available bytes; return the whole response, head and body, once it is complete, else None.
+
+        Raises RuntimeError unless its status is 200, ConnectionError if the connection closes early.
+        """
         part = self.socket.recv(65536)
         if not part:
-            raise ConnectionError("the server closed the connection in the middle of an answer")
+            raise ConnectionError("connection closed before the end of a response")
         self._received += part
         end = self._received.find(b"\r\n\r\n") + 4
         length = CONTENT_LENGTH.search(self._received, 0, end)
         if not length or len(self._received) < end + int(length[1]):
             return None
         if not self._received.startswith(b"HTTP/1.1 200 "):
-            raise RuntimeError(f"unexpected answer: {self._received!r}")
+            raise RuntimeError(f"unexpected response: {self._received!r}")
         return self._received
 
     def ask(self) -> bytes:
-        """Send one request and wait for its answer."""
+        """Send one request and return its response."""
         self.send()
-        while (answer := self.receive()) is None:
+        while (response := self.receive()) is None:
             pass
-        self.reconnect_if_closing(answer)
-        return answer
+        self.reconnect_if_closing(response)
+        return response
 
-    def reconnect_if_closing(self, answer: bytes) -> bool:
-        """Connect anew if the answer said that the connection ends with it."""
-        if not CLOSING.search(answer):
+    def reconnect_if_closing(self, response: bytes) -> bool:
+        """Reconnect if the response closes the connection; return whether it does."""
+        if not CLOSING.search(response):
             return False
         self.socket.close()
         self.socket = self._connect()
@@ -67,14 +70,14 @@ class Client:
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load: answers per second, and the latency of each in seconds."""
+    """The result of a load: responses per second, and the latency of each in seconds."""
 
     rate: float
     latencies: list[float]
 
 
 def load(clients: list[Client], duration: float) -> Load:
-    """Keep a request of every client under way for `duration` seconds."""
+    """Keep one request per client in flight for `duration` seconds."""
     selector = selectors.DefaultSelector()
     sent: dict[Client, float] = {}
     latencies: list[float] = []
@@ -90,11 +93,11 @@ def load(clients: list[Client], duration: float) -> Load:
     while sent:
         for key, _ in selector.select(TIMEOUT):
             client = key.data
-            if (answer := client.receive()) is None:
+            if (response := client.receive()) is None:
                 continue
             latencies.append(time.perf_counter() - sent.pop(client))
             selector.unregister(key.fileobj)
-            client.reconnect_if_closing(answer)
+            client.reconnect_if_closing(response)
             if time.perf_counter() < start + duration:
                 selector.register(client.socket, selectors.EVENT_READ, client)
                 ask(client)

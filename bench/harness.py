@@ -1,4 +1,4 @@
-"""What all sections share: side-by-side comparison, rows of figures, the table and the results file."""
+"""What all sections share: paired comparison, rows of figures, the table and the results file."""
 
 import json
 import os
@@ -16,7 +16,7 @@ LINE = "  {:<58} {:>10} {:>10} {:<10} {:>7}  {:<10} {}"
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of ours, beside a baseline's, with a bound on their ratio (ours / base) if there is one."""
+    """One figure, optionally with a baseline's figure and a bound on their ratio (ours / base)."""
 
     what: str
     unit: str
@@ -28,7 +28,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the bound, if any, is kept."""
+        """Whether the ratio is within its bound, if it has one."""
         if self.ratio is None:
             return True
         return bool(
@@ -48,10 +48,10 @@ def compare(  # noqa: PLR0913  (each names a part of the comparison)
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Row:
-    """Measure both by turns; each call does its work once and returns its figure in `unit`.
+    """Measure both alternately; each call works once and returns its figure in `unit`.
 
-    The figures are medians; the ratio is the median of the pairs' ratios, so that a machine that slows down
-    for a while slows both. Which one goes first alternates.
+    The figures are medians; the ratio is the median of the pairs' ratios, so that a temporary slowdown of the
+    machine affects both sides. The order within a pair alternates.
     """
     pairs = []
     for turn in range(-warmup, rounds):
@@ -74,14 +74,14 @@ def compare(  # noqa: PLR0913  (each names a part of the comparison)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes, in seconds."""
+    """Return the duration of one call, in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def print_rows(rows: Iterable[Row]) -> None:
-    """A line for each row."""
+    """Print a line for each row."""
     print(LINE.format("", "ours", "baseline", "", "ratio", "bound", ""))
     for row in rows:
         verdict = "" if _bound(row) == "" else "ok" if row.ok else "FAIL"
@@ -96,14 +96,14 @@ def _bound(row: Row) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Three digits or all before the point."""
+    """Format with three significant digits, or without decimals from 100."""
     if value is None:
         return ""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def save(section: str, postgres_version: str, rows: list[Row]) -> None:
-    """Put the section's figures and their circumstances in the results file, in place of its older ones."""
+    """Replace the section's rows, date and environment in the results file."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results[section] = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

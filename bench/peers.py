@@ -1,7 +1,7 @@
-"""python -m bench.peers [TOOL ...]: other benchmark tools and ours on the same mock server, by turns.
+"""python -m bench.peers [TOOL ...]: llm-measure and other benchmark tools on the same mock server.
 
-Each tool is installed from PyPI into an environment of its own under data/peers. None of them downloads a
-tokenizer: they are given one of whole words. Not part of `make bench`, since it installs.
+Each tool is installed from PyPI into a separate environment under data/peers, so this is not part of
+`make bench`. No tool downloads a tokenizer: each gets one whose tokens are whole words.
 """
 
 import argparse
@@ -31,7 +31,7 @@ LINE = "  {:<10} {:>8} {:>10} {:>8} {:>12} {:>12} {:>9} {:>12}"
 
 @dataclass(frozen=True)
 class Load:
-    """What all are asked to do."""
+    """The load that every tool produces."""
 
     streams: int
     requests: int
@@ -39,17 +39,17 @@ class Load:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one tool says, and what it used itself."""
+    """What one tool reports, and the processor time that it used."""
 
     rate: float  # requests per second
     ttft_p50_ms: float
     ttft_p99_ms: float
-    cpu_s: float = 0.0  # of the whole command and its processes
+    cpu_s: float = 0.0  # of the command and its child processes
 
 
 def ours(url: str, load: Load, out: Path) -> Figures:
-    """`flask measure`."""
-    _run([Path(sys.executable).parent / "flask", "measure", "--base-url", url, "--model", "mock",
+    """`llm-measure run`."""
+    _run([sys.executable, "-m", "llm_measure", "run", "--base-url", url, "--model", "mock",
           "--input-tokens", str(INPUT), "--output-tokens", str(TOKENS), "--warmup", "0",
           "--concurrency", str(load.streams), "--requests", str(load.requests),
           "--format", "json", "--out", out / "ours.json"])  # fmt: skip
@@ -58,20 +58,20 @@ def ours(url: str, load: Load, out: Path) -> Figures:
 
 
 def aiperf(url: str, load: Load, out: Path) -> Figures:
-    """NVIDIA's AIPerf."""
+    """AIPerf, by NVIDIA."""
     _run([_environment("aiperf") / "aiperf", "profile", "--model", "mock",
           "--url", url.removesuffix("/v1"), "--endpoint-type", "chat", "--streaming",
           "--tokenizer", TOKENIZER, "--use-server-token-count", "--ui", "none",
           "--concurrency", str(load.streams), "--request-count", str(load.requests),
           "--isl", str(INPUT), "--osl", str(TOKENS), "--artifact-dir", out])  # fmt: skip
     (found,) = out.rglob("profile_export_aiperf.json")
-    told = json.loads(found.read_text())
-    ttft = told["time_to_first_token"]
-    return Figures(told["request_throughput"]["avg"], ttft["p50"], ttft["p99"])
+    report = json.loads(found.read_text())
+    ttft = report["time_to_first_token"]
+    return Figures(report["request_throughput"]["avg"], ttft["p50"], ttft["p99"])
 
 
 def guidellm(url: str, load: Load, out: Path) -> Figures:
-    """The vLLM project's GuideLLM."""
+    """GuideLLM, by the vLLM project."""
     _run([_environment("guidellm") / "guidellm", "run",
           "--backend", f"kind=openai_http,target={url.removesuffix('/v1')},model=mock",
           "--profile", f"kind=concurrent,streams={load.streams}",
@@ -92,15 +92,17 @@ TOOLS: dict[str, Callable[[str, Load, Path], Figures]] = {
 
 
 def main() -> int:
-    """Run the named tools, all by default; ours always, first."""
-    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Compare with other tools.")
-    parser.add_argument("tools", nargs="*", metavar="TOOL", help=f"of {', '.join(TOOLS)}; default: all")
-    parser.add_argument("--streams", type=int, default=100)
-    parser.add_argument("--requests", type=int, default=2000)
+    """Run llm-measure, then the named tools, by default all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.peers", description="Compare llm-measure with other tools."
+    )
+    parser.add_argument("tools", nargs="*", metavar="TOOL", help=f"One of {', '.join(TOOLS)}. Default: all.")
+    parser.add_argument("--streams", type=int, default=100, help="Concurrent requests.")
+    parser.add_argument("--requests", type=int, default=2000, help="Number of requests.")
     options = parser.parse_args()
     names = dict.fromkeys(["ours", *(options.tools or TOOLS)])
     if unknown := set(names) - set(TOOLS):
-        parser.error(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(TOOLS)}")
+        parser.error(f"TOOL {', '.join(sorted(unknown))}: unknown; expected any of {', '.join(TOOLS)}")
     load = Load(options.streams, options.requests)
     _make_tokenizer()
     ideal = load.streams / (TTFT_MS + ITL_MS * (TOKENS - 1)) * 1000
@@ -119,7 +121,7 @@ def main() -> int:
 
 
 def _measured(name: str, load: Load) -> Figures:
-    """The tool's figures on a mock server of its own."""
+    """Run the tool against a fresh mock server and return its figures."""
     out = FOLDER / "results" / name
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
@@ -134,7 +136,7 @@ def _measured(name: str, load: Load) -> Figures:
 
 
 def _environment(name: str) -> Path:
-    """The folder of the tool's commands; installed if it is not yet there."""
+    """Return the folder of the tool's executables; install the tool if it is missing."""
     folder = FOLDER / name
     commands = folder / "bin"
     if not (folder / "installed").exists():
@@ -146,7 +148,7 @@ def _environment(name: str) -> Path:
 
 
 def _make_tokenizer() -> None:
-    """A tokenizer of whole words, where the tools look for those that were downloaded before."""
+    """Write a tokenizer of whole words to the cache in which the tools look for downloaded ones."""
     folder = FOLDER / "hub" / "hub" / f"models--{TOKENIZER.replace('/', '--')}"
     files = folder / "snapshots" / REVISION
     files.mkdir(parents=True, exist_ok=True)
@@ -166,12 +168,12 @@ def _make_tokenizer() -> None:
 
 
 def _run(command: list[str | Path]) -> None:
-    """Run it to its end; what it says is shown only if it fails."""
+    """Run the command; print its output only if it fails."""
     environment = {**os.environ, "HF_HOME": str(FOLDER / "hub"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
-        raise SystemExit(f"{command[0]} failed with {done.returncode}")
+        raise SystemExit(f"{command[0]}: exit code {done.returncode}")
 
 
 if __name__ == "__main__":

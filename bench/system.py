@@ -1,4 +1,4 @@
-"""The servers that the sections measure: PostgreSQL and Redis of their own, and gunicorn."""
+"""The servers that the sections measure: fresh PostgreSQL and Redis, and gunicorn."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ START_SECONDS = 30
 
 @contextmanager
 def system() -> Iterator[Settings]:
-    """Migrated, empty servers in a temporary folder, with default durability; this process's settings."""
+    """Run migrated, empty servers in a temporary folder, with default durability; yield their settings."""
     folder = Path(tempfile.mkdtemp(prefix="llmb-"))
     postgres, redis = EmbeddedPostgres(folder / "postgres"), EmbeddedRedis(folder / "redis")
     try:
@@ -44,7 +44,7 @@ def system() -> Iterator[Settings]:
 
 
 def _use(postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> Settings:
-    """Settings that lead to the servers, for this process and those that it starts, whatever `.env` says."""
+    """Set the environment of this process and its children for the servers, and return the settings."""
     os.environ.update(
         {
             **postgres.environment,
@@ -61,7 +61,7 @@ def _use(postgres: EmbeddedPostgres, redis: EmbeddedRedis) -> Settings:
 
 
 def postgres_version(settings: Settings) -> str:
-    """Such as 18.1."""
+    """Return the server's version, such as 18.1."""
     with closing(connect(settings)) as conn, conn.cursor() as cursor:
         cursor.execute("SHOW server_version")
         return cursor.fetchone()[0]
@@ -69,7 +69,7 @@ def postgres_version(settings: Settings) -> str:
 
 @contextmanager
 def gunicorn(app: str, *options: str, **environment: str) -> Iterator[int]:
-    """An app under the project's gunicorn.conf.py, changed by command-line options; yields its port."""
+    """Serve an app with the project's gunicorn.conf.py and command-line options; yield its port."""
     port = _free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, app],
@@ -98,4 +98,4 @@ def _await(port: int, process: subprocess.Popen) -> None:
             return
         except ConnectionRefusedError:
             time.sleep(0.05)
-    raise RuntimeError(f"gunicorn does not listen (exit status {process.poll()})")
+    raise RuntimeError(f"gunicorn: not listening (exit status {process.poll()})")

@@ -1,6 +1,7 @@
-"""Whether the container's process answers; the image's HEALTHCHECK. Asks nothing of PostgreSQL and Redis.
+"""Exit with 0 if the container's process responds, else with 1; the image's HEALTHCHECK.
 
-The API answers on PORT, scheduler and worker on METRICS_PORT; any answer but an error of the server will do.
+The API listens on PORT, scheduler and worker on METRICS_PORT. Any response below 500 counts as healthy.
+PostgreSQL and Redis are not checked: their failure is no reason to restart this container.
 """
 
 import os
@@ -11,7 +12,7 @@ SECONDS = 3
 
 
 def answers(port: int) -> bool:
-    """Whether something on this machine answers HTTP on the port."""
+    """Return whether an HTTP server on this machine responds on the port with a status below 500."""
     connection = HTTPConnection("localhost", port, timeout=SECONDS)
     try:
         connection.request("GET", "/healthz")

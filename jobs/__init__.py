@@ -1,1 +1,1 @@
-"""The processes that measure: scheduler, worker, and the runs that they make."""
+"""Processes: the scheduler, the worker, the jobs that it runs, and `make start`."""

@@ -1,4 +1,4 @@
-"""A Redis lock that lives exactly as long as its holder."""
+"""A Redis lock that its holder renews, and that expires soon after the holder's death."""
 
 import logging
 import threading
@@ -11,32 +11,34 @@ from redis.lock import Lock
 
 logger = logging.getLogger(__name__)
 
-# A holder that was killed is forgotten after so many seconds; a living one renews three times as often.
-LOCK_SECONDS = 6
+LOCK_SECONDS = 6.0
+RENEWALS_PER_EXPIRY = 3
+MARGIN_SECONDS = 1
 
 
 class BusyError(Exception):
-    """Another process is alive and at the same work."""
+    """A living process holds the lock."""
 
 
 @contextmanager
-def renewed_lock(redis: Redis, name: str, wait: bool = True) -> Iterator[None]:
-    """Hold the lock `name` and renew it until the block ends.
+def renewed_lock(redis: Redis, name: str, wait: bool = True, seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Hold the lock `name`, which expires after `seconds`, and renew it until the block ends.
 
-    Waits, if told to, long enough for the lock of a killed holder to expire; raises BusyError if it is held.
-    The lock only saves work: without Redis, or once lost, the block goes on, and the database decides.
+    With `wait`, wait until a killed holder's lock has expired. Raises BusyError if a living holder has it.
+    The lock only saves work: without Redis, or once the lock is lost, the block continues, and the database
+    decides.
     """
-    lock = redis.lock(f"llm-benchmark:lock:{name}", timeout=LOCK_SECONDS, thread_local=False)
+    lock = redis.lock(f"llm-benchmark:lock:{name}", timeout=seconds, thread_local=False)
     try:
-        acquired = lock.acquire(blocking=wait, blocking_timeout=LOCK_SECONDS + 1 if wait else None)
+        acquired = lock.acquire(blocking=wait, blocking_timeout=seconds + MARGIN_SECONDS if wait else None)
     except RedisError as error:
-        logger.warning("no lock for %s, going on without: %s", name, error)
+        logger.warning("lock %s: Redis unreachable, continuing without it: %s", name, error)
         yield
         return
     if not acquired:
-        raise BusyError(f"{name} is being worked on by another process")
+        raise BusyError(f"lock {name}: held by another process")
     done = threading.Event()
-    renewer = threading.Thread(target=_renew, args=(lock, name, done), daemon=True)
+    renewer = threading.Thread(target=_renew, args=(lock, name, seconds, done), daemon=True)
     renewer.start()
     try:
         yield
@@ -46,16 +48,16 @@ def renewed_lock(redis: Redis, name: str, wait: bool = True) -> Iterator[None]:
         _release(lock, name)
 
 
-def _renew(lock: Lock, name: str, done: threading.Event) -> None:
-    while not done.wait(LOCK_SECONDS / 3):
+def _renew(lock: Lock, name: str, seconds: float, done: threading.Event) -> None:
+    while not done.wait(seconds / RENEWALS_PER_EXPIRY):
         try:
             lock.reacquire()
         except (LockError, RedisError) as error:
-            logger.warning("could not renew the lock for %s: %s", name, error)
+            logger.warning("lock %s: could not renew it: %s", name, error)
 
 
 def _release(lock: Lock, name: str) -> None:
     try:
         lock.release()
     except (LockError, RedisError) as error:
-        logger.warning("could not release the lock for %s: %s", name, error)
+        logger.warning("lock %s: could not release it: %s", name, error)

@@ -1,4 +1,4 @@
-"""What keeps the database in shape: partitions ahead, old ones away, old rollups away, windows that slide."""
+"""Database maintenance: create partitions ahead, drop expired ones, delete old rollups, slide the windows."""
 
 import logging
 import time
@@ -21,38 +21,40 @@ PAUSE_SECONDS = 1.0
 
 
 def run_maintenance(slot: int) -> None:
-    """Do what is due by now; the RQ job, one for each slot (Unix seconds).
+    """Do what is due now, and publish; the RQ job, one for each slot (Unix seconds).
 
-    May be called any number of times, by any number of processes. Raises whatever went wrong, so that RQ
-    tries again.
+    May be called any number of times, by any number of processes. Raises any error, so that RQ retries.
     """
     settings = Settings.from_env()
     with closing(connect(settings)) as conn:
         maintain(conn, settings, datetime.now(UTC))
         publish(conn, cache_redis(settings))
-    logger.info("the maintenance of slot %d is done", slot)
+    logger.info("slot %d: maintenance finished", slot)
 
 
-def maintain(conn: Connection, settings: Settings, now: datetime) -> None:
-    """Make partitions ahead, then drop and delete what is too old; commits step by step."""
+def maintain(conn: Connection, settings: Settings, now: datetime, pause_s: float = PAUSE_SECONDS) -> None:
+    """Create partitions ahead, then drop and delete what is too old; commits step by step.
+
+    Waits `pause_s` before it tries again to drop a partition that is being read.
+    """
     partitions.ensure(conn, now.date(), DAYS_AHEAD)
     conn.commit()
     with _turn(conn) as mine:
         if not mine:
-            logger.info("another process is dropping what is old")
+            logger.info("retention: skipped, another process does it")
             return
         if settings.retention_days:
-            _drop_days(conn, now - timedelta(days=settings.retention_days))
+            _drop_days(conn, now - timedelta(days=settings.retention_days), pause_s)
         if settings.rollup_retention_days:
             before = now - timedelta(days=settings.rollup_retention_days)
             _delete_all(conn, retention.delete_hours, before, "hourly rollups")
             _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
-            _delete_all(conn, retention.delete_harness_errors, before, "self-checks")
+            _delete_all(conn, retention.delete_self_checks, before, "self-checks")
 
 
 @contextmanager
 def _turn(conn: Connection) -> Iterator[bool]:
-    """Yield whether this process may drop and delete; within the block each statement commits by itself.
+    """Yield whether this process, and no other, may drop and delete; in the block the connection autocommits.
 
     DETACH PARTITION CONCURRENTLY cannot run in a transaction.
     """
@@ -67,20 +69,22 @@ def _turn(conn: Connection) -> Iterator[bool]:
             conn.autocommit = False
 
 
-def _drop_days(conn: Connection, before: datetime) -> None:
-    """Drop the days of all tables that lie wholly before then; one that is read too long stays a while."""
+def _drop_days(conn: Connection, before: datetime, pause_s: float) -> None:
+    """Drop the daily partitions that end before then; after DROP_ATTEMPTS lock timeouts leave the rest."""
     failures = 0
     while expired := retention.expired_partitions(conn, before.date()):
         partition = expired[0]
         try:
             retention.drop(conn, partition)
-            logger.info("dropped %s", partition.name)
+            logger.info("dropped partition %s", partition.name)
         except LockNotAvailable:
             failures += 1
             if failures == DROP_ATTEMPTS:
-                logger.warning("%s is still being read; it is dropped another time", partition.name)
+                logger.warning(
+                    "partition %s: still being read; left for the next maintenance", partition.name
+                )
                 return
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(pause_s)
 
 
 def _delete_all(

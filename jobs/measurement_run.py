@@ -1,4 +1,4 @@
-"""One measured run, from the endpoint's lock to generation."""
+"""One measured run: lock the endpoint, measure it, persist and publish the result."""
 
 import logging
 from contextlib import closing
@@ -25,21 +25,21 @@ from webapp.store import Connection, connect
 
 logger = logging.getLogger(__name__)
 
-# A run whose endpoint is busy comes back after this many seconds, as long as RQ keeps the job.
+# A run whose endpoint is busy is retried after this many seconds, until RQ expires the job.
 BUSY_SECONDS = 5
 BUSY_TIMES = 1_000_000
 
 
 class MeasurementError(Exception):
-    """A measurement failed; the message is one line for whoever looks at the run."""
+    """A measurement failed; the message is one line, which is shown with the run."""
 
 
 def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
-    """Measure the LLM in the scenario for the slot (Unix seconds), store and publish it; the RQ job.
+    """Measure the LLM in the scenario for the slot (Unix seconds), persist and publish; the RQ job.
 
-    May be called any number of times, by any number of processes, for one slot: it is stored once. Returns a
-    Retry, which makes RQ call again later, if the endpoint is being measured. Raises whatever went wrong,
-    after recording it in the run, so that RQ retries.
+    May be called any number of times, by any number of processes, for one slot: the result is stored once.
+    Returns a Retry, with which RQ calls again later, if the endpoint is busy with another measurement. Raises
+    any error, after recording it in the run, so that RQ retries.
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
@@ -52,15 +52,15 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
         ):
             fill_slot(conn, settings, redis, measurement, slot, job.id if job else "on-demand")
     except BusyError as busy:
-        logger.info("%s %s waits: %s", llm, scenario, busy)
+        logger.info("%s %s: endpoint busy, retrying in %d s: %s", llm, scenario, BUSY_SECONDS, busy)
         return Retry(max=BUSY_TIMES, interval=BUSY_SECONDS)
     return None
 
 
-def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
+def fill_slot(  # noqa: PLR0913, PLR0917  (each is part of the job)
     conn: Connection, settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str
 ) -> None:
-    """Claim the slot's run if it is unfinished, measure, store in one transaction, and publish."""
+    """Claim the slot's run unless it is finished; measure, persist in one transaction, and publish."""
     register(conn, settings, redis, measurement)
     conn.commit()
     moment = datetime.fromtimestamp(slot, UTC)
@@ -86,7 +86,7 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is a part of what a job knows)
 
 
 def _measure(measurement: Measurement) -> LevelResult:
-    """Measure the level; it is not valid if it took longer than it may, which RQ's timeout cannot stop."""
+    """Measure the level, and stop it when it is late, which RQ's timeout cannot do; then it is not valid."""
     give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
     result = measure_level(
         _endpoint(measurement),
@@ -105,7 +105,7 @@ def _planned(settings: Settings, llm: str, scenario: str) -> Measurement:
     for measurement in read_benchmark_file(settings):
         if (measurement.llm, measurement.scenario) == (llm, scenario):
             return measurement
-    raise MeasurementError(f"the benchmark file no longer declares {llm} with scenario {scenario}")
+    raise MeasurementError(f"{llm} {scenario}: no longer in the benchmark file")
 
 
 def _endpoint(measurement: Measurement) -> Endpoint:

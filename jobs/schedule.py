@@ -1,4 +1,4 @@
-"""What runs when, as data. `jobs.scheduler` keeps Redis in step with it."""
+"""What runs when, as data. `jobs.scheduler` makes Redis hold exactly these entries."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,24 +16,31 @@ from webapp.queue import (
 )
 from webapp.settings import Settings
 
-MEASUREMENT_PREFIX = "every-measurement-"
+# Of an entry's job id: RQ keeps the jobs of all applications that use a Redis under one prefix.
+ID_PREFIX = "llm-benchmark-"
 
 
 @dataclass(frozen=True)
 class Entry:
     """Something that recurs: every `interval` seconds, `enqueue` is called with the slot that is due."""
 
-    id: str
+    name: str
     interval: int
     enqueue: Callable[[Queue, Settings, int], bool]
+    is_measurement: bool = False
+
+    @property
+    def id(self) -> str:
+        """The id of the entry's job in Redis."""
+        return ID_PREFIX + self.name
 
     def slot_at(self, time: float) -> int:
-        """The slot (Unix seconds) that `time` lies in: the last multiple of the interval."""
+        """Return the slot (Unix seconds) that contains `time`: the last multiple of the interval."""
         return int(time // self.interval) * self.interval
 
 
 def schedule(settings: Settings, measurements: Sequence[Measurement] = ()) -> tuple[Entry, ...]:
-    """The entries that these settings and measurements ask for."""
+    """Return the entries for these settings and measurements."""
     entries = [
         Entry("every-simulation", settings.schedule_interval, enqueue_simulation),
         Entry("every-maintenance", MAINTENANCE_INTERVAL, enqueue_maintenance),
@@ -42,5 +49,6 @@ def schedule(settings: Settings, measurements: Sequence[Measurement] = ()) -> tu
         entries.append(Entry("every-self-check", settings.self_check_interval, enqueue_self_check))
     for measurement in measurements:
         enqueue = partial(enqueue_measurement, measurement=measurement)
-        entries.append(Entry(MEASUREMENT_PREFIX + measurement.slug, measurement.interval, enqueue))
+        name = f"every-measurement-{measurement.slug}"
+        entries.append(Entry(name, measurement.interval, enqueue, is_measurement=True))
     return tuple(entries)

@@ -1,4 +1,4 @@
-"""The self-check: the measuring itself measured, on a server whose times are known."""
+"""The self-check: the error of the measuring client, measured on a mock server whose times are known."""
 
 import logging
 from contextlib import closing
@@ -20,32 +20,32 @@ logger = logging.getLogger(__name__)
 
 TOKENS = 50
 KNOWN = Behaviour(ttft=0.2, itl=0.01)
-# What each request, or each gap between two tokens, takes in truth, in seconds.
+# True seconds of each request, or of each gap between two tokens.
 KNOWN_S = {
     "ttft": KNOWN.ttft,
     "itl": KNOWN.itl,
     "e2e_latency": KNOWN.ttft + (TOKENS - 1) * KNOWN.itl,
 }
-ASKS = Workload(output_tokens=TOKENS)
+WORKLOAD = Workload(output_tokens=TOKENS)
 LOAD = Load(concurrency=50, requests=250, warmup=50)
 
 
 def run_self_check(slot: int) -> None:
-    """Measure the mock server for the slot (Unix seconds) and store how far off that was; the RQ job.
+    """Measure the mock server for the slot (Unix seconds) and store the errors; the RQ job.
 
-    May be called any number of times for one slot: it is stored once.
+    May be called any number of times for one slot: its errors are stored once.
     """
     settings = Settings.from_env()
-    found = check()
+    errors = check()
     with closing(connect(settings)) as conn, conn:
-        self_checks.insert(conn, datetime.fromtimestamp(slot, UTC), found)
-    logger.info("the self-check of slot %d: %s", slot, "; ".join(map(str, found)))
+        self_checks.insert(conn, datetime.fromtimestamp(slot, UTC), errors)
+    logger.info("slot %d: self-check: %s", slot, "; ".join(map(str, errors)))
 
 
 def check() -> list[SelfCheckError]:
-    """Measured less known, by metric. Raises RuntimeError if the mock server did not answer everything."""
+    """Return the errors, measured minus known, by metric; raises RuntimeError if a request failed."""
     with running_mock_server(KNOWN) as base_url:
-        result = measure_level(Endpoint(base_url, "mock"), ASKS, LOAD)
+        result = measure_level(Endpoint(base_url, "mock"), WORKLOAD, LOAD)
     failed = [record.error for record in result.records if record.error]
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(result.records)} requests failed: {failed[0]}")
@@ -54,6 +54,6 @@ def check() -> list[SelfCheckError]:
 
 
 def _error(metric: str, errors: np.ndarray, known: float) -> SelfCheckError:
-    # To the nanosecond, which is what the clock tells.
+    # The clock counts nanoseconds.
     p50, p99 = (round(float(np.percentile(errors, q, method="inverted_cdf")), 9) for q in (50, 99))
     return SelfCheckError(metric=metric, n=len(errors), known_s=known, p50_s=p50, p99_s=p99)

@@ -1,4 +1,4 @@
-"""One simulated run, from lock to generation."""
+"""One simulated run: lock the slot, simulate, store and publish the values."""
 
 import logging
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ SCENARIO = "default"
 
 
 def run_simulation(slot: int) -> None:
-    """Simulate every ranked LLM for the slot (Unix seconds), store the values and publish them; the RQ job.
+    """Simulate every simulated LLM for the slot (Unix seconds), store and publish the values; the RQ job.
 
     May be called any number of times, by any number of processes, for one slot: its values are stored once.
-    Raises whatever went wrong, after recording it in the runs, so that RQ retries.
+    Raises any error, after recording it in the runs, so that RQ retries.
     """
     settings = Settings.from_env()
     job = get_current_job()
@@ -42,7 +42,7 @@ def run_simulation(slot: int) -> None:
 
 
 def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str) -> None:
-    """Claim the slot's unfinished simulations and store their points, rollups and end in one transaction."""
+    """Claim the slot's unfinished simulations; store their points, rollups and status in one transaction."""
     with claimed(conn, source="simulation", scenario=SCENARIO, slot=slot, job_id=job_id) as attempt:
         if attempt.runs and attempt.hold(conn):
             stored = finish(conn, attempt, _simulated(attempt.runs, settings))

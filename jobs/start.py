@@ -1,12 +1,11 @@
-"""`make start`: everything on one machine, in the foreground, under one supervisor.
+"""`make start`: the whole system on one machine, in the foreground, under one supervisor.
 
 python -m jobs.start [--only PROCESS ...]
 """
 
 import argparse
-import fcntl
+import logging
 import os
-import shlex
 import signal
 import socket
 import subprocess
@@ -15,119 +14,106 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
-from typing import IO, NoReturn
+from typing import NoReturn
 
-import psutil
 from dotenv import dotenv_values
-from honcho.manager import Manager
 
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
+from jobs.folder_lock import AlreadyRunningError, folder_lock
+from jobs.supervisor import COMMANDS, supervise
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.plan.measurement import Measurement
-from webapp.settings import ENV_FILE, ROOT, Settings, SettingsError, exit_for
+from webapp.settings import COMPOSE_HOSTS, ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
-BIN = Path(sys.executable).parent
-COMMANDS = {
-    "api": [sys.executable, "-m", "webapp.serve"],
-    "scheduler": [sys.executable, "-m", "jobs.scheduler"],
-    "worker": [sys.executable, "-m", "jobs.worker"],
-}
+logger = logging.getLogger(__name__)
+
+FLASK = Path(sys.executable).parent / "flask"
 READY_SECONDS = 60
-MOST_WORKERS = 4
-# Marks the processes of this folder's supervisor, so that a later one can tell them.
-FAMILY = "LLM_BENCHMARK_FAMILY"
+READY_POLL_SECONDS = 0.2
 
 
 class StartError(Exception):
-    """Nothing was started; the message is one line that says what to do."""
+    """Nothing was started; the message is one line."""
 
 
 def main() -> None:
-    """Start what is asked for and stay until SIGINT or SIGTERM, then stop all of it."""
+    """Start the whole system, or some of its processes, and stop all of it on SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m jobs.start", description="Run the whole system.")
-    parser.add_argument("--only", nargs="+", choices=COMMANDS, help="these processes, on your own servers")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--only", nargs="+", choices=COMMANDS, help="Start these processes, and no embedded servers."
+    )
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="llm-benchmark: %(message)s", stream=sys.stdout)
     signal.signal(signal.SIGTERM, _exit_by_signal)
     signal.signal(signal.SIGINT, _exit_by_signal)
     try:
-        code = _supervise(arguments.only) if arguments.only else _start_everything()
-    except (StartError, EmbeddedServerError) as error:
+        code = start_processes(options.only) if options.only else start_everything()
+    except (StartError, AlreadyRunningError, EmbeddedServerError) as error:
         print(f"make start: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except SettingsError as error:
         exit_for(error)
-    except BrokenPipeError:  # nobody reads the log any more
+    except BrokenPipeError:  # the reader of the log has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
     raise SystemExit(code)
 
 
-def _start_everything() -> int:
+def start_processes(names: list[str]) -> int:
+    """Run the named processes on the servers that the settings name; returns the exit code."""
+    return supervise(names, read_benchmark_file(Settings.from_env()))
+
+
+def start_everything() -> int:
+    """Run all processes, on embedded servers where the settings name none; returns the exit code."""
     embedded.DATA.mkdir(exist_ok=True)
-    with open(embedded.DATA / "lock", "a+") as lock:
-        _take(lock)
-        servers = _wanted_servers()
+    with folder_lock(embedded.DATA / "lock"):
+        servers = embedded_servers()
         embedded.write_environment(servers)
         try:
             settings = Settings.from_env()
-            _check_port(settings)
-            read_benchmark_file(settings)
+            check_port(settings)
+            measurements = read_benchmark_file(settings)
             for server in servers:
                 state = "found" if server.is_running() else "starting"
-                _say(f"{state} {type(server).__name__.removeprefix('Embedded')} in {server.folder}")
+                logger.info("%s %s in %s", state, server.name, server.folder)
                 server.start()
-            _migrate()
-            threading.Thread(target=_announce, args=(settings.port,), daemon=True).start()
-            code = _supervise(list(COMMANDS), scheduler_arguments=["--run-now"])
+            migrate()
+            threading.Thread(target=announce, args=(settings,), daemon=True).start()
+            code = supervise(list(COMMANDS), measurements, scheduler_options=["--run-now"])
         finally:
             embedded.stop_all()
-        _say("stopped")
+        logger.info("stopped")
         return code
 
 
-def _take(lock: IO[str]) -> None:
-    """Let this be the folder's only supervisor; what a killed one left running is ended first."""
+def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
+    """Return the embedded servers for which the settings name no other host."""
+    named = {**dotenv_values(ENV_FILE), **os.environ}
+    servers: dict[str, EmbeddedPostgres | EmbeddedRedis] = {
+        "POSTGRES": embedded.POSTGRES,
+        "REDIS": embedded.REDIS,
+    }
+    return [server for name, server in servers.items() if _is_missing(name, named.get(f"{name}_HOST") or "")]
+
+
+def _is_missing(server: str, host: str) -> bool:
+    """Return whether no host is named, or only the one that Compose's containers alone can resolve."""
+    if host != COMPOSE_HOSTS[server]:
+        return not host
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        holder = lock.read().strip()
-        if holder.isdigit() and psutil.pid_exists(int(holder)):
-            raise StartError(f"already running from this folder (pid {holder})") from None
-        _end_leftovers()
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+        socket.getaddrinfo(host, None)
+    except socket.gaierror:
+        logger.info("%s_HOST=%s: unknown host; using an embedded server", server, host)
+        return True
+    return False
 
 
-def _end_leftovers() -> None:
-    """End the processes of a supervisor that was killed, which still hold its lock and its port."""
-    left = [process for process in psutil.process_iter() if _is_leftover(process)]
-    _say(f"ending {len(left)} processes that a killed `make start` has left")
-    for process in left:
-        process.kill()
-    psutil.wait_procs(left, timeout=10)
-
-
-def _is_leftover(process: psutil.Process) -> bool:
-    try:
-        if process.environ().get(FAMILY) == str(ROOT):
-            return True
-        # Honcho's own children, of which each waits for one of ours.
-        command = process.cmdline()
-        orphan = process.ppid() not in (os.getpid(), os.getppid()) and process.pid != os.getpid()
-        return orphan and command[-2:] == ["-m", "jobs.start"] and process.cwd() == str(ROOT)
-    except psutil.Error:
-        return False
-
-
-def _check_port(settings: Settings) -> None:
+def check_port(settings: Settings) -> None:
+    """Raise StartError if the API cannot listen on its address and port."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,112 +121,48 @@ def _check_port(settings: Settings) -> None:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             raise StartError(
-                f"port {settings.port} cannot be used ({error.strerror});"
-                f" try another: make start PORT={settings.port + 1}"
+                f"{settings.bind}: cannot listen there ({error.strerror});"
+                f" try another port: make start PORT={settings.port + 1}"
             ) from None
 
 
-def _wanted_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
-    """The embedded servers that stand in for those the settings do not name."""
-    named = {**dotenv_values(ENV_FILE), **os.environ}
-    servers: dict[str, EmbeddedPostgres | EmbeddedRedis] = {
-        "POSTGRES_HOST": embedded.POSTGRES,
-        "REDIS_HOST": embedded.REDIS,
-    }
-    return [server for name, server in servers.items() if not named.get(name)]
-
-
-def _migrate() -> None:
-    done = subprocess.run(
-        [BIN / "flask", "db", "upgrade"], cwd=ROOT, check=False, capture_output=True, text=True
-    )
+def migrate() -> None:
+    """Upgrade the database; raises StartError with the last line of a migration's error."""
+    done = subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no output"]
-        raise StartError(f"the migrations failed: {lines[-1]}")
+        raise StartError(f"migrations failed: {lines[-1]}")
 
 
-def _supervise(names: list[str], scheduler_arguments: list[str] | None = None) -> int:
-    """Run the processes with prefixed logs until one ends or a signal comes; leave none behind."""
-    workers = _workers(read_benchmark_file(Settings.from_env()))
-    manager = Manager()
-    # Two processes cannot share METRICS_PORT.
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", FAMILY: str(ROOT), "METRICS_PORT": ""}
-    for name in names:
-        arguments = scheduler_arguments or [] if name == "scheduler" else []
-        command = shlex.join([*COMMANDS[name], *arguments])
-        copies = workers if name == "worker" else 1
-        for number in range(1, copies + 1):
-            label = f"{name}.{number}" if copies > 1 else name
-            manager.add_process(label, f"exec {command}", env=environment, cwd=str(ROOT))
-    family = _Family()
-    try:
-        manager.loop()
-    finally:
-        family.end()
-    if manager.returncode in (130, 143):  # told to end, which is no failure
-        return 0
-    _say(f"one of {', '.join(names)} ended by itself (code {manager.returncode}), so all were ended")
-    return manager.returncode or 1
-
-
-def _workers(measurements: Sequence[Measurement]) -> int:
-    """One, and one more for each server that is measured, so that a slow one holds up no other."""
-    return min(1 + len({measurement.server for measurement in measurements}), MOST_WORKERS)
-
-
-class _Family:
-    """All processes that were ever under this one, so that a run whose worker was killed is ended too."""
-
-    def __init__(self) -> None:
-        self._seen: set[psutil.Process] = set()
-        self._done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.5):
-            self._seen = {process for process in self._seen if process.is_running()}
-            self._seen.update(psutil.Process().children(recursive=True))
-            for process in self._seen:
-                _end_orphans_of(process)
-
-    def end(self) -> None:
-        """Kill whatever is still alive."""
-        self._done.set()
-        self._watcher.join()
-        for process in self._seen:
-            if process.is_running():
-                process.kill()
-
-
-def _end_orphans_of(process: psutil.Process) -> None:
-    """End what a dead process has left in its group; Honcho would wait for them and not see its death."""
-    with suppress(psutil.Error, ProcessLookupError):
-        if process.status() == psutil.STATUS_ZOMBIE:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _announce(port: int) -> None:
-    """Say where to look once the API is ready."""
-    base = f"http://localhost:{port}"
+def announce(settings: Settings) -> None:
+    """Print the addresses of page, documentation and queue once the API is ready."""
+    base = base_url(settings)
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(f"{base}/readyz", timeout=5)  # noqa: S310  (a fixed http address)
+            urllib.request.urlopen(f"{base}/readyz", timeout=5).close()  # noqa: S310  (the URL is http)
             break
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            time.sleep(READY_POLL_SECONDS)
     else:
         return
-    _say(f"ready at   {base}  (sign in with the API_KEY that is in .env)")
-    _say(f"docs at    {base}/docs")
-    _say(f"queue at   {base}/rq  (any user name, the API key as password)")
-    _say("try        curl -H \"x-api-key: $(sed -n 's/^API_KEY=//p' .env)\" "
-         f"{base}/api/v1/benchmarks/rankings")  # fmt: skip
+    logger.info("ready at   %s  (sign in with the API_KEY in .env)", base)
+    logger.info("docs at    %s/docs", base)
+    logger.info("queue at   %s/rq  (any user name, the API key as password)", base)
+    logger.info(
+        "try        curl -H \"x-api-key: $(sed -n 's/^API_KEY=//p' .env)\" %s/api/v1/benchmarks/rankings",
+        base,
+    )
 
 
-def _say(line: str) -> None:
-    print(f"llm-benchmark: {line}", flush=True)
+def base_url(settings: Settings) -> str:
+    """Return the API's URL for this machine: localhost, unless it listens on one other address."""
+    try:
+        address = ip_address(settings.host)
+    except ValueError:
+        return f"http://{settings.bind}"
+    everywhere = address.is_unspecified or settings.host in ("127.0.0.1", "::1")
+    return f"http://localhost:{settings.port}" if everywhere else f"http://{settings.bind}"
 
 
 def _exit_by_signal(signum: int, frame: FrameType | None) -> NoReturn:

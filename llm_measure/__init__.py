@@ -1,4 +1,4 @@
-"""llm_measure: measure how fast an LLM endpoint answers.
+"""Measure how fast an LLM endpoint responds.
 
 from llm_measure import Endpoint, Load, Workload, measure
 
@@ -10,9 +10,29 @@ result = measure(
 print(result.metrics["ttft"].p95)
 """
 
-from llm_measure.endpoints import Endpoint
-from llm_measure.measuring import Result, measure
-from llm_measure.version import __version__
-from llm_measure.workloads import Load, Workload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from llm_measure.endpoints import Endpoint
+    from llm_measure.measuring import Result, measure
+    from llm_measure.workloads import Load, Workload
+
+__version__ = "0.1.0"
 
 __all__ = ["Endpoint", "Load", "Result", "Workload", "__version__", "measure"]
+
+_MODULES = {
+    "Endpoint": "endpoints",
+    "Load": "workloads",
+    "Result": "measuring",
+    "Workload": "workloads",
+    "measure": "measuring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name's module on first use: a server that only reads `llm_measure.metrics` loads no client."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

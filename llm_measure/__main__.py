@@ -2,4 +2,4 @@
 
 from llm_measure.cli import main
 
-main()
+main(prog_name="llm-measure")

@@ -16,19 +16,26 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
-        try:
-            usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
-        except ValueError:
-            usable = False
-        if not usable or url.username is not None or url.query or url.fragment or not url.path.isascii():
-            raise ValueError(
-                f"base_url={self.base_url!r}: must be an http or https URL up to the API's version, such as"
-                " http://localhost:8000/v1"
-            )
+        _check_url(self.base_url)
         apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("api_key: must be printable ASCII")
+
+
+def _check_url(base_url: str) -> None:
+    authority = base_url.partition("://")[2].partition("/")[0]
+    if "@" in authority or "?" in base_url or "#" in base_url:  # may hold a secret, so it is not shown
+        raise ValueError("base_url: must not contain credentials, a query or a fragment")
+    try:
+        url = urlsplit(base_url)
+        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.path.isascii() or any(char.isspace() for char in base_url):
+        raise ValueError(
+            f"base_url={base_url!r}: must be an http or https URL up to the API's version, such as"
+            " http://localhost:8000/v1"
+        )

@@ -1,9 +1,9 @@
-"""The Python API: measure one load level on an endpoint."""
+"""The Python API: measure one load level of an endpoint."""
 
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,19 +12,22 @@ from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import Record
-from llm_measure.report.document import document, summaries
+from llm_measure.report.document import dataset_sha256, document, summaries
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Load, Workload
 
+POLL_S = 0.1
+
 
 @dataclass(frozen=True)
 class Result:
-    """What one load level on an endpoint came to."""
+    """What was measured at one load level of an endpoint."""
 
     endpoint: Endpoint
     workload: Workload
     level: LevelResult
+    dataset_sha256: str | None = None
 
     @cached_property
     def metrics(self) -> dict[str, Figures]:
@@ -33,7 +36,7 @@ class Result:
 
     @property
     def records(self) -> list[Record]:
-        """Every request, by index, warm-up and failed ones included."""
+        """Every request, by index, including warm-up and failed ones."""
         return self.level.records
 
     @property
@@ -48,17 +51,7 @@ class Result:
 
     def to_dict(self, records: bool = False) -> dict[str, Any]:
         """Return the document that `llm-measure run --format json` writes, with one level."""
-        return document(self.endpoint, self.workload, [self.level], records)
-
-
-class _Either:
-    """Set when either of two is."""
-
-    def __init__(self, one: Stop, other: Stop | None):
-        self._one, self._other = one, other
-
-    def is_set(self) -> bool:
-        return self._one.is_set() or (self._other is not None and self._other.is_set())
+        return document(self.endpoint, self.workload, [self.level], records, self.dataset_sha256)
 
 
 def measure(  # noqa: PLR0913  (each names a part of the measurement)
@@ -72,19 +65,22 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
 ) -> Result:
     """Put the load on the endpoint, wait until every request has ended, and return the result.
 
-    By default 32 requests one after another, of 128 input and at most 128 output tokens. Works in a script
+    By default 32 requests, one after another, of 128 input and at most 128 output tokens. Works in a script
     and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
-    once `stop` is set, requests in flight are cancelled. With several `processes`, a script needs the guard
-    `if __name__ == "__main__":`. Raises DatasetError (a ValueError) if the dataset cannot be used.
+    what it raises ends the measurement and is raised here. Once `stop` is set, requests in flight are
+    cancelled. With several `processes`, a script needs the guard `if __name__ == "__main__":`. Raises
+    DatasetError (a ValueError) if the dataset cannot be used, ClientProcessError if a process dies.
     """
-    workload, load = workload or Workload(), load or Load(concurrency=1, requests=32)
+    workload, load = (workload or Workload()).seeded(), load or Load(concurrency=1, requests=32)
+    digest = dataset_sha256(workload)
 
     def level(stop: Stop | None) -> LevelResult:
         return measure_level(
             endpoint, workload, load, processes=processes, on_progress=on_progress, stop=stop
         )
 
-    return Result(endpoint, workload, _off_the_loop(level, stop) if _loop_is_running() else level(stop))
+    result = _off_the_loop(level, stop) if _loop_is_running() else level(stop)
+    return Result(endpoint, workload, result, digest)
 
 
 def _loop_is_running() -> bool:
@@ -95,13 +91,26 @@ def _loop_is_running() -> bool:
     return True
 
 
+class _Either:
+    """Set when either of two is."""
+
+    def __init__(self, one: Stop, other: Stop | None):
+        self._one, self._other = one, other
+
+    def is_set(self) -> bool:
+        return self._one.is_set() or (self._other is not None and self._other.is_set())
+
+
 def _off_the_loop(level: Callable[[Stop | None], LevelResult], stop: Stop | None) -> LevelResult:
-    """Run in a thread, since a thread has only one running event loop; Ctrl-C stops the measurement."""
-    interrupted = threading.Event()
+    """Measure in a thread, since a thread has only one running event loop; Ctrl-C stops the measurement."""
+    interrupted, task = threading.Event(), asyncio.current_task()
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(level, _Either(interrupted, stop))
         try:
-            return future.result()
+            while not wait((future,), POLL_S).done:
+                if task and task.cancelling():  # as asyncio.run does at Ctrl-C
+                    interrupted.set()
         except KeyboardInterrupt:
             interrupted.set()
             raise
+    return future.result()

@@ -1,6 +1,7 @@
-"""What is asked of an endpoint, and under which load: plain data, checked when it is made."""
+"""What is asked of an endpoint, and under which load: plain data, validated when it is made."""
 
-from dataclasses import dataclass, field
+import secrets
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from llm_measure.metrics import METRICS
@@ -58,7 +59,7 @@ class Workload:
 
     Prompts are made of words that nearly every tokenizer takes as one token each, and differ from their
     first words on, so that no prefix cache of the server applies. The same seed gives the same prompts; None
-    draws one. Repeated measurements need different seeds, or the server's caches know the prompts.
+    means a random one. Repeated measurements need different seeds, or the server's caches know the prompts.
     """
 
     input_tokens: int = 128
@@ -85,3 +86,7 @@ class Workload:
                 )
             if not 0 < bound < float("inf"):
                 raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
+
+    def seeded(self) -> "Workload":
+        """Return the workload with a seed, a random one if it has none."""
+        return replace(self, seed=secrets.randbits(32)) if self.seed is None else self

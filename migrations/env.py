@@ -1,4 +1,4 @@
-"""Alembic's environment: one transaction for all steps, one migrator at a time, metrics up to date at the end."""
+"""Alembic's environment: all steps in one transaction, one migrator at a time, metrics updated at the end."""
 
 import re
 
@@ -13,17 +13,17 @@ from webapp.models import db
 from webapp.store import catalogue
 from webapp.upgrade import exit_for_database
 
-# Any number that nothing else locks, the same in every version.
+# Key of the advisory lock: any number that nothing else locks, the same in every version.
 MIGRATION_LOCK = 7_205_001
 
 
 def is_ours(obj, name, type_, reflected, compare_to) -> bool:
-    """Leave out partitions, which the models do not declare."""
+    """Return whether Alembic compares the object: not partitions, which the models do not declare."""
     return not (type_ == "table" and re.fullmatch(r"(points|requests)_\d{8}|period_rollups_\w+", name))
 
 
 def run_migrations() -> None:
-    """Migrate in one transaction under a lock: of several migrators one works, the others find it done."""
+    """Migrate in one transaction under a lock, so that concurrent migrators wait and find nothing to do."""
     with db.engine.connect() as connection:
         context.configure(
             connection=connection,
@@ -43,5 +43,5 @@ try:
 except SQLAlchemyError as error:
     if click.get_current_context(silent=True) is None:
         raise
-    # Under `flask db`, which would print a traceback.
+    # `flask db` would print a traceback.
     exit_for_database(error)

@@ -1,6 +1,6 @@
-"""Real PostgreSQL and Redis for every test: embedded, or what TEST_POSTGRES_* and TEST_REDIS_* name.
+"""Real PostgreSQL and Redis for every test: embedded, or those that TEST_POSTGRES_* and TEST_REDIS_* name.
 
-The schema is migrated once into a template; each test gets a copy of its own.
+The schema is migrated once into a template, which is copied for each test.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from flask_migrate import upgrade
 from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.support import KEY, SECRET, dispose, run_sql
+from tests.support import KEY, SECRET, ReadingClient, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -27,13 +27,13 @@ from webapp.store import Connection, connect
 pytest_plugins = ["tests.endpoints"]
 
 TEMPLATE = "llm_benchmark_template"
-# Durability costs time and the tests survive no crash of the machine.
+# Durability costs time, and tests need no data after a crash of the machine.
 FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A folder for servers; short, since the path of a Unix socket must be."""
+    """A folder for servers, with a short path, as Unix sockets need."""
     path = Path(tempfile.mkdtemp(prefix="llmb-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
@@ -41,7 +41,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_environment(folder: Path) -> Iterator[dict[str, str]]:
-    """The settings that lead to the servers of this test session."""
+    """The settings of this session's servers."""
     given = {
         name.removeprefix("TEST_"): value for name, value in os.environ.items() if name.startswith("TEST_")
     }
@@ -63,7 +63,7 @@ def server_environment(folder: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def template(server_environment: dict[str, str]) -> str:
-    """The name of a migrated database to copy."""
+    """The name of the migrated database that is copied."""
     settings = Settings.from_env({**server_environment, "POSTGRES_DB": TEMPLATE})
     run_sql(server_environment, f"DROP DATABASE IF EXISTS {TEMPLATE}")
     run_sql(server_environment, f"CREATE DATABASE {TEMPLATE}")
@@ -78,7 +78,7 @@ def template(server_environment: dict[str, str]) -> str:
 def environment(
     server_environment: dict[str, str], template: str, counter: Iterator[int]
 ) -> Iterator[dict[str, str]]:
-    """The environment of a process of this test: a migrated database and an empty Redis of its own."""
+    """The environment of a process of this test, with a migrated database and an empty Redis."""
     name = f"test_{os.getpid()}_{next(counter)}"
     run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
     environment = {**server_environment, "POSTGRES_DB": name}
@@ -90,7 +90,7 @@ def environment(
 
 @pytest.fixture
 def own_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets jobs run in the tests' own process, which read their settings from its environment."""
+    """Lets jobs run in the tests' process, since they read their settings from its environment."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
@@ -119,11 +119,12 @@ def redis(settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
-    """Makes apps on this test's servers, with settings changed as named."""
+    """Makes apps on this test's servers, with changed settings."""
     made = []
 
     def make(**changes: object) -> Flask:
         app = create_app(replace(settings, **changes))
+        app.test_client_class = ReadingClient
         made.append(app)
         return app
 
@@ -139,7 +140,7 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """A client that sends the key."""
+    """A client that sends the API key."""
     client = app.test_client()
     client.environ_base["HTTP_X_API_KEY"] = KEY
     return client
@@ -147,5 +148,5 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def stranger(app: Flask) -> FlaskClient:
-    """A client that sends no key."""
+    """A client that sends no API key."""
     return app.test_client()

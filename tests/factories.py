@@ -9,6 +9,7 @@ import numpy as np
 from psycopg2.extras import Json
 
 from llm_measure.metrics import METRICS
+from webapp.models import PeriodRollup
 from webapp.store import Connection, rollups
 from webapp.store.rollups import Rollup
 
@@ -70,6 +71,23 @@ def add_rollups(conn: Connection, run_id: int, values: Mapping[str, Sequence[flo
             for name, numbers in values.items()
         ],
     )
+
+
+def repeat_hours(conn: Connection, times: int) -> None:
+    """The stored hourly rollups again, in each of the `times` hours before."""
+    columns = ", ".join(column.name for column in PeriodRollup.__table__.columns if column.computed is None)
+    moved = columns.replace("starts_at", "starts_at - hours * interval '1 hour'")
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO period_rollups ({columns}) SELECT {moved}"
+            " FROM period_rollups, generate_series(1, %s) AS hours WHERE period = 'hour'",
+            (times,),
+        )
+
+
+def archive_llm(conn: Connection, name: str) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = %s", (name,))
 
 
 def _id(conn: Connection, table: str, name: str) -> int:

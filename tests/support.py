@@ -1,8 +1,11 @@
-"""What tests share besides fixtures."""
+"""Functions and values that tests share."""
 
 from contextlib import closing
+from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -11,8 +14,15 @@ KEY = "the-key-of-the-tests"
 SECRET = "the-secret-that-signs-the-cookies-of-the-tests"
 
 
+class ReadingClient(FlaskClient):
+    """A client that reads each response to its end, which closes the response's file or connection."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return super().open(*args, **{"buffered": True, **kwargs})
+
+
 def run_sql(environment: dict[str, str], statement: str) -> None:
-    """Run a statement outside any transaction in the server's own database."""
+    """Run a statement outside a transaction, in the database postgres."""
     settings = Settings.from_env({**environment, "POSTGRES_DB": "postgres"})
     with closing(connect(settings)) as connection:
         connection.autocommit = True
@@ -21,13 +31,13 @@ def run_sql(environment: dict[str, str], statement: str) -> None:
 
 
 def dispose(app: Flask) -> None:
-    """Close the app's pooled connections, which would keep its database from being dropped."""
+    """Close the app's pooled connections, so that its database can be dropped."""
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
 
 
 def query(connection: Connection, statement: str, *arguments: object) -> list[tuple]:
-    """All rows of a query, in a transaction of its own."""
+    """Return all rows of a query, which runs in a separate transaction."""
     with connection, connection.cursor() as cursor:
         cursor.execute(statement, arguments)
         return cursor.fetchall()

@@ -1,4 +1,4 @@
-"""What the tests of the web application share: a real gunicorn, raw requests, and errors of the one shape."""
+"""A real gunicorn, raw requests, and assertions about errors, for the tests of the web application."""
 
 import http.client
 import json
@@ -27,11 +27,13 @@ from webapp.store import connect
 RANKINGS = "/api/v1/benchmarks/rankings"
 KEYED = {"x-api-key": KEY}
 GUNICORN = Path(sys.executable).parent / "gunicorn"
+# With timeouts of one second.
+QUICK = ("--config", "tests/quick_gunicorn.conf.py")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response read to its end; header names in lower case."""
+    """A complete response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -44,7 +46,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """A gunicorn of the project that runs until the test ends."""
+    """A running gunicorn of the project."""
 
     process: subprocess.Popen
     port: int
@@ -61,14 +63,14 @@ class Server:
     def request(
         self, path: str, method: str = "GET", headers: Mapping[str, str] = KEYED, body: Any = None
     ) -> Answer:
-        """One request on a connection of its own."""
+        """Send a request on a new connection."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, path, body=body, headers=dict(headers))
             return read(connection.getresponse())
 
     def send(self, raw: bytes) -> Answer:
-        """Whatever bytes, as they are."""
+        """Send raw bytes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=15) as connection:
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(raw)
@@ -90,7 +92,7 @@ def serving(
     command: Sequence[str | Path] = (GUNICORN,),
     **more: str,
 ) -> Iterator[Server]:
-    """gunicorn with the project's own settings file, up and answering."""
+    """Run gunicorn with the project's settings until the block ends; it answers when the block begins."""
     port = free_port()
     log_file = folder / f"gunicorn-{port}.log"
     with log_file.open("wb") as log:
@@ -118,7 +120,7 @@ def is_up(server: Server) -> bool:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without anything that sets the project."""
+    """Return this process's environment without the project's settings."""
     ours = ("POSTGRES_", "REDIS_", "API_KEY", "SEED", "LOG_", "HOST", "PORT", "WEB_CONCURRENCY", "SECRET_KEY")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
@@ -130,15 +132,15 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Poll until the condition holds; fails the test when it does not in time."""
+    """Poll until the condition holds; fail the test if it does not within that time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.01)
 
 
 def assert_error(response: Any, code: int) -> dict[str, Any]:
-    """The response, of Flask's client or ours, is that error in the one shape; returns its body."""
+    """Assert that the response, of Flask's client or ours, is a JSON error of that code; return its body."""
     status = response.status if isinstance(response, Answer) else response.status_code
     body = response.body if isinstance(response, Answer) else response.data
     headers = response.headers
@@ -153,7 +155,7 @@ def assert_error(response: Any, code: int) -> dict[str, Any]:
 
 
 def show_run(settings: Settings, redis: Redis, number: int) -> None:
-    """Store and show slot `number`, whose values differ from those of every other number."""
+    """Store and publish a run in slot `number`, with values that differ between numbers."""
     seeded = replace(settings, seed=number, points_per_run=5)
     with closing(connect(settings)) as conn:
         fill_slot(conn, seeded, slot(number), f"job-{number}")
@@ -165,7 +167,7 @@ def slot(number: int) -> datetime:
 
 
 def answered(client: FlaskClient) -> tuple[int, str]:
-    """The generation and the ranking that the client is sent; each number of `show_run` has its own."""
+    """Return the generation and the body of the rankings; both differ between runs of `show_run`."""
     response = client.get(RANKINGS)
     assert response.status_code == 200, response.text
     return int(response.headers["ETag"].strip('"g')), response.text

@@ -1,1 +1,1 @@
-"""What helps to make and to check what is published."""
+"""Scripts for building, installing and publishing."""

@@ -3,7 +3,8 @@
 python -m tools.picture URL
 
 The bars are responses of the API at URL, requested and sorted as the dashboard's JSON specifies.
-They are drawn by Matplotlib, not by Grafana. Requires the extra `picture`, and API_KEY in the settings.
+They are drawn by Matplotlib, not by Grafana. Requires the dependency group `picture`, and API_KEY in the
+settings.
 """
 
 import argparse

@@ -1,21 +1,23 @@
-"""The web application: the rankings API, the page, and the data behind them."""
+"""The web application: rankings API, page, and the data behind them."""
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+from webapp.settings import Settings
+
+if TYPE_CHECKING:  # so that a process that needs one module of this package does not load Flask
     from flask import Flask
 
-    from webapp.settings import Settings
 
+def create_app(settings: Settings | None = None) -> "Flask":
+    """Return the application, which connects to nothing before the first request.
 
-def create_app(settings: "Settings | None" = None) -> "Flask":
-    """Build the app; connects to nothing until the first request.
-
-    By default, `settings` are read from the environment. Raises SettingsError when they, or the benchmark file
-    that they name, are unusable.
+    Without `settings`, reads them from the environment and `.env`. Raises SettingsError if they are unusable,
+    or the benchmark file that they name is.
     """
-    # Imported here, so that a process that needs one module of this package does not load all of Flask.
-    from webapp.app import build_app
-    from webapp.settings import Settings
+    from webapp.logs import configure_logging
 
-    return build_app(settings or Settings.from_env())
+    settings = settings or Settings.from_env()
+    configure_logging(settings)
+    from webapp.app import build_app
+
+    return build_app(settings)

@@ -1,4 +1,4 @@
-"""How the app is put together: extensions, blueprints, commands."""
+"""The application, put together: configuration, extensions, blueprints, commands."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from webapp.docs import docs
 from webapp.errors import register_error_handlers
 from webapp.extensions import api, cache, db, migrate
 from webapp.health import health
-from webapp.logs import configure_logging
+from webapp.llms import LLMs
 from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
 from webapp.page import register_page
@@ -26,17 +26,16 @@ from webapp.store import connection_options
 
 
 class App(Flask):
-    """Flask, but for views that are all plain functions."""
+    """Flask for views that are all plain functions."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Skip the check whether a view is a coroutine, which costs more per request than all counting."""
+        """Return the view as it is; looking for coroutines would cost more per request than all metrics."""
         return func
 
 
 def build_app(settings: Settings) -> Flask:
-    """Build the app from its settings; raises SettingsError if the benchmark file is unusable."""
-    configure_logging(settings)
-    app = App(__name__, static_folder=None)  # the page serves its static files
+    """Return the application; raises SettingsError if the benchmark file is unusable."""
+    app = App(__name__, static_folder=None)  # the page's blueprint serves the static files
     app.config.from_mapping(flask_config(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
@@ -44,6 +43,7 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["redis"] = redis = cache_redis(settings)
     app.extensions["key_digests"] = key_digests(settings)
     app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
+    app.extensions["llms"] = LLMs(settings, redis)
 
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
@@ -64,7 +64,7 @@ def build_app(settings: Settings) -> Flask:
 
 
 def flask_config(settings: Settings) -> dict[str, object]:
-    """Return the settings in the terms of Flask and its extensions."""
+    """Return the configuration of Flask and its extensions."""
     return {
         "SQLALCHEMY_DATABASE_URI": URL.create("postgresql+psycopg2"),
         "SQLALCHEMY_ENGINE_OPTIONS": {
@@ -81,7 +81,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "OPENAPI_URL_PREFIX": "/",
         "OPENAPI_JSON_PATH": "openapi.json",
         "API_SPEC_OPTIONS": {
-            "info": {"description": "Rankings of LLMs by the speed with which they answer."},
+            "info": {"description": "Rankings of LLMs by speed."},
             "components": {
                 "securitySchemes": {
                     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

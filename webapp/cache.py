@@ -1,8 +1,8 @@
-"""Answers kept by generation: never stale, and never needed.
+"""Responses cached by generation: never stale, and never required.
 
-Each answer stands in Flask-Caching under the generation of the views that it was made from. A new generation
-makes the old answers unreachable, and they expire; nothing is ever cleared. Generation and rows are read in
-one snapshot, so a slow reader can only fill in an answer of its own, dead generation.
+Flask-Caching keeps each response under the generation of the views that it was built from. A new generation
+makes the old responses unreachable, and they expire; nothing is ever cleared. Generation and rows are read in
+one snapshot, so that a slow reader can only store a response of the old generation that it read.
 """
 
 import logging
@@ -18,24 +18,24 @@ from flask_caching.backends.rediscache import RedisCache
 from redis import Redis, RedisError
 
 from webapp import generation
-from webapp.errors import DATABASE_AWAY
+from webapp.errors import DATABASE_UNREACHABLE
 from webapp.extensions import db
 from webapp.redis import cache_redis
 from webapp.store import Connection, views
 
 logger = logging.getLogger(__name__)
 
-# Those of dead generations lie about for so long; while PostgreSQL is away, those that are asked for stay.
+# How long a response is kept, counted from its last use while PostgreSQL is unreachable.
 ANSWER_SECONDS = 3600
-# After a failed call Redis is left alone for so long, so that one that hangs costs one request a second.
+# How long Redis is left alone after a failed call, so that a hanging Redis delays one request a second.
 REST_SECONDS = 1.0
 
-# Whether the client holds the answer of that generation.
+# Returns whether the client already has the response of that generation.
 Held = Callable[[int], bool]
 
 
 class RedisBytesCache(RedisCache):
-    """Flask-Caching's Redis backend, for bytes and nothing else: so nothing from Redis is ever unpickled."""
+    """Flask-Caching's Redis backend for bytes alone, so that nothing from Redis is ever unpickled."""
 
     class _Bytes:
         @staticmethod
@@ -52,7 +52,7 @@ class RedisBytesCache(RedisCache):
     def factory(
         cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
     ) -> "RedisBytesCache":
-        """Flask-Caching's way to make a backend."""
+        """Return the backend of an app; Flask-Caching calls this."""
         redis = cache_redis(app.extensions["settings"])
         return cls(host=redis, key_prefix=generation.KEY_PREFIX, default_timeout=ANSWER_SECONDS)
 
@@ -61,9 +61,9 @@ class RedisBytesCache(RedisCache):
         self._threads = threading.local()
 
     def get_many(self, *keys: str) -> list[bytes | None]:
-        """The values of the keys, on a connection of this thread's own.
+        """Return the values of the keys, read on a connection that belongs to this thread.
 
-        It stands in the way of every cached answer, and redis-py's pool and retries cost as much as the trip.
+        Every cached response waits for this call, and redis-py's pool and retries cost as much as the trip.
         """
         connection = getattr(self._threads, "connection", None)
         if connection is None:
@@ -73,44 +73,44 @@ class RedisBytesCache(RedisCache):
 
 
 class Answers:
-    """Answers requests from the cache, or from PostgreSQL when the cache cannot."""
+    """Answers requests from the cache, or from PostgreSQL if the cache has no current response."""
 
     def __init__(self, cache: Cache, redis: Redis, count: Callable[[str], None]):
         self._count = count
         self._cache = cache
         self._redis = redis
-        self._latest = 0  # the newest generation this process has heard of; saves a round trip
+        self._latest = 0  # the newest generation that this process knows; saves a round trip
         self._resting_until = 0.0
 
     def respond(
         self, name: str, build: Callable[[Connection], bytes], content_type: str = "application/json"
     ) -> Response:
-        """The answer called `name`, which must hold every parameter; `build` makes it from a snapshot.
+        """Return the response of that name, which must contain all parameters, or 304 if the client has it.
 
-        Answers 304 when the client holds the current one. Raises one of DATABASE_AWAY when the database is
-        needed and away.
+        `build` makes the body from a snapshot. Raises one of DATABASE_UNREACHABLE if the database is needed
+        and unreachable.
         """
         return _response(*self._find(name, build, _client_holds), content_type)
 
     def read(self, name: str, build: Callable[[Connection], bytes]) -> tuple[int, bytes]:
-        """That answer's generation and body, to be part of another answer, whatever the client holds."""
+        """Return the generation and the body of that name, to be part of another response."""
         number, body = self._find(name, build, lambda number: False)
         return number, body or b""
 
     def _find(self, name: str, build: Callable[[Connection], bytes], held: Held) -> tuple[int, bytes | None]:
-        """The generation and its answer; maybe None if that generation is `held` already."""
+        """Return the generation and its body; the body may be None if the client holds that generation."""
         hinted, body = self._look_up(name)
         if hinted is not None and (body is not None or held(hinted)):
             self._count("cache_hit")
             return hinted, body
         try:
             return self._ask_database(name, hinted, build, held)
-        except DATABASE_AWAY:
+        except DATABASE_UNREACHABLE:
             number, body = self._last_known(name)
             if body is None:
                 raise
             self._count("cache_hit")
-            logger.warning("the database is away; answered %s from generation %d", name, number)
+            logger.warning("database unreachable: answered %s from generation %d", name, number)
             return number, body
 
     def _ask_database(
@@ -131,7 +131,7 @@ class Answers:
             return number, body
 
     def _look_up(self, name: str) -> tuple[int | None, bytes | None]:
-        """The hinted generation and its answer, in one round trip as long as the generation stays."""
+        """Return the hinted generation and its body, in one round trip unless the generation is new."""
         guess = self._latest
         hint, body = self._try_redis(
             lambda: self._cache.get_many(generation.HINT_NAME, _key(guess, name)), (None, None)
@@ -143,7 +143,7 @@ class Answers:
         return hinted, self._cached(hinted, name)
 
     def _last_known(self, name: str) -> tuple[int, bytes | None]:
-        """For when PostgreSQL is away, and so no newer generation can come about."""
+        """Return the newest known generation and its body, for use while PostgreSQL is unreachable."""
         number = self._try_redis(lambda: generation.last_known(self._redis), None) or self._latest
         body = self._cached(number, name)
         if body is not None:
@@ -157,25 +157,25 @@ class Answers:
         self._try_redis(lambda: self._cache.set(_key(number, name), body))
 
     def _try_redis(self, call: Callable[[], Any], default: Any = None) -> Any:
-        """What the call returns; the default if Redis is away."""
+        """Return what the call returns, or the default if Redis is unreachable."""
         if time.monotonic() < self._resting_until:
             return default
         try:
             return call()
         except RedisError as error:
             self._resting_until = time.monotonic() + REST_SECONDS
-            logger.warning("Redis is away, going on without: %s", error)
+            logger.warning("Redis unreachable, continuing without cache: %s", error)
             return default
 
 
 def answers() -> Answers:
-    """The app's one Answers."""
+    """Return the current app's Answers."""
     return current_app.extensions["answers"]
 
 
 @contextmanager
 def snapshot() -> Iterator[Connection]:
-    """A pooled connection in a read-only transaction in which every query sees the same moment."""
+    """Yield a pooled connection in a read-only transaction whose queries all see one snapshot."""
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with db.engine.connect() as connection:
         yield connection.execution_options(**options).connection.driver_connection
@@ -186,17 +186,16 @@ def _key(number: int, name: str) -> str:
 
 
 def etag(number: int) -> str:
-    """The generation is enough: an ETag belongs to one URL, which holds the parameters."""
+    """Return the ETag of a generation, which is enough, since the URL contains the parameters."""
     return f"g{number}"
 
 
 def _client_holds(number: int) -> bool:
-    # A proxy that compresses makes the ETag weak.
+    # A proxy that compresses responses makes the ETag weak.
     return request.if_none_match.contains_weak(etag(number))
 
 
 def _response(number: int, body: bytes | None, content_type: str) -> Response:
-    """The answer, or 304 if there is no need of it."""
     not_modified = body is None or ("HTTP_IF_NONE_MATCH" in request.environ and _client_holds(number))
     headers = {
         "ETag": f'"{etag(number)}"',

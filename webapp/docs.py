@@ -1,4 +1,4 @@
-"""GET /docs: Swagger UI over /openapi.json, its assets served from here."""
+"""GET /docs: Swagger UI for /openapi.json, with its assets served by this app."""
 
 from flask_swagger_ui import get_swaggerui_blueprint
 

@@ -1,4 +1,4 @@
-"""The Flask extensions, made here without an app so that any module may import them."""
+"""The Flask extensions, created without an app, so that any module can import them."""
 
 from flask_caching import Cache
 from flask_migrate import Migrate
@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 
 from webapp.errors import ErrorSchema
 
-# Fixed names let a migration drop what an earlier one made.
+# Fixed names let a migration drop what an earlier migration created.
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -19,7 +19,7 @@ NAMING_CONVENTION = {
 
 
 class JSONErrorApi(Api):
-    """flask-smorest's Api, documenting the errors as this app answers them."""
+    """flask-smorest's Api, which documents errors in the shape of this app."""
 
     ERROR_SCHEMA = ErrorSchema
 

@@ -1,4 +1,4 @@
-"""GET /healthz: the process is alive. GET /readyz: what it needs is there, each named."""
+"""GET /healthz: the process is alive. GET /readyz: database, migrations and Redis, each checked."""
 
 from collections.abc import Callable
 
@@ -12,26 +12,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import schema_version
 from webapp.extensions import db
 
-health = Blueprint("health", __name__, description="Whether the API runs, and can do its work")
+health = Blueprint("health", __name__, description="Liveness and readiness")
 
 OK = "ok"
-SKIPPED = "unknown without the database"
+SKIPPED = "unknown: database unreachable"
 
 
 class AliveSchema(Schema):
-    """The process's word that it is alive."""
+    """The liveness of the process."""
 
     status = fields.String(required=True, metadata={"description": "Always ok", "example": OK})
 
 
 class ReadySchema(Schema):
-    """Whether the API can do its work, and what each thing that it needs says."""
+    """The readiness of the API, with the outcome of each check."""
 
     status = fields.String(
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: slower without Redis",
+            "description": "degraded: slower, since Redis is unreachable",
             "example": OK,
         },
     )
@@ -39,7 +39,10 @@ class ReadySchema(Schema):
         keys=fields.String(),
         values=fields.String(),
         required=True,
-        metadata={"example": {"database": OK, "migrations": OK, "redis": OK}},
+        metadata={
+            "description": "ok, or the problem, by name of the check",
+            "example": {"database": OK, "migrations": OK, "redis": OK},
+        },
     )
 
 
@@ -47,23 +50,23 @@ class ReadySchema(Schema):
 @health.doc(operationId="healthz")
 @health.response(200, AliveSchema, description="The process is alive")
 def healthz() -> Response:
-    """Whether the process is alive.
+    """Check liveness.
 
-    Asks nothing of database and Redis.
+    Needs neither database nor Redis.
     """
     return jsonify(status=OK)
 
 
 @health.get("/readyz")
 @health.doc(operationId="readyz")
-@health.response(200, ReadySchema, description="The API can do its work; without Redis, degraded")
+@health.response(200, ReadySchema, description="Ready, or degraded while Redis is unreachable")
 @health.alt_response(
-    503, schema=ReadySchema, description="The database is away, or its migrations are behind"
+    503, schema=ReadySchema, description="The database is unreachable, or its migrations are behind"
 )
 def readyz() -> tuple[Response, int]:
-    """Whether the API can do its work.
+    """Check readiness.
 
-    Checks database, migrations and Redis; only Redis can be done without.
+    Checks database, migrations and Redis. The API works without Redis, but not without the other two.
     """
     database = _outcome(_check_database)
     checks = {
@@ -80,7 +83,7 @@ def _outcome(check: Callable[[], str]) -> str:
     try:
         return check()
     except (SQLAlchemyError, RedisError) as error:
-        # The class alone: the message may name hosts and users.
+        # The class alone, since the message may name hosts and users.
         return f"unreachable ({type(error).__name__})"
 
 
@@ -91,14 +94,14 @@ def _check_database() -> str:
 
 
 def _check_migrations() -> str:
-    """OK also in a newer schema: while an upgrade goes on, the old program serves until the new one can."""
+    """Accept a newer schema, too: during an upgrade, the old program serves until the new one is ready."""
     with db.engine.connect() as connection:
         found = schema_version.found(connection)
     wanted = schema_version.wanted()
     return (
         OK
         if found == wanted or schema_version.is_newer(found)
-        else f"at {_named(found)}, not {_named(wanted)}"
+        else f"at {_named(found)}; expected {_named(wanted)}"
     )
 
 

@@ -1,7 +1,7 @@
-"""Changes to the LLMs, visible to every reader as soon as they are answered.
+"""Changes to the LLMs, visible to every reader as soon as the change returns.
 
-A change waits for its turn to refresh and raises the generation in its transaction, as a refresh does. So
-changes come one after another, and what a change has looked up still holds when it writes.
+A change waits for the turn to refresh and raises the generation in its transaction, as a refresh does. So
+changes are serialized, and what a change has read still holds when it writes.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from webapp.store.llms import LLM
 
 
 class UnknownLLMError(Exception):
-    """The LLM does not exist, or is archived where it must not be."""
+    """Unknown LLM, or an archived one where only others are accepted."""
 
 
 class NameTakenError(Exception):
-    """Another LLM, perhaps an archived one, has the name."""
+    """Duplicate name: another LLM, possibly an archived one, has it."""
 
     def __init__(self, name: str, archived: bool):
         super().__init__("an archived LLM has that name" if archived else "another LLM has that name")
@@ -30,16 +30,20 @@ class NameTakenError(Exception):
 
 
 class LLMs:
-    """Adds and changes LLMs, each time on a new connection."""
+    """Adds and changes LLMs, each time on a new connection.
 
-    def __init__(self, settings: Settings, redis: Redis):
+    A change raises psycopg2.errors.LockNotAvailable if the turn to refresh has not come after `wait_s`.
+    """
+
+    def __init__(self, settings: Settings, redis: Redis, wait_s: float = generation.WAIT_SECONDS):
         self._settings = settings
         self._redis = redis
+        self._wait_s = wait_s
 
     def add(
         self, *, name: str, company_name: str, provider: str | None = None, simulated: bool = True
     ) -> LLM:
-        """Add an LLM, which the next run includes; by default its maker provides it."""
+        """Add an LLM, which the next run includes; its provider is its maker by default."""
         with self._turn() as conn:
             _refuse_taken(conn, name)
             added = llms.insert(conn, name, company_name, provider or company_name, simulated)
@@ -47,7 +51,7 @@ class LLMs:
             return added
 
     def change(self, llm_id: int, **changes: Any) -> LLM:
-        """Change what is given of name, company_name, provider and archived; does nothing if nothing differs."""
+        """Change name, company_name, provider or archived, as given; does nothing if all are unchanged."""
         with self._turn() as conn:
             former = llms.read(conn, llm_id)
             if former is None:
@@ -63,7 +67,10 @@ class LLMs:
     @contextmanager
     def _turn(self) -> Iterator[Connection]:
         """Yield a new connection, since one from a pool would keep the turn after an error."""
-        with closing(connect(self._settings, "llm-benchmark llms")) as conn, generation.refresh_turn(conn):
+        with (
+            closing(connect(self._settings, "llm-benchmark llms")) as conn,
+            generation.refresh_turn(conn, self._wait_s),
+        ):
             yield conn
 
     def _publish(self, conn: Connection) -> None:

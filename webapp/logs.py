@@ -1,6 +1,6 @@
-"""Logging for every process: one line an event, as text or as JSON, and no secret in any.
+"""Logging of every process: one line per event, as text or JSON, with secrets redacted.
 
-In JSON each line also carries what it is about: request_id, or job_id, slot and run_ids.
+A JSON line also has the context of the event: request_id, or job_id, slot and run_ids.
 """
 
 import logging
@@ -13,18 +13,18 @@ from pythonjsonlogger.json import JsonFormatter
 from webapp.settings import Settings
 
 TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-# Shorter ones would be found in ordinary words.
+# Shorter secrets would match ordinary words.
 SHORTEST_SECRET = 4
-# What this thread is at, see `bind`.
+# What this thread is working on, see `bind`.
 CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
-# From now on, let the JSON log lines of this thread carry these fields and no others.
+# Replaces the fields in the JSON log lines of this thread.
 bind = CONTEXT.set
-# What was sent must not be able to begin a line of its own, or to steer a terminal.
+# A value that was sent must not forge a line or control a terminal.
 CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 class RedactingFilter(logging.Filter):
-    """Takes keys and passwords, wherever they may come from, and control characters out of each record."""
+    """Removes keys, passwords and control characters from each record."""
 
     def __init__(self, settings: Settings):
         super().__init__()
@@ -35,13 +35,13 @@ class RedactingFilter(logging.Filter):
             settings.secret_key,
             settings.grafana_db_password,
         )
-        # The longest first: one may be part of another.
+        # The longest first, since one may be part of another.
         self._secrets = sorted(
             {word for word in known if len(word) >= SHORTEST_SECRET}, key=len, reverse=True
         )
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record in place; none is dropped."""
+        """Redact the record in place; every record passes."""
         record.msg = self._hide(record.getMessage()).translate(CONTROL_CHARACTERS)
         record.args = ()
         for name, value in (CONTEXT.get() or {}).items():
@@ -58,12 +58,12 @@ class RedactingFilter(logging.Filter):
 
 
 def bind_more(**fields: Any) -> None:
-    """Let the JSON log lines of this thread carry these fields, too, until the next `bind`."""
+    """Add these fields to the JSON log lines of this thread, until the next `bind`."""
     bind({**(CONTEXT.get() or {}), **fields})
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send all log records of this process to stderr in the format and from the level that are set."""
+    """Log to stderr in the format and from the level of the settings."""
     formatter: logging.Formatter
     if settings.log_format == "json":
         formatter = JsonFormatter(
@@ -81,3 +81,5 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
+    # Alembic logs the names of its plugins whenever it is imported.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
-"""The tables. Migrations are made from these; the hot path speaks SQL to them through `webapp.store`."""
+"""The tables, for migrations to compare with; the application reads and writes them in `webapp.store`."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,36 +18,37 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, UserDefinedType, Uuid
 
 from webapp.extensions import db
 
-if TYPE_CHECKING:
-    from sqlalchemy.orm import DeclarativeBase as Model
-else:
-    Model = db.Model
-
 TIMESTAMP = DateTime(timezone=True)
 
 
+class Model(DeclarativeBase):
+    """The base of all tables; they share the metadata that Flask-Migrate compares with the database."""
+
+    metadata = db.metadata
+
+
 class Histogram(UserDefinedType):
-    """PostgreSQL's composite type `histogram`, see `llm_measure.stats.histogram`."""
+    """The composite type `histogram` of PostgreSQL, see `llm_measure.stats.histogram`."""
 
     cache_ok = True
 
     def get_col_spec(self, **options: object) -> str:
-        """The name of the type."""
+        """Return the type's name."""
         return "histogram"
 
 
-ischema_names["histogram"] = Histogram  # lets Alembic compare it
+ischema_names["histogram"] = Histogram  # so that Alembic can compare it
 
 
 class LLM(Model):
     """A model as one provider serves it: what is ranked.
 
-    One that is known only because an endpoint of it was declared is not `simulated`.
+    An LLM that only the benchmark file declares is not `simulated`.
     """
 
     __tablename__ = "llms"
@@ -62,7 +63,7 @@ class LLM(Model):
 
 
 class Metric(Model):
-    """The registered metrics, for readers that have only the database; every migration brings them up to date."""
+    """The registered metrics, for readers of the database; `flask db upgrade` brings them up to date."""
 
     __tablename__ = "metrics"
     __table_args__ = (CheckConstraint("better IN ('lower', 'higher')", name="better"),)
@@ -78,9 +79,9 @@ class Metric(Model):
 
 
 class Scenario(Model):
-    """What was asked of an LLM. Only like is ranked with like, so `definition` never changes.
+    """A workload at a level. Only like is ranked with like, so `definition` never changes.
 
-    It is what decides whether two measurements are alike; NULL for what is simulated.
+    `definition` contains all that makes two measurements comparable; NULL for the simulation.
     """
 
     __tablename__ = "scenarios"
@@ -92,11 +93,11 @@ class Scenario(Model):
 
 
 class Run(Model):
-    """One LLM's turn in one slot. Its unique row is what makes a slot count exactly once.
+    """One LLM's run in one slot. The unique constraint makes a slot count exactly once.
 
-    `token` names the attempt that may write; `generation` is the first generation that shows how the run
-    ended, NULL until then. An invalid run ended well but says nothing of the LLM: it has its reason, no
-    points and no rollups. `measurement` is what is known of a measured run as a whole.
+    `token` identifies the attempt that may write. `generation` is the first generation that shows the run's
+    end, NULL until then. An invalid run ended without an error, but says nothing about the LLM: it has an
+    `invalid_reason`, no points and no rollups. `measurement` describes a measured run as a whole.
     """
 
     __tablename__ = "runs"
@@ -104,13 +105,13 @@ class Run(Model):
         UniqueConstraint("source", "scenario_id", "llm_id", "slot"),
         CheckConstraint("source IN ('simulation', 'measurement')", name="source"),
         CheckConstraint("status IN ('running', 'finished', 'failed', 'invalid')", name="status"),
-        # Finds what no generation shows yet.
+        # For runs that no generation shows yet.
         Index(
             "ix_runs_unseen",
             "id",
             postgresql_where=sql("status <> 'running' AND generation IS NULL"),
         ),
-        # Finds the few that a filter by status asks for.
+        # For filters by a status that few runs have.
         Index("ix_runs_not_finished", "id", postgresql_where=sql("status <> 'finished'")),
         Index("ix_runs_job_id", "job_id"),
         Index("ix_runs_slot", "slot"),
@@ -134,8 +135,8 @@ class Run(Model):
     measurement: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
-# One row an observed value, partitioned by day of `recorded_at`, which is the run's slot. It has neither a
-# primary key nor foreign keys: the run's row, written in the same transaction, vouches for its points, and
+# One row per observed value, partitioned by day of `recorded_at`, which is the run's slot. It has neither a
+# primary key nor foreign keys: the run's row, written in the same transaction, makes its points unique, and
 # checking each of millions would cost more than storing it.
 points = db.Table(
     "points",
@@ -146,9 +147,9 @@ points = db.Table(
     postgresql_partition_by="RANGE (recorded_at)",
 )
 
-# One row a request of a measured run, of which its points can be derived again; partitioned as points are.
-# `number` counts within the run. Moments are nanoseconds of a monotonic clock since the load began; offsets
-# are since the request was sent, one for each chunk that held tokens, beside how many it held.
+# One row per request of a measured run, from which its points can be derived again; partitioned like points.
+# `number` counts within the run. Moments are nanoseconds of a monotonic clock since the load began. A chunk
+# with tokens has an offset, in nanoseconds since the request was sent, and its number of tokens.
 requests = db.Table(
     "requests",
     Column("recorded_at", TIMESTAMP, primary_key=True),
@@ -177,7 +178,7 @@ requests = db.Table(
 
 
 class Rollup(Model):
-    """One run's values of one metric; `m2` is the sum of squared deviations from the mean."""
+    """One run's values of one metric, summarized; `m2` is the sum of squared deviations from the mean."""
 
     __tablename__ = "rollups"
 
@@ -195,16 +196,16 @@ QUANTILES = "histogram_quantiles(histogram, n, min, max, ARRAY[0.50, 0.90, 0.95,
 
 
 class PeriodRollup(Model):
-    """The rollups of all runs of an hour, a day or a window, merged.
+    """The merged rollups of all runs of an hour, a day or a window.
 
     Hours and days start at `starts_at`; a window has one row, whose `starts_at` is '-infinity'. `oldest` and
-    `newest` are the first and last slot inside. `run_weight` is the sum over runs of n^2, `run_mean` and
-    `run_m2` the mean and the squared deviations of the runs' means with those weights. `quantiles` are p50,
-    p90, p95 and p99.
+    `newest` are the first and the last slot in it. `run_weight` is the sum of n^2 over the runs; `run_mean`
+    and `run_m2` are the mean and the squared deviations of the runs' means with those weights. `quantiles`
+    are p50, p90, p95 and p99.
     """
 
     __tablename__ = "period_rollups"
-    # Hours, days and the windows, which are few, lie in a partition each.
+    # Hours, days and windows have a partition each.
     __table_args__ = ({"postgresql_partition_by": "LIST (period)"},)
 
     period: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -229,9 +230,10 @@ class PeriodRollup(Model):
 
 
 class RunTotal(Model):
-    """Attempts at runs that ended with `status` after more than the next lower bound and at most `at_most` s.
+    """The number of attempts that ended with `status`, by duration: a histogram's bucket.
 
-    A trigger of `runs` keeps it. `points` and `seconds` are their sums.
+    The bucket reaches from the next lower `at_most`, itself excluded, to `at_most` seconds. `points` and
+    `seconds` are sums. A trigger on `runs` keeps the table.
     """
 
     __tablename__ = "run_totals"
@@ -245,7 +247,7 @@ class RunTotal(Model):
 
 
 class Generation(Model):
-    """One row: a number that each refresh of the views raises in its own transaction."""
+    """One row: a number that each refresh of the views raises in its transaction."""
 
     __tablename__ = "generation"
     __table_args__ = (CheckConstraint("only_row", name="only_row"),)
@@ -255,7 +257,7 @@ class Generation(Model):
 
 
 class SelfCheck(Model):
-    """The error of one metric in one self-check: measured less known, in seconds."""
+    """The error of one metric in one self-check: measured minus known, in seconds."""
 
     __tablename__ = "self_checks"
 

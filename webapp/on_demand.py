@@ -1,4 +1,4 @@
-"""Runs on demand: enqueued immediately, and looked up while they wait and run."""
+"""Runs on demand: enqueued now, with a status while they are queued and running."""
 
 import re
 import time
@@ -19,11 +19,12 @@ from webapp.queue import (
 )
 from webapp.settings import Settings
 
-# Of all that RQ and rq-scheduler keep, only these are runs.
+# The ids of runs, among all the jobs that RQ and rq-scheduler keep.
 JOB_ID = re.compile(r"simulation-[0-9]+|measurement-[a-z0-9-]+-[0-9]+")
 REQUESTED = "llm-benchmark:requested-on-demand"
 LOCK = "llm-benchmark:lock:requested-on-demand"
-LOCK_SECONDS = 5
+# How long the lock is waited for, and how long a process that dies leaves it locked.
+LOCK_SECONDS = 2
 
 STATUSES = ("queued", "running", "finished", "failed")
 STATUS_BY_RQ = {
@@ -35,43 +36,46 @@ STATUS_BY_RQ = {
 }
 
 
-def request_simulation(redis: Redis, settings: Settings) -> str:
+def request_simulation(redis: Redis, settings: Settings, clock: Callable[[], float] = time.time) -> str:
     """Enqueue a simulation for the current second and return its job's id.
 
-    While an earlier one on demand is still queued, return that one's id and enqueue nothing. Raises
-    redis.RedisError if Redis is unreachable.
+    While an earlier simulation on demand is still queued, returns its id and enqueues nothing. Raises
+    redis.RedisError if Redis is unreachable, LockError if another process keeps enqueueing.
     """
-    slot = int(time.time())
+    slot = int(clock())
     enqueue = partial(enqueue_simulation, runs_queue(redis), settings, slot)
     return _unless_queued(redis, REQUESTED, simulation_job_id(slot), enqueue)
 
 
-def request_measurement(redis: Redis, settings: Settings, measurement: Measurement) -> str:
+def request_measurement(
+    redis: Redis, settings: Settings, measurement: Measurement, clock: Callable[[], float] = time.time
+) -> str:
     """Enqueue a measurement for the current second and return its job's id.
 
-    While an earlier one on demand is still queued, also for its endpoint, return that one's id and enqueue
-    nothing. Raises redis.RedisError if Redis is unreachable.
+    While the same measurement on demand is still queued, or waits for its endpoint, returns its id and
+    enqueues nothing. Raises redis.RedisError if Redis is unreachable, LockError if another process keeps
+    enqueueing.
     """
-    slot = int(time.time())
+    slot = int(clock())
     enqueue = partial(enqueue_measurement, runs_queue(redis), settings, slot, measurement)
     requested = f"{REQUESTED}:{measurement.slug}"
     return _unless_queued(redis, requested, measurement_job_id(measurement, slot), enqueue)
 
 
 def _unless_queued(redis: Redis, requested: str, job_id: str, enqueue: Callable[[], bool]) -> str:
-    """Return the id, noted under the key `requested`, of a job that is queued; else enqueue the new one."""
+    """Return the id stored under the key `requested` if that job is queued; else enqueue the new job."""
     with redis.lock(LOCK, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS):
         queued = cast("bytes | None", redis.get(requested))
         if queued and job_status(redis, queued.decode()) == "queued":
             return queued.decode()
-        # Noted first: a process that dies in between leaves the id of a job that is not queued.
+        # Stored first, since the id of a job that was never enqueued does no harm.
         redis.set(requested, job_id)
         enqueue()
         return job_id
 
 
 def job_status(redis: Redis, job_id: str) -> str | None:
-    """Return one of STATUSES, where a job between two attempts is queued; None if Redis knows no such run."""
+    """Return one of STATUSES, `queued` for a job that waits to be retried; None for an unknown job."""
     if not JOB_ID.fullmatch(job_id):
         return None
     status = cast("bytes | None", redis.hget(Job.key_for(job_id), "status"))

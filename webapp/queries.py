@@ -1,4 +1,4 @@
-"""The queries that API and page share: their filters, checks, and ranked rows."""
+"""What the queries of API and page share: filters, validation, and ranked rows."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def name_filter(description: str, example: str, default: str | None = None) -> f
         load_default=default,
         validate=[
             validate.Length(min=1, max=LONGEST_NAME),
-            validate.ContainsNoneOf("\0", error="must hold no NUL character"),
+            validate.ContainsNoneOf("\0", error="must not contain a NUL character"),
         ],
         metadata={"description": description, "example": example},
     )
@@ -66,10 +66,12 @@ def metric_filter(default: str | None, description: str) -> fields.String:
 
 
 class SeriesFilters(Schema):
-    """Which values: only like is compared with like."""
+    """The filters that select comparable values."""
 
-    source = one_of(SOURCES, "simulation", "Where the values come from; never mixed")
-    scenario = name_filter("What was asked of the LLMs, at which load", "default", default="default")
+    source = one_of(SOURCES, "simulation", "Source of the values; sources are never mixed")
+    scenario = name_filter(
+        "Scenario: what was asked of the LLMs, at which load", "default", default="default"
+    )
 
 
 class LeaderboardQuery(SeriesFilters):
@@ -88,28 +90,28 @@ class RunsQuery(Schema):
     """The filters of the list of runs."""
 
     status = one_of(STATUSES, None, "Status of the runs; any by default")
-    source = one_of(SOURCES, None, "Where their values come from; any by default")
-    scenario = name_filter("What was asked of the LLMs, at which load; any by default", "default")
+    source = one_of(SOURCES, None, "Source of the values; any by default")
+    scenario = name_filter("Scenario; any by default", "default")
     llm = name_filter("One LLM, archived or not; all by default", "GPT-4o")
-    job_id = name_filter("The job that made them", "simulation-1795521600")
-    limit = whole_filter(1, MOST_RUNS, 50, "Maximum number of runs in one answer", 50)
+    job_id = name_filter("Id of the job; any by default", "simulation-1795521600")
+    limit = whole_filter(1, MOST_RUNS, 50, "Maximum number of runs in one response", 50)
     cursor = whole_filter(1, LARGEST_ID, None, "`next` of the previous page; the newest by default", 1234)
 
 
 def refuse_repeated_arguments(but: tuple[str, ...] = ()) -> None:
-    """Refuse an argument given twice, of which one would silently win, unless its name is in `but`."""
+    """Refuse an argument that is given twice, unless its name is in `but`; else one would silently win."""
     for name, values in request.args.lists():
         if len(values) > 1 and name not in but:
             raise UnprocessableEntity(f"{shown(name)}: given {len(values)} times; expected once")
 
 
 def answer_name(endpoint: str, arguments: dict[str, Any]) -> str:
-    """Return the name under which the answer to these arguments is cached; the same for any order of them."""
+    """Return the name under which the response is cached, which is the same for any order of arguments."""
     return endpoint + "?" + "&".join(f"{name}={arguments[name]!r}" for name in sorted(arguments))
 
 
 def known_metric(name: str, names: tuple[str, ...]) -> Metric:
-    """Return the metric of that name if it is one of the `names`; NotFound if it is not."""
+    """Return the metric of that name; NotFound unless it is one of `names`."""
     if name not in names:
         raise NotFound(f"metric_name={shown(name)}: unknown metric; expected one of {', '.join(names)}")
     return METRICS[name]
@@ -126,7 +128,7 @@ def llm_id(conn: Connection, name: str) -> int:
 
 
 def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
-    """Return the rows of one metric with their ranks, in the order asked for; equal ones by name."""
+    """Return the rows of one metric with their ranks, in the given order; ties are ordered by name."""
     rows = sorted(rows, key=lambda row: row.llm_name)
     if order != "name":
         descending = (metric.better == "higher") == (order == "best")

@@ -19,28 +19,28 @@ RUN_SIMULATION = "jobs.simulation_run.run_simulation"
 RUN_MEASUREMENT = "jobs.measurement_run.run_measurement"
 RUN_SELF_CHECK = "jobs.self_check.run_self_check"
 RUN_MAINTENANCE = "jobs.maintenance.run_maintenance"
-# A run that takes longer is stopped and retried.
+# Seconds after which a run is stopped and retried.
 RUN_TIMEOUT = 600
-# What a measurement, which knows its limit, needs in addition: to connect, to end, to be stored.
+# Seconds that a measurement's job needs in addition to the measurement: to connect, to end and to store.
 OVERHEAD_SECONDS = 60
-# Without a worker, this number of slots waits; older ones expire, since their moment has passed.
+# Without a worker, jobs of this number of slots wait in the queue; older ones expire.
 BACKLOG_SLOTS = 10
-# Seconds; of maintenance only the newest job waits.
+# Seconds between maintenance jobs, of which only the newest waits.
 MAINTENANCE_INTERVAL = 3600
-# How long RQ remembers jobs, for its dashboard and to refuse a second job for a slot.
+# How long RQ keeps jobs: for its dashboard, and to refuse a second job for a slot.
 RESULT_SECONDS = 24 * 3600
 FAILURE_SECONDS = 7 * 24 * 3600
 
 
 class JSONJob(Job):
-    """A job that is JSON in Redis wherever RQ or rq-scheduler reads it, so that nothing is ever unpickled."""
+    """A job that is JSON in Redis, whatever serializer a library passes: nothing is ever unpickled."""
 
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None):
         super().__init__(id=id, connection=connection, serializer=JSONSerializer)
 
 
 def runs_queue(redis: Redis) -> Queue:
-    """Return the one queue that all workers listen on; with several, a dying worker can lose a job."""
+    """Return the one queue of all workers; a worker on several queues can lose a job when it dies."""
     return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
 
 

@@ -1,4 +1,4 @@
-"""Connections to Redis, each kind with the patience that its use can afford."""
+"""Redis clients: one that fails fast, and one that retries."""
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -8,7 +8,7 @@ from webapp.settings import Settings
 
 
 def cache_redis(settings: Settings) -> Redis:
-    """A client for work that can do without Redis: it gives up at once instead of trying again."""
+    """Return a client for work that can do without Redis: short timeouts, no retries."""
     return Redis.from_url(
         settings.redis_url,
         socket_connect_timeout=0.25,
@@ -19,5 +19,5 @@ def cache_redis(settings: Settings) -> Redis:
 
 
 def queue_redis(settings: Settings) -> Redis:
-    """A client for the queue: without Redis there is nothing to do, so it waits a little longer."""
+    """Return a client for the queue, which cannot do without Redis: longer timeouts, one retry."""
     return Redis.from_url(settings.redis_url, socket_connect_timeout=3, retry=Retry(NoBackoff(), 1))

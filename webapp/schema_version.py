@@ -1,4 +1,4 @@
-"""Which migrations the database has had, and which this program knows."""
+"""The migrations that the database has, and those that this program knows."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ VERSIONS = "SELECT version_num FROM alembic_version"
 
 
 def found(connection: Connection) -> frozenset[str]:
-    """The newest migrations that the database has had; none if it was never migrated."""
+    """Return the newest migrations of the database; none if it was never migrated."""
     if not connection.execute(text(EXISTS)).scalar():
         return frozenset()
     return frozenset(connection.execute(text(VERSIONS)).scalars())
@@ -20,14 +20,14 @@ def found(connection: Connection) -> frozenset[str]:
 
 @cache
 def wanted() -> frozenset[str]:
-    """The newest migrations of this program."""
+    """Return the newest migrations of this program."""
     return frozenset(_scripts().get_heads())
 
 
 def is_newer(versions: frozenset[str]) -> bool:
-    """Whether a newer program has migrated the database, as amid an upgrade or after its rollback.
+    """Return whether a newer program has migrated the database, as during an upgrade or after a rollback.
 
-    Migrations leave the version before them able to work, so this is no fault.
+    That is no fault: migrations keep the schema usable for the previous version.
     """
     return not versions <= _known()
 

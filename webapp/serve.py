@@ -1,7 +1,7 @@
-"""Serve the API with gunicorn: python -m webapp.serve.
+"""Serve API and page with gunicorn: python -m webapp.serve [OPTIONS of gunicorn].
 
-The same as `gunicorn`, except that gunicorn reads WEB_CONCURRENCY when it is imported and ends with a traceback
-if that is no number; here all settings are checked first.
+Checks all settings first. gunicorn itself reads WEB_CONCURRENCY when it is imported, and ends with a
+traceback if the value is not a number.
 """
 
 import os
@@ -11,7 +11,7 @@ from webapp.settings import Settings, SettingsError, exit_for
 
 
 def main() -> None:
-    """Run gunicorn with gunicorn.conf.py and the options of the command line."""
+    """Run gunicorn with gunicorn.conf.py and the command line's options; exit with 2 for bad settings."""
     try:
         settings = Settings.from_env()
     except SettingsError as error:

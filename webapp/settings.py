@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`: typed, frozen, every fault reported at once."""
+"""Settings from the environment and `.env`: typed, frozen, with all faults reported together."""
 
 import os
 import sys
@@ -12,8 +12,11 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = ROOT / ".env"
-# Written by `make start` while its embedded servers run; says where they listen.
+# Written by `make start` while its embedded servers run: where they listen.
 EMBEDDED_ENV_FILE = ROOT / "data" / "embedded.env"
+
+# What docker-compose.yml calls its servers. A `.env` that names them also works with `make start`.
+COMPOSE_HOSTS = {"POSTGRES": "postgres", "REDIS": "redis"}
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -26,7 +29,7 @@ T = TypeVar("T")
 
 
 class SettingsError(Exception):
-    """One or more settings are unusable; `faults` has a line for each: name, value, what is expected."""
+    """Unusable settings; `faults` has a line for each: name, value, and what is expected."""
 
     kind = "setting"
 
@@ -59,9 +62,9 @@ class Settings:
     rollup_retention_days: int  # of hourly rollups and those of runs; 0: forever
     log_level: str
     log_format: str
-    secret_key: str = field(repr=False)  # signs the page's cookies; empty: a new one at each start
+    secret_key: str = field(repr=False)  # signs the page's cookies; empty: a random one at each start
     public_dashboard: bool  # whether the page may be read without signing in
-    benchmark_file: str  # path of the benchmark file, see `webapp.plan.benchmark_file`; empty: none
+    benchmark_file: str  # path, see `webapp.plan.benchmark_file`; empty: none
     self_check_interval: int  # seconds between self-checks; 0: none
     metrics_public: bool  # whether /metrics is served without a key
     metrics_port: int | None  # where scheduler and worker serve /metrics; None: nowhere
@@ -73,20 +76,20 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from `environ`, by default the process's environment over `.env`.
+        """Return the settings of `environ`, by default of the process's environment and `.env`.
 
         Raises SettingsError with all faults.
         """
-        return _read(_environment() if environ is None else environ)
+        return _read(environment() if environ is None else environ)
 
     @property
     def bind(self) -> str:
-        """Host and port as gunicorn takes them."""
+        """Host and port in gunicorn's format."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def redis_url(self) -> str:
-        """The Redis server as a URL for redis-py, password included."""
+        """The Redis server as a URL for redis-py, including the password."""
         secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
         if self.redis_host.startswith("/"):
             return f"unix://{secret}{quote(self.redis_host)}?{urlencode({'db': 0})}"
@@ -94,20 +97,20 @@ class Settings:
         return f"{scheme}://{secret}{self.redis_host}:{self.redis_port}/0"
 
 
-def _environment() -> dict[str, str]:
-    """Return the process's environment over `.env`; by default the servers are the embedded ones, if running."""
-    found = {**dotenv_values(ENV_FILE), **os.environ}
+def environment(env_file: Path = ENV_FILE, embedded_env_file: Path = EMBEDDED_ENV_FILE) -> dict[str, str]:
+    """Return the process's environment over `.env`; where those name no server, the embedded one's."""
+    found = {**dotenv_values(env_file), **os.environ}
     values = {name: value for name, value in found.items() if value is not None}
-    embedded = dotenv_values(EMBEDDED_ENV_FILE)
-    for server in ("POSTGRES", "REDIS"):
-        if not values.get(f"{server}_HOST"):
+    embedded = dotenv_values(embedded_env_file)
+    for server, compose_host in COMPOSE_HOSTS.items():
+        if values.get(f"{server}_HOST", "") in ("", compose_host):
             values |= {name: value or "" for name, value in embedded.items() if name.startswith(server)}
     return values
 
 
 def secret_variable(name: str) -> str | None:
-    """Return the value of a variable that is no setting, from the environment or `.env`; None if it is empty."""
-    return _environment().get(name) or None
+    """Return a variable that is not a setting, from the environment or `.env`; None if it is empty."""
+    return environment().get(name) or None
 
 
 def _read(environ: Mapping[str, str]) -> Settings:
@@ -143,7 +146,7 @@ def _read(environ: Mapping[str, str]) -> Settings:
         retry_delay=read("RETRY_DELAY", _whole(0, 86400), "60"),
         points_per_run=read("POINTS_PER_RUN", _whole(1, 1_000_000), "1000"),
         retention_days=read("RETENTION_DAYS", _days(1), "30"),
-        # Of these the shorter windows are made, the longest of which reaches back a day and an hour.
+        # Windows of up to 24 hours are built from these, and reach back one hour more.
         rollup_retention_days=read("ROLLUP_RETENTION_DAYS", _days(2), "365"),
         log_level=read("LOG_LEVEL", lambda raw: _one_of(LOG_LEVELS)(raw.upper()), "INFO"),
         log_format=read("LOG_FORMAT", _one_of(LOG_FORMATS), "text"),
@@ -165,7 +168,7 @@ def _read(environ: Mapping[str, str]) -> Settings:
 
 
 def exit_for(error: SettingsError) -> NoReturn:
-    """Print each fault on its own line of stderr and end the process with code 2."""
+    """Print each fault on a line of stderr and exit with 2."""
     for fault in error.faults:
         print(f"{error.kind} {fault}", file=sys.stderr)
     raise SystemExit(2)
@@ -182,16 +185,16 @@ def _text(raw: str) -> str:
 
 def _server(raw: str) -> str:
     if not raw:
-        raise ValueError("must name a server (only `make start` brings one when this is empty)")
+        raise ValueError("must name a server; may be empty only with `make start`, which brings one")
     return raw
 
 
 def _keys(raw: str) -> tuple[str, ...]:
     keys = tuple(key for key in (part.strip() for part in raw.split(",")) if key)
     if not keys:
-        raise ValueError("must hold at least one key; see make env")
+        raise ValueError("must contain at least one key; see make env")
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
-        raise ValueError("must hold keys of printable ASCII without spaces, separated by commas")
+        raise ValueError("must contain keys of printable ASCII without spaces, separated by commas")
     return keys
 
 
@@ -208,7 +211,7 @@ def _host(raw: str) -> str:
 
 
 def _file(raw: str) -> str:
-    # The same file from any working directory.
+    # Relative to the project's folder, so that every working directory leads to the same file.
     if raw and not (ROOT / raw).is_file():
         raise ValueError("must be the path of a file, absolute or relative to the project's folder")
     return str(ROOT / raw) if raw else ""
@@ -241,7 +244,7 @@ def _yes_or_no(raw: str) -> bool:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(raw: str) -> int:
-        # Not int() alone, which takes 1_0, digits of other scripts, and any number of them.
+        # int() alone would accept 1_0, digits of other scripts, and any number of digits.
         if raw.isascii() and raw.isdigit() and len(raw) <= len(str(high)) and low <= int(raw) <= high:
             return int(raw)
         raise ValueError(f"must be a whole number from {low} to {high}")

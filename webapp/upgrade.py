@@ -1,8 +1,9 @@
-"""Bring the database to this program's schema: what containers do before they start.
+"""Migrate the database to this program's schema, as containers do before they start.
 
 python -m webapp.upgrade
 
-Waits for the server, may be run by any number of containers at once, and leaves a newer schema as it is.
+Waits for the server, is safe to run in any number of containers concurrently, and leaves a newer schema as it
+is.
 """
 
 import logging
@@ -27,8 +28,8 @@ POLL_SECONDS = 1
 
 
 def main() -> None:
-    """Wait, migrate, and end; with one line on stderr and code 2 if that cannot be."""
-    signal.signal(signal.SIGTERM, _end)  # which the first process of a container would otherwise ignore
+    """Wait for the database and migrate it; on failure, print one line to stderr and exit with 2."""
+    signal.signal(signal.SIGTERM, _end)  # by default, the first process of a container ignores it
     try:
         app = create_app()
     except SettingsError as error:
@@ -40,24 +41,24 @@ def main() -> None:
 
 
 def exit_for_database(error: SQLAlchemyError) -> NoReturn:
-    """Print one line to stderr and end the process with code 2."""
-    print(f"the database cannot be migrated: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+    """Print one line to stderr and exit with 2."""
+    print(f"cannot migrate the database: {str(error).strip().splitlines()[0]}", file=sys.stderr)
     raise SystemExit(2) from None
 
 
 def migrate(app: Flask, wait_seconds: float = WAIT_SECONDS) -> None:
-    """Run what the database lacks; raises SQLAlchemyError if it cannot be reached in time, or refuses."""
+    """Run the missing migrations; raises SQLAlchemyError if the database stays unreachable or refuses."""
     with app.app_context():
         versions = _versions(wait_seconds)
         if schema_version.is_newer(versions):
-            logger.warning("the schema is newer than this program (%s); left as it is", _named(versions))
+            logger.warning("schema newer than this program (%s), left as it is", _named(versions))
             return
         upgrade()
-    logger.info("the schema is at %s", _named(schema_version.wanted()))
+    logger.info("schema at %s", _named(schema_version.wanted()))
 
 
 def _versions(wait_seconds: float) -> frozenset[str]:
-    """The database's versions, as soon as it answers."""
+    """Return the database's versions as soon as it answers."""
     deadline = time.monotonic() + wait_seconds
     while True:
         try:

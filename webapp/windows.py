@@ -9,7 +9,7 @@ STEPS = {HOUR: timedelta(hours=1), DAY: timedelta(days=1)}
 
 @dataclass(frozen=True)
 class Trend:
-    """What a sparkline shows: a mean per `step`, as far back as `reach`, in words."""
+    """What a sparkline shows: a mean per `step`, as far back as `reach`, which is `words` on the page."""
 
     step: str
     reach: timedelta
@@ -20,10 +20,10 @@ class Trend:
 class Window:
     """How far back a ranking or a chart reaches.
 
-    `reach` None means without limit, or for `latest`, each LLM's latest finished run. `parts` are what the
-    window is rebuilt from once its oldest part has left it: run, hour or day; None: nothing ever leaves it. It
-    starts with the whole part that its nominal start falls into. `chart_step` is the step of its charts; None: it
-    has none.
+    `reach` None means no limit or, for `latest`, each LLM's latest finished run. A window is rebuilt from its
+    `parts` (run, hour or day) once the oldest of them has left it, and starts with the whole part that
+    contains its nominal start; None: nothing leaves it. `chart_step` is the step of its charts; None: it has
+    none.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Window:
     parts: str | None
     chart_step: str | None
     trend: Trend
-    is_exported: bool = False  # as the label `window` of Prometheus metrics
+    is_exported: bool = False  # as a value of the label `window` of Prometheus metrics
 
 
 _TREND_OF_HOURS = Trend(HOUR, timedelta(hours=24), "24 hours")

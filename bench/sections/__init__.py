@@ -1,1 +1,1 @@
-"""One file a section; each yields rows of figures."""
+"""One module per section; its `measure` returns rows of figures."""

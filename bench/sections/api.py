@@ -1,4 +1,4 @@
-"""The rankings, cached and not, beside the barest answers of the same server."""
+"""The rankings, cached and uncached, against the barest responses of the same server."""
 
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from webapp.settings import Settings
 from webapp.store import connect
 
 RANKINGS = "/api/v1/benchmarks/rankings"
-# Of two worker processes, one may get most of the connections: that would measure luck.
+# With two workers the kernel may give one of them most of the connections, at random.
 ONE = ("--workers", "1")
 CONNECTIONS = 8
 SECONDS = 1
@@ -24,24 +24,24 @@ SECONDS = 1
 
 def measure(settings: Settings) -> list[Row]:
     """Cached rankings against a bare view of the same bytes, uncached ones against a bare SELECT."""
-    show_a_run(settings)
+    publish_run(settings)
     with gunicorn("bench.bare:view", *ONE) as bare, gunicorn("bench.bare:select", *ONE) as ours:
         return [cached(bare, ours), uncached(settings, ours)]
 
 
-def show_a_run(settings: Settings) -> None:
-    """Let there be something to rank."""
+def publish_run(settings: Settings) -> None:
+    """Store and publish one simulated run."""
     with closing(connect(settings)) as conn:
         fill_slot(conn, settings, datetime.now(UTC).replace(microsecond=0), "bench")
         publish(conn, cache_redis(settings))
 
 
 def cached(bare: int, ours: int) -> Row:
-    """Requests per second of both, by turns."""
+    """Compare the requests per second of both."""
     with clients(ours, RANKINGS, 1) as (of_ours,), clients(bare, "/", 1) as (of_bare,):
         same = [client.ask().partition(b"\r\n\r\n")[2] for client in (of_ours, of_bare)]
         if same[0] != same[1]:
-            raise RuntimeError(f"the two do not answer the same: {same}")
+            raise RuntimeError(f"the two responses differ: {same}")
     return compare(
         "cached rankings / bare Flask view of the same bytes",
         "req/s",
@@ -53,13 +53,13 @@ def cached(bare: int, ours: int) -> Row:
 
 
 def rate(port: int, path: str) -> float:
-    """Requests per second over new connections."""
+    """Return the requests per second over new connections."""
     with clients(port, path) as opened:
         return load(opened, SECONDS).rate
 
 
 def uncached(settings: Settings, ours: int) -> Row:
-    """Latency of one request at a time, by turns; the cache is emptied of answers before each."""
+    """Compare the latencies of single requests; cached responses are deleted before each."""
     redis = Redis.from_url(settings.redis_url)
     with clients(ours, RANKINGS, 1) as (ranking,), clients(ours, "/bare-select", 1) as (select,):
 
@@ -71,7 +71,7 @@ def uncached(settings: Settings, ours: int) -> Row:
             return seconds(ranking.ask) * 1000
 
         return compare(
-            "uncached rankings / bare SELECT as an HTTP answer",
+            "uncached rankings / bare SELECT as an HTTP response",
             "ms",
             ours=ask_uncached,
             base=lambda: seconds(select.ask) * 1000,
@@ -83,7 +83,7 @@ def uncached(settings: Settings, ours: int) -> Row:
 
 @contextmanager
 def clients(port: int, path: str, number: int = CONNECTIONS):
-    """Connections to the server."""
+    """Open connections to the server."""
     opened = [Client(port, path, KEY) for _ in range(number)]
     try:
         yield opened

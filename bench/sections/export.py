@@ -24,7 +24,7 @@ MOST_MIB = 50
 
 
 def measure(settings: Settings) -> list[Row]:
-    """5,040,000 points exported as CSV, and what they cost the worker in memory."""
+    """5,040,000 points exported as CSV, and the memory that the export adds to the worker."""
     with closing(connect(settings)) as conn:
         for number in range(RUNS):
             slot = START + timedelta(minutes=number)
@@ -39,7 +39,7 @@ def measure(settings: Settings) -> list[Row]:
     return [
         Row("points exported as CSV", "points/s", ours=POINTS / taken),
         Row(
-            "memory that such an export takes more / the bound",
+            "memory growth during the export / the bound",
             "MiB",
             ours=growth[0] / CHUNK,
             base=MOST_MIB,
@@ -50,7 +50,7 @@ def measure(settings: Settings) -> list[Row]:
 
 
 def export(port: int, filters: str, worker: psutil.Process | None = None) -> int:
-    """Read one export to its end; the most memory that the worker had meanwhile, in bytes."""
+    """Read one export to its end; return the worker's peak memory meanwhile, in bytes."""
     until = START + timedelta(hours=1)
     query = f"from={START:%Y-%m-%dT%H:%M:%SZ}&to={until:%Y-%m-%dT%H:%M:%SZ}&{filters}".rstrip("&")
     lines = most = 0
@@ -62,13 +62,13 @@ def export(port: int, filters: str, worker: psutil.Process | None = None) -> int
             most = max(most, worker.memory_info().rss if worker else 0)
     expected = POINTS if not filters else POINTS // 4
     if lines != expected + 1:
-        raise RuntimeError(f"{lines} lines instead of {expected + 1}")
+        raise RuntimeError(f"export: {lines} lines; expected {expected + 1}")
     return most
 
 
 def _worker(port: int) -> psutil.Process:
-    """The one worker of the gunicorn that listens there."""
+    """Return the one worker of the gunicorn that listens on the port."""
     for child in psutil.Process().children():
         if any(link.laddr.port == port for link in child.net_connections("tcp")):
             return child.children()[0]
-    raise RuntimeError(f"no gunicorn of ours listens on port {port}")
+    raise RuntimeError(f"port {port}: no child process listens there")

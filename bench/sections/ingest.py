@@ -1,4 +1,4 @@
-"""A large run beside the mere copying of its rows."""
+"""A large run against a plain COPY of its rows."""
 
 import itertools
 import resource
@@ -35,5 +35,5 @@ def measure(settings: Settings) -> list[Row]:
                 warmup=1,
                 at_least=0.5,
             ),
-            Row("memory that such a run takes more", "MiB", ours=growth / 1024),
+            Row("memory growth during such a run", "MiB", ours=growth / 1024),
         ]

@@ -32,7 +32,7 @@ LEAST_P_VALUE = 0.01
 
 @dataclass(frozen=True)
 class Figures:
-    """What one client came to."""
+    """The figures of one measurement."""
 
     rate: float  # requests per second
     error_ms: np.ndarray  # of each ttft
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> list[Row]:
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, processors[1:] or processors)
     try:
-        # The client has a process of its own, so that memory and time are its alone.
+        # A separate process, so that memory and processor time are only the client's.
         with (
             running_mock_server(Behaviour(ttft=TTFT, itl=ITL, output_tokens=TOKENS)) as url,
             multiprocessing.get_context("spawn").Pool(1, _keep_to, (processors[0],)) as pool,
@@ -72,9 +72,9 @@ def measure(settings: Settings) -> list[Row]:
 
 
 def bare(url: str) -> float:
-    """Processor time (s) of 10,000 such requests for a loop that reads, looks at the clock and keeps.
+    """Return the processor time (s) of 10,000 such requests for a loop that only reads and reads the clock.
 
-    No less can be done in Python for each part of an answer. It parses nothing and asks the same each time.
+    This is the least that Python can do per chunk: nothing is parsed, and every request is the same.
     """
     address = urlsplit(url)
     body = json.dumps(
@@ -116,7 +116,7 @@ def _bounded(what: str, unit: str, ours: float, bound: float) -> Row:
 
 
 def _poisson() -> Row:
-    """Poisson arrivals against the exponential distribution of their gaps."""
+    """Compare the gaps of Poisson arrivals with the exponential distribution."""
     rate = 100.0
     gaps = np.diff(starts(Load(rate=rate, requests=100_000), seed=20)) / SECOND_NS
     p_value = stats.kstest(gaps, "expon", args=(0, 1 / rate)).pvalue

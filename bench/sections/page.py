@@ -1,4 +1,4 @@
-"""The page's first view with much to show and with little, from the cache and without it."""
+"""The page's first view with much history and with little, cached and uncached."""
 
 import tempfile
 from collections.abc import Iterator
@@ -23,29 +23,29 @@ VIEW = "/?window=24h"
 
 @dataclass(frozen=True)
 class Page:
-    """A server of the page over one database, and its Redis."""
+    """A server of the page, and its Redis."""
 
     client: Client
     redis: Redis
 
     def show(self) -> float:
-        """Milliseconds until the first view is there."""
+        """Return the milliseconds of the first view."""
         return seconds(self.client.ask) * 1000
 
     def show_uncached(self) -> float:
-        """The same with no answer in the cache."""
+        """Return the same with an empty cache."""
         self.redis.delete(*self.redis.keys(KEY_PREFIX + "*") or ["nothing"])
         return self.show()
 
 
 def measure(settings: Settings) -> list[Row]:
-    """The leaderboard page of 200 LLMs with a year of rollups beside that of 3 with a day."""
+    """The leaderboard page of 200 LLMs with a year of rollups, against that of 3 LLMs with a day."""
     with ExitStack() as stack:
         servers = [
             stack.enter_context(served(settings, name, *size))
-            for name, size in (("little", SMALL), ("much", LARGE))
+            for name, size in (("small", SMALL), ("large", LARGE))
         ]
-        # Not before all are loaded, since a server closes a connection that is idle for long.
+        # Connected only after all are loaded, since a server closes idle connections.
         small, large = (
             Page(stack.enter_context(closing(Client(port, VIEW, KEY))), redis) for port, redis in servers
         )
@@ -65,9 +65,9 @@ def measure(settings: Settings) -> list[Row]:
 
 @contextmanager
 def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[tuple[int, Redis]]:
-    """The page's port, over a database of its own, and a Redis of its own: two generations share no cache.
+    """Serve the page from a separate database and Redis, so that generations share no cache; yield the port.
 
-    A value a run keeps the histograms, which the view does not read, short and the loading to minutes.
+    One value per run keeps histograms, which the view does not read, short, and loading to minutes.
     """
     with tempfile.TemporaryDirectory(prefix="llmb-") as folder:
         redis = EmbeddedRedis(Path(folder))
@@ -81,7 +81,7 @@ def served(settings: Settings, name: str, llms: int, days: int) -> Iterator[tupl
             ):
                 system.refresh()
                 with system.conn, system.conn.cursor() as cursor:
-                    cursor.execute("ANALYZE")  # as autovacuum does in time
+                    cursor.execute("ANALYZE")  # as autovacuum would
                 yield port, connection
         finally:
             redis.stop()

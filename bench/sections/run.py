@@ -1,4 +1,4 @@
-"""A whole run beside the mere copying of its rows."""
+"""A whole run against a plain COPY of its rows."""
 
 import itertools
 from contextlib import closing
@@ -18,7 +18,7 @@ LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
 
 
 def measure(settings: Settings) -> list[Row]:
-    """12,000 points generated, inserted, rolled up, committed and shown, against a COPY of the rows."""
+    """12,000 points generated, inserted, rolled up, committed and published, against a COPY of the rows."""
     redis = cache_redis(settings)
     slots = (START + timedelta(minutes=number) for number in itertools.count())
     with closing(connect(settings)) as conn:
@@ -46,7 +46,7 @@ def measure(settings: Settings) -> list[Row]:
 
 
 def encoded(settings: Settings) -> list[bytes]:
-    """The rows of one run, ready to copy."""
+    """Return the rows of one run in COPY's binary format."""
     return [
         points.encode(START, 0, metric.id, simulate(llm, metric, settings.seed, settings.points_per_run))
         for llm in LLMS
@@ -55,6 +55,6 @@ def encoded(settings: Settings) -> list[bytes]:
 
 
 def copy(conn: Connection, prepared: list[bytes]) -> None:
-    """Copy and commit."""
+    """Copy the rows and commit."""
     points.copy(conn, prepared)
     conn.commit()

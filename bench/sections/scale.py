@@ -1,4 +1,4 @@
-"""A year of history for 100 LLMs beside a day of it: what is new must cost the same."""
+"""A year of history for 100 LLMs against one day: new work must cost the same."""
 
 import itertools
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ MORE_LLMS = """
 INSERT INTO llms (name, company_name, provider)
 SELECT 'LLM ' || i, 'company', 'provider' FROM generate_series(1, %s - 3) AS i
 """
-# A finished run of every LLM each hour; their points and rollups have been merged long since.
+# A finished run of every LLM each hour, whose points and rollups have been merged.
 RUNS = """
 INSERT INTO runs (
     source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at, finished_at, points,
@@ -75,12 +75,12 @@ class System:
     slots: Iterator[datetime]
 
     def insert(self) -> float:
-        """Milliseconds to store one slot of 12,000 points."""
+        """Return the milliseconds to store one slot of 12,000 points."""
         slot = next(self.slots)
         return seconds(lambda: fill_slot(self.conn, self.settings, slot, "bench")) * 1000
 
     def refresh(self) -> float:
-        """Milliseconds to show one new slot."""
+        """Return the milliseconds to refresh the views after one new slot."""
         fill_slot(self.conn, self.settings, next(self.slots), "bench")
 
         def refresh() -> None:
@@ -91,7 +91,7 @@ class System:
         return seconds(refresh) * 1000
 
     def leaderboard(self) -> float:
-        """Milliseconds to answer the leaderboard of one metric, uncached."""
+        """Return the milliseconds of an uncached request for the leaderboard of one metric."""
         redis = Redis.from_url(self.settings.redis_url)
         redis.delete(*redis.keys(KEY_PREFIX + "*") or ["nothing"])
         url = "/api/v1/benchmarks/leaderboard?metric=ttft&window=30d"
@@ -118,7 +118,7 @@ def measure(settings: Settings) -> list[Row]:
 
 
 class loaded:
-    """A database of its own on the settings' server, with so many days and points of history."""
+    """A separate database on the settings' server, with `days` of history and `stored` points."""
 
     def __init__(  # noqa: PLR0913, PLR0917  (each is a size)
         self,
@@ -146,7 +146,7 @@ class loaded:
         slots = (NOW + timedelta(seconds=number) for number in itertools.count())
         fill_slot(conn, self.settings, next(slots), "bench")
         with conn, conn.cursor() as cursor:
-            # No triggers: foreign keys and the totals of runs are of no use here, and each row costs.
+            # Without triggers, since foreign keys and the totals of runs cost time and are not needed.
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute(RUNS, {"since": since, "now": NOW})
             cursor.execute(PERIODS, {"since": since, "now": NOW})
@@ -165,7 +165,7 @@ class loaded:
 
 
 def store_points(conn: Connection, since: datetime, days: int, number: int) -> None:
-    """So many points, evenly over the days."""
+    """Store `number` points, spread evenly over the days."""
     values = np.random.default_rng(20).uniform(0, 10, CHUNK)
     chunks = number // CHUNK
     for chunk in range(chunks):
@@ -176,7 +176,7 @@ def store_points(conn: Connection, since: datetime, days: int, number: int) -> N
 
 
 def storage(conn: Connection) -> list[Row]:
-    """Bytes on disk of a point, and of an LLM's metric in an hour."""
+    """Return the bytes on disk of a point, and of an hourly rollup."""
     with conn, conn.cursor() as cursor:
         cursor.execute(
             "SELECT sum(pg_total_relation_size(inhrelid)) / sum(reltuples) FROM pg_inherits"
@@ -189,5 +189,5 @@ def storage(conn: Connection) -> list[Row]:
         )
         return [
             Row("a point on disk", "bytes", ours=float(point)),
-            Row("an LLM's metric in an hour on disk", "bytes", ours=float(cursor.fetchone()[0])),
+            Row("an hourly rollup on disk", "bytes", ours=float(cursor.fetchone()[0])),
         ]

@@ -1,10 +1,10 @@
-"""By which gunicorn's worker class and numbers were chosen."""
+"""The measurements by which gunicorn's worker class, workers and threads were chosen."""
 
 from statistics import quantiles
 
 from bench.client import load
 from bench.harness import Row
-from bench.sections.api import RANKINGS, clients, show_a_run
+from bench.sections.api import RANKINGS, clients, publish_run
 from bench.system import gunicorn
 from webapp.settings import Settings
 
@@ -21,7 +21,7 @@ SECONDS = 3
 
 def measure(settings: Settings) -> list[Row]:
     """Cached rankings by worker class, workers and threads, with 16 connections."""
-    show_a_run(settings)
+    publish_run(settings)
     rows = []
     for worker_class, workers, threads in CHOICES:
         options = ("--worker-class", worker_class, "--workers", str(workers), "--threads", str(threads))

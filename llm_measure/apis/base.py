@@ -1,38 +1,33 @@
 """What a provider API is to the rest: how a request is written, and what the events of a response mean."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
 
+# What a chunk adds: characters of text, of reasoning and of tool calls, and the finish reason, if any.
+Content = tuple[int, int, int, str | None]
+
+
+# Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
+MOST_TOKENS = 10_000_000
+TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+
 
 class Usage(msgspec.Struct, gc=False):
     """The server's own token counts."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-
-
-class Content(NamedTuple):
-    """The characters that a chunk adds, by kind; any of them makes it a chunk with tokens."""
-
-    text: int = 0
-    reasoning: int = 0
-    tool_calls: int = 0
+    prompt_tokens: TokenCount | None = None
+    completion_tokens: TokenCount | None = None
 
 
 class Chunk(Protocol):
     """One decoded event of a stream."""
 
-    @property
     def content(self) -> Content:
-        """What the chunk adds to the response."""
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the response ends here; None if it does not."""
+        """Return what the chunk adds to the response; any characters make it a chunk with tokens."""
 
     @property
     def usage(self) -> Usage | None:
@@ -40,11 +35,11 @@ class Chunk(Protocol):
 
     @property
     def error(self) -> Any:
-        """What the server reports as an error; None if the chunk is none."""
+        """The error that the chunk reports, see `ProviderAPI.stream_error`; None if it reports none."""
 
 
 class ProviderAPI(Protocol):
-    """One provider API."""
+    """One provider API, whose responses are streams of server-sent events."""
 
     name: str  # as --api and the benchmark file name it
     operation: str  # gen_ai.operation.name of OpenTelemetry's semantic conventions
@@ -57,8 +52,11 @@ class ProviderAPI(Protocol):
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the JSON body of a streamed request; ValueError if the API cannot take such a prompt."""
 
-    def decode(self, data: bytes) -> Chunk:
+    def decode(self, data: bytes, /) -> Chunk:
         """Return the event's chunk; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""
 
     def error_message(self, content: Any) -> str | None:
         """Return the message of a decoded error body; None if it holds none."""
+
+    def stream_error(self, error: Any) -> tuple[int, str]:
+        """Return the HTTP status that a chunk's error amounts to, and its message."""

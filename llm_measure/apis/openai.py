@@ -22,6 +22,12 @@ class OpenAI:
         found = error.get("message") or error.get("detail") if isinstance(error, dict) else None
         return str(found) if found else None
 
+    def stream_error(self, error: Any) -> tuple[int, str]:
+        """Return the `code` if it is an HTTP status, else 500, and the message."""
+        code = str(error.get("code")) if isinstance(error, dict) else ""
+        status = int(code) if code.isascii() and code.isdecimal() else 500
+        return status, self.error_message({"error": error}) or str(error)
+
 
 def streamed(model: str, asked: dict[str, Any], output_tokens: int) -> dict[str, Any]:
     """Return the body of a streamed request that asks for usage at its end."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Chunk, Content, Prompt, Usage
+from llm_measure.apis.base import Content, Prompt, Usage
 from llm_measure.apis.openai import OpenAI, streamed
 
 
@@ -32,29 +32,21 @@ class ChatChunk(msgspec.Struct, gc=False):
     usage: Usage | None = None
     error: Any = None
 
-    @property
     def content(self) -> Content:
-        """The characters of all choices. Most chunks hold text alone, which is looked at first."""
+        """Return what all choices add; most chunks hold text alone, which is looked at first."""
         text = reasoning = tool_calls = 0
+        finish_reason = None
         for choice in self.choices or ():
             delta = choice.delta
-            if delta is None:
-                continue
-            if delta.content:
-                text += len(delta.content)
-                continue
-            text += len(delta.refusal or "")
-            reasoning += len(delta.reasoning_content or "") + len(delta.reasoning or "")
-            tool_calls += sum(map(len, delta.tool_calls or ()))
-        return Content(text, reasoning, tool_calls)
-
-    @property
-    def finish_reason(self) -> str | None:
-        """The first reason that a choice gives."""
-        for choice in self.choices or ():
-            if choice.finish_reason:
-                return choice.finish_reason
-        return None
+            if delta is not None:
+                if content := delta.content:
+                    text += len(content)
+                else:
+                    text += len(delta.refusal or "")
+                    reasoning += len(delta.reasoning_content or delta.reasoning or "")
+                    tool_calls += sum(map(len, delta.tool_calls or ()))
+            finish_reason = choice.finish_reason or finish_reason
+        return text, reasoning, tool_calls, finish_reason
 
 
 class OpenAIChat(OpenAI):
@@ -63,13 +55,9 @@ class OpenAIChat(OpenAI):
     name = "chat"
     operation = "chat"
     path = "chat/completions"
-    _decoder = msgspec.json.Decoder(ChatChunk)
+    decode = staticmethod(msgspec.json.Decoder(ChatChunk).decode)
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; a text becomes one message of the user."""
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         return streamed(model, {"messages": messages}, output_tokens)
-
-    def decode(self, data: bytes) -> Chunk:
-        """Return the event's chunk."""
-        return self._decoder.decode(data)

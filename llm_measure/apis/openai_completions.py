@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Chunk, Content, Prompt, Usage
+from llm_measure.apis.base import Content, Prompt, Usage
 from llm_measure.apis.openai import OpenAI, streamed
 
 
@@ -22,21 +22,13 @@ class CompletionChunk(msgspec.Struct, gc=False):
     usage: Usage | None = None
     error: Any = None
 
-    @property
     def content(self) -> Content:
-        """The characters of all choices."""
-        text = 0
+        """Return what all choices add."""
+        text, finish_reason = 0, None
         for choice in self.choices or ():
             text += len(choice.text or "")
-        return Content(text)
-
-    @property
-    def finish_reason(self) -> str | None:
-        """The first reason that a choice gives."""
-        for choice in self.choices or ():
-            if choice.finish_reason:
-                return choice.finish_reason
-        return None
+            finish_reason = choice.finish_reason or finish_reason
+        return text, 0, 0, finish_reason
 
 
 class OpenAICompletions(OpenAI):
@@ -45,14 +37,10 @@ class OpenAICompletions(OpenAI):
     name = "completions"
     operation = "text_completion"
     path = "completions"
-    _decoder = msgspec.json.Decoder(CompletionChunk)
+    decode = staticmethod(msgspec.json.Decoder(CompletionChunk).decode)
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; ValueError for a conversation."""
         if not isinstance(prompt, str):
             raise ValueError("the completions API takes no messages; expected a prompt")
         return streamed(model, {"prompt": prompt}, output_tokens)
-
-    def decode(self, data: bytes) -> Chunk:
-        """Return the event's chunk."""
-        return self._decoder.decode(data)

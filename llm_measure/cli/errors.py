@@ -18,11 +18,13 @@ class Command(click.Command):
         """Parse the options; raises CommandError."""
         try:
             return super().make_context(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
         except click.UsageError as error:
             raise CommandError(error.format_message()) from None
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A group of such commands."""
 
     command_class = Command

@@ -1,72 +1,77 @@
-"""Measuring from the command line: level after level, shown and written."""
+"""Measuring from the command line: level after level, reported at the end."""
 
-import secrets
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import chain
-from pathlib import Path
 from typing import Any
-
-import click
-from rich.console import Console
 
 from llm_measure.cli.errors import CommandError
 from llm_measure.cli.options import level_load
+from llm_measure.cli.output import check_writable, write
 from llm_measure.cli.progress import progress_display
+from llm_measure.client.client import Stop
 from llm_measure.client.level import measure_level
+from llm_measure.client.processes import ClientProcessError
 from llm_measure.endpoints import Endpoint
-from llm_measure.report.csv import as_csv
-from llm_measure.report.document import as_json, document
-from llm_measure.report.errors import error_lines
-from llm_measure.report.tables import PIPE_WIDTH, print_tables
+from llm_measure.report.document import dataset_sha256, document
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
 from llm_measure.workloads import Load, Workload
 
 
-def measure_levels(
+def measure_and_report(
     endpoint: Endpoint, workload: Workload, loads: list[Load], options: dict[str, Any]
 ) -> bool:
-    """Measure and report each level; return whether each had a correct response.
+    """Measure each level, then write the report; return whether each had a successful response.
 
-    `options` are those of the command. Raises CommandError.
+    `options` are those of the command. Raises CommandError; levels measured before it are reported anyway.
     """
-    if workload.seed is None:
-        workload = replace(workload, seed=secrets.randbits(32))
-    _check_out(options["out"])
+    check_writable(options["out"])
     results: list[LevelResult] = []
-    with _stop_signals() as stop:
+    failure = None
+    try:
+        digest = dataset_sha256(workload)
+        with _stop_signals() as stop:
+            for result in _levels(endpoint, workload, loads, options, stop):
+                results.append(result)
+    except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
+        failure = CommandError(str(error))
+    if results:
+        write(document(endpoint, workload, results, options["records"], digest), options)
+    if failure:
+        raise failure
+    return all(map(_has_a_response, results))
 
-        def measure(load: Load) -> LevelResult:
-            with progress_display(load) as show:
-                result = measure_level(
-                    endpoint,
-                    workload,
-                    load,
-                    first_index=1 + results[-1].records[-1].index if results else 0,
-                    processes=options["processes"],
-                    on_progress=show,
-                    stop=stop,
-                )
-            results.append(result)
-            return result
 
-        try:
-            if options["sweep"]:
-                levels = sweep(lambda streams: measure(level_load(options, concurrency=streams)))
-            else:
-                levels = map(measure, loads)
-            for result in levels:
-                if stop.is_set() or not result.records:
-                    break
-        except ValueError as error:  # such as an unreadable dataset
-            raise CommandError(str(error)) from None
-    _write(results, endpoint, workload, options)
-    return bool(results) and all(map(_has_a_response, results))
+def _levels(
+    endpoint: Endpoint, workload: Workload, loads: list[Load], options: dict[str, Any], stop: Stop
+) -> Iterator[LevelResult]:
+    first_index = 0
+
+    def measure(load: Load) -> LevelResult:
+        nonlocal first_index
+        with progress_display(load) as show:
+            result = measure_level(
+                endpoint,
+                workload,
+                load,
+                first_index=first_index,
+                processes=options["processes"],
+                on_progress=show,
+                stop=stop,
+            )
+        first_index = max((record.index + 1 for record in result.records), default=first_index)
+        return result
+
+    if options["sweep"]:
+        results = sweep(lambda streams: measure(level_load(options, concurrency=streams)))
+    else:
+        results = map(measure, loads)
+    for result in results:
+        yield result
+        if stop.is_set():
+            return
 
 
 def _has_a_response(result: LevelResult) -> bool:
@@ -88,34 +93,3 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-
-
-def _check_out(out: Path | None) -> None:
-    """Fail before anything is measured, rather than after."""
-    if out is None:
-        return
-    try:
-        out.open("a").close()
-    except OSError as error:
-        raise CommandError(f"--out {out}: cannot be written: {error.strerror}") from None
-
-
-def _write(
-    results: list[LevelResult], endpoint: Endpoint, workload: Workload, options: dict[str, Any]
-) -> None:
-    found = document(endpoint, workload, results, options["records"])
-    with options["out"].open("w") if options["out"] else _stdout() as file:
-        if options["form"] == "json":
-            file.write(as_json(found))
-        elif options["form"] == "csv":
-            file.write(as_csv(found["levels"]))
-            for line in chain.from_iterable(map(error_lines, found["levels"])):
-                click.echo(line, err=True)
-        else:
-            print_tables(found["levels"], Console(file=file, width=None if file.isatty() else PIPE_WIDTH))
-
-
-@contextmanager
-def _stdout() -> Iterator[Any]:
-    yield sys.stdout
-    sys.stdout.flush()

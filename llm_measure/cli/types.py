@@ -1,12 +1,12 @@
 """Types of option values."""
 
 import json
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import click
-
-from llm_measure import apis
-from llm_measure.metrics import METRICS
+from click.shell_completion import CompletionItem
 
 
 class Numbers(click.ParamType):
@@ -19,8 +19,6 @@ class Numbers(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a list."""
-        if isinstance(value, list):
-            return value
         try:
             return [self._kind(part) for part in value.split(",")]
         except ValueError:
@@ -34,16 +32,13 @@ class Objectives(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a dict."""
-        if isinstance(value, dict):
-            return value
         bounds = {}
         for part in value.split(","):
             name, _, bound = part.partition("=")
             try:
                 bounds[name.strip()] = float(bound)
             except ValueError:
-                known = ", ".join(METRICS.objectives)
-                self.fail(f"{part!r}: must be METRIC=BOUND with a metric of {known}", param, ctx)
+                self.fail(f"{part!r}: must be METRIC=BOUND, such as ttft=0.5", param, ctx)
         return bounds
 
 
@@ -54,8 +49,6 @@ class JSONObject(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a dict."""
-        if isinstance(value, dict):
-            return value
         try:
             parsed = json.loads(value)
         except ValueError:
@@ -65,17 +58,54 @@ class JSONObject(click.ParamType):
         return parsed
 
 
+class KeyVariable(click.ParamType):
+    """The name of an environment variable, as the key that it holds."""
+
+    name = "variable"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the key."""
+        key = os.environ.get(value, "").strip()
+        if not key:
+            self.fail(f"{value}: environment variable not set or empty", param, ctx)
+        return key
+
+
 class ProviderAPIName(click.ParamType):
-    """The name of a registered provider API."""
+    """The name of a provider API, which `Endpoint` checks."""
 
     name = "api"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the name."""
-        if value not in apis.names():
-            self.fail(f"{value!r}: must be one of {', '.join(apis.names())}", param, ctx)
-        return value
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return the names for the help text."""
+        return f"[{'|'.join(_api_names())}]"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """Return the choices for the help text."""
-        return f"[{'|'.join(apis.names())}]"
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin like this."""
+        return _completions(_api_names(), incomplete)
+
+
+class MetricName(click.ParamType):
+    """The name of a metric, which whoever uses it checks."""
+
+    name = "metric"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin like this."""
+        from llm_measure.metrics import METRICS  # noqa: PLC0415
+
+        return _completions(METRICS.names, incomplete)
+
+
+def _api_names() -> Sequence[str]:
+    from llm_measure import apis  # noqa: PLC0415
+
+    return apis.names()
+
+
+def _completions(names: Sequence[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -18,7 +18,7 @@ from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import allow_many_connections
 from llm_measure.client.poller import Poller
-from llm_measure.client.response import parse_response
+from llm_measure.client.response import fail, parse_response
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import request_builder
 from llm_measure.records import Record
@@ -88,6 +88,8 @@ class Client:
         self._unparsed: deque[tuple[Exchange, Record, int]] = deque()
         self._unparsed_bytes = 0
         self._records: list[Record] = []
+        self._plan: deque[int] = deque()  # moments still to come
+        self._begin_ns = 0
         self._sent = self._ended = self._failed = 0
         self._last_send_ns: int | None = None  # when a duration ends
         self._stopped = False
@@ -118,21 +120,21 @@ class Client:
     ) -> ClientResult:
         loop = asyncio.get_running_loop()
         self._poller = Poller(loop)
-        await self._connect_ahead()
         self._over = loop.create_future()
         self._alarm = Alarm(loop, self._begin_what_is_due)
-        self._begin_ns = begin()
-        self._plan = deque(self._begin_ns + start for start in self._share.starts)
-        started_at = datetime.fromtimestamp(time.time() + (self._begin_ns - monotonic_ns()) / SECOND_NS, UTC)
-        busy, begun = time.process_time(), monotonic_ns()
         watch = loop.create_task(self._watch(on_progress, stop))
         watch.add_done_callback(self._raise_failure_of)
         try:
-            if self._plan:
-                self._alarm.set(self._plan[0])
-                await self._over
+            await self._connect_ahead()
+            self._begin_ns = begin()
+            self._plan = deque(self._begin_ns + start for start in self._share.starts)
+            started_at = _wall_time(self._begin_ns)
+            busy, begun = time.process_time(), monotonic_ns()
+            self._begin_what_is_due()
+            await self._over
         finally:
             watch.cancel()
+            self._stop()
             self._alarm.close()
             self._poller.close()
             for connection in self._idle:
@@ -144,12 +146,18 @@ class Client:
         return ClientResult(self._records, started_at, self._begin_ns, busy_s, lasted_s)
 
     async def _connect_ahead(self) -> None:
-        """Open a closed loop's connections before it starts; a failure shows in its requests."""
+        """Open a closed loop's connections before it starts, unless stopped."""
+        connecting = asyncio.get_running_loop().create_task(self._fill_idle())
+        self._in_flight.add(connecting)
+        await asyncio.wait((connecting,))
+        self._in_flight.discard(connecting)
+
+    async def _fill_idle(self) -> None:
         for _ in range(len(self._share.starts) if self._load.concurrency else 0):
             try:
                 async with asyncio.timeout(self._workload.timeout_s):
                     self._idle.append(await self._open())
-            except (DialError, TimeoutError):
+            except (DialError, TimeoutError):  # shows in the requests
                 return
 
     async def _open(self) -> Connection:
@@ -163,19 +171,23 @@ class Client:
         """Report progress, and stop when asked to."""
         while True:
             await asyncio.sleep(TICK_S)
-            if on_progress:
+            if on_progress and self._begin_ns:
                 elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
                 on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s))
             if stop and stop.is_set():
-                self._plan.clear()
-                self._stopped = True
-                for task in self._in_flight:
-                    task.cancel()
-                self._end_if_over()
+                self._stop()
+
+    def _stop(self) -> None:
+        """Send nothing more, and cancel what is in flight."""
+        self._stopped = True
+        for task in self._in_flight:
+            task.cancel()
+        self._plan.clear()
+        self._end_if_over()
 
     def _begin_what_is_due(self) -> None:
         loop, plan, now = asyncio.get_running_loop(), self._plan, monotonic_ns()
-        begin = self._keep_asking if self._load.concurrency else self._ask_once
+        begin = self._run_stream if self._load.concurrency else self._send_one
         while plan and plan[0] <= now:
             task = loop.create_task(begin(plan.popleft()))
             self._in_flight.add(task)
@@ -197,13 +209,13 @@ class Client:
         if not self._plan and not self._in_flight and not self._over.done():
             self._over.set_result(None)
 
-    async def _ask_once(self, intended_ns: int) -> None:
+    async def _send_one(self, intended_ns: int) -> None:
         number = self._next_number()
         if number is not None:
             await self._request(number, intended_ns)
 
-    async def _keep_asking(self, intended_ns: int) -> None:
-        """Run one stream of a closed loop."""
+    async def _run_stream(self, intended_ns: int) -> None:
+        """Send one request after another: a stream of a closed loop."""
         pause_s = FIRST_PAUSE_S
         while (number := self._next_number()) is not None:
             exchange = await self._request(number, intended_ns)
@@ -238,7 +250,7 @@ class Client:
                 exchange = await self._exchange(request, record)
         except DialError as error:
             record.sent_ns = record.end_ns = monotonic_ns()
-            record.error, record.error_detail = error.failure, str(error)
+            fail(record, error.failure, str(error))
             self._records.append(record)
             self._ended, self._failed = self._ended + 1, self._failed + 1
             return None
@@ -248,12 +260,12 @@ class Client:
     async def _exchange(self, request: bytes, record: Record) -> Exchange:
         """Send the request on a connection and wait for its end; DialError if there is no connection."""
         connection, timeout_s = await self._connection(record), self._workload.timeout_s
-        answered = connection.ask(request)
+        ended = connection.send(request)
         timer = asyncio.get_running_loop().call_later(
             timeout_s, connection.fail, "timeout", f"no end within {timeout_s:g} s"
         )
         try:
-            exchange = await answered
+            exchange = await ended
         except asyncio.CancelledError:
             exchange = connection.abandon()
         timer.cancel()
@@ -292,3 +304,8 @@ class Client:
         self._unparsed_bytes -= size
         parse_response(exchange, record, self._api)
         self._records.append(record)
+
+
+def _wall_time(moment_ns: int) -> datetime:
+    """Return the date of a moment of the monotonic clock."""
+    return datetime.fromtimestamp(time.time() + (moment_ns - monotonic_ns()) / SECOND_NS, UTC)

@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._fd: int | None = None  # of the socket, if the poller reads it instead of the transport
         self._exchange: Exchange | None = None  # the one in flight
         self._last: Exchange
-        self._answered: asyncio.Future[Exchange] | None = None
+        self._ended: asyncio.Future[Exchange] | None = None
         self._now = 0
         self._framed = False  # whether the response says where it ends
         self._headed = False
@@ -62,15 +62,15 @@ class Connection(asyncio.Protocol):
         self.opened_in_ns = 0  # at least one round trip
         self.is_open = False
 
-    def ask(self, request: bytes) -> "asyncio.Future[Exchange]":
+    def send(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the response has ended or failed, and never raises."""
-        self._answered = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.get_running_loop().create_future()
         self._framed = self._headed = False
         stale_ns = max(self.opened_in_ns, LEAST_STALE_NS) if self._reused else 0
         self._exchange = self._last = Exchange(monotonic_ns(), stale_ns)
         self._reused = True
         self._write(request)
-        return self._answered
+        return self._ended
 
     def _write(self, request: bytes) -> None:
         """Write immediately if possible, where the transport would wait for the loop's next iteration."""
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Become ready to ask; called again once TLS is established inside a proxy's tunnel."""
+        """Become ready to send; called again once TLS is established inside a proxy's tunnel."""
         self._transport = transport  # type: ignore[assignment]
         self.is_open = True
 
@@ -175,12 +175,12 @@ class Connection(asyncio.Protocol):
             self._end("connect", f"the connection ended before a response{why}")
 
     def _end(self, failure: str | None, detail: str | None) -> None:
-        exchange, answered = self._exchange, self._answered
-        if exchange is None or answered is None:
+        exchange, ended = self._exchange, self._ended
+        if exchange is None or ended is None:
             return
-        self._exchange = self._answered = None
+        self._exchange = self._ended = None
         exchange.end_ns = self._now if failure is None else monotonic_ns()
         exchange.failure = failure
         exchange.detail = detail or exchange.detail
-        if not answered.done():
-            answered.set_result(exchange)
+        if not ended.done():
+            ended.set_result(exchange)

@@ -29,10 +29,11 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     on_progress: Callable[[Progress], None] | None = None,
     stop: Stop | None = None,
 ) -> LevelResult:
-    """Put the load on the endpoint and return what came; blocks until all is answered, failed or stopped.
+    """Put the load on the endpoint, wait until every request has ended, and return the level.
 
-    `first_index` sets this level's prompts apart from those of earlier levels. Requests in flight when `stop`
-    is set are cancelled. DatasetError if the workload's dataset cannot be used.
+    `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
+    times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
+    are cancelled. Raises DatasetError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     plan = starts(load, seed)
@@ -53,7 +54,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
 
 
 def send_lag(records: list[Record]) -> SendLag:
-    """Return how late the client was; the time spent connecting is the network's and the endpoint's."""
+    """Return how late the client was; time spent connecting counts for the network and the endpoint."""
     late = [(record.sent_ns - record.intended_ns - record.connect_ns) / 1e6 for record in records]
     return SendLag(*(float(value) for value in np.percentile(late or [0.0], (50, 99, 100))))
 
@@ -92,8 +93,15 @@ def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
 
 
 def _redact(key: str, records: list[Record]) -> None:
-    """Remove the key from what an endpoint, which may repeat it, has said; even a part cut off at the end."""
+    """Remove the key where the endpoint has repeated it, even a part of it that is cut off at the end."""
     for record in records:
-        for length in range(len(key), SHOWABLE_OF_KEY, -1):
-            if record.error_detail and key[:length] in record.error_detail:
-                record.error_detail = record.error_detail.replace(key[:length], "(hidden)")
+        record.error_detail = _without(key, record.error_detail)
+        record.finish_reason = _without(key, record.finish_reason)
+
+
+def _without(key: str, text: str | None) -> str | None:
+    if text is None or key[: SHOWABLE_OF_KEY + 1] not in text:
+        return text
+    for length in range(len(key), SHOWABLE_OF_KEY, -1):
+        text = text.replace(key[:length], "(hidden)")
+    return text

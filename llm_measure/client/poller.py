@@ -16,16 +16,19 @@ from llm_measure.client.connection import Connection
 
 ROOM = 1 << 16
 BATCH = 64  # parts per look at the clock
-MUCH = 20_000  # parts a second, above which the poller pauses
-PAUSE_NS = 1_000_000
 JUDGED_EACH_NS = 10_000_000
 
 
 class Poller:
-    """Replaces the transports' reading; only where there is epoll, and no TLS in between."""
+    """Reads instead of the transports, where there is epoll and no TLS in between.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop):
+    Above `busy_rate` parts per second it pauses for `pause_ns` after each reading.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, busy_rate: float = 20_000, pause_ns: int = 1_000_000):
         self._loop = loop
+        self._busy_rate = busy_rate
+        self._pause_ns = pause_ns
         self._connections: dict[int, Connection] = {}
         self._room = bytearray(ROOM)
         self._alarm = Alarm(loop, self._turn)
@@ -56,12 +59,12 @@ class Poller:
             self._judge(self._arrived * SECOND_NS / (now - self._judged_ns))
             self._arrived, self._judged_ns = 0, now
         if self._pauses:
-            self._alarm.set(now + PAUSE_NS)
+            self._alarm.set(now + self._pause_ns)
 
     def _judge(self, rate: float) -> None:
         """Pause or not, by the number of parts per second."""
-        if self._pauses != (rate > MUCH):
-            self._pauses = rate > MUCH
+        if self._pauses != (rate > self._busy_rate):
+            self._pauses = not self._pauses
             if self._pauses:
                 self._loop.remove_reader(self._ready.fileno())
             else:

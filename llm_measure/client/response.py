@@ -1,5 +1,6 @@
 """What a finished exchange holds: tokens and their moments, token counts, and the class of an error."""
 
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -11,6 +12,9 @@ from llm_measure.client.sse import events, plain_events
 from llm_measure.records import Record
 
 LONGEST_DETAIL = 200
+LONGEST_FINISH_REASON = 100
+# What decoding raises: too deeply nested JSON ends in a RecursionError.
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse_response(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
@@ -23,7 +27,7 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI) -> None
         return
     _Stream(exchange, record, api).parse()
     if exchange.failure is not None:
-        _fail(record, exchange.failure, exchange.detail or "")
+        fail(record, exchange.failure, exchange.detail or "")
 
 
 class _Stream:
@@ -37,46 +41,52 @@ class _Stream:
         self._sizes: list[int] = []
         self._counts: list[int | None] = []  # the server's count up to and including each of them
         self._usage = Usage()
+        self._seen = 0  # number of events
+        self._ended = False  # by the event after which nothing follows
 
     def parse(self) -> None:
-        exchange = self._exchange
+        exchange, record = self._exchange, self._record
         chunks = _plain_chunks(exchange.parts, self._api)
         if chunks is None:
-            self._parse_events()
+            self._read(self._chunks())
+            if record.error is None and not self._ended and record.finish_reason is None:
+                self._fail_without_end()
         else:
-            for moment, chunk in zip(exchange.times[:-1], chunks, strict=True):  # the last part is no chunk
-                self._add(moment, chunk)
+            self._read(zip(exchange.times, chunks, strict=False))  # the last part is no chunk
         self._count_tokens()
 
-    def _parse_events(self) -> None:
-        record, seen, ended = self._record, 0, False
-        for moment, data in events(self._exchange.parts, self._exchange.times):
-            if data == self._api.end:
-                ended = True
-                break
-            seen += 1
-            try:
-                chunk = self._api.decode(data)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                _fail(record, "malformed", f"{error} in {_shown(data)}")
-                break
+    def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
+        """Read chunks with their moments: the hot path of parsing."""
+        moments, sizes, counts = self._moments, self._sizes, self._counts
+        for moment, chunk in chunks:
             if chunk.error is not None:
                 self._fail_within(chunk.error)
-                break
-            self._add(moment, chunk)
-        if record.error is None and not ended and record.finish_reason is None:
-            self._fail_without_end(seen)
+                return
+            text, reasoning, tool_calls, finish_reason = chunk.content()
+            usage = chunk.usage
+            if usage is not None:
+                self._usage = usage
+            if finish_reason is not None:
+                self._record.finish_reason = finish_reason[:LONGEST_FINISH_REASON]
+            if size := text + reasoning + tool_calls:
+                moments.append(moment)
+                sizes.append(size)
+                counts.append(usage.completion_tokens if usage is not None else None)
 
-    def _add(self, moment: int, chunk: Chunk) -> None:
-        size, usage, finish_reason = sum(chunk.content), chunk.usage, chunk.finish_reason
-        if finish_reason:
-            self._record.finish_reason = finish_reason
-        if usage is not None:
-            self._usage = usage
-        if size:
-            self._moments.append(moment)
-            self._sizes.append(size)
-            self._counts.append(usage.completion_tokens if usage else None)
+    def _chunks(self) -> Iterator[tuple[int, Chunk]]:
+        """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
+        decode, end = self._api.decode, self._api.end
+        for moment, data in events(self._exchange.parts, self._exchange.times):
+            if data == end:
+                self._ended = True
+                return
+            self._seen += 1
+            try:
+                chunk = decode(data)
+            except MALFORMED as error:
+                fail(self._record, "malformed", f"{error} in {_shown(data)}")
+                return
+            yield moment, chunk
 
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
@@ -97,39 +107,28 @@ class _Stream:
 
     def _fail_within(self, error: Any) -> None:
         """Record an error that came as an event, after the 200."""
-        code = error.get("code") if isinstance(error, dict) else None
-        try:
-            status = int(code)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            status = 500
-        detail = self._api.error_message({"error": error}) or error
-        _fail(self._record, _class_of(status), f"within the stream: {detail}")
+        status, message = self._api.stream_error(error)
+        fail(self._record, _class_of(status), f"within the stream: {message}")
 
-    def _fail_without_end(self, seen: int) -> None:
+    def _fail_without_end(self) -> None:
         kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
-        if kind == "text/event-stream":
-            _fail(self._record, "truncated", f"the stream broke off after {seen} events")
-        elif not seen:
-            start = _shown(b"".join(self._exchange.parts))
-            _fail(
-                self._record,
-                "malformed",
-                f"expected an event stream, got {kind or 'no content type'}: {start}",
-            )
+        if kind == "text/event-stream" or self._seen:
+            fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
         else:
-            _fail(self._record, "truncated", f"the response broke off after {seen} events")
+            start = _shown(b"".join(self._exchange.parts))
+            got = kind or "no content type"
+            fail(self._record, "malformed", f"expected an event stream, got {got}: {start}")
 
 
 def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> list[Chunk] | None:
-    """Return the chunks of a complete response without an error if each part is one event, else None."""
+    """Return the chunks of a complete response if each part is one event, else None."""
     found = plain_events(parts)
     if not found or found.pop() != api.end:
         return None
     try:
-        chunks = list(map(api.decode, found))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return list(map(api.decode, found))
+    except MALFORMED:
         return None
-    return None if any(chunk.error is not None for chunk in chunks) else chunks
 
 
 def spread(total: int, sizes: list[int]) -> list[int]:
@@ -154,13 +153,13 @@ def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None
     """Record a response with a status other than 2xx."""
     status, body = exchange.status or 0, b"".join(exchange.parts)
     if 300 <= status < 400:
-        _fail(record, "malformed", f"{status}: redirect to {exchange.detail}; redirects are not followed")
+        fail(record, "malformed", f"{status}: redirect to {exchange.detail}; redirects are not followed")
         return
     try:
         detail = api.error_message(msgspec.json.decode(body)) or _shown(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         detail = _shown(body)
-    _fail(record, _class_of(status), f"{status}: {detail}")
+    fail(record, _class_of(status), f"{status}: {detail}")
 
 
 def _class_of(status: int) -> str:
@@ -173,5 +172,6 @@ def _shown(body: bytes) -> str:
     return repr(body[:LONGEST_DETAIL].decode(errors="replace"))
 
 
-def _fail(record: Record, failure: str, detail: str) -> None:
+def fail(record: Record, failure: str, detail: str) -> None:
+    """Record the class of error, and as much of the detail as is kept."""
     record.error, record.error_detail = failure, detail[: 2 * LONGEST_DETAIL]

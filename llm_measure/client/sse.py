@@ -48,6 +48,8 @@ def _with_plain_line_ends(parts: Sequence[bytes]) -> Iterable[bytes]:
 
 
 def _data(block: bytes) -> bytes:
+    if block.startswith(b"data: ") and b"\n" not in block:  # as most blocks do
+        return block[6:]
     lines = []
     for line in block.removeprefix(BYTE_ORDER_MARK).split(b"\n"):
         name, _, value = line.partition(b":")

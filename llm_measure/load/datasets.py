@@ -2,43 +2,56 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from llm_measure.apis.base import Prompt
 
 
 class DatasetError(ValueError):
     """The dataset is unusable; the message names the file and the line."""
 
 
-def read_dataset(path: Path) -> list[dict[str, Any]]:
-    """Return the rows: prompt (text) or messages (OpenAI's), and output_tokens where it differs.
+class Row(NamedTuple):
+    """One prompt, and the maximum of output tokens if the row sets it."""
+
+    prompt: Prompt
+    output_tokens: int | None
+
+
+def read_dataset(path: Path) -> list[Row]:
+    """Return the rows, at least one. Each line holds an object with `prompt` (text) or `messages` (OpenAI's).
 
     Raises DatasetError.
     """
-    rows = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            rows.append(_row(line, f"{path}:{number}"))
+    # Not splitlines(): JSON may hold other line separators, such as U+2028, in a text.
+    lines = enumerate(text.split("\n"), 1)
+    rows = [_row(line, f"{path}:{number}") for number, line in lines if line.strip()]
     if not rows:
         raise DatasetError(f"{path}: empty; expected at least one prompt")
     return rows
 
 
-def _row(line: str, where: str) -> dict[str, Any]:
+def _row(line: str, where: str) -> Row:
     try:
         row = json.loads(line)
     except ValueError:
         raise DatasetError(f"{where}: not JSON") from None
-    if not isinstance(row, dict) or not (isinstance(row.get("prompt"), str) or _is_conversation(row)):
+    prompt = _prompt(row)
+    if prompt is None:
         raise DatasetError(f"{where}: must be an object with prompt (text) or messages (a list)")
-    tokens = row.get("output_tokens", 1)
-    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+    tokens = row.get("output_tokens")
+    if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
         raise DatasetError(f"{where}: output_tokens={tokens!r}: must be a whole number of at least 1")
-    return row
+    return Row(prompt, tokens)
 
 
-def _is_conversation(row: dict[str, Any]) -> bool:
-    return isinstance(row.get("messages"), list) and bool(row["messages"])
+def _prompt(row: Any) -> Prompt | None:
+    if not isinstance(row, dict):
+        return None
+    if isinstance(messages := row.get("messages"), list) and messages:
+        return messages
+    return prompt if isinstance(prompt := row.get("prompt"), str) else None

@@ -13,8 +13,8 @@ POOL_WORDS = 1 << 16
 def prompt_builder(tokens: int, unique: bool, seed: int) -> Callable[[int], str]:
     """Return a function from a request's index to a prompt of `tokens` words.
 
-    The first words spell the index, so that no two prompts begin alike; the others are cut from a long text,
-    each time at another place.
+    The first words spell the index, so that no two prompts begin alike; the others are cut from a long text
+    at a position that depends on the index. The same seed gives the same prompts.
     """
     random = Random(seed)  # noqa: S311  (nothing secret)
     words = random.sample(WORDS, len(WORDS))

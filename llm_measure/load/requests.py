@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from llm_measure import apis
+from llm_measure import __version__, apis
 from llm_measure.apis.base import Prompt
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
-from llm_measure.version import __version__
 from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
@@ -40,22 +39,20 @@ def url_path(endpoint: Endpoint) -> str:
 
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
-    """Build the body once around a mark, and put each prompt, which needs no escaping, in its place."""
+    """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
     prompt = prompt_builder(workload.input_tokens, workload.unique_prompts, seed)
-    before, after = _json(endpoint, workload, MARK, workload.output_tokens).split(json.dumps(MARK).encode())
-
-    def body(index: int) -> bytes:
-        return b'%b"%b"%b' % (before, prompt(index).encode(), after)
-
-    return body
+    whole = _json(endpoint, workload, MARK, workload.output_tokens)
+    before, mark, after = whole.partition(json.dumps(MARK).encode())
+    if not mark:  # extra_body brings a prompt
+        return lambda index: whole
+    return lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after)
 
 
 def _dataset_bodies(endpoint: Endpoint, workload: Workload) -> Callable[[int], bytes]:
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
-        output_tokens = row.get("output_tokens", workload.output_tokens)
         try:
-            bodies.append(_json(endpoint, workload, row.get("messages") or row["prompt"], output_tokens))
+            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or workload.output_tokens))
         except ValueError as error:
             raise DatasetError(f"{workload.dataset}: {error}") from None
     return lambda index: bodies[index % len(bodies)]

@@ -1,4 +1,4 @@
-"""Words that nearly every tokenizer takes as one token each when a blank stands before them."""
+"""Words that nearly every tokenizer encodes as one token each after a space."""
 
 TEXT = """
 about above after again against air all almost along also always am among an and animal another answer any

@@ -9,7 +9,7 @@ class Dialect(Protocol):
     """The JSON of one API."""
 
     def role_choice(self) -> dict[str, Any] | None:
-        """Return the choice of a first chunk with the role alone; None if the API has no such chunk."""
+        """Return the choice of a first chunk with the role alone; None if the API sends none."""
 
     def choice(self, text: str, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
         """Return the choice of a chunk."""

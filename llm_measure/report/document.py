@@ -8,7 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.datasets import DatasetError
 from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
 from llm_measure.results import LevelResult
@@ -17,19 +20,27 @@ from llm_measure.workloads import Workload
 
 
 def document(
-    endpoint: Endpoint, workload: Workload, results: Sequence[LevelResult], records: bool = False
+    endpoint: Endpoint,
+    workload: Workload,
+    results: Sequence[LevelResult],
+    records: bool = False,
+    dataset_digest: str | None = None,
 ) -> dict[str, Any]:
-    """Return the whole document, with every request if `records`; it holds no API key."""
+    """Return the whole document, with every request if `records`; it holds no API key.
+
+    `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement: by now, the file
+    may have changed.
+    """
     return {
         "endpoint": {"base_url": endpoint.base_url, "model": endpoint.model, "api": endpoint.api},
-        "workload": {**asdict(workload), "dataset_sha256": dataset_sha256(workload)},
+        "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
         "levels": [level(result, workload.slo, records) for result in results],
     }
 
 
-def as_json(content: Mapping[str, Any]) -> str:
-    """Return the document as indented JSON."""
-    return json.dumps(content, indent=2) + "\n"
+def as_json(content: Mapping[str, Any], indent: int | None = 2) -> str:
+    """Return the document as JSON; None: on one line, which is much smaller with records."""
+    return json.dumps(content, indent=indent) + "\n"
 
 
 def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) -> dict[str, Any]:
@@ -57,7 +68,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
     }
     if records:
         described["load"] = asdict(load)
-        described["records"] = [asdict(record.since(result.start_ns)) for record in result.records]
+        described["records"] = [to_builtins(record.since(result.start_ns)) for record in result.records]
     return described
 
 
@@ -68,8 +79,16 @@ def summaries(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Figure
 
 
 def dataset_sha256(workload: Workload) -> str | None:
-    """Return the digest of the dataset's bytes, which identifies it anywhere; None without a dataset."""
-    return hashlib.sha256(Path(workload.dataset).read_bytes()).hexdigest() if workload.dataset else None
+    """Return the digest of the dataset's bytes, which identifies it anywhere; None without a dataset.
+
+    Raises DatasetError.
+    """
+    if workload.dataset is None:
+        return None
+    try:
+        return hashlib.sha256(Path(workload.dataset).read_bytes()).hexdigest()
+    except OSError as error:
+        raise DatasetError(f"{workload.dataset}: cannot be read: {error}") from None
 
 
 def _details(result: LevelResult) -> dict[str, str]:

@@ -8,10 +8,12 @@ from llm_measure.metrics import METRICS, Metric
 WIDTH = 100
 
 
-def explain(names: Sequence[str] = ()) -> str:
-    """Return a paragraph per metric, of all if no name is given; KeyError for an unknown name."""
-    metrics = [METRICS[name] for name in names] if names else METRICS
-    return "\n\n".join(map(_paragraph, metrics))
+def explanation(names: Sequence[str] = ()) -> str:
+    """Return a paragraph for each named metric, or for every metric; ValueError for an unknown name."""
+    for name in names:
+        if name not in METRICS:
+            raise ValueError(f"metric {name!r}: unknown; expected one of {', '.join(METRICS.names)}")
+    return "\n\n".join(map(_paragraph, [METRICS[name] for name in names] or METRICS))
 
 
 def _paragraph(metric: Metric) -> str:

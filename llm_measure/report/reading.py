@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from llm_measure.apis.base import MOST_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.results import LevelResult, SendLag
@@ -27,14 +28,18 @@ class ReadDocument:
 
 
 class _Level(msgspec.Struct):
+    records: list[Record]  # first, so that it is the one named if --records was left out
     started_at: str
     duration_s: float
     valid: bool
     client_cpu_s: float
     send_lag_ms: SendLag
     load: Load
-    records: list[Record]
     invalid_reason: str | None = None
+
+
+class _Dataset(msgspec.Struct):
+    dataset_sha256: str | None = None
 
 
 class _Document(msgspec.Struct):
@@ -53,30 +58,29 @@ def read_document(text: str) -> ReadDocument:
     """
     try:
         found = _decode(text)
-        digest = found.workload.pop("dataset_sha256", None)
         workload = msgspec.convert(found.workload, Workload)
+        dataset = msgspec.convert(found.workload, _Dataset)
         levels = [_level_result(level) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --records" if "`records`" in str(error) else ""
         raise UnreadableDocumentError(f"{error}{hint}") from None
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableDocumentError(str(error)) from None
     if not levels:
         raise UnreadableDocumentError("levels: empty; expected at least one")
-    return ReadDocument(found.endpoint, workload, digest, levels)
+    return ReadDocument(found.endpoint, workload, dataset.dataset_sha256, levels)
 
 
 def _level_result(level: _Level) -> LevelResult:
     started_at = datetime.fromisoformat(level.started_at)
     if started_at.tzinfo is None:
         raise ValueError(f"started_at={level.started_at!r}: no time zone; expected one such as +00:00")
+    indexes = set()
     for record in level.records:
-        if record.error is not None and record.error not in ERROR_CLASSES:
-            raise ValueError(
-                f"error={record.error!r}: unknown class; expected one of {', '.join(ERROR_CLASSES)}"
-            )
-        if len(record.chunk_offsets_ns) != len(record.chunk_tokens):
-            raise ValueError(f"record {record.index}: chunk_offsets_ns and chunk_tokens differ in length")
+        _check_record(record)
+        if record.index in indexes:
+            raise ValueError(f"index={record.index}: duplicate; expected a different one for each record")
+        indexes.add(record.index)
     return LevelResult(
         load=level.load,
         records=level.records,
@@ -88,3 +92,14 @@ def _level_result(level: _Level) -> LevelResult:
         valid=level.valid,
         invalid_reason=level.invalid_reason,
     )
+
+
+def _check_record(record: Record) -> None:
+    if record.error is not None and record.error not in ERROR_CLASSES:
+        raise ValueError(
+            f"error={record.error!r}: unknown error class; expected one of {', '.join(ERROR_CLASSES)}"
+        )
+    if len(record.chunk_offsets_ns) != len(record.chunk_tokens):
+        raise ValueError(f"record {record.index}: chunk_offsets_ns and chunk_tokens differ in length")
+    if not all(0 <= tokens <= MOST_TOKENS for tokens in record.chunk_tokens):
+        raise ValueError(f"record {record.index}: chunk_tokens out of range; expected 0 to {MOST_TOKENS}")

@@ -1,4 +1,4 @@
-"""Ranks that say no more than the data does."""
+"""Ranks that claim only what the data supports."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Rank:
-    """The best and the worst place that the intervals allow; `low` is the rank that is shown."""
+    """The best and the worst rank that the intervals allow; `low` is the one that is shown."""
 
     low: int
     high: int
@@ -17,12 +17,12 @@ class Rank:
 def rank_intervals(
     intervals: Sequence[tuple[float, float] | None], better: Literal["lower", "higher"]
 ) -> list[Rank]:
-    """The rank of each of the `intervals` (low, high) of one metric's means, in their order.
+    """Return the rank of each of the `intervals` (low, high) of one metric's means, in their order.
 
-    An LLM is surely beaten only by those whose interval lies wholly on the better side of its own, and
-    surely beats only those wholly on the worse side: rank = 1 + the number of the former, worst rank = all
-    minus the number of the latter. LLMs that cannot be told apart so share the rank (the rule by which the
-    Chatbot Arena ranks: Chiang et al., ICML 2024, section 5). None, no interval known, can be told from none.
+    An LLM is certainly worse only than those whose interval lies entirely on the better side, and certainly
+    better only than those whose interval lies entirely on the worse side: rank = 1 + the number of the
+    former, worst rank = all minus the number of the latter. So LLMs whose intervals overlap share a rank, as
+    in the Chatbot Arena (Chiang et al., ICML 2024, section 5). None, an unknown interval, overlaps with all.
     """
     known = [interval for interval in intervals if interval is not None]
     lows = sorted(low for low, _ in known)

@@ -1,4 +1,4 @@
-"""The first schema, the three LLMs and four metrics that it starts with, and the view of latest means
+"""The first schema, with three LLMs, four metrics and the view of latest means
 
 Revision ID: 0001
 Revises:
@@ -54,8 +54,8 @@ METRICS = [
 
 WORKLOADS = [{"name": "default", "description": "Simulated values; nothing is asked of any LLM"}]
 
-# Walks from each (source, workload, LLM) to its newest finished run by index, so its cost does not grow
-# with the number of runs.
+# Finds the newest finished run of each (source, workload, LLM) by index, so that the cost does not grow with
+# the number of runs.
 METRIC_MEANS = """
 CREATE MATERIALIZED VIEW metric_means AS
 SELECT
@@ -182,8 +182,8 @@ def upgrade() -> None:
     op.bulk_insert(llms, LLMS)
     op.bulk_insert(metrics, METRICS)
     op.bulk_insert(workloads, WORKLOADS)
-    # Starts at the clock, not at 1: a database made anew must not repeat the generations, and so the ETags
-    # and cache keys, of the one before it.
+    # Starts at the clock, not at 1: a new database must not repeat the generations, and so the ETags and
+    # cache keys, of its predecessor.
     op.execute("INSERT INTO generation (value) VALUES (extract(epoch FROM clock_timestamp()) * 1000000)")
 
     op.execute(METRIC_MEANS)

@@ -17,19 +17,18 @@ TIMESTAMP = postgresql.TIMESTAMP(timezone=True)
 
 
 class Histogram(sa.types.UserDefinedType):
-    """The composite type that this migration creates."""
+    """The composite type created by this migration."""
 
     def get_col_spec(self, **options: object) -> str:
         return "histogram"
 
 
-# How many values lie in each bucket from `low` on.
+# The number of values in each bucket, starting with bucket `low`.
 HISTOGRAM = "CREATE TYPE histogram AS (low integer, counts bigint[])"
 # DDSketch (Masson, Rim and Lee, VLDB 2019) with a relative accuracy a of 1 %: gamma = (1 + a) / (1 - a), a
-# positive x lies in bucket ceil(ln x / ln gamma), and 2 gamma^bucket / (gamma + 1) is within a of all in it.
-# So that buckets of either sign stand in the order of their values, without a gap: 0 is zero's own bucket,
-# which takes in all that is closer to zero than 1e-9, positive buckets are shifted by 1037 to begin at 1, and
-# negative ones mirror them.
+# positive x is in bucket ceil(ln x / ln gamma), and 2 gamma^bucket / (gamma + 1) is within a of all values in
+# it. Buckets are numbered without gaps in the order of their values: bucket 0 has all values closer to zero
+# than 1e-9, positive buckets are shifted by 1037 to start at 1, and negative ones mirror them.
 HISTOGRAM_BUCKET = """
 CREATE FUNCTION histogram_bucket(x double precision) RETURNS integer
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -49,8 +48,8 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     END
 $$
 """
-# Adds the counts bucket by bucket, after bringing both to the same lowest one. PL/pgSQL keeps the plan, and
-# adding whole arrays is five times cheaper than grouping buckets.
+# Pads both histograms to the same lowest bucket and adds their counts. PL/pgSQL caches the plan, and adding
+# whole arrays is five times faster than grouping buckets.
 HISTOGRAM_ADD = """
 CREATE FUNCTION histogram_add(a histogram, b histogram) RETURNS histogram
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -71,8 +70,8 @@ $$
 HISTOGRAM_SUM = """
 CREATE AGGREGATE histogram_sum(histogram) (sfunc = histogram_add, stype = histogram, parallel = safe)
 """
-# The quantile q of n values is the value of rank ceil(q n), as percentile_disc has it: here its bucket's
-# representative, kept between the least and the greatest value. The fractions must ascend.
+# The quantile q of n values is the value of rank ceil(q n), as in percentile_disc: here the representative of
+# its bucket, clipped to the least and the greatest value. The fractions must ascend.
 HISTOGRAM_QUANTILES = """
 CREATE FUNCTION histogram_quantiles(
     histogram histogram, n bigint, least_value double precision, greatest_value double precision,
@@ -137,7 +136,7 @@ END
 $$
 """.replace("T_VALUES", T_975_TABLE.strip().rstrip(","))
 
-# Runs that the former version stored get their histograms from their points.
+# The histograms of existing runs are computed from their points.
 BACKFILL = """
 UPDATE rollups SET histogram = histograms.histogram
 FROM (
@@ -278,14 +277,14 @@ def upgrade() -> None:
         sa.Column("quantiles", postgresql.ARRAY(sa.Double), sa.Computed(QUANTILES, persisted=True)),
         postgresql_partition_by="LIST (period)",
     )
-    # The few windows, which every refresh reads and writes, lie apart from all the hours and days.
+    # The few windows, which every refresh reads and writes, are separate from all the hours and days.
     for name, periods in PARTITIONS.items():
         op.execute(
             f"CREATE TABLE period_rollups_{name} PARTITION OF period_rollups FOR VALUES IN ({periods})"
         )
-    # Finds the runs of the last hour, and of any time.
+    # For the runs of the last hour, and of any period.
     op.create_index("ix_runs_slot", "runs", ["slot"])
-    # Every run counts as not yet shown, so that the next refresh builds the new rollups from all of them.
+    # Marks all runs as not shown yet, so that the next refresh builds the new rollups from all of them.
     op.execute("UPDATE runs SET generation = NULL")
 
     for name, view in (("metric_means", METRIC_MEANS), ("metric_quantiles", METRIC_QUANTILES)):

@@ -1,4 +1,4 @@
-"""Requests, the metrics that are only measured, invalid runs, and the harness's own error
+"""Requests, metrics that are only measured, invalid runs, and self-checks
 
 Revision ID: 0003
 Revises: 0002
@@ -54,8 +54,8 @@ METRICS = [
 ]
 IDS = [metric["id"] for metric in METRICS]
 
-# What only a measurement can have stored; the former version knows none of it.
-FORGET_MEASUREMENTS = (
+# The previous version does not know what only measurements store.
+DELETE_MEASUREMENTS = (
     "DELETE FROM points WHERE metric_id = ANY(:ids)",
     "DELETE FROM rollups WHERE metric_id = ANY(:ids)",
     "DELETE FROM period_rollups WHERE metric_id = ANY(:ids)",
@@ -111,7 +111,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("harness_errors")
     op.drop_table("requests")
-    for statement in FORGET_MEASUREMENTS:
+    for statement in DELETE_MEASUREMENTS:
         op.execute(sa.text(statement).bindparams(ids=IDS) if ":ids" in statement else statement)
     _allow_statuses("running", "finished", "failed")
     op.drop_column("runs", "measurement")

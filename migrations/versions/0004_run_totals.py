@@ -1,4 +1,4 @@
-"""Totals of ended runs, so that a scrape of the metrics need not count them
+"""Totals of ended runs, so that a scrape of /metrics need not count runs
 
 Revision ID: 0004
 Revises: 0003
@@ -12,7 +12,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# The upper bounds of the durations' buckets, in seconds, as Prometheus has them; the last one has none.
+# Returns the upper bound of a duration's bucket, in seconds, as in a Prometheus histogram.
 BUCKET = """
 CREATE FUNCTION duration_bucket(seconds double precision) RETURNS double precision
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
@@ -22,8 +22,8 @@ LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     WHERE bound >= seconds
 $$
 """
-# Deferred to the commit and behind one lock: until then nobody waits for these few rows, and after that
-# nobody who holds them waits for anything else, so no two transactions can deadlock over them.
+# Deferred to the commit and under one lock: no transaction waits for these few rows before its commit, and
+# none that holds them waits for anything else, so that they cause no deadlock.
 COUNT = """
 CREATE FUNCTION count_ended_run() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -46,7 +46,7 @@ DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW WHEN (OLD.status = 'running' AND NEW.status <> 'running')
 EXECUTE FUNCTION count_ended_run()
 """
-# Of what failed before and was tried again, only the end is known.
+# Of runs that were retried, only the last attempt is known.
 BACKFILL = """
 INSERT INTO run_totals (source, status, at_most, runs, points, seconds)
 SELECT source, status, duration_bucket(took), count(*), sum(coalesce(points, 0)), sum(took)

@@ -1,4 +1,4 @@
-"""Runs that failed or were invalid are shown by a generation, too
+"""Failed and invalid runs are marked with the generation that shows them
 
 Revision ID: 0005
 Revises: 0004
@@ -12,7 +12,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-# A run that is claimed anew has yet to be shown, whichever version of the program claims it.
+# A run that is claimed again has still to be shown, whichever version of the program claims it.
 FORGET = """
 CREATE FUNCTION forget_generation() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

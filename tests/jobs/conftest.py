@@ -1,4 +1,4 @@
-"""The processes of a test, and the queue that they share."""
+"""Processes of a test, and the queue that they share."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def environment(environment):
 
 @pytest.fixture
 def processes(environment):
-    """Starts processes on this test's servers."""
+    """Starts processes that use this test's servers."""
     started = Processes(environment)
     yield started
     started.kill_all()

@@ -1,12 +1,15 @@
-"""The real processes, and what must hold after whatever was done to them."""
+"""The real processes, and what must hold after each disturbance."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from pathlib import Path
 
 import psutil
 
@@ -18,43 +21,54 @@ from webapp.store import Connection, connect
 
 LLMS = 3
 POINTS = 50
-# A worker that finds abandoned runs within seconds; only its patience differs from the shipped one.
-HASTY_WORKER = [
-    "-c",
-    "import jobs.worker as worker; worker.HEARTBEAT_SECONDS = worker.MAINTENANCE_SECONDS = 1;"
-    " worker.WORKER_TTL = 16; worker.main()",
-]
+# A worker that finds abandoned jobs within seconds.
+SHORT_INTERVALS = "from jobs.worker import Intervals, main; main(Intervals(1, 1, 16))"
+
+
+class Process(subprocess.Popen):
+    """A process whose stderr can be read while it runs."""
+
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
 
 
 class Processes:
-    """Starts processes of the system and leaves none behind."""
+    """Starts processes of the system, and kills them all in the end."""
 
     def __init__(self, environment: dict[str, str]):
         self.environment = environment
-        self._all: list[subprocess.Popen] = []
+        self._folder = Path(tempfile.mkdtemp(prefix="llmb-logs-"))
+        self._all: list[Process] = []
         self._descendants: list[psutil.Process] = []
 
-    def start(self, *arguments: str, **changes: str) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.environment, **changes},
-            start_new_session=True,
-        )
+    def start(self, *arguments: str, **changes: str) -> Process:
+        log_file = self._folder / f"{len(self._all)}.log"
+        with log_file.open("w") as log:
+            process = Process(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env={**os.environ, **self.environment, **changes},
+                stderr=log,
+                start_new_session=True,
+            )
+        process.log_file = log_file
         self._all.append(process)
         return process
 
-    def scheduler(self, *arguments: str, **changes: str) -> subprocess.Popen:
+    def scheduler(self, *arguments: str, **changes: str) -> Process:
         return self.start("-m", "jobs.scheduler", *arguments, **changes)
 
-    def worker(self, **changes: str) -> subprocess.Popen:
+    def worker(self, **changes: str) -> Process:
         return self.start("-m", "jobs.worker", **changes)
 
-    def hasty_worker(self, **changes: str) -> subprocess.Popen:
-        return self.start(*HASTY_WORKER, **changes)
+    def quick_worker(self, **changes: str) -> Process:
+        return self.start("-c", SHORT_INTERVALS, **changes)
 
-    def horse(self, worker: subprocess.Popen) -> psutil.Process:
-        """The process in which the worker's run is; waits for it."""
+    def work_horse(self, worker: Process) -> psutil.Process:
+        """The process in which the worker runs a job; waits for it."""
 
         def find() -> psutil.Process | None:
             for child in psutil.Process(worker.pid).children():
@@ -69,17 +83,20 @@ class Processes:
         for process in self._all:
             if process.poll() is None:
                 self._descendants += psutil.Process(process.pid).children(recursive=True)
-            # A dead worker's group may live on: RQ's process for delayed retries is in it.
+            # The group of a dead worker may be alive: RQ's process for delayed retries belongs to it.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            print(process.log, file=sys.stderr)  # pytest shows it if the test fails
         for process in self._descendants:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        self._all.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def until(found: Callable[[], object], seconds: float = 30) -> object:
-    """What `found` returns, as soon as it is true of anything."""
+    """Return what `found` returns, as soon as that is true; fail the test if it is not in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := found():
@@ -89,7 +106,7 @@ def until(found: Callable[[], object], seconds: float = 30) -> object:
 
 
 def finished_slots(conn: Connection) -> list[int]:
-    """The slots in which every LLM's run is finished, as Unix seconds."""
+    """The slots (Unix seconds) in which every LLM's run is finished."""
     rows = query(
         conn,
         "SELECT extract(epoch FROM slot)::bigint FROM runs WHERE status = 'finished'"
@@ -100,7 +117,7 @@ def finished_slots(conn: Connection) -> list[int]:
 
 
 def assert_exactly_once(conn: Connection, slots: list[int]) -> None:
-    """Each slot, and no other, has one finished run of each LLM with exactly its points and rollups."""
+    """The slots, and no others, have one finished run of each LLM with exactly its points and rollups."""
     rows = query(
         conn,
         """
@@ -116,7 +133,7 @@ def assert_exactly_once(conn: Connection, slots: list[int]) -> None:
 
 
 def assert_answer_is_right(client, conn: Connection, seed: int = 20) -> None:
-    """The API answers what the formula gives, and from the newest generation."""
+    """The API returns the rankings that the formula gives, of the newest generation."""
     response = client.get("/api/v1/benchmarks/rankings")
     assert response.status_code == 200, response.data
     ((generation,),) = query(conn, "SELECT value FROM generation")
@@ -131,12 +148,12 @@ def assert_answer_is_right(client, conn: Connection, seed: int = 20) -> None:
 
 
 def someone_waits_for_a_lock(conn: Connection) -> bool:
-    """Whether a run has come to the point at which the test's lock stops it."""
+    """Whether a run has reached the statement at which the test's lock stops it."""
     return bool(query(conn, "SELECT FROM pg_locks WHERE NOT granted"))
 
 
 class Blocker:
-    """Holds a lock of the database in a connection of its own until it is released."""
+    """Holds a lock of the database, in a separate connection, until it is released."""
 
     def __init__(self, settings: Settings, statement: str):
         self._conn = connect(settings)

@@ -1,6 +1,6 @@
-"""Processes killed with SIGKILL at the worst moments: a slot is stored once, and by the retry if need be.
+"""Processes killed with SIGKILL at the worst moments: a slot is stored once, by the retry if necessary.
 
-A lock that the test holds in the database stops the run at the very place; nothing is patched.
+A lock that the test holds in the database stops the run at exactly the wanted statement; nothing is patched.
 """
 
 import os
@@ -29,19 +29,20 @@ AFTER_COMMIT = f"SELECT pg_advisory_lock({views.REFRESH_LOCK})"
 
 @pytest.fixture
 def slot(queue, settings, conn):
-    """A slot whose run waits in the queue and whose partition is there."""
+    """A slot whose run is queued and whose partition exists."""
     slot = now_slot()
     partitions.ensure(conn, datetime.fromtimestamp(slot, UTC).date())
+    conn.commit()
     enqueue_simulation(queue, settings, slot)
     return slot
 
 
-def wait_until_stopped(conn) -> None:
+def wait_until_blocked(conn) -> None:
     until(lambda: someone_waits_for_a_lock(conn))
 
 
-def forget_the_dead_schedulers_lock(redis) -> None:
-    """RQ itself frees the lock on delayed retries 61 seconds after its holder died; not to wait so long."""
+def release_the_dead_retry_schedulers_lock(redis) -> None:
+    """Do what RQ does 61 seconds after the death of the worker that scheduled delayed retries."""
     redis.delete("rq:scheduler-lock:runs")
 
 
@@ -49,7 +50,7 @@ def attempts(conn) -> set[int]:
     return {number for (number,) in query(conn, "SELECT attempts FROM runs")}
 
 
-def wait_until_shown(conn, slot) -> None:
+def wait_until_published(conn, slot) -> None:
     until(lambda: finished_slots(conn) == [slot])
     until(lambda: query(conn, "SELECT count(*) FROM runs WHERE generation IS NULL") == [(0,)])
 
@@ -59,15 +60,15 @@ def wait_until_shown(conn, slot) -> None:
     [(AT_COPY, 2), (AFTER_COPY, 2), (AFTER_COMMIT, 1)],
     ids=["before COPY", "between COPY and commit", "between commit and refresh"],
 )
-def test_a_run_killed_anywhere_is_completed_by_its_retry(
+def test_a_run_whose_process_is_killed_is_completed_by_its_retry(
     processes, settings, conn, client, slot, place, tries
 ):
     with Blocker(settings, place):
         worker = processes.worker()
-        wait_until_stopped(conn)
-        processes.horse(worker).kill()
+        wait_until_blocked(conn)
+        processes.work_horse(worker).kill()
 
-    wait_until_shown(conn, slot)
+    wait_until_published(conn, slot)
 
     assert_exactly_once(conn, [slot])
     assert attempts(conn) == {tries}
@@ -75,53 +76,55 @@ def test_a_run_killed_anywhere_is_completed_by_its_retry(
 
 
 @pytest.mark.parametrize("place", [AT_COPY, AFTER_COPY, AFTER_COMMIT])
-def test_a_run_whose_whole_worker_is_killed_is_completed_by_another(
+def test_a_run_whose_worker_is_killed_with_it_is_completed_by_another_worker(
     processes, settings, conn, redis, client, slot, place
 ):
     with Blocker(settings, place):
-        worker = processes.hasty_worker()
-        wait_until_stopped(conn)
-        horse = processes.horse(worker)
+        worker = processes.quick_worker()
+        wait_until_blocked(conn)
+        work_horse = processes.work_horse(worker)
         os.killpg(worker.pid, signal.SIGKILL)
-        horse.kill()
-        forget_the_dead_schedulers_lock(redis)
+        work_horse.kill()
+        release_the_dead_retry_schedulers_lock(redis)
 
-    processes.hasty_worker()
-    wait_until_shown(conn, slot)
+    processes.quick_worker()
+    wait_until_published(conn, slot)
 
     assert_exactly_once(conn, [slot])
     assert_answer_is_right(client, conn)
 
 
 @pytest.mark.parametrize("lock_lost", [False, True], ids=["lock held", "lock lost"])
-def test_a_run_that_outlives_its_worker_and_the_retry_write_once_between_them(
+def test_a_run_that_survives_its_worker_and_the_retry_write_once_between_them(
     processes, settings, conn, redis, client, slot, lock_lost
 ):
     with Blocker(settings, AFTER_COPY):
-        worker = processes.hasty_worker()
-        wait_until_stopped(conn)
-        orphan = processes.horse(worker)
+        worker = processes.quick_worker()
+        wait_until_blocked(conn)
+        orphan = processes.work_horse(worker)
         os.kill(worker.pid, signal.SIGKILL)
-        forget_the_dead_schedulers_lock(redis)
+        release_the_dead_retry_schedulers_lock(redis)
         if lock_lost:
             redis.delete(*redis.keys("llm-benchmark:lock:*"))
-        second = processes.hasty_worker()
-        processes.horse(second)
+        second = processes.quick_worker()
+        processes.work_horse(second)
         assert orphan.is_running()
 
-    wait_until_shown(conn, slot)
+    wait_until_published(conn, slot)
     until(lambda: not orphan.is_running() or orphan.status() == "zombie")
 
     assert_exactly_once(conn, [slot])
     assert_answer_is_right(client, conn)
 
 
-def test_a_run_that_is_killed_each_time_is_left_failed_with_the_reason(processes, settings, conn, slot):
+def test_a_run_that_is_killed_at_every_attempt_ends_as_failed_with_the_reason(
+    processes, settings, conn, slot
+):
     with Blocker(settings, AFTER_COPY):
         worker = processes.worker()
         for attempt in range(1, settings.max_retries + 2):
             until(lambda attempt=attempt: attempts(conn) == {attempt} and someone_waits_for_a_lock(conn))
-            processes.horse(worker).kill()
+            processes.work_horse(worker).kill()
             until(lambda: query(conn, "SELECT DISTINCT status FROM runs") == [("failed",)])
 
     ((error,),) = query(conn, "SELECT DISTINCT error FROM runs")

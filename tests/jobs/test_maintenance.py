@@ -1,28 +1,28 @@
-"""Maintenance: partitions ahead, old ones dropped while others read and write, old rollups deleted, once."""
+"""Maintenance: partitions created ahead and dropped while others read and write; old rollups deleted."""
 
 import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from uuid import uuid4
+from functools import partial
 
 import numpy as np
 import psycopg2
 import pytest
 
 from jobs import maintenance
-from jobs.maintenance import DAYS_AHEAD, maintain, run_maintenance
+from jobs.maintenance import DAYS_AHEAD, run_maintenance
 from jobs.simulation_run import fill_slot
+from tests.factories import add_rollups, add_run
 from tests.jobs.system import until
 from tests.support import query
 from webapp import generation
 from webapp.ingest.publish import publish
 from webapp.queue import enqueue_maintenance
 from webapp.settings import Settings
-from webapp.store import connect, export, points, retention, rollups, self_checks, views
+from webapp.store import connect, export, points, retention, self_checks, views
 from webapp.store.export import Selection
 from webapp.store.partitions import ensure
-from webapp.store.rollups import Rollup
 from webapp.store.self_checks import SelfCheckError
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
@@ -33,11 +33,12 @@ ATTACHED = (
 )
 
 
+maintain = partial(maintenance.maintain, pause_s=0.05)
+
+
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch):
-    """Nobody is waited for as long as in earnest."""
+def short_lock_timeout(monkeypatch):
     monkeypatch.setattr(retention, "LOCK_TIMEOUT", "200ms")
-    monkeypatch.setattr(maintenance, "PAUSE_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def partition(day: date) -> str:
 
 
 def partitions(conn) -> list[str]:
-    """All tables of points, and none that is not attached."""
+    """The names of all partitions of points, each of which is attached."""
     found = query(conn, TABLES)
     assert found == query(conn, ATTACHED)
     return [name for (name,) in found]
 
 
 def store_days(conn, *ages: int) -> None:
-    """A partition with one point for each of the days so long before NOW."""
+    """A partition with one point for each of these numbers of days before NOW."""
     for age in ages:
         ensure(conn, (NOW - timedelta(days=age)).date(), 0)
         points.copy(conn, [points.encode(NOW - timedelta(days=age), 1, 1, np.ones(1))])
@@ -65,20 +66,14 @@ def store_days(conn, *ages: int) -> None:
 
 
 def finish_run(conn, slot: datetime) -> int:
-    """A finished run of one value, not shown yet; returns its id."""
-    with conn, conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO runs"
-            " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
-            " VALUES ('simulation', 1, 1, %s, 'finished', 1, %s, 'job', now()) RETURNING id",
-            (slot, str(uuid4())),
-        )
-        (run_id,) = cursor.fetchone()
-        rollups.insert(conn, [Rollup.of(run_id, 1, np.array([1.0, 2.0]))])
+    """A finished run with one rollup, not published yet; returns its id."""
+    run_id = add_run(conn, slot)
+    add_rollups(conn, run_id, {"ttft": [1.0, 2.0]})
+    conn.commit()
     return run_id
 
 
-def show(conn, now: datetime) -> None:
+def refresh(conn, now: datetime) -> None:
     with generation.refresh_turn(conn):
         views.refresh(conn, now)
         conn.commit()
@@ -89,7 +84,7 @@ def starts(conn, period: str) -> list[datetime]:
     return [starts_at for (starts_at,) in rows]
 
 
-def test_partitions_are_made_for_today_and_seven_days(conn, settings):
+def test_partitions_are_created_for_today_and_seven_days_ahead(conn, settings):
     maintain(conn, settings, NOW)
 
     assert partitions(conn) == [
@@ -97,7 +92,7 @@ def test_partitions_are_made_for_today_and_seven_days(conn, settings):
     ]
 
 
-def test_a_day_is_dropped_when_all_of_it_is_too_old_and_not_before(conn, settings):
+def test_a_day_is_dropped_once_all_of_it_is_too_old(conn, settings):
     store_days(conn, 5, 4, 3, 2)
 
     maintain(conn, settings, NOW)
@@ -110,7 +105,7 @@ def test_a_day_is_dropped_when_all_of_it_is_too_old_and_not_before(conn, setting
     assert partitions(conn)[0] == "points_20261122"
 
 
-def test_requests_have_partitions_of_their_own_that_go_with_those_of_points(conn, settings):
+def test_partitions_of_requests_are_created_and_dropped_with_those_of_points(conn, settings):
     store_days(conn, 5, 2)
     days = (
         "SELECT right(relname, 8) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
@@ -124,7 +119,7 @@ def test_requests_have_partitions_of_their_own_that_go_with_those_of_points(conn
     assert len(query(conn, days)) == len(partitions(conn))
 
 
-def test_old_self_checks_go(conn, settings):
+def test_old_self_checks_are_deleted(conn, settings):
     for age in (6, 4):
         self_checks.insert(conn, NOW - timedelta(days=age), [SelfCheckError("ttft", 1, 0.2, 0.0, 0.0)])
     conn.commit()
@@ -134,10 +129,10 @@ def test_old_self_checks_go(conn, settings):
     assert list(self_checks.read(conn, 10)) == [NOW - timedelta(days=4)]
 
 
-def test_0_days_keep_everything_for_ever(conn, settings):
+def test_0_days_keep_everything_forever(conn, settings):
     store_days(conn, 3000)
     finish_run(conn, NOW - timedelta(days=3000))
-    show(conn, NOW)
+    refresh(conn, NOW)
 
     maintain(conn, replace(settings, retention_days=0, rollup_retention_days=0), NOW)
 
@@ -146,7 +141,7 @@ def test_0_days_keep_everything_for_ever(conn, settings):
     assert query(conn, "SELECT count(*) FROM rollups") == [(1,)]
 
 
-def test_tables_that_are_not_ours_to_drop_stay(conn, settings):
+def test_detached_partitions_and_other_tables_stay(conn, settings):
     store_days(conn, 9)
     with conn, conn.cursor() as cursor:
         cursor.execute("ALTER TABLE points DETACH PARTITION points_20261115")
@@ -157,7 +152,7 @@ def test_tables_that_are_not_ours_to_drop_stay(conn, settings):
     assert [name for (name,) in query(conn, TABLES)][:2] == ["points_19990101", "points_20261115"]
 
 
-def test_a_partition_that_is_read_stays_whole_for_its_reader_and_stops_nobody(conn, settings):
+def test_a_partition_that_is_being_read_stays_whole_for_its_reader_and_blocks_nobody(conn, settings):
     store_days(conn, 9, 8, 0)
     selection = Selection(NOW - timedelta(days=30), NOW, "simulation", 1)
     with export.snapshot(settings) as reader:
@@ -176,6 +171,7 @@ def test_a_partition_that_is_read_stays_whole_for_its_reader_and_stops_nobody(co
             points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
             other.commit()
             ensure(other, date(2031, 1, 1))
+            other.commit()
     assert "points_20261115" in [name for (name,) in query(conn, TABLES)]
 
     maintain(conn, settings, NOW)
@@ -183,14 +179,14 @@ def test_a_partition_that_is_read_stays_whole_for_its_reader_and_stops_nobody(co
     assert partitions(conn)[0] == partition(NOW.date())
 
 
-def test_nobody_waits_while_a_partition_waits_for_its_reader(conn, settings, monkeypatch):
+def test_nobody_waits_while_a_drop_waits_for_a_reader(conn, settings, monkeypatch):
     monkeypatch.setattr(retention, "LOCK_TIMEOUT", "10s")
     store_days(conn, 9, 0)
     with closing(connect(settings)) as reader, closing(connect(settings)) as other:
         with reader.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM points")
-        at_it = threading.Thread(target=lambda: maintain(conn, settings, NOW))
-        at_it.start()
+        dropping = threading.Thread(target=lambda: maintain(conn, settings, NOW))
+        dropping.start()
         until(lambda: query(other, "SELECT FROM pg_locks WHERE NOT granted"))
 
         with other, other.cursor() as cursor:
@@ -200,20 +196,21 @@ def test_nobody_waits_while_a_partition_waits_for_its_reader(conn, settings, mon
         points.copy(other, [points.encode(NOW, 2, 1, np.ones(1))])
         other.commit()
         ensure(other, date(2031, 1, 1))
+        other.commit()
         reader.rollback()
-        at_it.join(15)
+        dropping.join(15)
 
     assert partitions(conn)[0] == partition(NOW.date())
 
 
-@pytest.mark.parametrize("half_way", ["detaching", "detached"])
-def test_what_a_killed_maintenance_left_half_way_is_finished(conn, settings, half_way):
+@pytest.mark.parametrize("state", ["detaching", "detached"])
+def test_a_drop_that_was_killed_is_finished_by_the_next_maintenance(conn, settings, state):
     store_days(conn, 9, 8)
     conn.autocommit = True
     with closing(connect(settings)) as reader, conn.cursor() as cursor, reader.cursor() as reading:
         cursor.execute("COMMENT ON TABLE points_20261115 IS %s", (retention.EXPIRED,))
         cursor.execute("SET lock_timeout = '100ms'")
-        if half_way == "detaching":
+        if state == "detaching":
             reading.execute("SELECT count(*) FROM points")
             with pytest.raises(psycopg2.errors.LockNotAvailable):
                 cursor.execute("ALTER TABLE points DETACH PARTITION points_20261115 CONCURRENTLY")
@@ -227,14 +224,14 @@ def test_what_a_killed_maintenance_left_half_way_is_finished(conn, settings, hal
     assert partitions(conn)[0] == partition(NOW.date())
 
 
-def test_several_at_once_do_it_once_and_none_of_them_fails(settings, conn):
+def test_concurrent_maintenance_does_not_fail(settings, conn):
     store_days(conn, *range(4, 14))
     for day in range(20):
         finish_run(conn, NOW - timedelta(days=day))
-    show(conn, NOW)
+    refresh(conn, NOW)
     errors = []
 
-    def at_it() -> None:
+    def repeat() -> None:
         try:
             with closing(connect(settings)) as own:
                 for _ in range(3):
@@ -242,7 +239,7 @@ def test_several_at_once_do_it_once_and_none_of_them_fails(settings, conn):
         except psycopg2.Error as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=at_it) for _ in range(6)]
+    threads = [threading.Thread(target=repeat) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -254,62 +251,62 @@ def test_several_at_once_do_it_once_and_none_of_them_fails(settings, conn):
     assert query(conn, "SELECT count(*) FROM rollups") == [(6,)]
 
 
-def test_old_hours_go_and_days_and_windows_stay(conn, settings):
+def test_old_hours_are_deleted_but_days_and_windows_stay(conn, settings):
     edge = datetime(2026, 11, 19, 12, 34, 56, tzinfo=UTC)
     slots = [edge - timedelta(days=1), edge - timedelta(hours=1), edge, edge + timedelta(hours=1), NOW]
     for slot in slots:
         finish_run(conn, slot)
-    show(conn, NOW)
+    refresh(conn, NOW)
     before = query(conn, "SELECT * FROM metric_means ORDER BY 1")
 
     maintain(conn, settings, NOW)
 
-    # The hour in which the limit lies is kept.
+    # The hour that contains the limit is kept.
     assert starts(conn, "hour") == [slot.replace(minute=0, second=0) for slot in slots[2:]]
     assert len(starts(conn, "day")) == 3
     assert query(conn, "SELECT * FROM metric_means ORDER BY 1") == before
 
 
-def test_rollups_of_old_runs_go_their_rows_stay_and_what_is_not_shown_yet_stays(conn, settings, monkeypatch):
+def test_rollups_of_old_published_runs_are_deleted_but_the_runs_stay(conn, settings, monkeypatch):
     monkeypatch.setattr(retention, "BATCH_ROWS", 2)
     for day in range(10):
         finish_run(conn, NOW - timedelta(days=day))
-    show(conn, NOW)
-    unseen = finish_run(conn, NOW - timedelta(days=20))
+    refresh(conn, NOW)
+    unpublished = finish_run(conn, NOW - timedelta(days=20))
 
     maintain(conn, settings, NOW)
 
     kept = "SELECT run_id FROM rollups JOIN runs ON runs.id = run_id ORDER BY slot DESC"
-    assert [run_id for (run_id,) in query(conn, kept)] == [1, 2, 3, 4, 5, 6, unseen]
+    assert [run_id for (run_id,) in query(conn, kept)] == [1, 2, 3, 4, 5, 6, unpublished]
     assert query(conn, "SELECT count(*) FROM runs") == [(11,)]
 
-    show(conn, NOW)
+    refresh(conn, NOW)
     maintain(conn, settings, NOW)
     assert len(query(conn, kept)) == 6
 
 
-def test_with_the_shortest_retention_every_window_still_tells_the_same(conn, settings):
+def test_the_shortest_retention_changes_no_window(conn, settings):
     shortest = replace(settings, retention_days=1, rollup_retention_days=2)
     for hours in range(0, 80, 3):
         finish_run(conn, NOW - timedelta(hours=hours, minutes=7))
-    show(conn, NOW)
+    refresh(conn, NOW)
     for later in (timedelta(0), timedelta(minutes=50), timedelta(hours=30)):
         expected = "SELECT time_window, n, mean FROM metric_means ORDER BY 1"
-        show(conn, NOW + later)
+        refresh(conn, NOW + later)
         before = query(conn, expected)
 
         maintain(conn, shortest, NOW + later)
-        show(conn, NOW + later)
+        refresh(conn, NOW + later)
 
         assert query(conn, expected) == before
     assert query(conn, "SELECT count(*) FROM metric_means WHERE time_window = '24h'") == [(0,)]
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_the_job_lets_windows_slide_and_may_run_again(conn):
+def test_the_job_slides_the_windows_and_may_run_again(conn):
     then = datetime.now(UTC) - timedelta(hours=3)
     finish_run(conn, then)
-    show(conn, then)
+    refresh(conn, then)
     assert query(conn, "SELECT count(*) FROM metric_means WHERE time_window = '1h'") == [(1,)]
 
     run_maintenance(0)
@@ -321,9 +318,7 @@ def test_the_job_lets_windows_slide_and_may_run_again(conn):
     assert views.generation(conn) == after
 
 
-def test_runs_make_their_own_partition_if_maintenance_never_ran_and_keep_row_and_rollups_after_it(
-    conn, settings, redis
-):
+def test_a_run_creates_its_missing_partition_and_keeps_row_and_rollups_without_it(conn, settings, redis):
     fill_slot(conn, settings, NOW - timedelta(days=4), "job")
     publish(conn, redis)
 
@@ -334,7 +329,7 @@ def test_runs_make_their_own_partition_if_maintenance_never_ran_and_keep_row_and
     assert query(conn, "SELECT count(*) FROM rollups") == [(12,)]
 
 
-def test_a_slot_has_one_maintenance_and_a_worker_does_it(processes, queue, environment, conn):
+def test_a_slot_has_one_maintenance_job_which_a_worker_runs(processes, queue, environment, conn):
     settings = Settings.from_env(environment)
 
     assert enqueue_maintenance(queue, settings, 3600)

@@ -1,4 +1,4 @@
-"""One measured run, without a queue."""
+"""Measured runs, without a queue."""
 
 import pytest
 
@@ -11,8 +11,8 @@ from tests.web import free_port
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_what_the_file_no_longer_declares_is_not_measured():
-    with pytest.raises(MeasurementError, match="the benchmark file no longer declares Gone by chat@c8"):
+def test_a_measurement_that_left_the_benchmark_file_fails():
+    with pytest.raises(MeasurementError, match="Gone chat@c8: no longer in the benchmark file"):
         run_measurement("Gone", "chat@c8", 1)
 
 
@@ -23,7 +23,7 @@ def test_what_the_file_no_longer_declares_is_not_measured():
         ("stalled", Load(rate=20, requests=10_000), Workload(timeout_s=0.2), "timeout"),
     ],
 )
-def test_an_endpoint_that_answers_nothing_is_given_up_soon(
+def test_a_level_stops_early_when_every_request_fails(
     conn, settings, redis, mock_servers, where, load, workload, error
 ):
     url = f"http://127.0.0.1:{free_port()}/v1" if where == "nowhere" else mock_servers.start(stall_rate=1)
@@ -37,7 +37,7 @@ def test_an_endpoint_that_answers_nothing_is_given_up_soon(
     assert rows[0][1]
 
 
-def test_an_endpoint_that_refuses_many_and_answers_the_others_slowly_is_not_given_up(
+def test_a_level_continues_when_rate_limits_fail_some_requests_and_the_others_are_slow(
     conn, settings, redis, mock_servers
 ):
     crowded = measurement(
@@ -52,9 +52,7 @@ def test_an_endpoint_that_refuses_many_and_answers_the_others_slowly_is_not_give
     assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
 
 
-def test_a_level_that_takes_longer_than_it_may_is_stopped_and_not_ranked(
-    conn, settings, redis, mock_servers
-):
+def test_a_level_that_takes_too_long_is_stopped_and_invalid(conn, settings, redis, mock_servers):
     what = measurement(
         endpoint=Endpoint(mock_servers.start(ttft=0.8, itl=0), "m"),
         load=Load(concurrency=1, requests=5),
@@ -70,8 +68,8 @@ def test_a_level_that_takes_longer_than_it_may_is_stopped_and_not_ranked(
     assert query(conn, "SELECT error FROM requests ORDER BY number") == [(None,), (None,), ("cancelled",)]
 
 
-def test_a_level_that_the_client_could_not_hold_is_kept_and_not_ranked(conn, settings, redis, mock_servers):
-    """100,000 requests a second are more than any client of one process sends."""
+def test_a_level_whose_rate_the_client_cannot_hold_is_kept_as_invalid(conn, settings, redis, mock_servers):
+    # No client of one process sends 100,000 requests per second.
     what = measurement(
         endpoint=Endpoint(mock_servers.start(ttft=0, itl=0), "m"),
         load=Load(rate=100_000, arrival="constant", requests=2_000),

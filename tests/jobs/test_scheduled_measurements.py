@@ -1,4 +1,4 @@
-"""Endpoints measured by the schedule: real mock servers, scheduler, workers and database."""
+"""Endpoints measured on schedule: mock servers, and real scheduler, workers and database."""
 
 import os
 import signal
@@ -8,21 +8,19 @@ from itertools import pairwise
 import pytest
 
 from llm_measure.metrics import METRICS
-from tests.jobs.system import now_slot, until
+from tests.jobs.system import SHORT_INTERVALS, now_slot, until
 from tests.support import query
 from webapp.ingest.persist import rederive
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import enqueue_measurement
 from webapp.settings import Settings
 
-# A hasty worker to which every level is valid: this machine may be too busy for any to be, which
-# test_validity.py and test_run.py are about.
-WORKER = [
-    "-c",
-    "import llm_measure.validity as validity; import jobs.worker as worker;"
-    " validity.MOST_LAG_MS = validity.MOST_BUSY = 1e9; validity.LEAST_HELD = 0;"
-    " worker.HEARTBEAT_SECONDS = worker.MAINTENANCE_SECONDS = 1; worker.WORKER_TTL = 16; worker.main()",
-]
+# Accepts every level as valid, since this machine may be too busy for any. tests/llm_measure tests validity.
+ALL_VALID = (
+    "import llm_measure.validity as validity;"
+    " validity.MOST_LAG_MS = validity.MOST_BUSY = 1e9; validity.LEAST_HELD = 0"
+)
+WORKER = ["-c", f"{ALL_VALID}; {SHORT_INTERVALS}"]
 EVERY_4_S = "interval: 0.0667"
 FEW = "output_tokens: 5, requests: 12, warmup: 4, timeout: 5"
 
@@ -46,7 +44,7 @@ def leaderboard(client, metric: str) -> list[dict]:
     return answer.json["metrics"][0]["llms"]
 
 
-def test_two_servers_are_ranked_and_one_that_dies_harms_only_itself(
+def test_two_servers_are_ranked_and_the_death_of_one_fails_only_its_own_runs(
     processes, conn, client, mock_servers, declare_llms
 ):
     slow = mock_servers.start(ttft=0.08, itl=0.004)
@@ -67,11 +65,11 @@ def test_two_servers_are_ranked_and_one_that_dies_harms_only_itself(
         assert row["n"] == 12 * row["runs"]
         assert row["mean"] == pytest.approx(ttft, abs=0.03)
     assert [row["llm_name"] for row in leaderboard(client, "tps")] == ["Fast", "Slow"]
-    assert {row["llm_name"]: row["mean"] for row in leaderboard(client, "goodput")}["Slow"] == 0
+    assert {row["llm_name"]: row["mean"] for row in leaderboard(client, "slo_attainment")}["Slow"] == 0
 
     mock_servers.stop(slow)
-    begun = len(slots(conn, "Fast"))
-    until(lambda: slots(conn, "Slow", "failed") and len(slots(conn, "Fast")) >= begun + 3, 60)
+    before = len(slots(conn, "Fast"))
+    until(lambda: slots(conn, "Slow", "failed") and len(slots(conn, "Fast")) >= before + 3, 60)
 
     measured = slots(conn, "Fast")
     assert measured == list(range(measured[0], measured[-1] + 1, 4))
@@ -86,7 +84,7 @@ def test_two_servers_are_ranked_and_one_that_dies_harms_only_itself(
 
 @pytest.fixture
 def enqueue(environment, queue):
-    """Enqueues what the benchmark file declares, for one slot."""
+    """Enqueues every measurement of the benchmark file for one slot."""
 
     def enqueue() -> int:
         settings = Settings.from_env(environment)
@@ -98,8 +96,8 @@ def enqueue(environment, queue):
     return enqueue
 
 
-@pytest.mark.parametrize("victim", ["the run's process", "the whole worker"])
-def test_a_measurement_killed_midway_is_completed_once_by_its_retry(
+@pytest.mark.parametrize("victim", ["work-horse", "worker"])
+def test_a_killed_measurement_is_completed_once_by_its_retry(
     processes, conn, redis, mock_servers, declare_llms, enqueue, victim
 ):
     declare_llms({"Patient": mock_servers.start(ttft=1, itl=0.001)}, f"concurrency: 8, {FEW}")
@@ -107,12 +105,12 @@ def test_a_measurement_killed_midway_is_completed_once_by_its_retry(
     worker = processes.start(*WORKER)
     until(lambda: query(conn, "SELECT FROM runs WHERE status = 'running'"))
 
-    horse = processes.horse(worker)
-    if victim == "the whole worker":
+    work_horse = processes.work_horse(worker)
+    if victim == "worker":
         os.killpg(worker.pid, signal.SIGKILL)
-    horse.kill()
-    if victim == "the whole worker":
-        # RQ itself frees the lock on delayed retries 61 seconds after its holder died; not to wait so long.
+    work_horse.kill()
+    if victim == "worker":
+        # RQ itself releases the lock on delayed retries 61 seconds after its holder's death.
         redis.delete("rq:scheduler-lock:runs")
         processes.start(*WORKER)
 
@@ -129,7 +127,7 @@ def test_a_measurement_killed_midway_is_completed_once_by_its_retry(
         assert sorted(value for (value,) in stored) == sorted(values.tolist()), name
 
 
-def test_no_endpoint_is_measured_twice_at_once_and_no_run_is_lost(
+def test_measurements_of_one_endpoint_never_overlap_and_none_is_lost(
     processes, conn, mock_servers, declare_llms, enqueue
 ):
     declare_llms({"Shared": mock_servers.start(ttft=0.1, itl=0.001)}, f"concurrency: [1, 2, 4], {FEW}")
@@ -150,7 +148,7 @@ def test_no_endpoint_is_measured_twice_at_once_and_no_run_is_lost(
         assert start + duration <= next_start
 
 
-def test_a_key_that_is_missing_is_told_by_the_run(processes, conn, declare_llms, enqueue, environment):
+def test_a_run_reports_the_variable_of_a_missing_key(processes, conn, declare_llms, enqueue, environment):
     declare_llms(
         {"Locked": "http://127.0.0.1:9/v1', api_key_env: 'NOT_SET_ANYWHERE"}, f"concurrency: 1, {FEW}"
     )
@@ -159,4 +157,4 @@ def test_a_key_that_is_missing_is_told_by_the_run(processes, conn, declare_llms,
     processes.worker(MAX_RETRIES="0")
 
     ((error,),) = until(lambda: query(conn, "SELECT error FROM runs WHERE status = 'failed'"))
-    assert "the environment variable NOT_SET_ANYWHERE is not set" in error
+    assert "environment variable NOT_SET_ANYWHERE: not set in the worker" in error

@@ -1,4 +1,4 @@
-"""The self-check: a server of known times is really measured, and what is found is stored."""
+"""The self-check: the error of the measuring client on a mock server whose times are known."""
 
 from dataclasses import replace
 
@@ -10,14 +10,14 @@ from webapp.queue import enqueue_self_check
 from webapp.settings import Settings
 
 
-def test_it_is_off_unless_asked_for(settings, environment):
-    asked = Settings.from_env({**environment, "SELF_CHECK_INTERVAL": "60"})
+def test_it_is_scheduled_only_if_an_interval_is_set(settings, environment):
+    with_interval = Settings.from_env({**environment, "SELF_CHECK_INTERVAL": "60"})
 
-    assert "every-self-check" not in {entry.id for entry in schedule(settings)}
-    assert {entry.interval for entry in schedule(asked) if entry.id == "every-self-check"} == {3600}
+    assert "every-self-check" not in {entry.name for entry in schedule(settings)}
+    assert {entry.interval for entry in schedule(with_interval) if entry.name == "every-self-check"} == {3600}
 
 
-def test_a_worker_finds_how_far_off_the_measuring_is(processes, conn, queue, settings, client):
+def test_a_worker_stores_the_errors_of_every_request(processes, conn, queue, settings, client):
     slot = now_slot()
     enqueue_self_check(queue, replace(settings, self_check_interval=3600), slot)
 
@@ -32,7 +32,7 @@ def test_a_worker_finds_how_far_off_the_measuring_is(processes, conn, queue, set
         "itl": 250 * 49,
         "e2e_latency": 250,
     }
-    # Loose, since this machine may be busy; but all of it would be zero if nothing was measured.
+    # Wide bounds, since this machine may be busy; all errors would be zero if nothing was measured.
     for error in found.values():
         assert -0.01 < error["p50_s"] < 1
         assert 0 < error["p99_s"] < 5

@@ -1,3 +1,5 @@
+"""Simulated values."""
+
 import json
 
 import numpy as np
@@ -21,7 +23,7 @@ def test_the_published_response_is_what_the_formula_gives_for_seed_20():
 
 
 @pytest.mark.parametrize("metric", METRICS.simulated, ids=lambda metric: metric.name)
-def test_values_lie_in_the_simulated_range_and_have_two_decimals(metric):
+def test_values_are_in_the_simulated_range_and_have_two_decimals(metric):
     values = simulate("any", metric, 3, 5000)
 
     low, high = metric.simulated_range
@@ -30,7 +32,7 @@ def test_values_lie_in_the_simulated_range_and_have_two_decimals(metric):
     np.testing.assert_array_equal(values, values.round(2))
 
 
-def test_a_seed_fixes_the_values_and_no_seed_frees_them():
+def test_a_seed_fixes_the_values_which_differ_without_one():
     metric = METRICS.simulated[0]
 
     np.testing.assert_array_equal(simulate("a", metric, 1, 100), simulate("a", metric, 1, 100))
@@ -44,6 +46,6 @@ def test_a_longer_run_begins_with_the_shorter_ones_values():
     np.testing.assert_array_equal(simulate("a", metric, 1, 2000)[:1000], simulate("a", metric, 1, 1000))
 
 
-def test_what_is_only_measured_is_not_simulated():
-    with pytest.raises(ValueError, match=METRICS[-1].name):
-        simulate("a", METRICS[-1], 1, 100)
+def test_a_metric_without_a_simulated_range_is_refused():
+    with pytest.raises(ValueError, match="metric itl: not simulated"):
+        simulate("a", METRICS["itl"], 1, 100)

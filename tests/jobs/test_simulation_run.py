@@ -1,3 +1,5 @@
+"""Simulated runs, without a queue."""
+
 from datetime import UTC, datetime, timedelta
 
 import psycopg2
@@ -13,7 +15,7 @@ from webapp.store import run_records, views
 SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def test_a_slot_is_filled_and_shown_once_however_often_it_is_run(settings, conn, redis, client):
+def test_a_slot_that_runs_several_times_is_stored_once(settings, conn, redis, client):
     for _ in range(3):
         fill_slot(conn, settings, SLOT, "job")
         publish(conn, redis)
@@ -22,7 +24,7 @@ def test_a_slot_is_filled_and_shown_once_however_often_it_is_run(settings, conn,
     assert_answer_is_right(client, conn)
 
 
-def test_an_attempt_that_was_taken_over_writes_nothing(settings, conn):
+def test_a_superseded_attempt_writes_nothing(settings, conn):
     with claimed(conn, source="simulation", scenario="default", slot=SLOT, job_id="former") as attempt:
         with closing_connect(settings) as other:
             fill_slot(other, settings, SLOT, "later")
@@ -33,7 +35,6 @@ def test_an_attempt_that_was_taken_over_writes_nothing(settings, conn):
 
 
 def refuse_new_rollups(conn) -> None:
-    """So that no run can be stored any more."""
     with conn, conn.cursor() as cursor:
         cursor.execute("ALTER TABLE rollups ADD CONSTRAINT impossible CHECK (n < 0) NOT VALID")
 
@@ -43,7 +44,7 @@ def allow_new_rollups(conn) -> None:
         cursor.execute("ALTER TABLE rollups DROP CONSTRAINT impossible")
 
 
-def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(settings, conn):
+def test_a_failed_run_records_its_error_and_stores_no_points(settings, conn):
     refuse_new_rollups(conn)
 
     with pytest.raises(psycopg2.errors.CheckViolation):
@@ -55,9 +56,7 @@ def test_a_run_that_fails_is_recorded_with_its_error_and_leaves_nothing_else(set
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_a_failure_is_shown_by_a_generation_of_its_own_that_leaves_the_ranking_alone(
-    settings, conn, redis, client
-):
+def test_a_failure_raises_the_generation_and_leaves_the_rankings_unchanged(settings, conn, redis, client):
     fill_slot(conn, settings, SLOT, "job")
     publish(conn, redis)
     before = views.generation(conn)
@@ -81,7 +80,7 @@ def test_a_failure_is_shown_by_a_generation_of_its_own_that_leaves_the_ranking_a
         assert run_records.last_failures(conn, source="simulation", scenario_id=1) == failures
 
 
-def test_a_failed_run_is_finished_by_the_next_attempt(settings, conn, redis, client):
+def test_the_next_attempt_finishes_a_failed_run(settings, conn, redis, client):
     refuse_new_rollups(conn)
     with pytest.raises(psycopg2.errors.CheckViolation):
         fill_slot(conn, settings, SLOT, "job")
@@ -96,7 +95,7 @@ def test_a_failed_run_is_finished_by_the_next_attempt(settings, conn, redis, cli
     assert_answer_is_right(client, conn)
 
 
-def test_nothing_new_leaves_the_generation_as_it_is(settings, conn, redis):
+def test_publishing_nothing_new_keeps_the_generation(settings, conn, redis):
     fill_slot(conn, settings, SLOT, "job")
     publish(conn, redis)
     before = views.generation(conn)
@@ -106,7 +105,7 @@ def test_nothing_new_leaves_the_generation_as_it_is(settings, conn, redis):
     assert views.generation(conn) == before
 
 
-def test_runs_that_ended_together_are_shown_by_one_refresh(settings, conn, redis):
+def test_one_refresh_publishes_all_runs_that_have_ended(settings, conn, redis):
     before = views.generation(conn)
     for hour in (9, 10, 11):
         fill_slot(conn, settings, SLOT.replace(hour=hour), "job")

@@ -1,4 +1,4 @@
-"""`make start` as a newcomer meets it: a copy of the project, a port, signals, and what a kill leaves."""
+"""`make start` in a copy of the project: first start, signals, kills and errors."""
 
 import json
 import os
@@ -21,7 +21,10 @@ from llm_measure.metrics import METRICS
 from tests.jobs.system import until
 from webapp.settings import ROOT
 
-PARTS = ("jobs", "webapp", "migrations", "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example", "public")
+PARTS = (
+    "jobs", "llm_measure", "webapp", "migrations", "tools", "public",
+    "wsgi.py", "gunicorn.conf.py", "Makefile", ".env.example",
+)  # fmt: skip
 LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
 
 
@@ -33,7 +36,6 @@ class Clone:
         for part in PARTS:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, folder / part)
-        shutil.copy(ROOT / "requirements-dev.txt", folder)
         (folder / ".venv").symlink_to(Path(sys.prefix))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -41,50 +43,55 @@ class Clone:
         self.log = folder / "start.log"
         self.started: list[subprocess.Popen] = []
 
-    def start(self, log: int | None = None, **environment: str) -> subprocess.Popen:
-        """`make start` in a process group of its own, as a terminal would, into `log` or its file."""
-        hosts = {"POSTGRES_HOST": "", "REDIS_HOST": ""}
-        process = subprocess.Popen(
-            ["make", "start", "-o", ".venv/installed"],
-            cwd=self.folder,
-            env={**os.environ, **hosts, "PORT": str(self.port), **environment},
-            stdout=self.log.open("a") if log is None else log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    def start(self, log: int | None = None, **changes: str | None) -> subprocess.Popen:
+        """`make start` in a separate process group, as in a terminal; its output goes to `log` or `self.log`.
+
+        `changes` are environment variables; None removes one.
+        """
+        environment = {**os.environ, "POSTGRES_HOST": "", "REDIS_HOST": "", "PORT": str(self.port), **changes}
+        with self.log.open("a") as file:
+            process = subprocess.Popen(
+                ["make", "start", "-o", ".venv/installed-start"],
+                cwd=self.folder,
+                env={name: value for name, value in environment.items() if value is not None},
+                stdout=file if log is None else log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self.started.append(process)
         return process
 
-    def fail(self, **environment: str) -> tuple[int, str]:
-        """The exit status and output of a `make start` that cannot work."""
+    def fail(self, **changes: str) -> tuple[int, str]:
+        """The exit code and output of a `make start` that fails."""
         self.log.write_text("")
-        return self.start(**environment).wait(timeout=60), self.log.read_text()
+        return self.start(**changes).wait(timeout=60), self.log.read_text()
 
     @property
     def key(self) -> str:
         return self.setting("API_KEY")
 
     def setting(self, name: str) -> str:
-        """What `.env` says."""
+        """The value in `.env`."""
         lines = (self.folder / ".env").read_text().splitlines()
         (value,) = (line.removeprefix(f"{name}=") for line in lines if line.startswith(f"{name}="))
         return value
 
-    def rankings(self) -> dict | None:
-        """The API's answer, once it ranks something."""
+    def rankings(self, host: str = "127.0.0.1") -> dict | None:
+        """The API's rankings, once there are any."""
         if not (self.folder / ".env").exists():
             return None
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/v1/benchmarks/rankings", headers={"x-api-key": self.key}
+            f"http://{host}:{self.port}/api/v1/benchmarks/rankings", headers={"x-api-key": self.key}
         )
         try:
-            answer = json.load(urllib.request.urlopen(request, timeout=5))
+            with urllib.request.urlopen(request, timeout=5) as response:
+                rankings = json.load(response)
         except OSError:
             return None
-        return answer if answer["data"][0]["ttft"] else None
+        return rankings if rankings["data"][0]["ttft"] else None
 
     def processes(self) -> list[psutil.Process]:
-        """Whatever runs from this folder."""
+        """All processes whose working directory is in this folder."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -94,11 +101,13 @@ class Clone:
                 pass
         return found
 
-    def end(self) -> None:
-        """Kill whatever runs from this folder."""
+    def kill(self) -> None:
+        """Kill them all."""
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        for started in self.started:
+            started.wait(timeout=30)
 
 
 @pytest.fixture
@@ -107,7 +116,7 @@ def clone(folder, counter):
     made.mkdir()
     clone = Clone(made)
     yield clone
-    clone.end()
+    clone.kill()
 
 
 def expected(seed: int) -> dict:
@@ -120,7 +129,7 @@ def expected(seed: int) -> dict:
     return {"data": data}
 
 
-def test_it_answers_the_contract_keeps_its_data_and_leaves_no_process(clone):
+def test_it_serves_the_contract_keeps_its_data_and_leaves_no_process(clone):
     started = clone.start()
     assert until(clone.rankings, 60) == expected(20)
     assert (clone.folder / ".env").stat().st_mode & 0o777 == 0o600
@@ -139,21 +148,25 @@ def test_it_answers_the_contract_keeps_its_data_and_leaves_no_process(clone):
     until(lambda: not clone.processes(), 10)
 
 
-def test_an_env_file_from_before_the_page_is_given_a_secret_key_and_keeps_the_rest(clone):
-    (clone.folder / ".env").write_text("API_KEY=mine\nSEED=7")
-    os.utime(clone.folder / ".env", (0, 0))
+def test_host_and_port_are_read_from_the_env_file(clone):
+    (clone.folder / ".env").write_text(f"API_KEY=mine\nHOST=127.0.0.2\nPORT={clone.port}\n")
+    clone.start(PORT=None)
 
-    subprocess.run(["make", ".env", "-o", ".venv/installed"], cwd=clone.folder, check=True)
-    first = clone.setting("SECRET_KEY")
-    os.utime(clone.folder / ".env", (0, 0))
-    subprocess.run(["make", ".env", "-o", ".venv/installed"], cwd=clone.folder, check=True)
-
-    assert len(first) >= 32
-    assert (clone.setting("API_KEY"), clone.setting("SEED")) == ("mine", "7")
-    assert clone.setting("SECRET_KEY") == first
+    until(lambda: f"ready at   http://127.0.0.2:{clone.port}  " in clone.log.read_text(), 60)
+    assert until(lambda: clone.rankings("127.0.0.2")) == expected(20)
+    assert clone.rankings("127.0.0.1") is None
 
 
-def test_after_a_kill_of_the_supervisor_the_next_start_works(clone):
+def test_an_env_file_for_compose_works_where_its_hosts_are_unknown(clone):
+    (clone.folder / ".env").write_text("API_KEY=1234\nPOSTGRES_PASSWORD=postgres\nPOSTGRES_DB=postgres\n")
+    clone.start(POSTGRES_HOST="postgres", REDIS_HOST="redis")
+
+    assert until(clone.rankings, 60) == expected(20)
+    assert "POSTGRES_HOST=postgres: unknown host; using an embedded server" in clone.log.read_text()
+    assert clone.key == "1234"
+
+
+def test_after_the_supervisor_was_killed_the_next_start_works(clone):
     clone.start()
     until(clone.rankings, 60)
     supervisor = int((clone.folder / "data" / "lock").read_text())
@@ -164,17 +177,17 @@ def test_after_a_kill_of_the_supervisor_the_next_start_works(clone):
     clone.log.write_text("")
     started = clone.start()
     until(lambda: "ready at" in clone.log.read_text(), 60)
-    assert "that a killed `make start` has left" in clone.log.read_text()
-    assert "found Postgres" in clone.log.read_text()
+    assert "processes that a killed `make start` has left running" in clone.log.read_text()
+    assert "found PostgreSQL" in clone.log.read_text()
     started.terminate()
     started.wait(timeout=30)
     until(lambda: not clone.processes(), 10)
 
 
-def test_after_a_kill_of_everything_the_next_start_works(clone):
+def test_after_everything_was_killed_the_next_start_works(clone):
     clone.start()
     until(clone.rankings, 60)
-    clone.end()
+    clone.kill()
     until(lambda: not clone.processes())
 
     clone.log.write_text("")
@@ -186,11 +199,11 @@ def test_after_a_kill_of_everything_the_next_start_works(clone):
 def is_worker(process: psutil.Process) -> bool:
     try:
         return process.cmdline()[-2:] == ["-m", "jobs.worker"]
-    except psutil.Error:  # ended meanwhile
+    except psutil.Error:  # it has just exited
         return False
 
 
-def test_a_process_that_ends_by_itself_ends_all_with_a_line_and_a_code(clone):
+def test_when_one_process_dies_all_are_stopped_with_a_line_and_an_exit_code(clone):
     started = clone.start()
     until(clone.rankings, 60)
     workers = [process for process in clone.processes() if is_worker(process)]
@@ -198,11 +211,11 @@ def test_a_process_that_ends_by_itself_ends_all_with_a_line_and_a_code(clone):
     worker.kill()
 
     assert started.wait(timeout=30) != 0
-    assert "ended by itself" in clone.log.read_text()
+    assert "one of api, scheduler, worker exited with code -9; stopped all" in clone.log.read_text()
     until(lambda: not clone.processes(), 10)
 
 
-def test_it_ends_when_nobody_reads_its_log_any_more(clone):
+def test_it_stops_when_the_reader_of_its_log_exits(clone):
     reader, writer = os.pipe()
     started = clone.start(writer)
     os.close(writer)
@@ -213,14 +226,14 @@ def test_it_ends_when_nobody_reads_its_log_any_more(clone):
     until(lambda: not clone.processes(), 10)
 
 
-def test_a_second_start_in_the_same_folder_and_a_taken_port_are_one_line_each(clone, folder, counter):
+def test_a_second_start_in_the_same_folder_and_a_port_in_use_are_one_line_errors(clone, folder, counter):
     clone.start()
     until(clone.rankings, 60)
     clone.log = clone.folder / "second.log"
 
     code, output = clone.fail()
     assert code != 0
-    assert "already running from this folder" in output
+    assert "make start: already running in this folder (process " in output
     assert "Traceback" not in output
 
     with socket.socket() as taken:
@@ -229,14 +242,15 @@ def test_a_second_start_in_the_same_folder_and_a_taken_port_are_one_line_each(cl
         made = folder / f"clone {next(counter)}"
         made.mkdir()
         other = Clone(made)
-        code, output = other.fail(PORT=str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        code, output = other.fail(PORT=str(port))
     assert code != 0
-    assert "cannot be used" in output
+    assert f"make start: 127.0.0.1:{port}: cannot listen there (Address already in use)" in output
     assert "Traceback" not in output
     assert not other.processes()
 
 
-def test_each_broken_setting_is_a_line_and_no_server_is_started(clone):
+def test_each_invalid_setting_is_one_line_and_no_server_is_started(clone):
     code, output = clone.fail(SEED="x", POINTS_PER_RUN="0")
 
     assert code != 0
@@ -246,7 +260,7 @@ def test_each_broken_setting_is_a_line_and_no_server_is_started(clone):
     assert not clone.processes()
 
 
-def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder, counter):
+def test_it_works_in_a_folder_whose_path_is_too_long_for_a_socket(folder, counter):
     made = folder / ("long " * 20) / ("path " * 5) / str(next(counter))
     made.mkdir(parents=True)
     clone = Clone(made)
@@ -257,11 +271,11 @@ def test_it_works_in_a_folder_whose_path_is_longer_than_a_sockets_may_be(folder,
         started.wait(timeout=30)
         until(lambda: not clone.processes(), 10)
     finally:
-        clone.end()
+        clone.kill()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_redis_listens_in_no_folder_of_another_user(folder):
+def test_redis_refuses_a_socket_folder_of_another_user(folder):
     redis = EmbeddedRedis(folder / ("long " * 20) / "redis")
     redis.socket.parent.mkdir()
     os.chown(redis.socket.parent, 65534, 65534)
@@ -272,7 +286,7 @@ def test_redis_listens_in_no_folder_of_another_user(folder):
         redis.socket.parent.rmdir()
 
 
-def test_with_a_benchmark_file_there_is_a_worker_more_for_each_server(clone):
+def test_each_measured_server_adds_a_worker(clone):
     llms = "".join(f"- {{name: m{n}, base_url: 'http://127.0.0.1:9/v{n}', model: m}}\n" for n in (1, 2))
     scenario = "- {name: w, concurrency: 1, requests: 1, interval: 60}\n"
     (clone.folder / "benchmark.yml").write_text(f"llms:\n{llms}workloads:\n{scenario}")

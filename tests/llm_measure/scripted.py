@@ -1,18 +1,18 @@
-"""Servers that do what a test tells them, byte for byte."""
+"""Servers that send what a test scripts, byte for byte."""
 
 import re
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-Step = bytes | float  # bytes to send, or seconds to wait
+Step = bytes | float | Callable[[], object]  # bytes to send, seconds to wait, or what to call
 
 
 class ScriptedServer:
-    """Answers each request by the same steps, then keeps or ends the connection; listens on 127.0.0.1."""
+    """Answers each request by the same steps, then keeps or closes the connection; listens on 127.0.0.1."""
 
     def __init__(self, steps: Sequence[Step], keep: bool, tls: ssl.SSLContext | None):
         self._steps, self._keep, self._tls = steps, keep, tls
@@ -47,6 +47,8 @@ class ScriptedServer:
                 for step in self._steps:
                     if isinstance(step, bytes):
                         connection.sendall(step)
+                    elif callable(step):
+                        step()
                     else:
                         time.sleep(step)
                 if not self._keep:
@@ -54,7 +56,7 @@ class ScriptedServer:
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """A request, head and body; empty at the connection's end."""
+    """Read a request, head and body; empty at the connection's end."""
     received = b""
     while b"\r\n\r\n" not in received:
         part = connection.recv(65536)
@@ -80,10 +82,10 @@ def head(status: str = "200 OK", kind: str = "text/event-stream", *more: str) ->
 
 
 def whole(body: bytes, status: str = "200 OK", kind: str = "text/event-stream", *more: str) -> bytes:
-    """An answer that says its length."""
+    """A response with its length."""
     return head(status, kind, f"content-length: {len(body)}", *more) + body
 
 
 def chunked(*pieces: bytes) -> list[bytes]:
-    """The pieces of a body, each as a chunk, and the last one."""
+    """The pieces of a body, each as an HTTP chunk, and the last chunk."""
     return [*(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces), b"0\r\n\r\n"]

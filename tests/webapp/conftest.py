@@ -1,4 +1,4 @@
-"""Runs to look at, and servers that a test may stop."""
+"""Published runs, and servers that a test may stop."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ from webapp.settings import Settings
 
 @pytest.fixture
 def without_database(server_environment: dict[str, str]) -> dict[str, str]:
-    """The environment for what asks nothing of a database, which would take most of such a test's time."""
+    """An environment without a migrated database, which takes most of the time of a test without queries."""
     with closing(Redis.from_url(Settings.from_env(server_environment).redis_url)) as client:
         client.flushall()
     return server_environment
@@ -29,13 +29,13 @@ def without_database(server_environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def show_next_run(settings: Settings, redis: Redis) -> Callable[[], None]:
-    """Stores one more run and refreshes, as a worker does."""
+    """Stores and publishes one more run, as a worker does."""
     numbers = itertools.count(1)
     return lambda: show_run(settings, redis, next(numbers))
 
 
 class QuickRedis(EmbeddedRedis):
-    """A Redis that is stopped without looking several times whether it has stopped."""
+    """A Redis that stops faster, without the parent class's waits."""
 
     def stop(self) -> None:
         with suppress(RedisError), Redis(unix_socket_path=str(self.socket), retry=NO_RETRY) as client:
@@ -45,7 +45,7 @@ class QuickRedis(EmbeddedRedis):
 
 @pytest.fixture
 def own_redis(folder: Path) -> Iterator[EmbeddedRedis]:
-    """A Redis of the test's own, which it may stop or hang."""
+    """A separate Redis, which the test may stop or hang."""
     server = QuickRedis(folder / "own-redis")
     server.start()
     with closing(Redis(unix_socket_path=str(server.socket))) as client:
@@ -56,7 +56,7 @@ def own_redis(folder: Path) -> Iterator[EmbeddedRedis]:
 
 @pytest.fixture
 def hang(own_redis: EmbeddedRedis) -> Iterator[Callable[..., None]]:
-    """Makes the test's own Redis accept connections and say nothing; with False, go on."""
+    """Makes the separate Redis hang, with open connections; False makes it continue."""
     with closing(Redis(unix_socket_path=str(own_redis.socket))) as client:
         pid = client.info()["process_id"]
     yield lambda hanging=True: os.kill(pid, signal.SIGSTOP if hanging else signal.SIGCONT)
@@ -65,7 +65,7 @@ def hang(own_redis: EmbeddedRedis) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def own_app(make_app: Callable[..., Flask], own_redis: EmbeddedRedis) -> Flask:
-    """An app on the test's own Redis."""
+    """An app on the separate Redis."""
     return make_app(redis_host=str(own_redis.socket))
 
 
@@ -76,7 +76,7 @@ def own_client(own_app: Flask) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def own_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of the module's own, which its tests may stop; empty."""
+    """A separate PostgreSQL of the module, which its tests may stop."""
     server = EmbeddedPostgres(folder / "own-postgres", options=FAST)
     server.start()
     yield server
@@ -85,7 +85,7 @@ def own_postgres(folder: Path) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def own_database(own_postgres: EmbeddedPostgres, counter: Iterator[int]) -> dict[str, str]:
-    """The settings that lead to an empty database there."""
+    """The settings of an empty database on the separate PostgreSQL."""
     own_postgres.start()
     name = f"own_{next(counter)}"
     environment = {**own_postgres.environment, "REDIS_HOST": "none", "API_KEY": KEY}
@@ -103,7 +103,7 @@ def with_key(app: Flask) -> FlaskClient:
 def live(
     server_environment: dict[str, str], template: str, folder: Path, counter: Iterator[int]
 ) -> Iterator[Server]:
-    """A gunicorn on a database and a Redis that no other test touches."""
+    """A gunicorn on a database and a Redis that no other test uses."""
     name = f"live_{next(counter)}"
     run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
     redis = QuickRedis(folder / "live-redis")

@@ -1,4 +1,4 @@
-"""Never stale, never down for a cache: with servers that stop, hang and come back, and refreshes that die."""
+"""The cache is never stale and never required, whatever stops, hangs, returns or dies."""
 
 import json
 import pickle
@@ -18,12 +18,12 @@ from webapp import generation
 from webapp.generation import CHANGING, HINT, KEY_PREFIX, LAST_KNOWN
 from webapp.store import connect, rankings, views
 
-# Far less than patience would take, and more than a busy machine needs.
+# Far less than default timeouts and retries take, and more than a busy machine needs.
 QUICK_SECONDS = 1.5
 
 
-def refresh_without_a_word(settings):
-    """Refresh as one that dies between its commit and its publication."""
+def refresh_unpublished(settings):
+    """Refresh the views, and die between commit and publication."""
     with closing(connect(settings)) as conn:
         number = views.refresh(conn, datetime.now(UTC))
         conn.commit()
@@ -37,7 +37,7 @@ def timed(call):
 
 
 class TestARefresh:
-    def test_is_seen_by_the_very_next_request(self, client, show_next_run):
+    def test_is_visible_to_the_next_request(self, client, show_next_run):
         seen = [answered(client)]
         for _ in range(5):
             show_next_run()
@@ -45,30 +45,32 @@ class TestARefresh:
 
         assert seen == sorted(set(seen))
 
-    def test_is_seen_although_it_dies_before_it_makes_its_generation_known(self, client, settings, redis):
+    def test_is_visible_even_if_it_dies_before_publication(self, client, settings, redis):
         answered(client)
         generation.announce(redis)
-        number = refresh_without_a_word(settings)
+        number = refresh_unpublished(settings)
 
         assert [answered(client)[0] for _ in range(3)] == [number] * 3
         assert redis.get(HINT) == CHANGING
 
-    def test_that_dies_before_its_commit_leaves_the_answer_as_it_was(self, client, redis, show_next_run):
+    def test_that_dies_before_its_commit_changes_nothing(self, client, redis, show_next_run):
         show_next_run()
         before = answered(client)
         generation.announce(redis)
 
         assert answered(client) == before
 
-    def test_is_seen_although_redis_loses_its_announcement_and_everything_else(self, client, settings, redis):
+    def test_is_visible_even_if_redis_loses_its_announcement_and_all_other_data(
+        self, client, settings, redis
+    ):
         answered(client)
         generation.announce(redis)
         redis.flushall()
-        number = refresh_without_a_word(settings)
+        number = refresh_unpublished(settings)
 
         assert answered(client)[0] == number
 
-    def test_is_seen_at_once_by_who_was_answered_while_it_ran(self, client, conn, redis):
+    def test_is_visible_to_clients_that_were_answered_while_it_ran(self, client, conn, redis):
         generation.announce(redis)
         number = views.refresh(conn, datetime.now(UTC))
         old, _ = answered(client)
@@ -76,7 +78,7 @@ class TestARefresh:
 
         assert old < number == answered(client)[0]
 
-    def test_with_redis_away_outlasts_any_hint_that_may_come_back_with_it(
+    def test_without_redis_is_visible_even_if_redis_returns_with_its_old_hint(
         self, own_redis, own_app, make_app, settings
     ):
         with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
@@ -89,8 +91,8 @@ class TestARefresh:
         assert answered(with_key(make_app(redis_host=str(own_redis.socket))))[0] > old
 
 
-class TestAnAnswer:
-    def test_from_an_old_snapshot_is_never_kept_under_a_new_generation(
+class TestAResponse:
+    def test_from_an_old_snapshot_is_never_cached_under_a_new_generation(
         self, app, client, conn, redis, settings
     ):
         show_run(settings, redis, 1)
@@ -98,14 +100,14 @@ class TestAnAnswer:
         old_ranking = rankings.read(conn, ["tps"])
         conn.rollback()
         redis.flushall()
-        reading, go_on = threading.Event(), threading.Event()
+        reading, proceed = threading.Event(), threading.Event()
 
         def read(snapshot):
             return json.dumps(rankings.read(snapshot, ["tps"])).encode()
 
         def read_slowly(snapshot):
             reading.set()
-            assert go_on.wait(10)
+            assert proceed.wait(10)
             return read(snapshot)
 
         def respond(build):
@@ -116,13 +118,13 @@ class TestAnAnswer:
         reader.start()
         assert reading.wait(10)
         show_run(settings, redis, 2)
-        go_on.set()
+        proceed.set()
         reader.join(10)
 
         assert redis.get(f"{KEY_PREFIX}{old}:test") == json.dumps(old_ranking).encode()
         assert respond(read).data != json.dumps(old_ranking).encode()
 
-    def test_is_built_once_a_generation(self, client, redis, settings, conn):
+    def test_is_built_once_per_generation(self, client, redis, settings, conn):
         show_run(settings, redis, 1)
         answered(client)
         with conn, conn.cursor() as cursor:
@@ -156,7 +158,7 @@ class TestAnAnswer:
 
         assert not trap.exists()
 
-    def test_can_be_read_by_many_while_generations_change_and_none_goes_back(self, app, redis, settings):
+    def test_never_goes_back_for_concurrent_readers_while_generations_change(self, app, redis, settings):
         stop, faults, bodies = threading.Event(), [], {}
 
         def read():
@@ -193,7 +195,7 @@ class Trap:
 
 
 class TestWithoutRedis:
-    def test_each_answer_comes_from_the_database_quickly_and_is_the_newest(
+    def test_each_response_is_built_from_the_database_and_current(
         self, own_client, own_redis, settings, redis
     ):
         own_redis.stop()
@@ -206,14 +208,14 @@ class TestWithoutRedis:
 
         assert seen == sorted(set(seen))
 
-    def test_one_that_hangs_costs_a_moment_and_then_nothing_for_a_while(self, own_client, hang):
+    def test_a_hanging_redis_delays_one_request_and_is_then_left_alone(self, own_client, hang):
         answered(own_client)
         hang()
 
         assert timed(lambda: answered(own_client))[1] < QUICK_SECONDS
         assert timed(lambda: [answered(own_client) for _ in range(3)])[1] < QUICK_SECONDS
 
-    def test_one_that_comes_back_is_used_again(self, own_client, own_redis):
+    def test_a_redis_that_returns_is_used_again(self, own_client, own_redis):
         own_redis.stop()
         answered(own_client)
         own_redis.start()
@@ -231,7 +233,7 @@ class TestWithoutPostgres:
         dispose(app)
         return with_key(app)
 
-    def test_the_last_known_answer_is_sent_even_when_its_hint_has_gone(self, client, own_postgres, redis):
+    def test_the_last_known_response_is_sent_even_without_a_hint(self, client, own_postgres, redis):
         last = answered(client)
         own_postgres.stop()
         redis.delete(HINT)
@@ -239,7 +241,7 @@ class TestWithoutPostgres:
         assert timed(lambda: answered(client))[0] == last
         assert timed(lambda: answered(client))[1] < QUICK_SECONDS
 
-    def test_what_is_asked_for_stays_as_long_as_it_is_away(self, client, own_postgres, redis):
+    def test_requested_responses_stay_cached_while_it_is_unreachable(self, client, own_postgres, redis):
         answered(client)
         own_postgres.stop()
         kept = [key for key in redis.keys(f"{KEY_PREFIX}*") if b":" in key.removeprefix(KEY_PREFIX.encode())]
@@ -250,16 +252,16 @@ class TestWithoutPostgres:
         answered(client)
         assert [redis.ttl(key) > 60 for key in kept] == [True]
 
-    def test_what_is_not_cached_is_unavailable_for_now(self, client, own_postgres, redis):
+    def test_an_uncached_response_is_503(self, client, own_postgres, redis):
         answered(client)
         own_postgres.stop()
         redis.flushall()
 
         response = client.get(RANKINGS)
-        assert_error(response, 503)
+        assert assert_error(response, 503)["message"] == "Database unreachable; try again in a moment"
         assert int(response.headers["Retry-After"]) > 0
 
-    def test_one_that_comes_back_is_used_again_without_a_restart(self, client, own_postgres, redis):
+    def test_a_database_that_returns_is_used_again_without_a_restart(self, client, own_postgres, redis):
         last = answered(client)
         own_postgres.stop()
         redis.flushall()
@@ -268,18 +270,18 @@ class TestWithoutPostgres:
 
         assert answered(client) == last
 
-    def test_a_database_that_was_never_migrated_is_unavailable(self, make_app, own_database):
-        assert (
-            "not migrated" in assert_error(with_key(make_app(**own_database)).get(RANKINGS), 503)["message"]
-        )
+    def test_a_database_that_was_never_migrated_is_503(self, make_app, own_database):
+        error = assert_error(with_key(make_app(**own_database)).get(RANKINGS), 503)
 
-    def test_with_redis_away_too_it_is_unavailable(self, make_app, own_database, own_postgres):
+        assert error["message"] == "Database not migrated yet; see /readyz"
+
+    def test_without_redis_either_every_response_is_503(self, make_app, own_database, own_postgres):
         own_postgres.stop()
 
         assert_error(with_key(make_app(**own_database, redis_host="/nowhere")).get(RANKINGS), 503)
 
 
-def test_connections_that_the_database_has_closed_are_replaced_unseen(client, conn, redis):
+def test_connections_that_the_database_has_closed_are_replaced(client, conn, redis):
     answered(client)
     for _ in range(3):
         killed = query(
@@ -293,20 +295,20 @@ def test_connections_that_the_database_has_closed_are_replaced_unseen(client, co
         answered(client)
 
 
-def test_a_connection_that_is_closed_in_the_middle_of_a_query_leads_to_the_last_known_answer(
+def test_a_connection_that_is_closed_during_a_query_leads_to_the_last_known_response(
     client, conn, redis, settings
 ):
     last, seen = answered(client), []
     redis.delete(HINT)
     reader = threading.Thread(target=lambda: seen.append(answered(client)))
-    end_who_waits = (
+    end_the_waiting = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     with closing(connect(settings)) as other, other, other.cursor() as cursor:
         cursor.execute("LOCK TABLE generation IN ACCESS EXCLUSIVE MODE")
         reader.start()
-        wait_until(lambda: query(conn, end_who_waits))
+        wait_until(lambda: query(conn, end_the_waiting))
         reader.join(10)
 
     assert seen == [last]

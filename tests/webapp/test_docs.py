@@ -9,7 +9,7 @@ def environment(without_database):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/", "/docs/index.html"])
-def test_swagger_ui_is_served_with_nothing_from_elsewhere(stranger, path):
+def test_swagger_ui_loads_nothing_from_other_hosts(stranger, path):
     page = stranger.get(path, follow_redirects=True)
 
     assert page.status_code == 200
@@ -18,7 +18,7 @@ def test_swagger_ui_is_served_with_nothing_from_elsewhere(stranger, path):
     assert '"validatorUrl": null' in page.text
 
 
-def test_every_asset_comes_from_the_app(stranger):
+def test_every_asset_is_served_by_the_app(stranger):
     assets = re.findall(r'(?:src|href)="([^"]+)"', stranger.get("/docs/").text)
 
     assert len(assets) >= 6
@@ -29,7 +29,7 @@ def test_every_asset_comes_from_the_app(stranger):
             assert re.findall(r"url\((?![\"']?data:)|@import", stranger.get(asset).text) == []
 
 
-def test_the_redirect_stays_on_the_host_that_was_asked(stranger):
+def test_the_redirect_stays_on_the_requested_host(stranger):
     response = stranger.get("/docs", headers={"Host": "example.test:8001"})
 
     assert (response.status_code, response.headers["Location"]) == (308, "http://example.test:8001/docs/")
@@ -38,13 +38,13 @@ def test_the_redirect_stays_on_the_host_that_was_asked(stranger):
 @pytest.mark.parametrize(
     "path", ["/docs/nosuch", "/docs/../wsgi.py", "/docs/%2e%2e/%2e%2e/wsgi.py", "/docs/%00"]
 )
-def test_nothing_else_is_served(stranger, path):
+def test_other_files_are_not_served(stranger, path):
     response = stranger.get(path)
 
     assert (response.status_code, response.content_type) == (404, "application/json")
 
 
-def test_a_host_header_cannot_write_into_the_page(stranger):
+def test_a_host_header_cannot_inject_markup_into_the_page(stranger):
     page = stranger.get("/docs/", headers={"Host": "a</script><script>alert(1)</script>"})
 
     assert "alert(1)" not in page.text

@@ -1,4 +1,4 @@
-"""The hint may be lost, late or garbage: the answer is right."""
+"""The hint may be lost, late or garbage, and responses are still current."""
 
 import pytest
 
@@ -25,7 +25,7 @@ from webapp.generation import CHANGING, HINT, HINT_SECONDS, LAST_KNOWN
     ],
 )
 @pytest.mark.parametrize("key", [HINT, LAST_KNOWN])
-def test_a_hint_may_be_anything_and_the_answer_is_right(client, redis, settings, key, garbage):
+def test_with_any_hint_the_response_is_right(client, redis, settings, key, garbage):
     show_run(settings, redis, 1)
     right = answered(client)
     redis.set(key, garbage)
@@ -34,7 +34,7 @@ def test_a_hint_may_be_anything_and_the_answer_is_right(client, redis, settings,
 
 
 @pytest.mark.parametrize("key", [HINT, LAST_KNOWN])
-def test_a_hint_may_be_of_another_type(client, redis, key):
+def test_with_a_hint_of_another_type_the_response_is_right(client, redis, key):
     right = answered(client)
     redis.delete(key)
     redis.lpush(key, "x")
@@ -42,7 +42,7 @@ def test_a_hint_may_be_of_another_type(client, redis, key):
     assert answered(client) == right
 
 
-def test_a_hint_is_made_again_when_it_is_lost(client, redis):
+def test_a_lost_hint_is_set_again(client, redis):
     number, _ = answered(client)
     redis.flushall()
 
@@ -50,13 +50,13 @@ def test_a_hint_is_made_again_when_it_is_lost(client, redis):
     assert redis.get(HINT) == b"%d" % number
 
 
-def test_a_hint_expires_soon_whoever_wrote_it(client, redis, settings):
+def test_a_hint_expires_soon(client, redis, settings):
     for write in (lambda: answered(client), lambda: show_run(settings, redis, 1)):
         write()
         assert 0 < redis.ttl(HINT) <= HINT_SECONDS
 
 
-def test_a_hint_is_not_put_back_by_a_slow_reader_after_a_publication(redis):
+def test_a_slow_reader_does_not_set_the_hint_after_a_publication(redis):
     claim = generation.claim(redis)
     generation.publish(redis, 8)
     generation.settle(redis, claim, 7)
@@ -65,7 +65,7 @@ def test_a_hint_is_not_put_back_by_a_slow_reader_after_a_publication(redis):
 
 
 @pytest.mark.parametrize("lost", [HINT, LAST_KNOWN])
-def test_a_hint_is_not_put_back_by_a_slow_reader_when_redis_has_lost_the_newer_one(redis, lost):
+def test_a_slow_reader_does_not_set_the_hint_after_redis_has_lost_the_newer_one(redis, lost):
     claim = generation.claim(redis)
     generation.publish(redis, 8)
     redis.delete(HINT, lost)
@@ -74,7 +74,7 @@ def test_a_hint_is_not_put_back_by_a_slow_reader_when_redis_has_lost_the_newer_o
     assert redis.get(HINT) is None
 
 
-def test_a_hint_is_not_put_back_by_a_slow_reader_when_another_has_claimed_the_place(redis):
+def test_a_slow_reader_does_not_set_the_hint_after_another_reader_has_claimed_it(redis):
     slow = generation.claim(redis)
     redis.delete(HINT)
     quick = generation.claim(redis)
@@ -84,7 +84,7 @@ def test_a_hint_is_not_put_back_by_a_slow_reader_when_another_has_claimed_the_pl
     assert redis.get(HINT) == b"8"
 
 
-def test_a_hint_is_claimed_by_one_reader_at_a_time_and_by_none_during_a_refresh(redis):
+def test_one_reader_at_a_time_claims_the_hint_and_none_during_a_refresh(redis):
     assert generation.claim(redis)
     assert not generation.claim(redis)
     redis.delete(HINT)

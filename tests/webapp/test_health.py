@@ -12,61 +12,61 @@ QUICK_SECONDS = 1.5
 
 @pytest.fixture
 def elsewhere(make_app, own_database):
-    """An app on a database of its own, on a server that a test may stop."""
+    """An app on a separate database, on a server that a test may stop."""
     app = make_app(**own_database)
     yield app
     dispose(app)
 
 
 def ready(app):
-    """(HTTP status, status, checks) of an app that must answer at once."""
+    """Return (HTTP status, status, checks) of an app that must answer quickly."""
     start = time.monotonic()
     response = app.test_client().get("/readyz")
     assert time.monotonic() - start < QUICK_SECONDS
     return response.status_code, response.json["status"], response.json["checks"]
 
 
-def test_a_process_without_any_server_is_alive(make_app):
+def test_a_process_without_database_and_redis_is_alive(make_app):
     app = make_app(postgres_host="/nowhere", redis_host="/nowhere")
 
     assert app.test_client().get("/healthz").json == {"status": "ok"}
 
 
-def test_with_all_servers_it_is_ready(app):
+def test_with_database_and_redis_it_is_ready(app):
     assert ready(app) == (200, "ok", OK)
 
 
-def test_without_redis_it_is_degraded_and_serves(own_app, own_redis):
+def test_without_redis_it_is_degraded(own_app, own_redis):
     own_redis.stop()
 
     assert ready(own_app) == (200, "degraded", OK | {"redis": "unreachable (ConnectionError)"})
 
 
-def test_with_a_redis_that_hangs_it_is_degraded(own_app, hang):
+def test_with_a_hanging_redis_it_is_degraded(own_app, hang):
     hang()
 
     assert ready(own_app) == (200, "degraded", OK | {"redis": "unreachable (TimeoutError)"})
 
 
-def test_without_a_database_it_is_unavailable_until_it_comes_back(elsewhere, own_postgres):
+def test_without_a_database_it_is_unavailable_until_the_database_returns(elsewhere, own_postgres):
     with elsewhere.app_context():
         upgrade()
     own_postgres.stop()
-    away = OK | {"database": "unreachable (OperationalError)", "migrations": SKIPPED}
-    assert ready(elsewhere) == (503, "unavailable", away)
+    unreachable = OK | {"database": "unreachable (OperationalError)", "migrations": SKIPPED}
+    assert ready(elsewhere) == (503, "unavailable", unreachable)
 
     own_postgres.start()
     assert ready(elsewhere) == (200, "ok", OK)
 
 
-def test_a_database_that_was_never_migrated_is_named(elsewhere):
+def test_a_database_that_was_never_migrated_is_reported(elsewhere):
     code, status, checks = ready(elsewhere)
 
     assert (code, status, checks["database"]) == (503, "unavailable", "ok")
-    assert checks["migrations"].startswith("at none, not ")
+    assert checks["migrations"].startswith("at none; expected ")
 
 
-def test_a_database_whose_migrations_were_undone_is_named(elsewhere):
+def test_a_database_whose_migrations_were_undone_is_reported(elsewhere):
     with elsewhere.app_context():
         upgrade()
         downgrade(revision="base")
@@ -74,7 +74,7 @@ def test_a_database_whose_migrations_were_undone_is_named(elsewhere):
     assert ready(elsewhere)[0] == 503
 
 
-def test_nothing_is_told_of_hosts_and_users(make_app, settings):
+def test_hosts_and_users_are_not_revealed(make_app, settings):
     app = make_app(
         postgres_host="secret-host.invalid", redis_host="secret-host.invalid", redis_password="pass"
     )
@@ -83,6 +83,6 @@ def test_nothing_is_told_of_hosts_and_users(make_app, settings):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_neither_needs_a_key_nor_minds_arguments(stranger, path):
+def test_neither_requires_an_api_key_or_refuses_arguments(stranger, path):
     assert stranger.get(f"{path}?probe=1").status_code == 200
     assert stranger.head(path).status_code == 200

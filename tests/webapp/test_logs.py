@@ -23,7 +23,7 @@ SECRETS = {
 
 @pytest.fixture
 def log_to(server_environment):
-    """Sets up logging with settings changed as named and returns what is then written."""
+    """Configures logging with changed settings and returns what is written."""
     settings = Settings.from_env(server_environment)
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
@@ -48,7 +48,7 @@ def written(request, log_to):
     return log_to(log_format=request.param)
 
 
-def test_text_is_one_line_an_event_that_tells_time_level_and_logger(log_to):
+def test_text_is_one_line_per_event_with_time_level_and_logger(log_to):
     written = log_to(log_format="text")
     logging.getLogger("a.b").warning("of %s", "this")
 
@@ -56,7 +56,7 @@ def test_text_is_one_line_an_event_that_tells_time_level_and_logger(log_to):
     assert written.getvalue().endswith(" WARNING a.b: of this\n")
 
 
-def test_json_is_one_object_a_line_with_the_trace_inside(log_to):
+def test_json_is_one_object_per_line_including_the_traceback(log_to):
     written = log_to(log_format="json")
     logging.getLogger("a").info("é\n%s", {"b": 1})
     try:
@@ -69,7 +69,7 @@ def test_json_is_one_object_a_line_with_the_trace_inside(log_to):
     assert "RuntimeError: inside" in second["exc_info"]
 
 
-def test_json_says_what_a_line_is_about_and_hides_secrets_in_it(log_to):
+def test_json_has_the_context_of_the_event_with_secrets_redacted(log_to):
     written = log_to(log_format="json")
     bind({"job_id": "simulation-600", "slot": 600})
     bind_more(run_ids=[1, 2], note=f"by {KEY}")
@@ -87,7 +87,7 @@ def test_json_says_what_a_line_is_about_and_hides_secrets_in_it(log_to):
 
 
 @pytest.mark.parametrize("secret", [KEY, *SECRETS["api_keys"], "the-database's", "p@ss%20w"])
-def test_no_secret_is_written_whatever_message_or_error_holds_it(written, secret):
+def test_secrets_in_messages_and_errors_are_redacted(written, secret):
     logging.getLogger("a").warning("x%sx %r", secret, {secret: "b"})
     try:
         fail(secret)
@@ -100,14 +100,14 @@ def test_no_secret_is_written_whatever_message_or_error_holds_it(written, secret
 
 
 @pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\0", "\x85", chr(0x2028)])
-def test_nothing_that_was_sent_begins_a_line_of_its_own(written, character):
+def test_a_value_that_was_sent_cannot_forge_a_line(written, character):
     logging.getLogger("a").warning("sent %s", f"x{character}2026-01-01 forged")
 
     assert len(written.getvalue().splitlines()) == 1
     assert character not in written.getvalue().rstrip("\n")
 
 
-def test_records_below_the_level_are_left_out(log_to):
+def test_records_below_the_level_are_dropped(log_to):
     written = log_to(log_level="ERROR")
     logging.getLogger("a").warning("quiet")
 
@@ -115,7 +115,7 @@ def test_records_below_the_level_are_left_out(log_to):
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_the_log_of_a_whole_session_is_in_the_format_and_holds_no_key(environment, folder, log_format):
+def test_a_servers_whole_log_is_in_the_format_and_contains_no_key(environment, folder, log_format):
     key, wrong = "a-key-of-this-test", "a-wrong-key"
     settings = {"API_KEY": f"{key},another-one", "LOG_FORMAT": log_format, "LOG_LEVEL": "DEBUG"}
     with serving(environment, folder, **settings) as server:
@@ -129,7 +129,7 @@ def test_the_log_of_a_whole_session_is_in_the_format_and_holds_no_key(environmen
     lines = server.log.splitlines()
     assert key not in server.log
     assert "another-one" not in server.log
-    assert any("wrong key from 127.0.0.1" in line for line in lines)
+    assert any("wrong API key from 127.0.0.1" in line for line in lines)
     for line in lines:
         if log_format == "json":
             assert set(json.loads(line)) >= {"time", "level", "logger", "message"}

@@ -21,7 +21,7 @@ WHERE nspname = 'public' AND relkind IN ('r', 'p', 'm', 'v') AND relname <> 'ale
 
 @pytest.fixture
 def empty(environment, counter):
-    """The environment of a database without any table."""
+    """The environment of an empty database."""
     name = f"empty_{os.getpid()}_{next(counter)}"
     run_sql(environment, f"CREATE DATABASE {name}")
     yield {**environment, "POSTGRES_DB": name}
@@ -33,7 +33,7 @@ def test_the_models_and_the_migrated_schema_agree(app):
         check()
 
 
-def test_the_migrations_go_all_the_way_down_and_up_again(app, conn):
+def test_all_migrations_can_be_undone_and_run_again(app, conn):
     before = sorted(query(conn, OBJECTS))
 
     with app.app_context():
@@ -44,7 +44,7 @@ def test_the_migrations_go_all_the_way_down_and_up_again(app, conn):
     assert sorted(query(conn, OBJECTS)) == before
 
 
-def test_a_migration_takes_the_daily_partitions_along(app, conn):
+def test_migrations_include_the_daily_partitions(app, conn):
     with conn, conn.cursor() as cursor:
         cursor.execute("CREATE TABLE points_20270101 (LIKE points INCLUDING ALL)")
         cursor.execute(
@@ -59,7 +59,7 @@ def test_a_migration_takes_the_daily_partitions_along(app, conn):
     assert query(conn, OBJECTS) == []
 
 
-def test_of_three_migrations_started_at_once_each_succeeds_and_one_works(empty):
+def test_concurrent_migrations_all_succeed(empty):
     command = [sys.executable, "-m", "flask", "db", "upgrade"]
     environment = {**os.environ, **empty}
     processes = [
@@ -76,7 +76,7 @@ def test_of_three_migrations_started_at_once_each_succeeds_and_one_works(empty):
 
 
 @pytest.mark.parametrize("command", ["upgrade", "downgrade"])
-def test_by_hand_a_database_that_is_away_is_one_line(environment, command):
+def test_an_unreachable_database_is_reported_in_one_line(environment, command):
     done = subprocess.run(
         [sys.executable, "-m", "flask", "db", command],
         cwd=ROOT,
@@ -88,7 +88,7 @@ def test_by_hand_a_database_that_is_away_is_one_line(environment, command):
 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("the database cannot be migrated: ")
+    assert line.startswith("cannot migrate the database: ")
     assert "/nowhere" in line
 
 
@@ -105,11 +105,13 @@ def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
     with closing(connect(Settings.from_env(empty))) as other:
         (new,) = query(other, "SELECT value FROM generation")[0]
 
-    # Raising the old one once a microsecond would not have brought it here.
+    # Raising the old one every microsecond would not have reached this.
     assert new > old
 
 
-def test_without_measurement_the_runs_stay_and_an_invalid_one_is_a_failed_one(app, conn, settings, redis):
+def test_the_migration_before_measurements_keeps_runs_and_marks_invalid_ones_as_failed(
+    app, conn, settings, redis
+):
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
         store_level(conn, settings, redis, slot(number), measurement(), result)

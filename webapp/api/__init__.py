@@ -1,4 +1,4 @@
-"""The API's resources, each a folder with routes and schemas."""
+"""The API's resources, each a package of routes and schemas."""
 
 from flask_smorest import Api
 
@@ -8,9 +8,9 @@ from webapp.api.llms.routes import blueprint as llms
 from webapp.api.points.routes import blueprint as points
 from webapp.api.rankings.routes import blueprint as rankings
 from webapp.api.runs.routes import blueprint as runs
-from webapp.api.self_checks.routes import blueprint as self_check
+from webapp.api.self_checks.routes import blueprint as self_checks
 
-BLUEPRINTS = (rankings, leaderboard, history, points, runs, self_check, llms)
+BLUEPRINTS = (rankings, leaderboard, history, points, runs, self_checks, llms)
 
 
 def register_apis(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""How resources of the API take their query strings and paths."""
+"""Parameters in the query strings and paths of the API."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,18 +11,18 @@ from webapp.queries import refuse_repeated_arguments
 
 
 def metric_in_path(names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the path parameter that takes one of the metrics' names."""
+    """Return the OpenAPI description of the path parameter that takes one of the metrics' names."""
     return {
         "name": "metric_name",
         "in": "path",
         "required": True,
-        "description": "The metric's name",
+        "description": "Name of the metric",
         "schema": {"type": "string", "enum": list(names)},
     }
 
 
 def filters(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], Callable]:
-    """Check the query string against `schema`, refuse what is unknown or repeated, pass it on as a dict."""
+    """Pass the query string to the view, validated by `schema`; 422 for unknown or repeated arguments."""
 
     def decorate(view: Callable) -> Callable:
         @wraps(view)

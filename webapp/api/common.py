@@ -1,4 +1,4 @@
-"""What all resources share: the key, the refusal of unknown arguments, the documented errors."""
+"""What all resources share: authentication, bodies and responses, and their OpenAPI descriptions."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,57 +14,59 @@ from webapp.auth import require_key
 from webapp.errors import ErrorSchema, shown
 
 COMMON_ERRORS = {
-    401: "No API key was sent",
-    403: "The API key is wrong",
-    422: "An argument is unknown or unusable",
-    429: "Too many wrong keys from this address",
-    503: "The database is away and the answer is not cached",
+    401: "API key missing",
+    403: "Wrong API key",
+    422: "Unknown or invalid argument",
+    429: "Too many wrong API keys from this address",
+    503: "Database unreachable, and the response is not cached",
 }
 
-ETAG = {"ETag": {"description": "Names this very answer", "schema": {"type": "string"}}}
-LOCATION = {"Location": {"description": "Where it stands", "schema": {"type": "string"}}}
+ETAG = {"ETag": {"description": "Identifies this response", "schema": {"type": "string"}}}
+LOCATION = {"Location": {"description": "URL of what was created", "schema": {"type": "string"}}}
 CONTENT_DISPOSITION = {
-    "Content-Disposition": {"description": "Names a file to save it as", "schema": {"type": "string"}}
+    "Content-Disposition": {"description": "Suggests a file name", "schema": {"type": "string"}}
 }
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
+RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds before the next attempt", "schema": {"type": "integer"}}
+}
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The ETag of the answer that the client holds; 304 if it is still the current one",
+    "description": "ETag of the response that the client has; 304 if it is still current",
     "schema": {"type": "string"},
 }
 
 
 def keyed_blueprint(name: str, import_name: str, **options: Any) -> Blueprint:
-    """A blueprint whose every request must carry a key."""
+    """Return a blueprint that requires an API key for every request."""
     blueprint = Blueprint(name, import_name, **options)
     blueprint.before_request(require_key)
     return blueprint
 
 
-def cached_answer(
+def document_read(
     blueprint: Blueprint,
     schema: type[Schema] | dict[str, Any],
     example: object = None,
     errors: dict[int, str] | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Document an endpoint that answers from the cache: its answer, its 304 and its errors.
+    """Document an endpoint with an ETag: its response, its 304 and its errors.
 
-    Without an `example`, the examples of the schema's fields make one.
+    Without an `example`, OpenAPI tools build one from the examples of the schema's fields.
     """
     responses: dict[int, dict[str, Any]] = {
         code: _error(code, description) for code, description in {**COMMON_ERRORS, **(errors or {})}.items()
     }
-    responses[304] = {"description": "The client holds the current answer", "headers": ETAG}
-    answer = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    responses[304] = {"description": "The client has the current response", "headers": ETAG}
+    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
     responses[200] = {
-        "description": "The answer",
+        "description": "Success",
         "headers": ETAG,
-        "content": {"application/json": answer},
+        "content": {"application/json": content},
     }
 
     def decorate(view: Callable) -> Callable:
-        # Only documented, since each of flask-smorest's response decorators costs time at each request.
+        # doc() alone, since each of flask-smorest's response decorators costs time at every request.
         return blueprint.doc(
             operationId=view.__name__,
             security=[{"key": []}],
@@ -75,18 +77,16 @@ def cached_answer(
     return decorate
 
 
-def streamed_answer(
+def document_export(
     blueprint: Blueprint,
     examples: dict[str, tuple[Any, object]],
     errors: dict[int, str] | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Document an endpoint that streams a file: by content type a schema and an example, 304, errors."""
+    """Document an endpoint that streams a file: a schema and an example by content type, 304, errors."""
 
     def decorate(view: Callable) -> Callable:
         view = _with_errors(blueprint, view, {**COMMON_ERRORS, **(errors or {})})
-        view = blueprint.alt_response(304, description="The client holds the current file", headers=ETAG)(
-            view
-        )
+        view = blueprint.alt_response(304, description="The client has the current file", headers=ETAG)(view)
         for content_type, (schema, example) in examples.items():
             view = blueprint.response(
                 200,
@@ -103,18 +103,18 @@ def streamed_answer(
     return decorate
 
 
-def changing_answer(
+def document_change(
     blueprint: Blueprint,
     code: int,
     schema: type[Schema] | None,
     description: str,
     errors: dict[int, str] | None = None,
 ) -> Callable[[Callable], Callable]:
-    """Document an endpoint that changes something: its answer, the Location of what it made, its errors."""
+    """Document an endpoint that changes something: its response, its Location and its errors."""
 
     def decorate(view: Callable) -> Callable:
-        away = {503: "The database or Redis is away"}
-        view = _with_errors(blueprint, view, {**COMMON_ERRORS, **away, **(errors or {})})
+        unavailable = {503: "Database or Redis unreachable, or another change in progress"}
+        view = _with_errors(blueprint, view, {**COMMON_ERRORS, **unavailable, **(errors or {})})
         headers = LOCATION if code in (201, 202) else None
         view = blueprint.response(code, schema, description=description, headers=headers)(view)
         return blueprint.doc(operationId=view.__name__, security=[{"key": []}])(view)
@@ -128,7 +128,7 @@ def _with_errors(blueprint: Blueprint, view: Callable, errors: dict[int, str]) -
 
 
 def json_response(body: bytes, code: int = 200) -> Response:
-    """An answer that comes from no cache; 304 if the client of a GET holds the very same."""
+    """Return a response that is not cached; 304 if the client of a GET has the same body."""
     response = Response(body, code, content_type="application/json")
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = "x-api-key"
@@ -142,9 +142,9 @@ def json_response(body: bytes, code: int = 200) -> Response:
 def json_body(
     blueprint: Blueprint, schema: type[Schema], optional: bool = False
 ) -> Callable[[Callable], Callable]:
-    """Check the request's JSON body against `schema`, refuse what is unknown, pass it on as a dict.
+    """Pass the JSON body to the view as a dict, validated by `schema`; 422 for unknown fields.
 
-    No body at all, if it is `optional`, is an empty one.
+    An `optional` body may be missing, which is the same as an empty object.
     """
 
     def decorate(view: Callable) -> Callable:
@@ -154,7 +154,7 @@ def json_body(
         def parsed(*args: Any, **kwargs: Any) -> Any:
             refuse_arguments()
             if request.get_data() or not optional:
-                _refuse_what_is_not_json()
+                _require_json()
             return checked(*args, **kwargs)
 
         return parsed
@@ -162,20 +162,20 @@ def json_body(
     return decorate
 
 
-def _refuse_what_is_not_json() -> None:
-    """Before webargs, to which another content type is no body at all."""
+def _require_json() -> None:
+    # Checked before webargs, which ignores a body of another content type.
     if not request.is_json:
-        raise UnsupportedMediaType("send a JSON body, with the header Content-Type: application/json")
+        raise UnsupportedMediaType("Content-Type must be application/json")
     try:
         request.get_json()
     except RecursionError:
-        raise BadRequest("the JSON body is nested too deeply") from None
+        raise BadRequest("Body: JSON nested too deeply") from None
     except BadRequest:
-        raise BadRequest("the body is not JSON") from None
+        raise BadRequest("Body: invalid JSON") from None
 
 
 def _error(code: int, description: str) -> dict[str, Any]:
-    """An error's entry in the OpenAPI document."""
+    """Return the OpenAPI description of an error."""
     example = {"code": code, "status": HTTP_STATUS_CODES[code], "message": description}
     entry: dict[str, Any] = {
         "description": description,
@@ -187,7 +187,7 @@ def _error(code: int, description: str) -> dict[str, Any]:
 
 
 def refuse_arguments() -> None:
-    """Refuse a query string where none is known; each unknown one would make a cache key of its own."""
+    """Refuse any query string; 422 names the first argument."""
     if request.query_string and request.args:
         name = next(iter(request.args))
-        raise UnprocessableEntity(f"{shown(name)}: no such argument; there are none here")
+        raise UnprocessableEntity(f"{shown(name)}: unknown argument; expected none")

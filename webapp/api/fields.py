@@ -1,10 +1,10 @@
-"""Fields as the OpenAPI document shows them: each with its meaning, unit and an example."""
+"""Schema fields with a description, a unit and an example for the OpenAPI document."""
 
 from marshmallow import fields
 
 
 def number(description: str, example: float, nullable: bool = False) -> fields.Float:
-    """A value in the metric's unit."""
+    """Return a field of a value in the metric's unit."""
     return fields.Float(
         required=True,
         allow_none=nullable,
@@ -13,21 +13,21 @@ def number(description: str, example: float, nullable: bool = False) -> fields.F
 
 
 def count(description: str, example: int, nullable: bool = False) -> fields.Integer:
-    """A whole number."""
+    """Return a field of a whole number."""
     return fields.Integer(
         required=True, allow_none=nullable, metadata={"description": description, "example": example}
     )
 
 
 def text(description: str, example: str, nullable: bool = False) -> fields.String:
-    """A text."""
+    """Return a text field."""
     return fields.String(
         required=True, allow_none=nullable, metadata={"description": description, "example": example}
     )
 
 
 def timestamp(description: str, nullable: bool = False) -> fields.DateTime:
-    """A moment in UTC, as ISO 8601."""
+    """Return a field of a time in UTC, in ISO 8601."""
     return fields.DateTime(
         required=True,
         allow_none=nullable,
@@ -36,5 +36,5 @@ def timestamp(description: str, nullable: bool = False) -> fields.DateTime:
 
 
 def flag(description: str, example: bool) -> fields.Boolean:
-    """True or false."""
+    """Return a field that is true or false."""
     return fields.Boolean(required=True, metadata={"description": description, "example": example})

@@ -1,4 +1,4 @@
-"""The commands of `flask`, by the same rules as the API."""
+"""The commands of `flask`, which follow the same rules as the API."""
 
 import click
 from flask import Flask

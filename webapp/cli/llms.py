@@ -1,4 +1,4 @@
-"""flask llms: list, add, rename, archive and restore LLMs."""
+"""`flask llms`: list, add, rename, archive and restore LLMs."""
 
 from typing import Any
 
@@ -7,12 +7,11 @@ from flask import current_app
 from flask.cli import AppGroup
 from marshmallow import RAISE, Schema
 
-from llm_measure.cli.errors import Command, CommandError
+from llm_measure.cli.errors import Command
 from webapp.api.llms.schemas import LLMChangesSchema, NewLLMSchema
 from webapp.cache import snapshot
 from webapp.cli.reporting import reporting
-from webapp.errors import shown
-from webapp.llms import LLMs
+from webapp.llms import LLMs, UnknownLLMError
 from webapp.store import llms as store
 from webapp.store.llms import LLM
 
@@ -24,7 +23,7 @@ llms.command_class = Command
 @click.option("--archived", is_flag=True, help="List archived LLMs instead of ranked ones.")
 @reporting
 def list_llms(archived: bool) -> None:
-    """List the LLMs: name, maker, provider, separated by tabs."""
+    """List the LLMs, one per line: name, maker and provider, separated by tabs."""
     with snapshot() as conn:
         for llm in store.read_all(conn, archived):
             click.echo(f"{llm.name}\t{llm.company_name}\t{llm.provider}")
@@ -33,11 +32,11 @@ def list_llms(archived: bool) -> None:
 @llms.command("add")
 @click.argument("name")
 @click.argument("company_name")
-@click.option("--provider", help="Who serves it.  [default: COMPANY_NAME]")
-@click.option("--measured-only", is_flag=True, help="Simulate no values for it.")
+@click.option("--provider", help="Company that serves the LLM.  [default: COMPANY_NAME]")
+@click.option("--measured-only", is_flag=True, help="Exclude the LLM from simulations.")
 @reporting
 def add(name: str, company_name: str, provider: str | None, measured_only: bool) -> None:
-    """Add an LLM, which the next run includes."""
+    """Add an LLM, starting with the next run."""
     given = {"name": name, "company_name": company_name, "provider": provider}
     added = _llms().add(**_checked(NewLLMSchema, given), simulated=not measured_only)
     click.echo(f"added {added.name}")
@@ -48,7 +47,7 @@ def add(name: str, company_name: str, provider: str | None, measured_only: bool)
 @click.argument("new_name")
 @reporting
 def rename(name: str, new_name: str) -> None:
-    """Rename an LLM; its history keeps to it."""
+    """Rename an LLM and keep its history."""
     changed = _llms().change(_named(name).id, **_checked(LLMChangesSchema, {"name": new_name}))
     click.echo(f"renamed {name} to {changed.name}")
 
@@ -57,7 +56,7 @@ def rename(name: str, new_name: str) -> None:
 @click.argument("name")
 @reporting
 def archive(name: str) -> None:
-    """Remove an LLM from runs and rankings; its history stays."""
+    """Exclude an LLM from runs and rankings and keep its history."""
     _llms().change(_named(name).id, archived=True)
     click.echo(f"archived {name}")
 
@@ -76,15 +75,20 @@ def _llms() -> LLMs:
 
 
 def _checked(schema: type[Schema], given: dict[str, str | None]) -> dict[str, Any]:
-    """Return what was given, checked by the API's rules."""
+    """Return the given values, validated by the API's rules."""
     return schema(unknown=RAISE).load({name: value for name, value in given.items() if value is not None})
 
 
+def checked_name(name: str) -> str:
+    """Return an LLM's name without surrounding spaces; raises ValidationError if no LLM can have it."""
+    return _checked(LLMChangesSchema, {"name": name})["name"]
+
+
 def _named(name: str) -> LLM:
-    """Return the LLM of that name, archived or not."""
-    name = _checked(LLMChangesSchema, {"name": name})["name"]
+    """Return the LLM of that name, archived or not; raises UnknownLLMError."""
+    name = checked_name(name)
     with snapshot() as conn:
         found = store.named(conn, name)
     if found is None:
-        raise CommandError(f"name {shown(name)}: unknown LLM")
+        raise UnknownLLMError(name)
     return found

@@ -1,5 +1,6 @@
-"""How commands report what goes wrong with the database or their arguments: in one line."""
+"""Errors of commands, from their arguments or the database, reported in one line."""
 
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,7 +15,7 @@ from webapp.llms import NameTakenError, UnknownLLMError
 
 
 def reporting(command: Callable) -> Callable:
-    """Let the command raise CommandError for everything that can go wrong."""
+    """Return the command with every expected error raised as CommandError."""
 
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -23,21 +24,32 @@ def reporting(command: Callable) -> Callable:
         except ValidationError as error:
             raise CommandError(_faults(error)) from None
         except NameTakenError as error:
-            remedy = f"; restore it with: flask llms restore {error.name!r}" if error.archived else ""
-            raise CommandError(f"name {shown(error.name)}: {error}{remedy}") from None
+            remedy = f"; {restoring(error.name)}" if error.archived else ""
+            raise CommandError(f"name={shown(error.name)}: {error}{remedy}") from None
         except UnknownLLMError as error:
-            raise CommandError(f"LLM {shown(str(error))}: unknown or archived; see flask llms list") from None
+            raise CommandError(f"llm={shown(str(error))}: unknown LLM; see flask llms list") from None
         except psycopg2.errors.UndefinedTable:
             raise CommandError("database: not migrated; run make run-migrations") from None
         except psycopg2.errors.LockNotAvailable:
             raise CommandError("database: another change is in progress; try again") from None
         except (psycopg2.Error, SQLAlchemyError) as error:
-            raise CommandError(f"database: {str(error).strip().splitlines()[0]}") from None
+            reason, *_ = str(error).strip().split("\n")
+            raise CommandError(f"database: {reason}") from None
 
     return guarded
 
 
+def restoring(name: str) -> str:
+    """Return the advice to restore an archived LLM."""
+    return f"restore it with: flask llms restore {shlex.quote(name)}"
+
+
+def printable(text: str) -> str:
+    """Return the text with control characters escaped, since a measured server may have sent it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _faults(error: ValidationError) -> str:
-    """Return what is wrong with each field, on one line."""
+    """Return the faults of each field in one line."""
     found = error.normalized_messages()
     return "; ".join(f"{name}: {', '.join(messages)}" for name, messages in found.items())

@@ -1,1 +1,1 @@
-"""How values get into the database: attempts at runs, measured levels, and the publication of new runs."""
+"""How values get into the database: attempts at runs, measured levels, imported results, publication."""

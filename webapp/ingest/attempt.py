@@ -1,4 +1,4 @@
-"""One attempt at the runs of a slot, whatever their source: claimed, and held while their values are written."""
+"""One attempt at the runs of a slot, of any source: claimed, then locked while values are written."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -20,18 +20,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Attempt:
-    """The claimed runs; none if there is nothing left to do."""
+    """The claimed runs of a slot; none if all of them are finished or invalid."""
 
     slot: datetime
     token: UUID
     runs: list[ClaimedRun]
 
     def hold(self, conn: Connection) -> bool:
-        """Lock the runs until the transaction ends; False, and rolled back, if a newer attempt has them."""
+        """Lock the runs until the transaction ends; roll back and return False if a newer attempt has one."""
         if runs.hold(conn, self.runs, self.token):
             return True
         conn.rollback()
-        logger.warning("slot %s was taken over by a newer attempt; nothing written", self.slot.isoformat())
+        logger.warning("slot %s: claimed by a newer attempt; nothing written", self.slot.isoformat())
         return False
 
 
@@ -39,9 +39,9 @@ class Attempt:
 def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     conn: Connection, *, source: str, scenario: str, slot: datetime, job_id: str, llm: str | None = None
 ) -> Iterator[Attempt]:
-    """Claim the slot's unfinished runs, of one LLM or of all that are simulated, and commit.
+    """Claim the slot's unfinished runs, of one LLM or of all simulated ones, and commit.
 
-    An exception in the block is recorded in the runs and raised again.
+    An exception in the block is committed as the runs' error and raised again.
     """
     partitions.ensure(conn, slot.date())
     conn.commit()
@@ -50,7 +50,7 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     conn.commit()
     bind_more(run_ids=[run.id for run in found])
     if not found:
-        logger.info("slot %s: nothing left to do for %s %s", slot.isoformat(), source, scenario)
+        logger.info("slot %s: no unfinished runs of %s %s", slot.isoformat(), source, scenario)
     try:
         yield Attempt(slot, token, found)
     except Exception as error:
@@ -63,9 +63,9 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
 def finish(
     conn: Connection, attempt: Attempt, values: Iterable[tuple[ClaimedRun, Metric, np.ndarray]]
 ) -> int:
-    """Write values (float64, at least one each) as points and rollups, and finish the runs.
+    """Write values (float64, at least one each) as points and rollups, and mark the runs finished.
 
-    Only while holding them. Returns the number of points; the caller commits.
+    The attempt holds the runs; the caller commits. Returns the number of points.
     """
     summaries: list[Rollup] = []
 

@@ -1,10 +1,10 @@
-"""Results that `llm-measure run` has written, stored as runs of an LLM next to those of the schedule."""
+"""Results of `llm-measure run`, stored as runs of an LLM along with those of the schedule."""
 
 import hashlib
 import json
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llm_measure.report.reading import ReadDocument
@@ -20,48 +20,84 @@ from webapp.settings import Settings
 from webapp.store import Connection, connect, llms, scenarios
 
 JOB_ID = "import"
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# How far the clock of the machine that measured may be ahead of this one.
+CLOCK_TOLERANCE = timedelta(hours=1)
+
+
+class ArchivedLLMError(Exception):
+    """The LLM is archived, so no run of it can be stored."""
+
+
+class ImplausibleStartError(Exception):
+    """A level started in the future or long before LLMs were served."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The scenario under which a level is stored, and why it is not ranked; None if it is."""
+    """How a level was imported; `unranked` is why it is not ranked, None if it is."""
 
     scenario: str
-    unranked: str | None
+    already_stored: bool = False
+    unranked: str | None = None
 
 
 def import_results(
-    settings: Settings, llm: str, results: ReadDocument, name: str | None = None
+    settings: Settings, llm: str, results: ReadDocument, name: str | None = None, now: datetime | None = None
 ) -> list[Imported]:
-    """Store each level as a run with source measurement, in the slot of the second in which it began.
+    """Store each level as a run of source measurement, whose slot is the second in which the level started.
 
-    The workload is called `name` or, by default, after what was asked, such as 128-128-1a2b3c. A level that
-    is stored already is left alone. Raises UnknownLLMError, ChangedScenarioError, psycopg2.Error.
+    `name` is that of the workload; by default it is derived from what was asked, such as 128-128-1a2b3c. A
+    level that is already stored is skipped. Raises UnknownLLMError, ArchivedLLMError, ChangedScenarioError
+    and ImplausibleStartError before anything is stored, and psycopg2.Error.
     """
+    _refuse_implausible_starts(results, now or datetime.now(UTC))
     with closing(connect(settings)) as conn, publishing(conn, cache_redis(settings)):
         known = llms.named(conn, llm)
-        if known is None or known.archived:
+        if known is None:
             raise UnknownLLMError(llm)
-        return [_import_level(conn, llm, results, level, name) for level in results.levels]
+        if known.archived:
+            raise ArchivedLLMError(llm)
+        names = [_add_scenario(conn, results, level, name) for level in results.levels]
+        conn.commit()
+        return [
+            _import_level(conn, llm, scenario, results, level)
+            for scenario, level in zip(names, results.levels, strict=True)
+        ]
 
 
-def _import_level(
-    conn: Connection, llm: str, results: ReadDocument, level: LevelResult, name: str | None
-) -> Imported:
+def _refuse_implausible_starts(results: ReadDocument, now: datetime) -> None:
+    for level in results.levels:
+        if not EARLIEST <= level.started_at <= now + CLOCK_TOLERANCE:
+            raise ImplausibleStartError(
+                f"started_at={level.started_at.isoformat()}: implausible; check the clock of the machine that"
+                " measured"
+            )
+
+
+def _add_scenario(conn: Connection, results: ReadDocument, level: LevelResult, name: str | None) -> str:
+    """Add the level's scenario unless it exists, and return its name."""
     workload, api = results.workload, results.endpoint.api
     wanted = definition(workload, level.load, api, results.dataset_sha256)
     scenario = scenario_name(name or _workload_name(results, wanted), level.load, api)
     scenarios.add(conn, scenario, description(workload, level.load), wanted)
     refuse_changed(conn, scenario, wanted)
-    conn.commit()
-    slot = datetime.fromtimestamp(int(level.started_at.timestamp()), UTC)
+    return scenario
+
+
+def _import_level(
+    conn: Connection, llm: str, scenario: str, results: ReadDocument, level: LevelResult
+) -> Imported:
+    slot = level.started_at.replace(microsecond=0)
     with claimed(conn, source="measurement", scenario=scenario, slot=slot, job_id=JOB_ID, llm=llm) as attempt:
-        failure = persist(conn, attempt, workload, level) if attempt.runs else "already stored"
-    return Imported(scenario, failure or level.invalid_reason)
+        if not attempt.runs:
+            return Imported(scenario, already_stored=True)
+        failure = persist(conn, attempt, results.workload, level)
+    return Imported(scenario, unranked=failure or level.invalid_reason)
 
 
 def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
-    """Return a name of the prompt's and the response's length, and a digest of all that is asked."""
+    """Return a name made of the lengths of prompt and response, and a digest of all that was asked."""
     asked = {name: value for name, value in wanted.items() if name not in ("concurrency", "rate", "arrival")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     prompt = "dataset" if results.workload.dataset else results.workload.input_tokens

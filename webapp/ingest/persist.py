@@ -1,4 +1,4 @@
-"""A measured level on its way into the database: requests, then points and rollups as for any run."""
+"""A measured level stored as a run: its requests, then points and rollups as for any run."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from webapp.store.runs import ClaimedRun
 
 
 def persist(conn: Connection, attempt: Attempt, workload: Workload, result: LevelResult) -> str | None:
-    """Write the level's requests and outcome for the attempt's one run, and commit it all together.
+    """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
-    A level without one correct response is a failed run, one that is not valid an invalid run: both keep
-    their requests and get no points, so no ranking shows them. Returns the failure, None if there is none;
-    writes nothing if a newer attempt has taken over.
+    A level without one correct response becomes a failed run, one that is not valid an invalid run: both
+    keep their requests and have no points, so no ranking shows them. Returns why the run failed, None if it
+    did not. Writes nothing if a newer attempt has claimed the run.
     """
     if not attempt.hold(conn):
         return None
@@ -43,10 +43,10 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
 
 
 def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
-    """Return the values by metric of a stored run, derived from its requests; LookupError if it has none."""
+    """Return a stored run's values by metric, derived again from its requests; LookupError if it has none."""
     found = runs.measurement(conn, run_id)
     if found is None:
-        raise LookupError(f"run {run_id}: not measured")
+        raise LookupError(f"run {run_id}: unknown or not measured")
     slot, measurement = found
     records = [_record(request) for request in requests.read(conn, slot, run_id)]
     if not records:
@@ -55,7 +55,7 @@ def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
 
 
 def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
-    """Return what describes a level as a whole; with its requests, all that its metrics are derived from."""
+    """Return what describes a level as a whole; its metrics are derived from this and its requests."""
     measured = [record for record in result.records if not record.warmup]
     return {
         "level": result.load.name,
@@ -72,12 +72,12 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
 def _failure(result: LevelResult) -> str | None:
     """Return why a level without one correct response has failed; None if there is one."""
     ended = [record for record in result.records if record.error != "cancelled"]
-    # A level that was given up while it warmed up has nothing else.
+    # A level that was given up during its warm-up has no other requests.
     asked = [record for record in ended if not record.warmup] or ended
     if any(record.error is None for record in asked):
         return None
     if not asked:
-        return "no request was answered before the end"
+        return "no request ended before the measurement did"
     counts = Counter(record.error for record in asked)
     named = ", ".join(f"{error} {count}" for error, count in counts.most_common())
     detail = asked[0].error_detail or asked[0].error
@@ -93,7 +93,7 @@ def _by_metric(
 
 
 def _request(record: Record, level: str) -> Request:
-    """Return the record as a row."""
+    """Return the record as a row of the table."""
     return Request(
         number=record.index,
         warmup=record.warmup,

@@ -1,4 +1,4 @@
-"""Publishing new runs: the views are refreshed, and the new generation is made known."""
+"""Publication of new runs: the views are refreshed, and readers learn of the new generation."""
 
 import logging
 from collections.abc import Iterator
@@ -16,23 +16,24 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def publishing(conn: Connection, redis: Redis) -> Iterator[None]:
-    """Publish how the block's runs have ended, also when it raises; the exception is raised again."""
+    """Publish how the block's runs have ended, also if it raises; the exception is raised again."""
     try:
         yield
     except Exception:
         try:
+            conn.rollback()
             publish(conn, redis)
         except psycopg2.Error as error:
-            logger.warning("the failure is published by the next run: %s", error)
+            logger.warning("not published before the next refresh: %s", error)
         raise
     publish(conn, redis)
 
 
 def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECONDS) -> None:
-    """Refresh the views if they are outdated, and make the new generation known.
+    """Refresh the views if they are outdated, commit, and publish the new generation.
 
-    Runs that end while another process refreshes are published together by the next one. Raises
-    psycopg2.errors.LockNotAvailable if the turn to refresh has not come after `wait_s`.
+    Runs that end while another process refreshes are published together by the next refresh. Raises
+    psycopg2.errors.LockNotAvailable if another process holds the refresh lock for longer than `wait_s`.
     """
     with generation.refresh_turn(conn, wait_s):
         now = datetime.now(UTC)

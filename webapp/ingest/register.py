@@ -1,4 +1,4 @@
-"""LLMs and scenarios of a benchmark file, added to the database when they are first measured."""
+"""LLMs and scenarios of the benchmark file, added to the database when they are first measured."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,13 +12,13 @@ from webapp.store import Connection, llms, scenarios
 
 
 class ChangedScenarioError(Exception):
-    """What was measured under the scenario's name was something else."""
+    """The scenario's definition differs from what has been measured under its name."""
 
 
 def register(conn: Connection, settings: Settings, redis: Redis, measurement: Measurement) -> None:
     """Add the LLM and the scenario if they are missing; the caller commits.
 
-    An LLM that is added here is not simulated; an existing one stays as it is.
+    An LLM added here is not simulated; an existing one is not changed.
     """
     if llms.named(conn, measurement.llm) is None:
         _add(settings, redis, measurement)
@@ -27,7 +27,7 @@ def register(conn: Connection, settings: Settings, redis: Redis, measurement: Me
 
 
 def refuse_changed(conn: Connection, scenario: str, wanted: dict[str, Any]) -> None:
-    """Raise ChangedScenarioError if the scenario's definition differs from the wanted one.
+    """Raise ChangedScenarioError if the stored definition of the scenario differs from the wanted one.
 
     Only like is ranked with like.
     """
@@ -35,13 +35,13 @@ def refuse_changed(conn: Connection, scenario: str, wanted: dict[str, Any]) -> N
     changed = sorted(key for key in {*wanted, *known} if wanted.get(key) != known.get(key))
     if changed:
         raise ChangedScenarioError(
-            f"scenario {scenario}: {', '.join(changed)} changed since it was first measured;"
-            " give the changed workload another name"
+            f"scenario {scenario}: {', '.join(changed)} changed since its first measurement;"
+            " give the workload a new name"
         )
 
 
 def _add(settings: Settings, redis: Redis, measurement: Measurement) -> None:
-    # Another run may add it concurrently.
+    # Another run may have added it concurrently.
     with suppress(NameTakenError):
         LLMs(settings, redis).add(
             name=measurement.llm,

@@ -1,1 +1,1 @@
-"""The plan: what is measured where, by which workloads and how often, from the benchmark file."""
+"""The plan of measurements: which LLMs, where, by which workloads and how often; from the benchmark file."""

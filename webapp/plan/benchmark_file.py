@@ -1,6 +1,6 @@
-"""The benchmark file: which LLMs are measured where, by which workloads and how often.
+"""The benchmark file: which LLMs are measured, where, by which workloads and how often.
 
-One YAML file, named by BENCHMARK_FILE and explained in benchmark.example.yml.
+A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains every field.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,13 +22,13 @@ LONGEST_VALUE = 60
 
 
 class BenchmarkFileError(SettingsError):
-    """The file is unusable; each fault has a line: path, line number, field, value, remedy."""
+    """The file is invalid; each fault is one line: path, line number, field, value and what is expected."""
 
     kind = "benchmark file"
 
 
 def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
-    """Return the planned measurements, none if no file is named; raises BenchmarkFileError with all faults."""
+    """Return the planned measurements, none without a file; raises BenchmarkFileError with all faults."""
     if not settings.benchmark_file:
         return ()
     path = Path(settings.benchmark_file)
@@ -50,11 +50,11 @@ def _text(path: Path) -> str:
     with path.open("rb") as file:
         raw = file.read(LARGEST_FILE + 1)
     if len(raw) > LARGEST_FILE:
-        raise ValueError(f"more than {LARGEST_FILE} bytes")
+        raise ValueError(f"larger than {LARGEST_FILE} bytes")
     return raw.decode()
 
 
-# From what was declared to what is to be done.
+# From declarations to measurements.
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
@@ -101,7 +101,7 @@ def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
         yield Load(rate=rate, arrival=declared.get("arrival", "poisson"), **rest)
 
 
-# Faults in words that lead to their repair.
+# From validation errors to faults with lines.
 
 
 def _faults(name: Path, document: Document, error: ValidationError) -> list[str]:
@@ -113,7 +113,7 @@ def _faults(name: Path, document: Document, error: ValidationError) -> list[str]
 
 
 def _flat(messages: Any, path: YAMLPath) -> Iterator[tuple[YAMLPath, str]]:
-    """Yield each message and its path; marshmallow calls a mapping as a whole `_schema`."""
+    """Yield each message with its path, without the steps that marshmallow adds."""
     if isinstance(messages, dict):
         for step, inner in messages.items():
             yield from _flat(inner, path if step in ("_schema", "key", "value") else (*path, step))
@@ -123,7 +123,7 @@ def _flat(messages: Any, path: YAMLPath) -> Iterator[tuple[YAMLPath, str]]:
 
 
 def _shown(document: Document, path: YAMLPath, message: str) -> str:
-    """Return such as `llms[0].base_url='x': `, without a value that may be a secret."""
+    """Return the fault's subject, such as `llms[0].base_url='x': `, without a value that may be a secret."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value = document.value(path)
     secret = "key" in name or message.startswith(UNKNOWN_FIELD)

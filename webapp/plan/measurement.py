@@ -1,4 +1,4 @@
-"""One planned measurement: an LLM at its endpoint, by a workload at one level."""
+"""A planned measurement: an LLM at its endpoint, by one workload at one level."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from llm_measure.report.document import dataset_sha256
 from llm_measure.workloads import Load, Workload
 
 LONGEST_SLUG = 60
-# Scenarios of other APIs carry the API's name, since only like is ranked with like.
+# A scenario's name ends with any other API, since only like is ranked with like.
 UNMARKED_API = "chat"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One LLM, one workload, one level: a schedule entry, and a run in each of its slots."""
+    """One LLM, workload and level: one entry of the schedule, with one run per slot."""
 
     llm: str
     company_name: str
@@ -32,7 +32,7 @@ class Measurement:
     workload: Workload
     load: Load
     interval: int  # seconds
-    overhead_s: int = 60  # what the level needs in addition to its responses, to pause and to connect
+    overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
 
     @property
     def scenario(self) -> str:
@@ -46,26 +46,26 @@ class Measurement:
 
     @property
     def slug(self) -> str:
-        """LLM and scenario in the characters that a job's id may have; unique."""
+        """A unique name of LLM and scenario, made of the characters that a job's id may have."""
         words = re.sub(r"[^a-z0-9]+", "-", f"{self.llm} {self.scenario}".lower()).strip("-")
         digest = hashlib.sha256(f"{self.llm}\0{self.scenario}".encode()).hexdigest()[:8]
         return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
 
     @property
     def server(self) -> str:
-        """Host and port of the endpoint, which no two measurements may load concurrently."""
+        """Host and port of the endpoint, which is measured by one job at a time."""
         url = urlsplit(self.endpoint.base_url)
         return f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
     @property
     def longest_s(self) -> int:
-        """Seconds that the level may take if every request takes its whole timeout."""
+        """Maximum duration of the level in seconds: every request takes its whole timeout."""
         load, timeout = self.load, self.workload.timeout_s
 
         def for_requests(n: int) -> float:
             if load.rate is None or not n:
                 return math.ceil(n / (load.concurrency or 1)) * timeout
-            # Poisson arrivals exceed five standard deviations once in millions.
+            # Poisson arrivals exceed five standard deviations once in millions of runs.
             return (n + 5 * math.sqrt(n) + 5) / load.rate
 
         lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
@@ -78,10 +78,10 @@ def scenario_name(workload_name: str, load: Load, api: str) -> str:
 
 
 def definition(workload: Workload, load: Load, api: str, dataset_digest: str | None = None) -> dict[str, Any]:
-    """Return what makes two measurements alike: all that is asked, of which API, and the load.
+    """Return what identifies a scenario: the API, all that is asked, and the level.
 
-    Neither the number of requests nor the seed belong to it. A dataset counts by its digest (SHA-256), which
-    is read from the file if it is not given.
+    Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
+    is computed from the file if it is not given.
     """
     asked = asdict(workload)
     del asked["seed"]

@@ -1,23 +1,22 @@
-"""The fields of a benchmark file, and what they may hold.
+"""The fields of a benchmark file and their valid values."""
 
-A level is a load on an endpoint: a concurrency or a request rate.
-"""
-
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from llm_measure import apis
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Workload
 
+# Control characters, halves of surrogate pairs, and what separates workload and level.
+NOT_IN_NAMES = r"\x00-\x1f\x7f-\x9f\ud800-\udfff@"
 NAME = validate.Regexp(
-    r"^[^\s\x00-\x1f\x7f-\x9f@]([^\x00-\x1f\x7f-\x9f@]{0,98}[^\s\x00-\x1f\x7f-\x9f@])?\Z",
-    error="must be a name of 1 to 100 characters, without @ and surrounding spaces",
+    rf"^[^\s{NOT_IN_NAMES}]([^{NOT_IN_NAMES}]{{0,98}}[^\s{NOT_IN_NAMES}])?\Z",
+    error="must be a name of 1 to 100 characters, without @, control characters and surrounding spaces",
 )
 VARIABLE = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
@@ -26,7 +25,7 @@ UNKNOWN_FIELD = "unknown field"
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError unless a workload can have that name."""
+    """Raise ValueError if a workload cannot have that name."""
     try:
         NAME(name)
     except ValidationError as error:
@@ -61,25 +60,32 @@ class _Levels(fields.Field):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         levels = self._list.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
         if len(set(levels)) < len(levels):
-            raise ValidationError("must not hold duplicate levels")
+            raise ValidationError("duplicate level")
         return levels
 
 
-def _check_url(url: str) -> None:
-    try:
-        Endpoint(url, "model")
-    except ValueError as error:
-        raise _refused(error) from None
+def _endpoint_field(name: str) -> Callable[[str], None]:
+    """Return a check of one of the endpoint's fields by the measuring library."""
 
+    def check(value: str) -> None:
+        try:
+            Endpoint(**{"base_url": "http://localhost", "model": "model", name: value})
+        except ValueError as error:
+            raise _refused(error) from None
 
-def _check_api(name: str) -> None:
-    if name not in apis.names():
-        raise ValidationError(f"must be one of {', '.join(apis.names())}")
+    return check
 
 
 def _check_objective(name: str) -> None:
     if name not in METRICS.objectives:
-        raise ValidationError(f"must be one of {', '.join(METRICS.objectives)}")
+        raise ValidationError(f"unknown objective; expected one of {', '.join(METRICS.objectives)}")
+
+
+def _check_json(value: dict[str, Any]) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValidationError("must be valid in JSON: no dates, .nan or .inf") from None
 
 
 class _Schema(Schema):
@@ -99,9 +105,9 @@ class LLMSchema(_Schema):
     name = fields.String(required=True, validate=NAME)
     company_name = fields.String(validate=NAME)
     provider = fields.String(validate=NAME)
-    base_url = fields.String(required=True, validate=_check_url)
-    model = fields.String(required=True, validate=validate.Length(1, 200))
-    api = fields.String(load_default="chat", validate=_check_api)
+    base_url = fields.String(required=True, validate=_endpoint_field("base_url"))
+    model = fields.String(required=True, validate=[validate.Length(1, 200), _endpoint_field("model")])
+    api = fields.String(load_default="chat", validate=_endpoint_field("api"))
     api_key_env = fields.String(load_default=None, validate=VARIABLE)
     workloads = fields.List(fields.String())
 
@@ -127,28 +133,28 @@ class WorkloadSchema(_Schema):
         values=_number(0.000_001, 86_400),
         load_default=dict,
     )
-    extra_body = fields.Dict(keys=fields.String(), load_default=dict)
+    extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     interval = _number(1 / 60, 10_080)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
-        """Require one kind of load, and one way to end it."""
+        """Require one kind of level and one kind of end; refuse fields that do not apply."""
         if not isinstance(original, dict):
             return
         faults = {}
         for one, other in (("concurrency", "rate"), ("requests", "duration")):
             if (one in original) == (other in original):
-                faults[other if other in original else one] = [f"needs either {one} or {other}, and not both"]
+                faults[other if other in original else one] = [f"expected either {one} or {other}"]
         if "arrival" in original and "rate" not in original:
-            faults["arrival"] = ["needs a rate"]
+            faults["arrival"] = ["applies only to a rate"]
         if "dataset" in original and "input_tokens" in original:
-            faults["dataset"] = ["a dataset brings its prompts; leave out input_tokens"]
+            faults["dataset"] = ["expected either dataset or input_tokens"]
         if faults:
             raise ValidationError(faults)
 
     @validates_schema(skip_on_field_errors=True)
     def check_workload(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """Let the measuring library check the whole."""
+        """Check the whole workload by the measuring library."""
         try:
             workload(data, Path())
         except ValueError as error:
@@ -163,7 +169,7 @@ class FileSchema(_Schema):
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_names(self, data: Any, original: Any, **kwargs: Any) -> None:
-        """Refuse duplicate names, and workloads of LLMs that do not exist."""
+        """Refuse duplicate names and unknown workloads."""
         llms, workloads = (_mappings(original, kind) for kind in ("llms", "workloads"))
         faults = {"llms": _duplicates(llms), "workloads": _duplicates(workloads)}
         known = [workload.get("name") for workload in workloads.values()]
@@ -172,13 +178,14 @@ class FileSchema(_Schema):
             lost = [i for i, name in enumerate(named if isinstance(named, list) else ()) if name not in known]
             if lost:
                 of_llm = faults["llms"].setdefault(number, {})
-                of_llm["workloads"] = {i: ["unknown workload"] for i in lost}
+                message = f"unknown workload; expected one of {', '.join(map(str, known))}"
+                of_llm["workloads"] = {i: [message] for i in lost}
         if faults := {kind: found for kind, found in faults.items() if found}:
             raise ValidationError(faults)
 
 
 def _mappings(original: Any, kind: str) -> dict[int, dict[str, Any]]:
-    """Return those parts of a list that are mappings, by their index."""
+    """Return the mappings of a list by their index."""
     listed = original.get(kind) if isinstance(original, dict) else None
     if not isinstance(listed, list):
         return {}
@@ -196,13 +203,13 @@ def _duplicates(parts: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
 
 
 def _refused(error: ValueError) -> ValidationError:
-    """Return the measuring library's refusal, `field=value: remedy`, as a fault of that field."""
+    """Return an error of the measuring library, `field=value: problem`, as a fault of that field."""
     found = re.match(r"(\w+?)(?:_s)?(?:=.*?)?: (.*)", str(error))
     return ValidationError(found[2], found[1]) if found else ValidationError(str(error))
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload as the measuring library takes it; `folder` is that of its dataset."""
+    """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
     same = ("input_tokens", "output_tokens", "unique_prompts", "slo", "extra_body")
     chosen = {name: declared[name] for name in same if name in declared}
     if "dataset" in declared:

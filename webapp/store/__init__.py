@@ -1,4 +1,4 @@
-"""The only SQL of the hot path. Each function takes a psycopg2 connection first; the caller commits."""
+"""The SQL of readers and jobs. Each function takes a psycopg2 connection first; the caller commits."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from psycopg2.extensions import connection as Connection
 
 from webapp.settings import Settings
 
-__all__ = ["Connection", "connect", "connection_options", "sql_file"]
+__all__ = ["Connection", "connect", "connection_options", "sql_file", "storable"]
 
 
 def connection_options(settings: Settings, application_name: str) -> dict[str, object]:
-    """The arguments with which every connection to PostgreSQL is opened, pooled or not."""
+    """Return the arguments of psycopg2.connect for every connection, pooled or not."""
     return {
         "host": settings.postgres_host,
         "port": settings.postgres_port,
@@ -20,21 +20,29 @@ def connection_options(settings: Settings, application_name: str) -> dict[str, o
         "dbname": settings.postgres_db,
         "sslmode": settings.postgres_sslmode,
         "connect_timeout": 3,
-        # A peer that vanished without a word is noticed within half a minute.
+        # Detects within half a minute that the server is gone.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "application_name": application_name,
-        # ... and the server notices a killed client, and frees its locks, in the middle of a statement.
+        # The server checks, even during a statement, that its client still exists, and else frees its locks.
         "options": "-c timezone=UTC -c client_connection_check_interval=1s",
     }
 
 
 def connect(settings: Settings, application_name: str = "llm-benchmark job") -> Connection:
-    """A new connection of its own; raises psycopg2.OperationalError when the server cannot be reached."""
+    """Open a connection outside any pool; raises psycopg2.OperationalError if the server is unreachable."""
     return psycopg2.connect(**connection_options(settings, application_name))
 
 
 def sql_file(name: str) -> str:
-    """The text of `store/sql/<name>.sql`."""
+    """Return the text of `store/sql/<name>.sql`."""
     return (Path(__file__).parent / "sql" / f"{name}.sql").read_text()
+
+
+def storable(text: str) -> str:
+    """Return the text with NUL characters and lone surrogates replaced, which PostgreSQL cannot store.
+
+    A measured server may send both.
+    """
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""What the readers' filters name: scenarios and LLMs."""
+"""The names that filters use: scenarios, LLMs and metrics."""
 
 from psycopg2.extras import execute_values
 
@@ -7,17 +7,17 @@ from webapp.store import Connection
 
 
 def scenario_id(conn: Connection, name: str) -> int | None:
-    """The id of the scenario of that name."""
+    """Return the id of a scenario; None if it is unknown."""
     return _id(conn, "SELECT id FROM scenarios WHERE name = %s", name)
 
 
 def llm_id(conn: Connection, name: str) -> int | None:
-    """The id of the LLM of that name, archived or not."""
+    """Return the id of an LLM, archived or not; None if it is unknown."""
     return _id(conn, "SELECT id FROM llms WHERE name = %s", name)
 
 
 def scenario_names(conn: Connection, source: str | None = None) -> list[str]:
-    """The names of all scenarios, or of those that the source has runs of, the oldest first."""
+    """Return the names of all scenarios, or of those with runs of the source, oldest first."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT name FROM scenarios WHERE %(source)s IS NULL OR EXISTS ("
@@ -35,7 +35,7 @@ def _id(conn: Connection, query: str, name: str) -> int | None:
 
 
 def sync_metrics(conn: Connection) -> None:
-    """Bring the table of metrics up to date with the registered ones; metrics no longer registered stay."""
+    """Update the table of metrics from the registered ones; metrics no longer registered stay."""
     rows = [
         (
             metric.id,

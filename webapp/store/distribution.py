@@ -1,4 +1,4 @@
-"""How one LLM's values of a window are distributed."""
+"""Histograms of one LLM's values in a window."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ WHERE rollups.period = %s
 def read(
     conn: Connection, *, window: str, source: str, scenario_id: int, llm_id: int
 ) -> dict[str, Histogram]:
-    """The histogram of each metric that has values."""
+    """Return the histogram of each metric that has values, by the metric's name."""
     with conn.cursor() as cursor:
         cursor.execute(DISTRIBUTIONS, (window, source, scenario_id, llm_id))
         return {name: Histogram(low, np.array(counts)) for name, low, counts in cursor.fetchall()}

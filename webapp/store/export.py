@@ -1,4 +1,4 @@
-"""Raw points read in one snapshot, a chunk in memory at a time, however many they are."""
+"""Raw points of one snapshot, read in chunks, so that memory does not grow with their number."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,8 +14,8 @@ from webapp.store import Connection, connect, sql_file
 APPLICATION_NAME = "llm-benchmark export"
 COLUMNS = ("recorded_at", "run_id", "llm_name", "source", "scenario", "metric", "unit", "value")
 CHUNK_ROWS = 5_000
-# A snapshot keeps the partitions that it reads from being dropped. So the server ends it after so long, and
-# sooner when the reader asks for nothing more.
+# A partition cannot be dropped while a snapshot reads it, so the server ends snapshots that last too long or
+# whose client has stopped reading.
 LONGEST = "30min"
 LONGEST_IDLE = "2min"
 
@@ -26,7 +26,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which points: those of [since, until) that match; None matches any."""
+    """The points to export: those of [since, until) that match every filter; None matches any."""
 
     since: datetime
     until: datetime
@@ -38,26 +38,26 @@ class Selection:
 
 @contextmanager
 def snapshot(settings: Settings) -> Iterator[Connection]:
-    """A read-only connection of its own in which every query sees the same moment; closed at the end.
+    """Open a connection on which every query sees the same snapshot, read-only; close it at the end.
 
-    Raises psycopg2.OperationalError when the server cannot be reached.
+    Raises psycopg2.OperationalError if the server is unreachable.
     """
     with closing(connect(settings, APPLICATION_NAME)) as conn:
         conn.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
         with conn.cursor() as cursor:
             cursor.execute("SET transaction_timeout = %s", (LONGEST,))
             cursor.execute("SET idle_in_transaction_session_timeout = %s", (LONGEST_IDLE,))
-            # Each partition from its beginning, even while another scan is in the middle of it.
+            # Reads each partition from its start, even while another scan is under way in it.
             cursor.execute("SET synchronize_seqscans = off")
         yield conn
 
 
 def chunks(conn: Connection, selection: Selection) -> Iterator[list[Row]]:
-    """The points as rows of COLUMNS, by day and as stored, at most CHUNK_ROWS at a time.
+    """Yield the points as rows of COLUMNS, by day and in stored order, at most CHUNK_ROWS at a time.
 
-    Raises psycopg2.Error, at any chunk, when the server ends the snapshot.
+    Raises psycopg2.Error, at any chunk, if the server ends the snapshot.
     """
-    # Never closed by itself: it ends with the connection, which may be gone when a reader stops half way.
+    # The cursor is not closed: it ends with the connection, which may be gone when a reader stops early.
     cursor = conn.cursor(name="points")
     cursor.execute(POINTS, asdict(selection))
     while rows := cursor.fetchmany(CHUNK_ROWS):

@@ -1,4 +1,4 @@
-"""Time buckets of a metric, from the rollups of hours and days."""
+"""A metric by hour or day, from the merged rollups."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +33,10 @@ def read(  # noqa: PLR0913  (each is a filter)
     llm_id: int | None,
     limit: int,
 ) -> list[Bucket]:
-    """At most `limit` buckets by LLM's name and time; of all ranked LLMs, or of one, archived or not."""
+    """Return at most `limit` buckets, by LLM and time, of all ranked LLMs or of one, archived or not.
+
+    `step` is hour or day; `reach` limits how far back they go.
+    """
     arguments = {
         "metric_name": metric_name,
         "step": step,

@@ -10,7 +10,7 @@ LEADERBOARD = sql_file("leaderboard")
 
 @dataclass(frozen=True)
 class Row:
-    """One LLM's values of one metric in one window, in the metric's unit; None: too few values to tell."""
+    """One LLM's values of one metric in one window, in the metric's unit; None where there are too few."""
 
     metric_name: str
     llm_name: str
@@ -34,7 +34,7 @@ class Row:
 def read(
     conn: Connection, *, metric_names: list[str], window: str, source: str, scenario_id: int
 ) -> list[Row]:
-    """The rows of the asked metrics, in no order."""
+    """Return the rows of these metrics, in no particular order."""
     arguments = {
         "metric_names": metric_names,
         "window": window,

@@ -1,4 +1,4 @@
-"""The LLMs: added, changed, archived. Nothing is ever deleted, so history keeps its names."""
+"""The LLMs: added, changed, archived. None is ever deleted, so that history keeps its names."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ COLUMNS = "id, name, company_name, provider, created_at, archived_at"
 
 @dataclass(frozen=True)
 class LLM:
-    """What is ranked, unless it is archived."""
+    """A model as one provider serves it; ranked unless it is archived."""
 
     id: int
     name: str
@@ -21,27 +21,30 @@ class LLM:
 
     @property
     def archived(self) -> bool:
-        """Whether it is left out of runs and rankings."""
+        """Whether it is excluded from runs and rankings."""
         return self.archived_at is not None
 
 
 def read_all(conn: Connection, archived: bool) -> list[LLM]:
-    """The archived LLMs or the ranked ones, by name."""
+    """Return the archived LLMs or the ranked ones, by name."""
     return _select(conn, "WHERE (archived_at IS NOT NULL) = %s ORDER BY name", archived)
 
 
 def read(conn: Connection, llm_id: int) -> LLM | None:
-    """The LLM of that id, archived or not."""
+    """Return the LLM of that id, archived or not; None if it is unknown."""
     return _first(_select(conn, "WHERE id = %s", llm_id))
 
 
 def named(conn: Connection, name: str) -> LLM | None:
-    """The LLM of that name, archived or not."""
+    """Return the LLM of that name, archived or not; None if it is unknown."""
     return _first(_select(conn, "WHERE name = %s", name))
 
 
 def insert(conn: Connection, name: str, company_name: str, provider: str, simulated: bool = True) -> LLM:
-    """Add an LLM; the name must be free. One that is not simulated is only measured."""
+    """Add an LLM, which is only measured if it is not `simulated`.
+
+    Raises psycopg2.errors.UniqueViolation if the name is taken.
+    """
     with conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO llms (name, company_name, provider, simulated)"  # noqa: S608
@@ -54,7 +57,7 @@ def insert(conn: Connection, name: str, company_name: str, provider: str, simula
 def update(  # noqa: PLR0913  (each is a column)
     conn: Connection, llm_id: int, *, name: str, company_name: str, provider: str, archived: bool
 ) -> LLM:
-    """Write the LLM's columns; one that is archived already keeps the time of that."""
+    """Update the LLM's columns; one that is already archived keeps the time of its archiving."""
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE llms SET name = %s, company_name = %s, provider = %s,"  # noqa: S608

@@ -1,4 +1,4 @@
-"""Daily partitions, made before they are needed; by UTC day of `recorded_at`, named <table>_<yyyymmdd>."""
+"""Daily partitions, created before they are needed: by UTC day of `recorded_at`, named <table>_<yyyymmdd>."""
 
 from datetime import date, timedelta
 
@@ -6,18 +6,18 @@ from psycopg2 import sql
 
 from webapp.store import Connection
 
-# The tables that are partitioned so.
+# The tables with daily partitions.
 DAILY = ("points", "requests")
-# Serialises the making of partitions; any number that nothing else locks will do.
+# Key of the advisory lock under which partitions are created; any number that nothing else locks.
 PARTITION_LOCK = 7_205_002
 DAYS_AHEAD = 2
 
 
 def ensure(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
-    """Create the partitions of `day` and the days ahead that any of the tables lacks; the caller commits.
+    """Create the missing partitions of `day` and the days after it, in every table.
 
-    Each is made as a table of its own and then attached: that, unlike CREATE TABLE ... PARTITION OF, lets
-    readers and writers of other days go on.
+    Other processes wait until the caller commits. Each partition is created as a separate table and then
+    attached: unlike CREATE TABLE ... PARTITION OF, that does not block readers and writers of other days.
     """
     days = [day + timedelta(days=later) for later in range(ahead + 1)]
     if not _missing(conn, days):
@@ -38,12 +38,15 @@ def ensure(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
 
 
 def name(table: str, day: date) -> str:
-    """The name of the table's partition of that day."""
+    """Return the name of the table's partition of that day."""
     return f"{table}_{day:%Y%m%d}"
 
 
 def _missing(conn: Connection, days: list[date]) -> list[tuple[str, date]]:
-    """The tables and days that have no partition; read from the catalogue itself, whose cache may lag."""
+    """Return the tables and days that have no partition.
+
+    Queried from pg_inherits, since to_regclass relies on a cache that may lag behind other sessions.
+    """
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"

@@ -1,4 +1,4 @@
-"""Hours, days and windows: the rollups of many runs merged, kept up to date by what is new."""
+"""Hours, days and windows: the merged rollups of many runs, updated from new runs alone."""
 
 from datetime import datetime
 
@@ -6,9 +6,8 @@ from webapp.store import Connection, sql_file
 from webapp.windows import LATEST, WINDOWS, Window
 
 
-# How far back each window reaches at %(now)s, and of what it is made when its oldest part has slid out. It
-# begins with the whole part that its nominal beginning lies in. `latest` is each LLM's newest run alone.
 def _row(window: Window) -> str:
+    """Return (name, parts, start at %(now)s) of a window as a row of VALUES."""
     if window.reach is None:
         return f"('{window.name}', '', '-infinity'::timestamptz)"
     since = f"%(now)s - interval '{window.reach.total_seconds():.0f} seconds'"
@@ -17,10 +16,11 @@ def _row(window: Window) -> str:
     return f"('{window.name}', '{window.parts}', {since})"
 
 
+# Without `latest`, which holds the newest run of each LLM however old that is.
 ROWS = ",\n        ".join(_row(window) for window in WINDOWS if window is not LATEST)
 WINDOWS_SQL = f"""SELECT * FROM (VALUES
         {ROWS}
-    ) AS windows (period, grain, since)"""  # noqa: S608  (constants)
+    ) AS windows (period, parts, since)"""  # noqa: S608  (constants)
 KEY = ("period", "source", "scenario_id", "llm_id", "metric_id")
 
 RUN_ROLLUPS = sql_file("run_rollups")
@@ -28,54 +28,54 @@ MERGE = sql_file("merge_rollups")
 
 
 def _merge(parts: str) -> str:
-    """The statement that merges these parts into their places."""
+    """Return the statement that merges the parts selected by a file into period_rollups."""
     return MERGE.format(input=sql_file(parts).format(run_rollups=RUN_ROLLUPS, windows=WINDOWS_SQL))
 
 
 MERGE_NEW = _merge("new_parts")
 MERGE_REMAINING = _merge("remaining_parts")
-TAKE_OUT_OLDER = """
-DELETE FROM period_rollups AS standing
+DELETE_OLDER_LATEST = """
+DELETE FROM period_rollups AS latest
 USING runs
 WHERE runs.id = ANY(%(run_ids)s)
-  AND standing.period = 'latest'
-  AND standing.source = runs.source
-  AND standing.scenario_id = runs.scenario_id
-  AND standing.llm_id = runs.llm_id
-  AND standing.newest <= runs.slot
+  AND latest.period = 'latest'
+  AND latest.source = runs.source
+  AND latest.scenario_id = runs.scenario_id
+  AND latest.llm_id = runs.llm_id
+  AND latest.newest <= runs.slot
 """
-REACHES_TOO_FAR = """
+IS_EXPIRED = """
     period_rollups.period = windows.period
     AND period_rollups.period NOT IN ('hour', 'day')
     AND period_rollups.oldest < windows.since
 """
-EXPIRED = f"SELECT FROM period_rollups, ({WINDOWS_SQL}) AS windows WHERE {REACHES_TOO_FAR}"
-TAKE_OUT_EXPIRED = f"""
-DELETE FROM period_rollups USING ({WINDOWS_SQL}) AS windows WHERE {REACHES_TOO_FAR}
+EXPIRED = f"SELECT FROM period_rollups, ({WINDOWS_SQL}) AS windows WHERE {IS_EXPIRED}"
+DELETE_EXPIRED = f"""
+DELETE FROM period_rollups USING ({WINDOWS_SQL}) AS windows WHERE {IS_EXPIRED}
 RETURNING period_rollups.period, {", ".join(KEY[1:])}
 """  # noqa: S608  (constants of this file)
 
 
 def fold(conn: Connection, run_ids: list[int], now: datetime) -> None:
-    """Merge new runs into their hours, days and windows, and let what is too old slide out of the windows.
+    """Merge new runs into their hours, days and windows, and remove expired parts from the windows.
 
-    A window that stands takes in the new runs; one whose oldest part has slid out is put together anew from
-    the parts that are left. So it costs what is new, and now and then a window's few parts, whatever the
-    history. Only for whoever holds the turn to refresh: two at once would each lose the other's runs.
+    New runs are added to a window's row; once its oldest part has expired, the row is rebuilt from the
+    remaining parts. So the cost is that of the new runs, and now and then of a window's few parts, however
+    long the history. The caller holds the refresh lock: two concurrent calls would lose each other's runs.
     """
     arguments = {"run_ids": run_ids, "now": now}
     with conn.cursor() as cursor:
-        cursor.execute(TAKE_OUT_OLDER, arguments)
+        cursor.execute(DELETE_OLDER_LATEST, arguments)
         cursor.execute(MERGE_NEW, arguments)
-        cursor.execute(TAKE_OUT_EXPIRED, arguments)
-        slid = cursor.fetchall()
-        if slid:
-            keys = dict(zip(KEY, map(list, zip(*slid, strict=True)), strict=True))
+        cursor.execute(DELETE_EXPIRED, arguments)
+        expired = cursor.fetchall()
+        if expired:
+            keys = dict(zip(KEY, map(list, zip(*expired, strict=True)), strict=True))
             cursor.execute(MERGE_REMAINING, {**keys, "now": now})
 
 
 def any_expired(conn: Connection, now: datetime) -> bool:
-    """Whether a window holds something that is older than it reaches back."""
+    """Return whether a window holds a part from before its start."""
     with conn.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS ({EXPIRED})", {"now": now})
         return cursor.fetchone()[0]

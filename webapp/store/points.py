@@ -30,7 +30,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def encode(recorded_at: datetime, run_id: int, metric_id: int, values: np.ndarray) -> bytes:
-    """The COPY BINARY tuples of one run's values (float64, any length) of one metric."""
+    """Return one run's values (float64, any length) of one metric as COPY BINARY tuples."""
     tuples = np.empty(len(values), dtype=TUPLE)
     tuples["fields"] = 4
     tuples["recorded_at_length"] = 8
@@ -45,14 +45,14 @@ def encode(recorded_at: datetime, run_id: int, metric_id: int, values: np.ndarra
 
 
 def copy(conn: Connection, encoded: Iterable[bytes]) -> int:
-    """Insert what `encode` made, one chunk in memory at a time; return the number of points."""
+    """Insert encoded points, one chunk in memory at a time, and return their number."""
     with conn.cursor() as cursor:
         cursor.copy_expert("COPY points FROM STDIN (FORMAT binary)", _Stream(encoded), size=1 << 20)
         return cursor.rowcount
 
 
 class _Stream(io.RawIOBase):
-    """A readable file over header, chunks and trailer, without joining them in memory."""
+    """A readable file of header, chunks and trailer that never joins them in memory."""
 
     def __init__(self, chunks: Iterable[bytes]):
         self._chunks = self._framed(chunks)

@@ -1,4 +1,4 @@
-"""The rankings, read from the view of means."""
+"""The rankings of the contract, from the view of means."""
 
 from webapp.store import Connection, sql_file
 
@@ -6,7 +6,7 @@ RANKINGS = sql_file("rankings")
 
 
 def read(conn: Connection, metric_names: list[str]) -> dict[str, list[tuple[str, float]]]:
-    """For each metric asked for, in that order: (LLM's name, mean) by descending mean."""
+    """Return (LLM's name, mean) by descending mean for each of the metrics, in their order."""
     rankings: dict[str, list[tuple[str, float]]] = {name: [] for name in metric_names}
     with conn.cursor() as cursor:
         cursor.execute(RANKINGS, {"metric_names": metric_names})

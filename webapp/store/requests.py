@@ -7,15 +7,15 @@ from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from itertools import islice
 
-from webapp.store import Connection
+from webapp.store import Connection, storable
 
-# So many rows stand in memory as text at a time.
+# Number of rows that are in memory as text at a time.
 BATCH_ROWS = 1_000
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request of a run; the columns of the table, which `webapp.models` describes."""
+    """One request of a run, with the table's columns, which `webapp.models` describes."""
 
     number: int
     warmup: bool
@@ -43,7 +43,7 @@ COPY = f"COPY requests (recorded_at, run_id, {COLUMNS}) FROM STDIN (FORMAT csv)"
 
 
 def replace(conn: Connection, recorded_at: datetime, run_id: int, requests: Iterable[Request]) -> None:
-    """Store the run's requests in the place of those of an earlier attempt."""
+    """Store the run's requests instead of those of an earlier attempt."""
     rows = iter(requests)
     with conn.cursor() as cursor:
         cursor.execute("DELETE FROM requests WHERE recorded_at = %s AND run_id = %s", (recorded_at, run_id))
@@ -52,13 +52,13 @@ def replace(conn: Connection, recorded_at: datetime, run_id: int, requests: Iter
             writer = csv.writer(text)
             for request in batch:
                 writer.writerow([recorded_at.isoformat(), run_id, *map(_as_text, astuple(request))])
-            cursor.copy_expert(COPY, io.BytesIO(text.getvalue().encode(errors="replace")))
+            cursor.copy_expert(COPY, io.BytesIO(text.getvalue().encode()))
 
 
 def read(
     conn: Connection, recorded_at: datetime, run_id: int, after: int = -1, limit: int | None = None
 ) -> list[Request]:
-    """At most `limit` of the run's requests whose number is above `after`, by number."""
+    """Return at most `limit` of the run's requests with numbers above `after`, by number."""
     with conn.cursor() as cursor:
         cursor.execute(
             f"SELECT {COLUMNS} FROM requests"  # noqa: S608  (constants of this file)
@@ -69,8 +69,7 @@ def read(
 
 
 def _as_text(value: object) -> object:
-    """The value as COPY takes it; None stays, and becomes NULL."""
+    """Return the value as a field of CSV; None stays, and becomes NULL."""
     if isinstance(value, list):
         return "{" + ",".join(map(str, value)) + "}"
-    # An endpoint may answer anything, and PostgreSQL takes no NUL in a text.
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+    return storable(value) if isinstance(value, str) else value

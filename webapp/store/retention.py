@@ -1,4 +1,4 @@
-"""What is old enough to go: whole daily partitions, hourly rollups, and the rollups of single runs."""
+"""Deletion of what has expired: daily partitions, hourly rollups, rollups of single runs, self-checks."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,12 +8,12 @@ from psycopg2 import sql
 from webapp.store import Connection
 from webapp.store.partitions import DAILY
 
-# Held by whoever drops and deletes, for as long as the connection lives.
+# Key of the advisory lock under which one process at a time drops and deletes.
 RETENTION_LOCK = 7_205_004
-# How long a partition waits for its readers. They, and all others, go on meanwhile.
+# How long dropping a partition waits for its readers, which it does not block.
 LOCK_TIMEOUT = "5s"
 BATCH_ROWS = 5_000
-# On a partition that is on its way out, so that one that somebody else has detached, to keep it, is kept.
+# Comment on a partition that is being dropped: one that an operator has detached, to keep it, lacks it.
 EXPIRED = "expired: llm-benchmark drops it"
 
 PARTITIONS = """
@@ -39,7 +39,7 @@ ORDER BY inhdetachpending IS NOT TRUE, relname
 
 @dataclass(frozen=True)
 class Partition:
-    """A table's day that may go, and how far it has gone: attached, detaching or detached."""
+    """An expired day of a table; its state is attached, detaching or detached."""
 
     table: str
     name: str
@@ -47,29 +47,30 @@ class Partition:
 
 
 def try_lock(conn: Connection) -> bool:
-    """Take the turn to drop and delete, for as long as the connection lives; False if another one has it."""
+    """Take the retention lock until `unlock` or the connection's end; False if another process has it."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (RETENTION_LOCK,))
         return cursor.fetchone()[0]
 
 
 def unlock(conn: Connection) -> None:
-    """Give the turn back."""
+    """Release the retention lock."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s)", (RETENTION_LOCK,))
 
 
 def expired_partitions(conn: Connection, before: date) -> list[Partition]:
-    """The partitions of the days before that day, what was begun first."""
+    """Return the partitions of the days before `before`, half-dropped ones first."""
     with conn.cursor() as cursor:
         cursor.execute(PARTITIONS, {"tables": list(DAILY), "before": f"{before:%Y%m%d}", "expired": EXPIRED})
         return [Partition(*row) for row in cursor.fetchall()]
 
 
 def drop(conn: Connection, partition: Partition) -> None:
-    """Detach the partition while everyone else goes on, then drop it; goes on where an earlier call ended.
+    """Detach the partition without blocking readers and writers, then drop it; resumes an interrupted call.
 
-    Only in one's turn. Raises psycopg2.errors.LockNotAvailable if someone reads it for too long.
+    The caller holds the retention lock, on a connection in autocommit mode. Raises
+    psycopg2.errors.LockNotAvailable if the partition is still being read after LOCK_TIMEOUT.
     """
     name = sql.Identifier(partition.name)
     detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}")
@@ -85,7 +86,7 @@ def drop(conn: Connection, partition: Partition) -> None:
 
 
 def delete_hours(conn: Connection, before: datetime) -> int:
-    """Delete a batch of the hourly rollups that end by then; return how many, 0 when none is left."""
+    """Delete a batch of the hourly rollups that end by `before`; return their number, 0 if none is left."""
     return _delete(
         conn,
         """
@@ -100,9 +101,9 @@ def delete_hours(conn: Connection, before: datetime) -> int:
 
 
 def delete_run_rollups(conn: Connection, before: datetime) -> int:
-    """Delete a batch of the rollups of shown runs of slots before then; return how many, 0 when none is left.
+    """Delete a batch of the rollups of runs of slots before `before`; return their number, 0 if none is left.
 
-    Those of runs that no generation shows yet stay: hours, days and windows have still to be made of them.
+    Rollups of runs that no generation shows yet stay: they have still to be merged into hours and days.
     """
     return _delete(
         conn,
@@ -118,8 +119,8 @@ def delete_run_rollups(conn: Connection, before: datetime) -> int:
     )
 
 
-def delete_harness_errors(conn: Connection, before: datetime) -> int:
-    """Delete a batch of the self-checks of slots before then; return how many, 0 when none is left."""
+def delete_self_checks(conn: Connection, before: datetime) -> int:
+    """Delete a batch of the self-checks of slots before `before`; return their number, 0 if none is left."""
     return _delete(
         conn,
         """

@@ -1,4 +1,4 @@
-"""Rollups: a run's values of a metric, summarised, so that no reader ever scans points."""
+"""Rollups: the summary of a run's values of a metric, so that no reader scans points."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from webapp.store import Connection
 
 @dataclass(frozen=True)
 class Rollup:
-    """What is kept of one run's values of one metric; `m2` is the sum of squared deviations from the mean.
+    """The summary of one run's values of one metric; `m2` is the sum of squared deviations from the mean.
 
-    A sum of squares would serve as well on paper but cancels in float8.
+    A sum of squares would be equivalent on paper, but float8 loses the difference.
     """
 
     run_id: int
@@ -27,7 +27,7 @@ class Rollup:
 
     @classmethod
     def of(cls, run_id: int, metric_id: int, values: np.ndarray) -> "Rollup":
-        """Summarise `values` (float64, at least one)."""
+        """Return the summary of `values` (float64, at least one)."""
         mean = float(values.mean())
         return cls(
             run_id=run_id,
@@ -42,7 +42,7 @@ class Rollup:
 
 
 def insert(conn: Connection, rollups: list[Rollup]) -> None:
-    """Insert the rollups of runs that have none yet."""
+    """Insert the rollups; raises psycopg2.errors.UniqueViolation if a run has one of the metric already."""
     with conn.cursor() as cursor:
         execute_values(
             cursor,

@@ -1,4 +1,4 @@
-"""Runs as records to look at: what ran, when, and how it ended."""
+"""Runs for readers: what ran, when, and how it ended."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +13,9 @@ STATUSES = ("running", "finished", "failed", "invalid")
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One LLM's run; `duration_s` is its last attempt's, None while that goes on.
+    """One LLM's run; `duration_s` is that of its last attempt, None while it is running.
 
-    `measurement` is what is known of a measured run as a whole; None while it goes on.
+    `measurement` describes a measured run as a whole; None while it is running.
     """
 
     id: int
@@ -38,7 +38,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the newest run of an LLM has brought no values; `status` is failed or invalid."""
+    """Why the newest run of an LLM has no values; `status` is failed or invalid."""
 
     llm_name: str
     slot: datetime
@@ -47,7 +47,7 @@ class Failure:
 
 
 def last_failures(conn: Connection, *, source: str, scenario_id: int) -> list[Failure]:
-    """The ranked LLMs whose newest run has brought no values, by name."""
+    """Return the failures of the ranked LLMs whose newest run has no values, by name."""
     with conn.cursor() as cursor:
         cursor.execute(LAST_FAILURES, {"source": source, "scenario_id": scenario_id})
         return [Failure(*row) for row in cursor.fetchall()]
@@ -65,7 +65,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     llm_id: int | None = None,
     job_id: str | None = None,
 ) -> list[RunRecord]:
-    """The runs that fit all that is given, newest first; `before` leaves out that id and all above it."""
+    """Return the runs that match every filter, newest first; with `before`, those with smaller ids."""
     arguments = {
         "limit": limit,
         "run_id": run_id,

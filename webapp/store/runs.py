@@ -1,4 +1,4 @@
-"""Runs: claimed by an attempt, held while it writes, then finished or failed."""
+"""Runs: claimed by an attempt, locked while it writes, then finished, invalid or failed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg2.extras import Json
 
-from webapp.store import Connection, sql_file
+from webapp.store import Connection, sql_file, storable
 
 CLAIM = sql_file("claim_runs")
 
@@ -30,9 +30,9 @@ def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
     job_id: str,
     llm: str | None = None,
 ) -> list[ClaimedRun]:
-    """Claim the slot's unfinished runs for the attempt that `token` names.
+    """Claim and return the slot's unfinished runs for the attempt that `token` identifies.
 
-    They are the named LLM's, or one for each that is simulated; none of an archived LLM.
+    There is one run, of the named LLM, or one for each simulated LLM; none for archived LLMs.
     """
     arguments = {
         "source": source,
@@ -48,7 +48,7 @@ def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
 
 
 def hold(conn: Connection, runs: list[ClaimedRun], token: UUID) -> bool:
-    """Lock the runs' rows until the transaction ends; False if another attempt has taken any of them."""
+    """Lock the runs' rows until the transaction ends; return False if another attempt has claimed one."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM runs WHERE id = ANY(%s) AND token = %s AND status = 'running'"
@@ -59,7 +59,7 @@ def hold(conn: Connection, runs: list[ClaimedRun], token: UUID) -> bool:
 
 
 def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> None:
-    """Mark the runs finished with so many points each; call only while holding them."""
+    """Mark the runs, which the caller holds, finished with that number of points each."""
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE runs SET status = 'finished', finished_at = clock_timestamp(), points = %s, error = NULL"
@@ -69,43 +69,43 @@ def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> Non
 
 
 def invalidate(conn: Connection, runs: list[ClaimedRun], reason: str) -> None:
-    """Mark the runs done but not to be ranked; call only while holding them."""
+    """Mark the runs, which the caller holds, as invalid: done, but never ranked."""
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE runs SET status = 'invalid', finished_at = clock_timestamp(), points = 0,"
             " error = NULL, invalid_reason = %s WHERE id = ANY(%s)",
-            (reason, [run.id for run in runs]),
+            (storable(reason), [run.id for run in runs]),
         )
 
 
 def describe(conn: Connection, run: ClaimedRun, measurement: dict[str, Any]) -> None:
-    """Record what is known of the measured run as a whole; call only while holding it."""
+    """Record what describes the measured run, which the caller holds, as a whole."""
     with conn.cursor() as cursor:
         cursor.execute("UPDATE runs SET measurement = %s WHERE id = %s", (Json(measurement), run.id))
 
 
 def fail(conn: Connection, runs: list[ClaimedRun], token: UUID, error: str) -> None:
-    """Record why the attempt failed, unless another one has taken over since."""
+    """Mark the runs failed with this error, unless another attempt has claimed them since."""
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE runs SET status = 'failed', finished_at = clock_timestamp(), error = %s"
             " WHERE id = ANY(%s) AND token = %s AND status = 'running'",
-            (error, [run.id for run in runs], str(token)),
+            (storable(error), [run.id for run in runs], str(token)),
         )
 
 
 def fail_job(conn: Connection, job_id: str, error: str) -> None:
-    """Record why the job's process ended without a word of its own.
+    """Mark the runs of a job whose process has died as failed with this error.
 
-    Raises psycopg2.errors.LockNotAvailable if an attempt is alive after all and writing.
+    Raises psycopg2.errors.LockNotAvailable if an attempt is still alive and writing.
     """
     with conn.cursor() as cursor:
-        # Longer than the server takes to notice that the process is dead.
+        # Longer than the server takes to detect that the process is dead.
         cursor.execute("SET LOCAL lock_timeout = '3s'")
         cursor.execute(
             "UPDATE runs SET status = 'failed', finished_at = clock_timestamp(), error = %s"
             " WHERE job_id = %s AND status = 'running'",
-            (error, job_id),
+            (storable(error), job_id),
         )
 
 

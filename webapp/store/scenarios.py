@@ -8,7 +8,7 @@ from webapp.store import Connection
 
 
 def add(conn: Connection, name: str, description: str, definition: dict[str, Any]) -> None:
-    """Add the scenario unless the name exists."""
+    """Add the scenario unless its name exists."""
     with conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO scenarios (name, description, definition) VALUES (%s, %s, %s)"

@@ -1,4 +1,4 @@
-"""How far off the measuring itself was, by self-check and metric."""
+"""Self-checks: the error of measurement itself, by metric."""
 
 from dataclasses import astuple, dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from webapp.store import Connection
 
 @dataclass(frozen=True)
 class SelfCheckError:
-    """One metric's error, measured less known, in seconds: its median and its 99th percentile."""
+    """One metric's error, measured minus known, in seconds: its median and 99th percentile."""
 
     metric: str
     n: int
@@ -23,7 +23,7 @@ class SelfCheckError:
 
 
 def insert(conn: Connection, slot: datetime, errors: list[SelfCheckError]) -> None:
-    """Store the slot's self-check, unless one is stored already."""
+    """Store the slot's self-check unless it is already stored."""
     with conn.cursor() as cursor:
         execute_values(
             cursor,
@@ -34,7 +34,7 @@ def insert(conn: Connection, slot: datetime, errors: list[SelfCheckError]) -> No
 
 
 def read(conn: Connection, limit: int) -> dict[datetime, list[SelfCheckError]]:
-    """The newest self-checks, at most `limit`, newest first."""
+    """Return at most `limit` self-checks by slot, newest first."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT slot, metric, n, known_s, p50_s, p99_s FROM self_checks"

@@ -1,4 +1,4 @@
-"""What the metrics tell of runs and rankings, at a cost that does not grow with history."""
+"""Totals of runs and rankings for Prometheus, at a cost that does not grow with history."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +8,13 @@ from webapp.store import Connection, sql_file
 LAST_FINISHED = sql_file("last_finished")
 FIGURES = sql_file("figures")
 MEASURED = sql_file("measured")
-# Upper bounds of the buckets, in seconds, as in the database's function duration_bucket; the last has none.
+# Upper bounds of the duration buckets in seconds, as in the SQL function duration_bucket; the last has none.
 DURATION_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
 @dataclass(frozen=True)
 class RunTotal:
-    """Attempts at runs that ended with `status`, in the bucket of those that took `at_most` seconds."""
+    """The attempts that ended with `status` and are in the duration bucket up to `at_most` seconds."""
 
     source: str
     status: str
@@ -50,7 +50,7 @@ class Figures:
 
 
 def run_totals(conn: Connection) -> list[RunTotal]:
-    """By source and status, and within them by ascending bucket; only buckets that hold something."""
+    """Return the totals by source, status and ascending bucket, without empty buckets."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT source, status, at_most, runs, points, seconds FROM run_totals"
@@ -60,14 +60,14 @@ def run_totals(conn: Connection) -> list[RunTotal]:
 
 
 def last_finished(conn: Connection) -> list[LastFinished]:
-    """Of every ranked LLM in every source and scenario that has any."""
+    """Return the newest finished run of every ranked LLM in each source and scenario."""
     with conn.cursor() as cursor:
         cursor.execute(LAST_FINISHED)
         return [LastFinished(*row) for row in cursor.fetchall()]
 
 
 def figures(conn: Connection, windows: list[str]) -> list[Figures]:
-    """Of every ranked LLM."""
+    """Return the figures of every ranked LLM in these windows."""
     with conn.cursor() as cursor:
         cursor.execute(FIGURES, {"windows": windows})
         return [Figures(*row) for row in cursor.fetchall()]
@@ -75,7 +75,7 @@ def figures(conn: Connection, windows: list[str]) -> list[Figures]:
 
 @dataclass(frozen=True)
 class Measured:
-    """All values of one metric ever measured of one LLM under one scenario, in the metric's unit."""
+    """All values of one metric ever measured of one LLM in one scenario, in the metric's unit."""
 
     scenario: str
     llm_name: str
@@ -89,7 +89,7 @@ class Measured:
 
 
 def measured(conn: Connection, metric_names: list[str]) -> list[Measured]:
-    """Of every LLM, ranked or not: a counter must not go back."""
+    """Return the totals of every LLM, archived ones included, since a counter must not decrease."""
     with conn.cursor() as cursor:
         cursor.execute(MEASURED, {"metric_names": metric_names})
         return [Measured(*row) for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""A metric's means over time of many LLMs at once, from the rollups of hours and days."""
+"""A metric's means over time of several LLMs, from the rollups of hours and days."""
 
 from datetime import datetime, timedelta
 
@@ -29,7 +29,10 @@ def read(  # noqa: PLR0913  (each is a filter)
     scenario_id: int,
     llm_names: list[str],
 ) -> dict[str, list[tuple[datetime, float]]]:
-    """For each LLM that has any, by name: (start of the hour or day, mean) in order of time."""
+    """Return (start of the hour or day, mean), oldest first, by the name of each LLM that has values.
+
+    `step` is hour or day; `reach` limits how far back they go.
+    """
     trends: dict[str, list[tuple[datetime, float]]] = {}
     arguments = {
         "metric_name": metric_name,

@@ -12,7 +12,7 @@ def derived(records: list[Record], slo: dict | None = None, duration_s: float = 
 
 
 def test_each_metric_of_the_catalogue_is_derived():
-    assert set(derived([answered(0)])) == {metric.name for metric in METRICS}
+    assert tuple(derived([answered(0)])) == METRICS.names
 
 
 def test_the_metrics_of_one_request():
@@ -26,18 +26,17 @@ def test_the_metrics_of_one_request():
     np.testing.assert_allclose(values["rps"], [0.1])
     np.testing.assert_allclose(values["output_throughput"], [0.5])
     np.testing.assert_allclose(values["error_rate"], [0])
-    assert len(values["goodput"]) == 0
 
 
-def test_warm_up_and_cancelled_requests_count_nowhere_and_failed_ones_do():
+def test_warm_up_and_cancelled_requests_are_left_out_and_failed_ones_are_not():
     records = [answered(0, warmup=True, ttft=9), answered(1), failed(2), failed(3, "cancelled")]
     values = derived(records, {"ttft": 0.5})
 
     np.testing.assert_allclose(values["ttft"], [0.2])
-    assert (values["error_rate"], values["goodput"], values["rps"]) == ([0.5], [0.5], [0.1])
+    assert (values["error_rate"], values["slo_attainment"], values["rps"]) == ([0.5], [0.5], [0.1])
 
 
-def test_an_answer_without_a_token_has_no_ttft_and_misses_its_objective():
+def test_a_response_without_a_token_has_no_ttft_and_misses_its_objective():
     record = answered(0)
     record.first_token_ns = record.last_token_ns = None
     record.chunk_offsets_ns, record.chunk_tokens, record.output_tokens = [], [], 0
@@ -45,14 +44,14 @@ def test_an_answer_without_a_token_has_no_ttft_and_misses_its_objective():
 
     assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [0] * 4
     assert len(values["e2e_latency"]) == 1
-    assert values["goodput"] == [0]
+    assert (values["slo_attainment"], values["goodput"]) == ([0], [0])
 
 
-def test_an_answer_of_one_token_has_no_speed_and_meets_an_objective_for_it():
+def test_a_response_of_one_token_has_no_speed_and_meets_an_objective_for_it():
     values = derived([answered(0, tokens=1)], {"tpot": 0.001})
 
     assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [1, 0, 0, 0]
-    assert values["goodput"] == [1]
+    assert values["slo_attainment"] == [1]
 
 
 def test_a_chunk_of_several_tokens_is_spread_over_them():
@@ -72,24 +71,34 @@ def test_a_chunk_without_a_whole_token_prolongs_the_next_gap():
 
 
 @pytest.mark.parametrize(
-    ("slo", "share"),
+    ("slo", "conforming"),
     [
-        ({"ttft": 0.25}, 0.5),
-        ({"ttft": 0.35}, 1),
-        ({"ttft": 0.35, "tpot": 0.015}, 0.5),
-        ({"itl": 0.015}, 0.5),
+        ({"ttft": 0.25}, 1),
+        ({"ttft": 0.35}, 2),
+        ({"ttft": 0.35, "tpot": 0.015}, 1),
+        ({"itl": 0.015}, 1),
         ({"e2e_latency": 0.1}, 0),
     ],
 )
-def test_goodput_counts_who_meets_every_objective(slo, share):
-    assert derived([answered(0), answered(1, ttft=0.3, itl=0.02)], slo)["goodput"] == [share]
+def test_requests_that_meet_every_objective_count_for_goodput_and_slo_attainment(slo, conforming):
+    records = [answered(0), answered(1, ttft=0.3, itl=0.02), failed(2), failed(3)]
+    values = derived(records, slo, duration_s=8)
+
+    assert values["slo_attainment"] == [conforming / 4]
+    assert values["goodput"] == [conforming / 8]
 
 
-def test_nothing_gives_empty_arrays():
-    assert all(len(values) == 0 for values in derived([]).values())
+def test_without_objectives_there_is_no_goodput_and_no_slo_attainment():
+    values = derived([answered(0)])
+
+    assert [len(values[name]) for name in ("goodput", "slo_attainment")] == [0, 0]
 
 
-def test_latency_from_the_intended_moment_holds_what_a_request_waited():
+def test_without_requests_every_metric_is_empty():
+    assert all(len(values) == 0 for values in derived([], {"ttft": 1}).values())
+
+
+def test_latency_from_the_planned_moment_includes_the_wait():
     record = answered(0)
     record.intended_ns = record.sent_ns - SECOND
     late = latencies_from_intended([record, failed(1), answered(2, warmup=True)])

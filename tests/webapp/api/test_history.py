@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.factories import archive_llm, repeat_hours
 from tests.webapp.api.shown_runs import finish_run, show
-from webapp.api.history import routes
+from webapp.api.history.routes import MOST_BUCKETS
 
 URL = "/api/v1/benchmarks/history"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -13,7 +14,7 @@ ONE, OTHER = "GPT-4o", "Llama 3.1 70B"
 
 @pytest.fixture
 def runs(conn, redis):
-    """Two LLMs with a run three hours, two hours and ten days ago."""
+    """Two LLMs, each with runs three hours, two hours and ten days ago."""
     for age in (timedelta(hours=3), timedelta(hours=2), timedelta(days=10)):
         values = [1.0 + age.days, 3.0 + age.days]
         finish_run(conn, HOUR - age, {ONE: {"ttft": values}, OTHER: {"ttft": values}})
@@ -31,7 +32,7 @@ def starts(series: dict) -> list[datetime]:
     return [datetime.fromisoformat(bucket["starts_at"]) for bucket in series["buckets"]]
 
 
-def test_a_series_holds_the_hours_that_have_values_in_the_order_of_time(client, runs):
+def test_a_series_lists_the_hours_with_values_oldest_first(client, runs):
     answer = history(client, window="24h")
 
     assert [series["llm_name"] for series in answer["series"]] == [ONE, OTHER]
@@ -43,7 +44,7 @@ def test_a_series_holds_the_hours_that_have_values_in_the_order_of_time(client, 
     assert (answer["unit"], answer["step"], answer["window"]) == ("s", "hour", "24h")
 
 
-def test_days_and_longer_windows_reach_further_back(client, runs):
+def test_longer_windows_reach_further_back_by_day_and_by_hour(client, runs):
     days = history(client, window="30d", step="day", llm=ONE)["series"]
 
     assert [series["llm_name"] for series in days] == [ONE]
@@ -51,9 +52,9 @@ def test_days_and_longer_windows_reach_further_back(client, runs):
     assert len(history(client, window="all", llm=ONE)["series"][0]["buckets"]) == 3
 
 
-def test_an_archived_llm_has_a_history_for_whoever_names_it(client, runs, conn):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = %s", (ONE,))
+def test_an_archived_llm_is_listed_only_if_requested_by_name(client, runs, conn):
+    with conn:
+        archive_llm(conn, ONE)
 
     assert [series["llm_name"] for series in history(client)["series"]] == [OTHER]
     assert [series["llm_name"] for series in history(client, llm=ONE)["series"]] == [ONE]
@@ -63,13 +64,19 @@ def test_a_metric_without_values_has_no_series(client, runs):
     assert history(client, "tps")["series"] == []
 
 
-def test_more_than_the_bound_is_refused_with_a_way_out(client, runs, monkeypatch):
-    monkeypatch.setattr(routes, "MOST_BUCKETS", 3)
+def test_too_many_buckets_are_refused_with_advice(client, conn, redis):
+    finish_run(conn, HOUR, {ONE: {"ttft": [1.0]}})
+    show(conn, NOW)
+    with conn:
+        repeat_hours(conn, MOST_BUCKETS)
+    redis.flushall()
 
-    response = client.get(f"{URL}/ttft")
+    response = client.get(f"{URL}/ttft?window=all")
 
     assert response.status_code == 422
     assert "name one llm" in response.json["message"]
+    assert "take a shorter window or step=day" in response.json["message"]
+    assert len(history(client, window="all", step="day")["series"][0]["buckets"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -82,7 +89,7 @@ def test_more_than_the_bound_is_refused_with_a_way_out(client, runs, monkeypatch
         ("ttft?from=1", 422, "from"),
     ],
 )
-def test_what_is_wrong_is_named(client, path, code, word):
+def test_the_error_names_the_invalid_argument(client, path, code, word):
     response = client.get(f"{URL}/{path}")
 
     assert response.status_code == code

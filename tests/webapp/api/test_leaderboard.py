@@ -3,18 +3,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from llm_measure.metrics import METRICS
+from tests.factories import add_scenario, archive_llm
 from tests.webapp.api.shown_runs import finish_run, show
 
 URL = "/api/v1/benchmarks/leaderboard"
 NOW = datetime.now(UTC).replace(microsecond=0)
 FAST, MIDDLE, SLOW = "GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"
-# Shares, too, may have these values.
+# Valid values of ratios, too.
 APART = {FAST: [0.1, 0.11, 0.12], MIDDLE: [0.2, 0.21, 0.22], SLOW: [0.3, 0.31, 0.32]}
 
 
 @pytest.fixture
 def publish(conn, redis):
-    """Finishes a run whose LLMs have the given values of a metric, and shows it."""
+    """Finishes a run whose LLMs have the given values of a metric, and publishes it."""
 
     def publish(values, metric="ttft", slot=NOW, **kind):
         finish_run(conn, slot, {llm: {metric: numbers} for llm, numbers in values.items()}, **kind)
@@ -26,7 +27,7 @@ def publish(conn, redis):
 
 
 def board(client, **query) -> list[dict]:
-    """The rows of the one metric asked for."""
+    """Return the rows of the one requested metric."""
     response = client.get(URL, query_string={"metric": "ttft", **query})
     assert response.status_code == 200, response.json
     (metric,) = response.json["metrics"]
@@ -38,7 +39,7 @@ def names(rows: list[dict]) -> list[str]:
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
-def test_the_best_comes_first_in_each_metrics_own_direction(client, publish, metric):
+def test_the_best_llm_by_the_metrics_direction_is_first(client, publish, metric):
     publish(APART, metric.name)
 
     best_first = [FAST, MIDDLE, SLOW] if metric.better == "lower" else [SLOW, MIDDLE, FAST]
@@ -48,21 +49,21 @@ def test_the_best_comes_first_in_each_metrics_own_direction(client, publish, met
     assert [row["rank"] for row in board(client, metric=metric.name)] == [1, 2, 3]
 
 
-def test_llms_that_cannot_be_told_apart_share_a_rank(client, publish):
+def test_llms_with_overlapping_intervals_share_a_rank(client, publish):
     publish({FAST: [1.0, 2.0, 3.0], MIDDLE: [1.5, 2.5, 3.5], SLOW: [90.0, 90.1, 90.2]})
 
     assert [(row["rank"], row["rank_worst"]) for row in board(client)] == [(1, 2), (1, 2), (3, 3)]
 
 
-def test_an_interval_ends_where_values_do(client, publish):
-    publish({FAST: [0.0, 0.0, 0.3], SLOW: [0.7, 1.0, 1.0]}, "goodput")
+def test_an_interval_does_not_exceed_the_metrics_bounds(client, publish):
+    publish({FAST: [0.0, 0.0, 0.3], SLOW: [0.7, 1.0, 1.0]}, "slo_attainment")
 
-    high, low = board(client, metric="goodput")
+    high, low = board(client, metric="slo_attainment")
     assert 0 < low["mean"] < low["ci_high"] < 1 == high["ci_high"]
     assert low["ci_low"] == 0 < high["ci_low"] < high["mean"]
 
 
-def test_a_row_tells_all_that_is_known(client, publish):
+def test_a_row_summarizes_all_runs_of_the_window(client, publish):
     publish({FAST: [1.0, 2.0, 3.0, 6.0]}, slot=NOW - timedelta(minutes=10))
     publish({FAST: [2.0, 4.0]})
 
@@ -77,7 +78,7 @@ def test_a_row_tells_all_that_is_known(client, publish):
     assert datetime.fromisoformat(row["last_measured"]) == NOW
 
 
-def test_a_single_value_has_no_interval_and_any_rank(client, publish):
+def test_a_single_value_has_no_interval_and_can_have_any_rank(client, publish):
     publish({FAST: [1.0], MIDDLE: [2.0, 2.1], SLOW: [9.0, 9.1]})
 
     row = board(client)[0]
@@ -86,7 +87,7 @@ def test_a_single_value_has_no_interval_and_any_rank(client, publish):
     assert (row["rank"], row["rank_worst"]) == (1, 3)
 
 
-def test_each_window_reaches_back_as_far_as_its_name_says(client, publish):
+def test_each_window_reaches_back_as_far_as_its_name_states(client, publish):
     ages = {
         "1h": timedelta(0),
         "24h": timedelta(hours=5),
@@ -102,9 +103,9 @@ def test_each_window_reaches_back_as_far_as_its_name_says(client, publish):
     assert found == {"latest": 1, "1h": 1, "24h": 2, "7d": 3, "30d": 4, "all": 5}
 
 
-def test_sources_and_workloads_are_never_mixed(client, publish, conn):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("INSERT INTO scenarios (name, description) VALUES ('chat', 'short prompts')")
+def test_sources_and_scenarios_are_never_mixed(client, publish, conn):
+    with conn:
+        add_scenario(conn, "chat")
     publish({FAST: [1.0, 2.0]})
     publish({MIDDLE: [1.0, 2.0]}, source="measurement")
     publish({SLOW: [1.0, 2.0]}, scenario="chat")
@@ -114,24 +115,24 @@ def test_sources_and_workloads_are_never_mixed(client, publish, conn):
     assert names(board(client, scenario="chat")) == [SLOW]
 
 
-def test_an_archived_llm_is_left_out(client, publish, conn):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = %s", (MIDDLE,))
+def test_an_archived_llm_is_not_ranked(client, publish, conn):
+    with conn:
+        archive_llm(conn, MIDDLE)
     publish(APART)
 
     assert names(board(client)) == [FAST, SLOW]
 
 
-def test_without_a_metric_all_are_answered_with_unit_and_meaning(client, publish):
+def test_without_a_metric_all_are_listed_with_unit_direction_and_formula(client, publish):
     publish(APART)
 
     answer = client.get(URL).json["metrics"]
 
-    told = [(part["metric"], part["unit"], part["better"], part["formula"]) for part in answer]
-    assert told == [(m.name, m.unit, m.better, m.formula) for m in METRICS]
+    listed = [(part["metric"], part["unit"], part["better"], part["formula"]) for part in answer]
+    assert listed == [(m.name, m.unit.symbol, m.better, m.formula) for m in METRICS]
 
 
-def test_the_answer_carries_its_generation_and_is_304_until_the_next(client, publish):
+def test_the_response_has_its_generation_and_is_304_until_the_next(client, publish):
     generation = publish(APART)
     response = client.get(URL)
     assert response.json["generation"] == generation
@@ -158,12 +159,12 @@ def test_the_answer_carries_its_generation_and_is_304_until_the_next(client, pub
         ("metric=ttft&metric=tps", "metric"),
     ],
 )
-def test_a_filter_that_is_wrong_is_named(client, query, name):
+def test_the_error_names_the_invalid_filter(client, query, name):
     response = client.get(f"{URL}?{query}")
 
     assert response.status_code == 422
     assert name in str(response.json)
 
 
-def test_a_key_is_needed(stranger):
+def test_an_api_key_is_required(stranger):
     assert stranger.get(URL).status_code == 401

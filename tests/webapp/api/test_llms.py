@@ -5,9 +5,10 @@ from datetime import datetime
 import pytest
 
 from tests.support import query
-from tests.web import RANKINGS, assert_error
+from tests.web import RANKINGS, assert_error, wait_until
 from tests.webapp.conftest import with_key
 from webapp import generation
+from webapp.llms import LLMs
 from webapp.store import connect, views
 
 URL = "/api/v1/llms"
@@ -42,7 +43,7 @@ def on_the_board(client) -> set[str]:
 
 
 class TestAdding:
-    def test_the_answer_is_the_llm_and_where_it_stands(self, client):
+    def test_returns_the_llm_and_its_url(self, client):
         response = client.post(URL, json=NEW)
 
         llm = response.json
@@ -53,24 +54,24 @@ class TestAdding:
         assert response.headers["Location"] == f"{URL}/{llm['id']}"
         assert client.get(response.headers["Location"]).json == llm
 
-    def test_its_maker_provides_it_if_nobody_else_is_named(self, client):
+    def test_the_default_provider_is_the_maker(self, client):
         llm = client.post(URL, json={"name": "o5", "company_name": "openai"}).json
 
         assert llm["provider"] == "openai"
 
-    def test_spaces_around_are_trimmed(self, client):
+    def test_surrounding_spaces_are_trimmed(self, client):
         llm = client.post(URL, json={"name": "  o5 ", "company_name": "\u3000openai "}).json
 
         assert (llm["name"], llm["company_name"]) == ("o5", "openai")
 
-    def test_the_list_has_it_at_once(self, client):
+    def test_the_list_includes_it_immediately(self, client):
         assert names(client) == SEEDED
 
         client.post(URL, json=NEW)
 
         assert names(client) == sorted([*SEEDED, NEW["name"]])
 
-    def test_the_next_run_takes_it_in(self, client, show_next_run):
+    def test_the_next_run_includes_it(self, client, show_next_run):
         show_next_run()
         client.post(URL, json=NEW)
         assert ranked(client) == set(SEEDED)
@@ -80,20 +81,20 @@ class TestAdding:
         assert ranked(client) == on_the_board(client) == {*SEEDED, NEW["name"]}
 
     @pytest.mark.parametrize("name", ["GPT-4o", " GPT-4o "])
-    def test_a_name_that_is_taken_is_a_conflict(self, client, name):
+    def test_a_duplicate_name_is_a_conflict(self, client, name):
         error = assert_error(client.post(URL, json={**NEW, "name": name}), 409)
 
         assert error["errors"]["json"]["name"] == ["another LLM has that name"]
         assert names(client) == SEEDED
 
-    def test_the_name_of_an_archived_one_is_a_conflict_that_says_how_to_bring_it_back(self, client, gpt):
+    def test_an_archived_llms_name_is_a_conflict_and_the_message_is_how_to_restore_it(self, client, gpt):
         client.delete(gpt)
 
         error = assert_error(client.post(URL, json={**NEW, "name": "GPT-4o"}), 409)
 
-        assert 'PATCH it with {"archived": false}' in error["message"]
+        assert 'restore it with PATCH {"archived": false}' in error["message"]
 
-    def test_of_many_at_once_with_one_name_one_is_added(self, make_app, conn):
+    def test_of_concurrent_requests_with_one_name_one_succeeds(self, make_app, conn):
         codes = []
 
         def add(client) -> None:
@@ -111,18 +112,18 @@ class TestAdding:
     @pytest.mark.parametrize(
         "name", ["x" * 200, "'; DROP TABLE llms; --", "%s %(name)s", "日本 \u202e", "😀"]
     )
-    def test_a_name_is_data_whatever_it_holds(self, client, name):
+    def test_a_name_may_contain_any_visible_text(self, client, name):
         assert client.post(URL, json={**NEW, "name": name}).json["name"] == name
 
 
-class TestRefusing:
+class TestInvalidInput:
     @pytest.mark.parametrize("field", ["name", "company_name", "provider"])
     @pytest.mark.parametrize(
         "value",
         ["", " ", "\u3000", "x" * 201, "a\nb", "a\0b", "a\x7fb", "a\x9fb", "a\n", "\n", "\ud800", None, 7,
          True, ["a"], {"a": 1}],
     )  # fmt: skip
-    def test_a_text_that_is_unusable_is_named(self, client, gpt, field, value):
+    def test_the_error_names_the_invalid_text(self, client, gpt, field, value):
         for response in (
             client.post(URL, json={**NEW, field: value}),
             client.patch(gpt, json={field: value}),
@@ -137,45 +138,45 @@ class TestRefusing:
         assert "archived" in error["errors"]["json"]
 
     @pytest.mark.parametrize("field", ["name", "company_name"])
-    def test_what_is_needed_and_missing_is_named(self, client, field):
+    def test_the_error_names_the_missing_field(self, client, field):
         body = {name: value for name, value in NEW.items() if name != field}
 
         assert field in assert_error(client.post(URL, json=body), 422)["errors"]["json"]
 
     @pytest.mark.parametrize("field", ["id", "created_at", "nope", ""])
-    def test_an_unknown_field_is_named(self, client, gpt, field):
+    def test_the_error_names_the_unknown_field(self, client, gpt, field):
         for response in (client.post(URL, json={**NEW, field: 1}), client.patch(gpt, json={field: 1})):
             assert field in assert_error(response, 422)["errors"]["json"]
 
     @pytest.mark.parametrize(
         "body", [b"", b"{", b"nope", b"\xff", b"[" * 100_000, b'{"name": ' + b"1" * 5000]
     )
-    def test_what_is_not_json_is_a_bad_request(self, client, gpt, body):
+    def test_invalid_json_is_400(self, client, gpt, body):
         for url, method in ((URL, "POST"), (gpt, "PATCH")):
             response = client.open(url, method=method, data=body, content_type="application/json")
             assert "JSON" in assert_error(response, 400)["message"]
 
     @pytest.mark.parametrize("body", ["[]", "[1]", "1", '"x"', "null", "true"])
-    def test_json_that_is_no_object_is_unusable(self, client, gpt, body):
+    def test_json_that_is_not_an_object_is_422(self, client, gpt, body):
         for url, method in ((URL, "POST"), (gpt, "PATCH")):
             response = client.open(url, method=method, data=body, content_type="application/json")
             assert_error(response, 422)
 
-    def test_another_content_type_or_no_body_is_refused(self, client, gpt):
+    def test_another_content_type_or_no_body_is_415(self, client, gpt):
         for url, method in ((URL, "POST"), (gpt, "PATCH")):
             assert_error(client.open(url, method=method), 415)
             assert_error(client.open(url, method=method, data=NEW), 415)
 
-    def test_a_body_that_is_too_large_is_refused(self, client):
+    def test_a_large_body_is_413(self, client):
         assert_error(client.post(URL, json={**NEW, "name": "x" * (2 << 20)}), 413)
 
     @pytest.mark.parametrize(
         "asked", ["archived=yes", "archived=", "limit=1", "archived=true&archived=false"]
     )
-    def test_an_argument_that_is_wrong_is_named(self, client, asked):
+    def test_the_error_names_the_invalid_argument(self, client, asked):
         assert asked.partition("=")[0] in str(assert_error(client.get(f"{URL}?{asked}"), 422))
 
-    def test_an_argument_is_refused_where_none_is_known(self, client, gpt):
+    def test_any_argument_is_refused_where_none_is_expected(self, client, gpt):
         assert_error(client.get(f"{gpt}?a=1"), 422)
         assert_error(client.delete(f"{gpt}?a=1"), 422)
         assert_error(client.patch(f"{gpt}?a=1", json={}), 422)
@@ -185,12 +186,12 @@ class TestRefusing:
     @pytest.mark.parametrize(
         "number", ["0", "99", "2147483648", "9" * 5000, "-1", "1.0", "GPT-4o", "\u0661", "%00", "%ED%A0%80"]
     )
-    def test_one_that_is_not_there_is_not_found(self, client, number):
+    def test_an_unknown_llm_is_404(self, client, number):
         assert_error(client.get(f"{URL}/{number}"), 404)
         assert_error(client.delete(f"{URL}/{number}"), 404)
         assert_error(client.patch(f"{URL}/{number}", json={"name": "x"}), 404)
 
-    def test_a_key_is_needed(self, stranger, client, gpt):
+    def test_an_api_key_is_required(self, stranger, client, gpt):
         assert_error(stranger.get(URL), 401)
         assert_error(stranger.post(URL, json=NEW), 401)
         for method in ("GET", "PATCH", "DELETE"):
@@ -199,14 +200,14 @@ class TestRefusing:
 
 
 class TestChanging:
-    def test_only_what_is_named_changes(self, client, added):
+    def test_omitted_fields_stay_as_they_are(self, client, added):
         before = client.get(added).json
 
         after = client.patch(added, json={"provider": "self"}).json
 
         assert after == {**before, "provider": "self"} == client.get(added).json
 
-    def test_a_new_name_is_in_the_rankings_at_once(self, client, gpt, show_next_run):
+    def test_a_new_name_appears_in_the_rankings_immediately(self, client, gpt, show_next_run):
         show_next_run()
         assert "GPT-4o" in ranked(client)
 
@@ -215,17 +216,17 @@ class TestChanging:
         expected = {"GPT-4o (2024)", *SEEDED} - {"GPT-4o"}
         assert ranked(client) == on_the_board(client) == expected
 
-    def test_a_name_that_is_taken_is_a_conflict(self, client, gpt):
+    def test_a_duplicate_name_is_a_conflict(self, client, gpt):
         error = assert_error(client.patch(gpt, json={"name": SEEDED[0], "provider": "x"}), 409)
 
         assert "name" in error["errors"]["json"]
         assert client.get(gpt).json["provider"] == "openai"
 
-    def test_its_own_name_is_no_conflict(self, client, gpt):
+    def test_the_same_name_is_not_a_conflict(self, client, gpt):
         assert client.patch(gpt, json={"name": "GPT-4o"}).status_code == 200
 
     @pytest.mark.parametrize("changes", [{}, {"name": "GPT-4o"}, {"archived": False}])
-    def test_a_change_of_nothing_leaves_the_generation_as_it_is(self, client, gpt, conn, changes):
+    def test_a_change_without_effect_does_not_raise_the_generation(self, client, gpt, conn, changes):
         before = views.generation(conn)
 
         assert client.patch(gpt, json=changes).status_code == 200
@@ -233,22 +234,32 @@ class TestChanging:
         conn.rollback()
         assert views.generation(conn) == before
 
-    def test_it_waits_for_a_refresh_that_is_under_way(self, client, gpt, settings, conn):
+    def test_it_waits_for_a_running_refresh(self, client, gpt, settings, conn):
         with closing(connect(settings)) as other, generation.refresh_turn(other):
             thread = threading.Thread(target=client.patch, args=(gpt,), kwargs={"json": {"name": "later"}})
             thread.start()
-            while not query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
-                pass
+            wait_until(
+                lambda: query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            )
             assert names(client) == SEEDED
         thread.join()
 
         assert "later" in names(client)
 
+    def test_it_is_refused_if_the_running_refresh_takes_too_long(self, app, client, gpt, conn):
+        app.extensions["llms"] = LLMs(app.extensions["settings"], app.extensions["redis"], wait_s=0.1)
+
+        with generation.refresh_turn(conn):
+            response = client.patch(gpt, json={"name": "later"})
+
+        error = assert_error(response, 503)
+        assert error["message"] == "Another change is in progress; try again in a moment"
+        assert int(response.headers["Retry-After"]) > 0
+        assert names(client) == SEEDED
+
 
 class TestArchiving:
-    def test_it_leaves_rankings_and_leaderboard_at_once_and_the_archive_has_it(
-        self, client, gpt, show_next_run
-    ):
+    def test_removes_it_from_rankings_and_leaderboard_immediately(self, client, gpt, show_next_run):
         show_next_run()
         assert "GPT-4o" in ranked(client) & on_the_board(client)
 
@@ -259,7 +270,7 @@ class TestArchiving:
         assert "GPT-4o" not in names(client, "?archived=false")
         assert names(client, "?archived=true") == ["GPT-4o"]
 
-    def test_its_history_and_its_runs_stay(self, client, gpt, show_next_run):
+    def test_keeps_its_history_and_its_runs(self, client, gpt, show_next_run):
         show_next_run()
         client.delete(gpt)
 
@@ -268,7 +279,7 @@ class TestArchiving:
 
         assert len(history["series"]) == len(runs["runs"]) == 1
 
-    def test_no_run_takes_it_in_and_a_restored_one_is_back(self, client, gpt, show_next_run):
+    def test_excludes_it_from_runs_until_it_is_restored(self, client, gpt, show_next_run):
         client.delete(gpt)
         show_next_run()
         assert "GPT-4o" not in ranked(client)
@@ -279,7 +290,7 @@ class TestArchiving:
         assert (restored["archived"], restored["archived_at"]) == (False, None)
         assert "GPT-4o" in ranked(client)
 
-    def test_twice_is_as_once(self, client, gpt):
+    def test_twice_is_the_same_as_once(self, client, gpt):
         client.delete(gpt)
         once = client.get(gpt).json
 
@@ -316,7 +327,7 @@ class TestEveryChange:
         conn.rollback()
         assert views.generation(conn) == before + 1
 
-    def test_is_seen_by_every_process_as_soon_as_it_is_answered(self, make_app):
+    def test_is_visible_to_every_process_as_soon_as_it_returns(self, make_app):
         writer, reader = with_key(make_app()), with_key(make_app())
         url = writer.post(URL, json=NEW).headers["Location"]
         for number in range(20):
@@ -324,7 +335,7 @@ class TestEveryChange:
             writer.patch(url, json={"name": f"number {number}"})
             assert f"number {number}" in names(reader)
 
-    def test_that_is_refused_leaves_the_turn_to_the_next(self, client, conn):
+    def test_that_is_refused_releases_the_turn_to_refresh(self, client, conn):
         assert_error(client.post(URL, json={**NEW, "name": "GPT-4o"}), 409)
 
         with generation.refresh_turn(conn):

@@ -1,11 +1,13 @@
-"""Measured runs as the API tells of them, and asks for them."""
+"""Measured runs in the API: their details, their requests, and runs on demand."""
 
 from datetime import datetime
 
 import pytest
 
 from tests.measured import answered, failed, level, measurement, store_level
+from tests.support import query
 from tests.web import assert_error, slot
+from tests.webapp.conftest import with_key
 from webapp.queue import runs_queue
 
 URL = "/api/v1/benchmarks/runs"
@@ -17,27 +19,21 @@ MIXED = level(
 
 @pytest.fixture
 def stored(conn, settings, redis):
-    """The URL of an invalid run, which needs no ranking."""
+    """The URL of an invalid run."""
     store_level(conn, settings, redis, slot(1), measurement(), MIXED, job_id="measurement-x-1")
-    ((run_id,),) = _ids(conn)
+    ((run_id,),) = query(conn, "SELECT id FROM runs")
     return f"{URL}/{run_id}"
 
 
-def _ids(conn):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("SELECT id FROM runs")
-        return cursor.fetchall()
-
-
 class TestARun:
-    def test_tells_what_is_known_of_the_level(self, client, stored):
+    def test_has_the_details_of_its_level(self, client, stored):
         run = client.get(stored).json
 
         assert (run["source"], run["scenario"], run["llm_name"]) == ("measurement", "chat@c8", "Measured")
         assert (run["status"], run["invalid_reason"]) == ("invalid", "the client was the limit")
-        told = run["measurement"]
-        assert datetime.fromisoformat(told.pop("started_at")) == MIXED.started_at
-        assert told == {
+        details = run["measurement"]
+        assert datetime.fromisoformat(details.pop("started_at")) == MIXED.started_at
+        assert details == {
             "level": "concurrency 8",
             "duration_s": 5.0,
             "requests": 5,
@@ -47,7 +43,7 @@ class TestARun:
             "slo": {"ttft": 0.5},
         }
 
-    def test_that_was_simulated_tells_none_of_that(self, client, show_next_run):
+    def test_that_was_simulated_has_no_details(self, client, show_next_run):
         show_next_run()
 
         (run, *_) = client.get(URL).json["runs"]
@@ -58,12 +54,12 @@ class TestARun:
         assert len(client.get(f"{URL}?status=invalid").json["runs"]) == 1
         assert client.get(f"{URL}?status=failed").json["runs"] == []
 
-    def test_that_is_invalid_belongs_to_a_job_that_is_finished(self, client, stored):
+    def test_that_is_invalid_belongs_to_a_finished_job(self, client, stored):
         assert client.get(f"{URL}/measurement-x-1").json["status"] == "finished"
 
 
 class TestItsRequests:
-    def test_come_whole_by_number(self, client, stored):
+    def test_are_listed_by_number_with_all_fields(self, client, stored):
         answer = client.get(f"{stored}/requests").json
 
         assert [request["number"] for request in answer["requests"]] == [0, 1, 2, 3, 4]
@@ -74,7 +70,7 @@ class TestItsRequests:
         assert second["first_token_ns"] - second["sent_ns"] == second["chunk_offsets_ns"][0] == 200_000_000
         assert (second["token_source"], second["chunk_tokens"]) == ("usage", [1] * 5)
 
-    def test_come_a_page_at_a_time(self, client, stored):
+    def test_are_listed_in_pages(self, client, stored):
         numbers, cursor = [], ""
         while True:
             page = client.get(f"{stored}/requests?limit=2{cursor}").json
@@ -85,36 +81,33 @@ class TestItsRequests:
 
         assert numbers == [[0, 1], [2, 3], [4]]
 
-    def test_are_none_of_a_simulated_run(self, client, show_next_run):
+    def test_of_a_simulated_run_are_an_empty_list(self, client, show_next_run):
         show_next_run()
         (run, *_) = client.get(URL).json["runs"]
 
         assert client.get(f"{URL}/{run['id']}/requests").json == {"requests": [], "next": None}
 
     @pytest.mark.parametrize("run_id", ["99", "simulation-1", "9" * 40])
-    def test_of_no_run_are_not_found(self, client, run_id):
+    def test_of_an_unknown_run_are_404(self, client, run_id):
         assert_error(client.get(f"{URL}/{run_id}/requests"), 404)
 
 
 @pytest.fixture
 def declaring(make_app, tmp_path):
-    """A client of an app whose benchmark file declares Measured by chat@c8."""
+    """A client of an app whose benchmark file declares Measured at chat@c8."""
     path = tmp_path / "benchmark.yml"
     path.write_text(
         "llms: [{name: Measured, base_url: 'http://127.0.0.1:9/v1', model: m}]\n"
         "workloads: [{name: chat, concurrency: 8, requests: 4}]\n"
     )
-    app = make_app(benchmark_file=str(path))
-    client = app.test_client()
-    client.environ_base["HTTP_X_API_KEY"] = app.extensions["settings"].api_keys[0]
-    return client
+    return with_key(make_app(benchmark_file=str(path)))
 
 
 DECLARED = {"measure": {"llm": "Measured", "scenario": "chat@c8"}}
 
 
-class TestAskingForOne:
-    def test_enqueues_it_and_tells_where_to_look(self, declaring, redis):
+class TestOneOnDemand:
+    def test_is_enqueued_and_its_url_returned(self, declaring, redis):
         response = declaring.post(URL, json=DECLARED)
 
         assert response.status_code == 202
@@ -124,7 +117,7 @@ class TestAskingForOne:
         assert declaring.get(response.headers["Location"]).json["status"] == "queued"
         assert runs_queue(redis).job_ids == [job_id]
 
-    def test_again_while_it_waits_gives_the_same(self, declaring, redis):
+    def test_that_is_still_queued_is_returned_again(self, declaring, redis):
         first, again = (declaring.post(URL, json=DECLARED).json["job_id"] for _ in range(2))
 
         assert first == again
@@ -132,14 +125,14 @@ class TestAskingForOne:
         assert len(runs_queue(redis).job_ids) == 2
 
     @pytest.mark.parametrize("missing", [{"llm": "Other"}, {"scenario": "chat@c9"}])
-    def test_that_is_not_declared_is_not_found(self, declaring, missing):
+    def test_that_is_not_in_the_benchmark_file_is_404(self, declaring, missing):
         error = assert_error(declaring.post(URL, json={"measure": {**DECLARED["measure"], **missing}}), 404)
 
-        assert "the benchmark file declares no such measurement" in error["message"]
+        assert "not in the benchmark file" in error["message"]
 
     @pytest.mark.parametrize("body", [{"measure": {"llm": "Measured"}}, {"measure": 1}, {"llm": "Measured"}])
-    def test_with_half_of_what_is_needed_is_refused(self, declaring, body):
+    def test_with_missing_fields_is_refused(self, declaring, body):
         assert_error(declaring.post(URL, json=body), 422)
 
-    def test_in_another_form_than_json_is_refused(self, declaring):
+    def test_with_another_content_type_than_json_is_refused(self, declaring):
         assert_error(declaring.post(URL, data="measure=1"), 415)

@@ -1,4 +1,4 @@
-"""Raw points, taken away through a real gunicorn: whole, in constant memory, or visibly broken."""
+"""Raw points, exported by a real gunicorn: complete, in constant memory, or visibly broken."""
 
 import csv
 import http.client
@@ -8,18 +8,16 @@ import math
 import socket
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from uuid import uuid4
 
 import numpy as np
 import psutil
 import pytest
 
 from llm_measure.metrics import METRICS
+from tests.factories import add_llm, add_run, add_scenario
 from tests.support import query
-from tests.web import KEYED, assert_error, serving, wait_until
-from tests.webapp.api.shown_runs import INSERT_RUN, show
-from webapp.settings import ROOT
+from tests.web import KEYED, QUICK, assert_error, serving, wait_until
+from tests.webapp.api.shown_runs import show
 from webapp.store import partitions, points
 from webapp.store.export import APPLICATION_NAME, CHUNK_ROWS, COLUMNS
 
@@ -33,24 +31,16 @@ EXPORTS = (
 
 
 @pytest.fixture
-def client(client):
-    """A client that reads each answer to its end, as the export's connection ends with it."""
-    client.open = partial(client.open, buffered=True)
-    return client
-
-
-@pytest.fixture
 def server(environment, folder):
     with serving(environment, folder, WEB_CONCURRENCY="1") as server:
         yield server
 
 
-def store(conn, slot, values, llm="GPT-4o", source="simulation", scenario="default", shown=True) -> int:
-    """Finish a run with these values of each named metric; returns its id."""
-    partitions.ensure(conn, slot.date())
-    with conn, conn.cursor() as cursor:
-        cursor.execute(INSERT_RUN, (source, slot, str(uuid4()), slot, slot, llm, scenario))
-        (run_id,) = cursor.fetchone()
+def store(conn, slot, values, *, shown=True, **run) -> int:
+    """Store a run with these values of each named metric, and return its id."""
+    with conn:
+        partitions.ensure(conn, slot.date())
+        run_id = add_run(conn, slot, **run)
         points.copy(
             conn,
             [
@@ -64,7 +54,7 @@ def store(conn, slot, values, llm="GPT-4o", source="simulation", scenario="defau
 
 
 def store_many(conn, count: int, slot: datetime = NOON) -> float:
-    """One run of `count` values of a metric, shown; returns their sum."""
+    """Store a run with `count` values of one metric, and return their sum."""
     values = np.random.default_rng(20).uniform(0.05, 2.0, count)
     store(conn, slot, {"ttft": values})
     return math.fsum(values)
@@ -79,7 +69,7 @@ def values(response) -> list[float]:
     return [float(row["value"]) for row in rows(response)]
 
 
-def test_each_point_is_a_line_with_all_that_names_it(client, conn):
+def test_each_point_is_a_row_with_run_llm_source_scenario_and_metric(client, conn):
     run_id = store(conn, NOON, {"ttft": [0.1, 5e-324], "rps": [1e300]})
 
     response = client.get(f"{POINTS}?{DAY}")
@@ -102,7 +92,7 @@ def test_each_point_is_a_line_with_all_that_names_it(client, conn):
     )
 
 
-def test_json_lines_hold_the_same_with_numbers_as_numbers(client, conn):
+def test_json_lines_have_the_same_columns_with_numbers_as_numbers(client, conn):
     run_id = store(conn, NOON, {"ttft": [0.1, math.pi]})
 
     response = client.get(f"{POINTS}?{DAY}&format=ndjson")
@@ -116,8 +106,9 @@ def test_json_lines_hold_the_same_with_numbers_as_numbers(client, conn):
 
 
 @pytest.mark.parametrize("name", ['a,b"c"', "two\nlines\r\nmore", "=1+1", " é日本 ", "'", "\\", "%s"])
-def test_whatever_a_name_holds_is_read_back_as_it_is(client, conn, name):
-    query(conn, "INSERT INTO llms (name, company_name, provider) VALUES (%s, 'c', 'p') RETURNING id", name)
+def test_any_name_is_read_back_unchanged(client, conn, name):
+    with conn:
+        add_llm(conn, name)
     store(conn, NOON, {"ttft": [1, 2]}, llm=name)
 
     assert [row["llm_name"] for row in rows(client.get(f"{POINTS}?{DAY}"))] == [name, name]
@@ -125,7 +116,7 @@ def test_whatever_a_name_holds_is_read_back_as_it_is(client, conn, name):
     assert [json.loads(line)["llm_name"] for line in lines.data.decode().split("\n")[:-1]] == [name, name]
 
 
-def test_the_window_holds_its_beginning_and_not_its_end(client, conn):
+def test_the_window_includes_its_start_and_excludes_its_end(client, conn):
     for minutes in (-1, 0, 9, 10):
         store(conn, NOON + timedelta(minutes=minutes), {"ttft": [minutes]})
 
@@ -134,7 +125,7 @@ def test_the_window_holds_its_beginning_and_not_its_end(client, conn):
     assert values(client.get(f"{POINTS}?{window}")) == [0, 9]
 
 
-def test_without_a_window_it_is_the_last_24_hours(client, conn):
+def test_the_default_window_is_the_last_24_hours(client, conn):
     now = datetime.now(UTC)
     for hours, value in ((30, 1), (23, 2), (0, 3)):
         store(conn, now - timedelta(hours=hours), {"ttft": [value]})
@@ -142,8 +133,9 @@ def test_without_a_window_it_is_the_last_24_hours(client, conn):
     assert values(client.get(POINTS)) == [2, 3]
 
 
-def test_only_what_matches_every_filter_is_exported(client, conn):
-    query(conn, "INSERT INTO scenarios (name, description) VALUES ('other', 'd') RETURNING id")
+def test_only_points_that_match_every_filter_are_exported(client, conn):
+    with conn:
+        add_scenario(conn, "other")
     store(conn, NOON, {"ttft": [1], "rps": [2]})
     store(conn, NOON, {"ttft": [3]}, llm="Llama 3.1 70B")
     store(conn, NOON, {"ttft": [4]}, source="measurement")
@@ -159,16 +151,15 @@ def test_only_what_matches_every_filter_is_exported(client, conn):
     assert found("scenario=other") == [5]
 
 
-def test_values_of_runs_that_are_not_finished_or_not_shown_are_left_out(client, conn):
+def test_values_of_unfinished_or_unpublished_runs_are_omitted(client, conn):
     store(conn, NOON, {"ttft": [1]})
-    run_id = store(conn, NOON, {"ttft": [2]}, llm="Llama 3.1 70B")
-    query(conn, "UPDATE runs SET status = 'running' WHERE id = %s RETURNING id", run_id)
+    store(conn, NOON, {"ttft": [2]}, llm="Llama 3.1 70B", status="running")
     store(conn, NOON, {"ttft": [3]}, llm="Claude 3.5 Sonnet", shown=False)
 
     assert values(client.get(f"{POINTS}?{DAY}")) == [1]
 
 
-def test_a_window_without_points_is_a_header_alone(client):
+def test_a_window_without_points_is_only_a_header(client):
     assert client.get(f"{POINTS}?{DAY}").data.decode() == ",".join(COLUMNS) + "\r\n"
     assert client.get(f"{POINTS}?{DAY}&format=ndjson").data == b""
 
@@ -191,15 +182,15 @@ def test_a_window_without_points_is_a_header_alone(client):
         "metric=ttft&metric=rps",
     ],
 )
-def test_an_argument_that_is_unknown_or_makes_no_sense_is_refused(client, arguments):
+def test_an_unknown_or_invalid_argument_is_refused(client, arguments):
     assert_error(client.get(f"{POINTS}?{arguments}"), 422)
 
 
-def test_without_a_key_nothing_is_exported(stranger):
+def test_an_api_key_is_required(stranger):
     assert_error(stranger.get(POINTS), 401)
 
 
-def test_who_holds_the_generation_gets_304_until_the_next(client, conn):
+def test_a_client_with_the_current_generation_gets_304(client, conn):
     store(conn, NOON, {"ttft": [1]})
     url = f"{POINTS}?{DAY}"
     etag = client.get(url).headers["ETag"]
@@ -213,14 +204,14 @@ def test_who_holds_the_generation_gets_304_until_the_next(client, conn):
     assert client.get(url, headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_an_end_that_moves_with_the_clock_is_part_of_the_etag(client):
+def test_the_etag_contains_an_end_that_moves_with_the_clock(client):
     fixed = client.get(f"{POINTS}?{DAY}").headers["ETag"]
     moving = client.get(POINTS).headers["ETag"]
 
     assert moving.startswith(fixed.rstrip('"') + "-")
 
 
-def test_no_request_leaves_a_connection_or_a_turn_behind(client, conn):
+def test_every_request_releases_its_connection(client, conn):
     store(conn, NOON, {"ttft": range(3 * CHUNK_ROWS)})
     etag = client.get(f"{POINTS}?{DAY}").headers["ETag"]
     for _ in range(3):
@@ -232,7 +223,7 @@ def test_no_request_leaves_a_connection_or_a_turn_behind(client, conn):
     wait_until(lambda: not query(conn, EXPORTS))
 
 
-def test_300_000_points_arrive_whole_and_the_worker_stays_small(server, conn):
+def test_300_000_points_arrive_complete_and_the_worker_stays_small(server, conn):
     count = 300_000
     total = store_many(conn, count)
     (worker,) = psutil.Process(server.process.pid).children()
@@ -257,7 +248,7 @@ def test_300_000_points_arrive_whole_and_the_worker_stays_small(server, conn):
 
 
 def begin(server) -> tuple[socket.socket, http.client.HTTPResponse]:
-    """An export whose head is read and no more; the small buffer makes the server wait."""
+    """Start an export and read its head alone; the small buffer makes the server wait."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(30)
@@ -270,7 +261,7 @@ def begin(server) -> tuple[socket.socket, http.client.HTTPResponse]:
     return connection, response
 
 
-def test_a_client_that_goes_away_leaves_no_connection_behind(server, conn):
+def test_the_connection_is_closed_after_the_client_disconnects(server, conn):
     store_many(conn, 300_000)
     connection, response = begin(server)
     response.read(100)
@@ -283,7 +274,7 @@ def test_a_client_that_goes_away_leaves_no_connection_behind(server, conn):
     assert server.request(f"{POINTS}?{DAY}&metric=rps").status == 200
 
 
-def test_an_export_that_fails_in_the_middle_does_not_look_whole(server, conn):
+def test_an_export_that_fails_halfway_is_visibly_incomplete(server, conn):
     store_many(conn, 300_000)
     connection, response = begin(server)
     with closing(connection), closing(response):
@@ -297,26 +288,24 @@ def test_an_export_that_fails_in_the_middle_does_not_look_whole(server, conn):
     assert server.request(f"{POINTS}?{DAY}&metric=rps").status == 200
 
 
-def test_exports_leave_threads_for_everyone_else(server, conn):
+def test_concurrent_exports_are_limited_so_that_other_requests_are_answered(server, conn):
     store_many(conn, 300_000)
-    begun = [begin(server) for _ in range(2)]
+    started = [begin(server) for _ in range(2)]
 
     refused = server.request(f"{POINTS}?{DAY}")
 
     assert_error(refused, 503)
     assert refused.headers["retry-after"] == "5"
     assert server.request("/api/v1/benchmarks/rankings").status == 200
-    for connection, response in begun:
+    for connection, response in started:
         response.close()
         connection.close()
     wait_until(lambda: server.request(f"{POINTS}?{DAY}&metric=rps").status == 200)
 
 
-def test_a_client_that_takes_nothing_more_is_cut_off(environment, folder, conn, tmp_path):
+def test_a_client_that_stops_reading_is_disconnected(environment, folder, conn):
     store_many(conn, 300_000)
-    hasty = tmp_path / "gunicorn.conf.py"
-    hasty.write_text((ROOT / "gunicorn.conf.py").read_text().replace("SEND_SECONDS = 60", "SEND_SECONDS = 1"))
-    with serving(environment, folder, "--config", str(hasty)) as server:
+    with serving(environment, folder, *QUICK) as server:
         connection, response = begin(server)
         with closing(connection), closing(response):
             assert len(query(conn, EXPORTS)) == 1
@@ -327,7 +316,7 @@ def test_a_client_that_takes_nothing_more_is_cut_off(environment, folder, conn, 
                 response.read()
 
 
-def test_a_run_that_commits_meanwhile_is_not_in_the_snapshot(server, conn):
+def test_a_run_that_commits_during_an_export_is_not_exported(server, conn):
     store_many(conn, 100_000)
     connection, response = begin(server)
     with closing(connection), closing(response):
@@ -336,8 +325,8 @@ def test_a_run_that_commits_meanwhile_is_not_in_the_snapshot(server, conn):
         assert response.read().count(b"\r\n") == 100_001
 
 
-def test_without_a_database_it_is_503(make_app):
-    app = make_app(postgres_host="/nowhere")
-    client = app.test_client()
+def test_an_unreachable_database_is_503(make_app):
+    client = make_app(postgres_host="/nowhere").test_client()
 
-    assert_error(client.get(POINTS, headers=KEYED), 503)
+    error = assert_error(client.get(POINTS, headers=KEYED), 503)
+    assert error["message"] == "Database unreachable; try again in a moment"

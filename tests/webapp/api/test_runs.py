@@ -11,7 +11,7 @@ from jobs.simulation_run import fill_slot
 from tests.support import query
 from tests.web import assert_error, slot
 from tests.webapp.conftest import with_key
-from webapp.on_demand import job_status, request_simulation
+from webapp.on_demand import LOCK, job_status, request_simulation
 from webapp.queue import JSONJob, enqueue_simulation, runs_queue
 from webapp.store import runs, views
 
@@ -20,7 +20,7 @@ URL = "/api/v1/benchmarks/runs"
 
 @pytest.fixture
 def fill(conn, settings):
-    """Fills the slot of that number: three finished runs."""
+    """Fills the slot of that number with three finished runs, and returns the job's id."""
 
     def fill(number):
         job_id = f"simulation-{int(slot(number).timestamp())}"
@@ -32,7 +32,7 @@ def fill(conn, settings):
 
 @pytest.fixture
 def claim(conn):
-    """Begins runs, of the job of that name, that do not end; returns (token, runs)."""
+    """Starts runs of a job, which stay unfinished, and returns (token, runs)."""
 
     def claim(job_id, source="simulation", number=0):
         token = uuid4()
@@ -55,7 +55,7 @@ def ids(response) -> list[int]:
 
 
 def work(redis, queue):
-    """Work off the queue in this process, as a worker does."""
+    """Run the queued jobs in this process, as a worker does."""
     worker = SimpleWorker([queue], connection=redis, job_class=JSONJob, serializer=queue.serializer)
     worker.death_penalty_class = UnixSignalDeathPenalty
     worker.work(burst=True, logging_level="WARNING")
@@ -65,22 +65,22 @@ class TestTheList:
     def test_without_runs_it_is_empty(self, client, conn):
         assert client.get(URL).json == {"generation": views.generation(conn), "runs": [], "next": None}
 
-    def test_a_run_tells_all_about_itself(self, client, fill):
+    def test_a_run_has_all_its_fields(self, client, fill):
         job_id = fill(1)
 
         run = client.get(URL).json["runs"][-1]
 
         assert datetime.fromisoformat(run["slot"]) == slot(1)
         assert 0 < run["duration_s"] < 60
-        began, ended = (datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at"))
-        assert (ended - began).total_seconds() == pytest.approx(run["duration_s"], abs=1e-5)
+        started, ended = (datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at"))
+        assert (ended - started).total_seconds() == pytest.approx(run["duration_s"], abs=1e-5)
         plain = ("job_id", "source", "scenario", "llm_name", "status", "attempts", "points", "error")
         assert [run[name] for name in plain] == [
             job_id, "simulation", "default", "GPT-4o", "finished", 1, 4000, None
         ]  # fmt: skip
         assert run["generation"] is None
 
-    def test_a_run_that_goes_on_has_neither_end_nor_duration(self, client, claim):
+    def test_a_running_run_has_neither_end_nor_duration(self, client, claim):
         claim("job")
 
         run = client.get(URL).json["runs"][0]
@@ -89,7 +89,7 @@ class TestTheList:
             "running", None, None, None
         ]  # fmt: skip
 
-    def test_pages_hold_every_run_once_and_the_newest_first(self, client, fill):
+    def test_pages_list_every_run_once_newest_first(self, client, fill):
         fill(1)
         fill(2)
         seen, cursor = [], ""
@@ -103,7 +103,7 @@ class TestTheList:
         every = [number for page in seen for number in page]
         assert every == sorted(set(every), reverse=True)
 
-    def test_runs_that_come_while_one_turns_the_pages_shift_nothing(self, client, fill):
+    def test_runs_that_start_between_two_pages_shift_nothing(self, client, fill):
         fill(1)
         first = client.get(f"{URL}?limit=2")
         fill(2)
@@ -113,7 +113,7 @@ class TestTheList:
         assert len({*ids(first), *ids(second)}) == 3
         assert second.json["next"] is None
 
-    def test_a_last_page_that_is_full_has_no_next(self, client, fill):
+    def test_a_full_last_page_has_no_next(self, client, fill):
         fill(1)
 
         assert client.get(f"{URL}?limit=3").json["next"] is None
@@ -129,14 +129,14 @@ class TestTheList:
             ("scenario=default", 6),
             ("llm=GPT-4o", 2),
             ("llm=GPT-4o&status=running", 1),
-            ("job_id=going", 3),
+            ("job_id=running", 3),
             ("job_id=nope", 0),
             ("source=measurement&status=finished", 0),
         ],
     )
-    def test_each_filter_leaves_what_fits(self, client, fill, claim, asked, found):
+    def test_only_runs_that_match_every_filter_are_listed(self, client, fill, claim, asked, found):
         fill(1)
-        claim("going", source="measurement")
+        claim("running", source="measurement")
 
         assert len(client.get(f"{URL}?{asked}").json["runs"]) == found
 
@@ -146,7 +146,7 @@ class TestTheList:
          "limit=", "cursor=0", "cursor=-1", "cursor=x", "cursor=9223372036854775808", "cursor=" + "9" * 5000,
          "job_id=", "job_id=%00", "offset=1", "limit=1&limit=2"],
     )  # fmt: skip
-    def test_a_filter_that_is_wrong_is_named(self, client, asked):
+    def test_the_error_names_the_invalid_filter(self, client, asked):
         error = assert_error(client.get(f"{URL}?{asked}"), 422)
 
         assert asked.partition("=")[0] in str(error)
@@ -165,28 +165,28 @@ class TestTheList:
         assert {run["error"] for run in changed.json["runs"]} == {"why"}
         assert changed.json["generation"] == generation
 
-    def test_it_needs_no_redis(self, own_client, own_redis, fill):
+    def test_it_works_without_redis(self, own_client, own_redis, fill):
         fill(1)
         own_redis.stop()
 
         assert len(own_client.get(URL).json["runs"]) == 3
 
 
-class TestOne:
-    def test_a_number_is_one_run(self, client, fill):
+class TestOneRunOrJob:
+    def test_a_number_is_a_run(self, client, fill):
         fill(1)
         listed = client.get(URL).json["runs"][0]
 
         assert client.get(f"{URL}/{listed['id']}").json == listed
 
-    def test_a_job_has_its_runs_when_redis_has_forgotten_it(self, client, fill):
+    def test_a_job_that_redis_no_longer_has_is_found_by_its_runs(self, client, fill):
         job_id = fill(1)
 
         job = client.get(f"{URL}/{job_id}").json
 
         assert (job["job_id"], job["status"], len(job["runs"])) == (job_id, "finished", 3)
 
-    def test_a_job_that_waits_has_no_runs_yet(self, client, queue, settings):
+    def test_a_queued_job_has_no_runs_yet(self, client, queue, settings):
         enqueue_simulation(queue, settings, 1_800_000_000)
 
         job = client.get(f"{URL}/simulation-1800000000").json
@@ -205,13 +205,13 @@ class TestOne:
             (JobStatus.CANCELED, "failed"),
         ],
     )
-    def test_rqs_words_are_put_into_ours(self, client, redis, queue, settings, status, shown):
+    def test_rqs_statuses_are_mapped_to_ours(self, client, redis, queue, settings, status, shown):
         enqueue_simulation(queue, settings, 1_800_000_000)
         redis.hset(JSONJob.key_for("simulation-1800000000"), "status", status.value)
 
         assert client.get(f"{URL}/simulation-1800000000").json["status"] == shown
 
-    def test_a_job_whose_runs_differ_is_not_finished_before_all_are(self, client, claim, conn):
+    def test_a_job_is_running_until_all_its_runs_have_ended(self, client, claim, conn):
         token, claimed = claim("job")
         runs.finish(conn, claimed[:1], 4000)
         conn.commit()
@@ -221,7 +221,7 @@ class TestOne:
         conn.commit()
         assert client.get(f"{URL}/job").json["status"] == "failed"
 
-    def test_without_redis_a_job_is_what_its_runs_say(self, own_client, own_redis, fill):
+    def test_without_redis_the_status_of_a_job_comes_from_its_runs(self, own_client, own_redis, fill):
         job_id = fill(1)
         own_redis.stop()
 
@@ -233,15 +233,15 @@ class TestOne:
         ["1", "0", "999999999999999999", "9" * 5000, "simulation-1", "simulation-", "every-simulation",
          "nope", "%00", "%ED%A0%80", "é", "\u0663", "-1", "1.5", "*"],
     )  # fmt: skip
-    def test_what_neither_knows_is_not_found(self, client, name):
+    def test_an_unknown_run_or_job_is_404(self, client, name):
         assert_error(client.get(f"{URL}/{name}"), 404)
 
-    def test_an_entry_of_the_schedule_is_no_run(self, client, redis):
+    def test_an_entry_of_the_schedule_is_not_a_job(self, client, redis):
         redis.hset(JSONJob.key_for("every-simulation"), "status", "queued")
 
         assert_error(client.get(f"{URL}/every-simulation"), 404)
 
-    def test_it_is_304_to_who_holds_it(self, client, fill):
+    def test_a_client_with_the_current_job_gets_304(self, client, fill):
         job_id = fill(1)
         held = {"If-None-Match": client.get(f"{URL}/{job_id}").headers["ETag"]}
 
@@ -251,8 +251,8 @@ class TestOne:
         assert_error(client.get(f"{URL}/{fill(1)}?limit=1"), 422)
 
 
-class TestAskingForOne:
-    def test_it_waits_in_the_queue_and_the_answer_says_where_to_look(self, client, queue):
+class TestOneOnDemand:
+    def test_is_enqueued_and_its_url_returned(self, client, queue):
         before = int(datetime.now(UTC).timestamp())
 
         response = client.post(URL)
@@ -264,7 +264,7 @@ class TestAskingForOne:
         assert client.get(response.headers["Location"]).json == job
         assert queue.job_ids == [job["job_id"]]
 
-    def test_while_it_waits_another_one_is_the_same(self, client, queue):
+    def test_that_is_still_queued_is_returned_again(self, client, queue):
         first = client.post(URL)
 
         again = client.post(URL)
@@ -273,13 +273,13 @@ class TestAskingForOne:
         assert again.headers["Location"] == first.headers["Location"]
         assert len(queue) == 1
 
-    def test_many_at_once_ask_for_one(self, make_app, queue):
+    def test_is_enqueued_once_for_concurrent_requests(self, make_app, queue):
         answers = []
 
-        def ask(client) -> None:
+        def request(client) -> None:
             answers.append(client.post(URL))
 
-        threads = [threading.Thread(target=ask, args=(with_key(make_app()),)) for _ in range(8)]
+        threads = [threading.Thread(target=request, args=(with_key(make_app()),)) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -290,26 +290,31 @@ class TestAskingForOne:
         assert len(queue) == 1
 
     @pytest.mark.parametrize("status", ["started", "finished", "failed"])
-    def test_once_it_waits_no_more_another_one_is_enqueued(self, redis, queue, settings, status):
-        first = request_simulation(redis, settings)
-        queue.remove(first)
-        renamed = "simulation-1"  # as if it had been asked for long ago
-        redis.rename(JSONJob.key_for(first), JSONJob.key_for(renamed))
-        redis.hset(JSONJob.key_for(renamed), "status", status)
-        redis.set("llm-benchmark:asked-by-hand", renamed)
+    def test_that_is_no_longer_queued_is_followed_by_another(self, redis, settings, status):
+        first = request_simulation(redis, settings, clock=lambda: 1)
+        redis.hset(JSONJob.key_for(first), "status", status)
 
-        second = request_simulation(redis, settings)
+        second = request_simulation(redis, settings, clock=lambda: 2)
 
-        assert second != renamed
+        assert (first, second) == ("simulation-1", "simulation-2")
         assert job_status(redis, second) == "queued"
 
-    def test_one_that_expired_in_the_queue_does_not_stand_in_the_way(self, redis, settings):
-        redis.set("llm-benchmark:asked-by-hand", "simulation-1")
+    def test_that_expired_in_the_queue_is_followed_by_another(self, redis, settings):
+        redis.delete(JSONJob.key_for(request_simulation(redis, settings, clock=lambda: 1)))
 
-        assert job_status(redis, request_simulation(redis, settings)) == "queued"
+        assert request_simulation(redis, settings, clock=lambda: 2) == "simulation-2"
+
+    def test_is_refused_while_another_process_keeps_enqueueing(self, client, redis, queue):
+        with redis.lock(LOCK, timeout=60):
+            response = client.post(URL)
+
+        error = assert_error(response, 503)
+        assert error["message"] == "Another change is in progress; try again in a moment"
+        assert int(response.headers["Retry-After"]) > 0
+        assert len(queue) == 0
 
     @pytest.mark.usefixtures("own_environment")
-    def test_a_worker_runs_it_and_it_is_finished(self, client, redis, queue, conn):
+    def test_is_finished_after_a_worker_has_run_it(self, client, redis, queue, conn):
         url = client.post(URL).headers["Location"]
 
         work(redis, queue)
@@ -322,18 +327,19 @@ class TestAskingForOne:
         assert_error(client.post(f"{URL}?llm=GPT-4o"), 422)
         assert len(queue) == 0
 
-    def test_without_redis_it_is_503(self, own_client, own_redis):
+    def test_is_refused_without_redis(self, own_client, own_redis):
         own_redis.stop()
 
-        assert_error(own_client.post(URL), 503)
+        error = assert_error(own_client.post(URL), 503)
+        assert error["message"] == "Redis unreachable; try again in a moment"
 
-    def test_with_a_redis_that_hangs_it_is_503(self, own_client, hang):
+    def test_is_refused_while_redis_hangs(self, own_client, hang):
         hang()
 
         assert_error(own_client.post(URL), 503)
 
 
 @pytest.mark.parametrize(("method", "url"), [("GET", URL), ("POST", URL), ("GET", f"{URL}/1")])
-def test_a_key_is_needed(stranger, queue, method, url):
+def test_an_api_key_is_required(stranger, queue, method, url):
     assert_error(stranger.open(url, method=method), 401)
     assert len(queue) == 0

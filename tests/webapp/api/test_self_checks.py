@@ -1,10 +1,11 @@
-"""The harness's own error, as self-checks found it."""
+"""The error of the measuring client, as found by self-checks."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.web import assert_error
+from tests.webapp.conftest import with_key
 from webapp.store import self_checks
 from webapp.store.self_checks import SelfCheckError
 
@@ -22,11 +23,11 @@ def check(conn):
     return check
 
 
-def test_without_a_self_check_there_is_none(client):
+def test_without_self_checks_the_list_is_empty(client):
     assert client.get(URL).json == {"interval_s": 0, "checks": []}
 
 
-def test_the_newest_self_check_is_told(client, check):
+def test_the_newest_self_check_is_listed_by_default(client, check):
     check(12, TTFT, ITL)
     check(11, TTFT)
 
@@ -36,7 +37,7 @@ def test_the_newest_self_check_is_told(client, check):
     assert newest["errors"] == [vars(ITL), vars(TTFT)]
 
 
-def test_so_many_are_told_as_are_asked_for(client, check):
+def test_the_limit_is_the_number_of_self_checks(client, check):
     for hour in (9, 10, 11):
         check(hour, TTFT, ITL)
 
@@ -52,13 +53,11 @@ def test_a_slot_that_is_checked_twice_is_stored_once(client, check):
     assert client.get(URL).json["checks"][0]["errors"] == [vars(TTFT)]
 
 
-def test_it_tells_how_often_it_is_checked(make_app):
-    app = make_app(self_check_interval=3600)
+def test_the_response_has_the_interval(make_app):
+    client = with_key(make_app(self_check_interval=3600))
 
-    answer = app.test_client().get(URL, headers={"x-api-key": app.extensions["settings"].api_keys[0]})
-
-    assert answer.json["interval_s"] == 3600
+    assert client.get(URL).json["interval_s"] == 3600
 
 
-def test_it_needs_the_key(stranger):
+def test_an_api_key_is_required(stranger):
     assert_error(stranger.get(URL), 401)

@@ -1,20 +1,27 @@
-"""Results that the command has written, imported as runs."""
+"""Results of `llm-measure run`, imported as runs."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import document
 from llm_measure.report.reading import ReadDocument, read_document
-from llm_measure.workloads import Workload
+from llm_measure.workloads import Load, Workload
 from tests.measured import answered, failed, level
 from tests.support import query
-from webapp.ingest.import_results import import_results
+from webapp.ingest import import_results as ingest
+from webapp.ingest.import_results import ArchivedLLMError, ImplausibleStartError
+from webapp.ingest.register import ChangedScenarioError
 from webapp.llms import UnknownLLMError
 
 WORKLOAD = Workload(input_tokens=64, output_tokens=5)
 GOOD = level([answered(index) for index in range(4)])
+import_results = partial(ingest.import_results, now=GOOD.started_at)
+C16 = replace(GOOD, load=Load(concurrency=16, requests=4))
 
 
 def written(*levels, workload: Workload = WORKLOAD, api: str = "chat") -> ReadDocument:
@@ -22,10 +29,16 @@ def written(*levels, workload: Workload = WORKLOAD, api: str = "chat") -> ReadDo
     return read_document(json.dumps(document(endpoint, workload, levels, records=True)))
 
 
-def test_each_level_becomes_a_run_of_the_llm_that_is_ranked_immediately(settings, conn, client):
+def nothing_is_stored(conn) -> bool:
+    return query(conn, "SELECT count(*) FROM runs") == [(0,)] and query(
+        conn, "SELECT name FROM scenarios"
+    ) == [("default",)]
+
+
+def test_each_level_becomes_a_ranked_run_of_the_llm(settings, conn, client):
     (imported,) = import_results(settings, "GPT-4o", written(GOOD))
 
-    assert imported.unranked is None
+    assert (imported.already_stored, imported.unranked) == (False, None)
     assert imported.scenario.startswith("64-5-")
     assert imported.scenario.endswith("@c8")
     board = client.get(
@@ -35,30 +48,48 @@ def test_each_level_becomes_a_run_of_the_llm_that_is_ranked_immediately(settings
     assert query(conn, "SELECT slot, status FROM runs") == [(GOOD.started_at, "finished")]
 
 
-def test_what_is_asked_alike_is_ranked_together_and_nothing_else(settings):
+def test_the_slot_is_the_second_in_which_the_level_started(settings, conn):
+    start = datetime(2026, 11, 24, 12, 0, 7, 999999, tzinfo=UTC)
+
+    import_results(settings, "GPT-4o", written(replace(GOOD, started_at=start)))
+
+    assert query(conn, "SELECT slot FROM runs") == [(start.replace(microsecond=0),)]
+
+
+def test_only_the_same_workload_through_the_same_api_is_the_same_scenario(settings):
     names = [
         import_results(settings, "GPT-4o", results)[0].scenario
         for results in (
             written(GOOD),
             written(GOOD),
-            written(GOOD, workload=Workload(input_tokens=64, output_tokens=5, timeout_s=5)),
+            written(GOOD, workload=replace(WORKLOAD, seed=7)),
+            written(GOOD, workload=replace(WORKLOAD, timeout_s=5)),
             written(GOOD, api="completions"),
         )
     ]
 
-    assert names[0] == names[1]
+    assert names[0] == names[1] == names[2]
     assert len(set(names)) == 3
+
+
+def test_one_name_through_two_apis_is_two_scenarios(settings, conn):
+    for api in ("chat", "completions"):
+        import_results(settings, "GPT-4o", written(GOOD, api=api), name="talk")
+
+    assert query(
+        conn, "SELECT name, definition ->> 'api' FROM scenarios WHERE definition IS NOT NULL ORDER BY id"
+    ) == [("talk@c8", "chat"), ("talk@c8-completions", "completions")]
 
 
 def test_importing_twice_stores_once(settings, conn):
     import_results(settings, "GPT-4o", written(GOOD))
     (again,) = import_results(settings, "GPT-4o", written(GOOD))
 
-    assert again.unranked == "already stored"
+    assert again.already_stored
     assert query(conn, "SELECT count(*) FROM runs") == [(1,)]
 
 
-def test_a_failed_and_an_invalid_level_say_why_they_are_not_ranked(settings, conn):
+def test_failed_and_invalid_levels_are_stored_but_not_ranked(settings, conn):
     bad = level([failed(0)])
     odd = level([answered(0)], invalid_reason="the client was the limit")
 
@@ -70,6 +101,61 @@ def test_a_failed_and_an_invalid_level_say_why_they_are_not_ranked(settings, con
     assert query(conn, "SELECT status FROM runs ORDER BY id") == [("failed",), ("invalid",)]
 
 
-def test_an_unknown_llm_is_refused(settings):
+def test_a_changed_workload_under_a_known_name_is_refused_before_any_level_is_stored(settings, conn):
+    import_results(settings, "GPT-4o", written(C16), name="chat")
+    changed = written(GOOD, C16, workload=replace(WORKLOAD, output_tokens=9))
+
+    with pytest.raises(ChangedScenarioError, match="scenario chat@c16: output_tokens changed"):
+        import_results(settings, "GPT-4o", changed, name="chat")
+
+    assert query(conn, "SELECT count(*) FROM runs") == [(1,)]
+    assert query(conn, "SELECT name FROM scenarios ORDER BY id") == [("default",), ("chat@c16",)]
+
+
+def test_an_unknown_llm_is_refused(settings, conn):
     with pytest.raises(UnknownLLMError, match="Nobody"):
         import_results(settings, "Nobody", written(GOOD))
+
+    assert nothing_is_stored(conn)
+
+
+def test_an_archived_llm_is_refused(settings, conn):
+    query(conn, "UPDATE llms SET archived_at = now() WHERE name = 'GPT-4o' RETURNING id")
+
+    with pytest.raises(ArchivedLLMError, match="GPT-4o"):
+        import_results(settings, "GPT-4o", written(GOOD))
+
+    assert nothing_is_stored(conn)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        GOOD.started_at + timedelta(hours=2),
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+    ],
+)
+def test_a_level_that_started_in_the_future_or_long_ago_is_refused(settings, conn, start):
+    results = written(GOOD, replace(C16, started_at=start))
+
+    with pytest.raises(ImplausibleStartError, match="check the clock"):
+        import_results(settings, "GPT-4o", results)
+
+    assert nothing_is_stored(conn)
+
+
+def test_a_dataset_counts_by_the_digest_in_the_document(settings, conn, tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('{"prompt": "Hello"}\n')
+    results = written(GOOD, workload=Workload(dataset=str(file)))
+    file.unlink()
+
+    (imported,) = import_results(settings, "GPT-4o", results)
+
+    assert imported.scenario.startswith("dataset-128-")
+    ((stored, description),) = query(
+        conn, "SELECT definition ->> 'dataset', description FROM scenarios WHERE name <> 'default'"
+    )
+    assert stored == results.dataset_sha256
+    assert description.startswith("prompts of prompts.jsonl, ")

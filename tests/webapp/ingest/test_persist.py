@@ -1,15 +1,14 @@
-"""What becomes of a measured level: requests, points, rollups, and a run that is ranked or is not."""
+"""A measured level stored: requests, points, rollups, and a run that is ranked or is not."""
 
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from jobs.simulation_run import fill_slot
 from llm_measure.metrics import METRICS
-from tests.jobs.system import assert_answer_is_right
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.support import query
+from tests.web import RANKINGS
 from webapp.ingest.attempt import claimed
 from webapp.ingest.persist import persist, rederive
 from webapp.ingest.publish import publish
@@ -22,7 +21,7 @@ PARTLY = [*WARM, failed(6), failed(7, "http_5xx", "500: out of memory")]
 
 @pytest.fixture
 def keep(conn, settings, redis):
-    """Stores a level as the run of SLOT, and shows it."""
+    """Stores a level as the run of SLOT and publishes it."""
 
     def keep(result, what=None):
         failure = store_level(conn, settings, redis, SLOT, what or measurement(), result)
@@ -40,7 +39,7 @@ def run(conn) -> tuple:
 
 
 def values(conn, run_id: int) -> dict[str, np.ndarray]:
-    """The stored points of a run, by metric."""
+    """The stored points of a run by metric."""
     found = {}
     for metric in METRICS:
         rows = query(
@@ -54,12 +53,12 @@ def values(conn, run_id: int) -> dict[str, np.ndarray]:
 
 
 def ranked(client, metric: str) -> dict[str, float]:
-    answer = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&workload=chat@c8&metric={metric}")
+    answer = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&scenario=chat@c8&metric={metric}")
     assert answer.status_code == 200, answer.data
     return {row["llm_name"]: row["mean"] for row in answer.json["metrics"][0]["llms"]}
 
 
-def test_a_measured_level_is_stored_whole_and_ranked(conn, keep, client):
+def test_a_measured_level_is_stored_completely_and_ranked(conn, keep, client):
     assert keep(level(PARTLY)) is None
 
     run_id, state = run(conn)
@@ -71,10 +70,11 @@ def test_a_measured_level_is_stored_whole_and_ranked(conn, keep, client):
     assert values(conn, run_id)["error_rate"] == pytest.approx([2 / 6])
     assert ranked(client, "ttft") == {"Measured": pytest.approx(0.2)}
     assert ranked(client, "error_rate") == {"Measured": pytest.approx(2 / 6)}
-    assert ranked(client, "goodput") == {"Measured": pytest.approx(4 / 6)}
+    assert ranked(client, "slo_attainment") == {"Measured": pytest.approx(4 / 6)}
+    assert ranked(client, "goodput") == {"Measured": pytest.approx(4 / 8)}
 
 
-def test_the_points_can_be_derived_again_from_the_stored_requests(conn, keep):
+def test_points_are_derived_again_from_the_stored_requests(conn, keep):
     keep(level(PARTLY))
     run_id, _ = run(conn)
 
@@ -88,12 +88,12 @@ def test_the_points_can_be_derived_again_from_the_stored_requests(conn, keep):
         assert found.tolist() == stored[name].tolist(), name
 
 
-def test_what_was_not_measured_cannot_be_derived(conn):
+def test_a_run_that_was_not_measured_cannot_be_derived_again(conn):
     with pytest.raises(LookupError):
         rederive(conn, 1)
 
 
-def test_what_is_no_longer_kept_cannot_be_derived(conn, keep):
+def test_a_run_whose_requests_are_deleted_cannot_be_derived_again(conn, keep):
     keep(level(PARTLY))
     run_id, _ = run(conn)
     query(conn, "DELETE FROM requests RETURNING 1")
@@ -102,7 +102,7 @@ def test_what_is_no_longer_kept_cannot_be_derived(conn, keep):
         rederive(conn, run_id)
 
 
-def test_a_level_without_any_answer_is_a_failed_run_that_keeps_its_requests(conn, keep, client):
+def test_a_level_without_a_response_is_a_failed_run_that_keeps_its_requests(conn, keep, client):
     failure = keep(level([failed(0), failed(1), failed(2, "connect", "refused")]))
 
     run_id, state = run(conn)
@@ -117,13 +117,13 @@ def test_a_level_without_any_answer_is_a_failed_run_that_keeps_its_requests(conn
     assert ranked(client, "error_rate") == {}
 
 
-def test_warm_up_alone_is_no_answer_and_those_cut_off_say_nothing(conn, keep):
+def test_neither_warm_up_nor_cancelled_requests_count_as_responses(conn, keep):
     records = [answered(0, warmup=True), failed(1), failed(2, "cancelled", "stopped")]
 
     assert keep(level(records)).startswith("all 1 requests failed (timeout 1)")
 
 
-def test_an_invalid_level_is_kept_with_its_reason_and_never_ranked(conn, keep, client, redis):
+def test_an_invalid_level_is_stored_with_its_reason_and_never_ranked(conn, keep, client, redis):
     keep(level(WARM, invalid_reason="the client was the limit"))
 
     run_id, state = run(conn)
@@ -136,16 +136,16 @@ def test_an_invalid_level_is_kept_with_its_reason_and_never_ranked(conn, keep, c
     assert (shown["id"], shown["invalid_reason"]) == (run_id, "the client was the limit")
 
 
-def test_an_invalid_run_is_done_and_not_measured_again(conn, keep, settings, redis):
+def test_an_invalid_run_is_not_claimed_again(conn, keep, settings, redis):
     keep(level(WARM, invalid_reason="the client was the limit"))
 
     with claimed(
-        conn, source="measurement", workload="chat@c8", slot=SLOT, job_id="again", llm="Measured"
+        conn, source="measurement", scenario="chat@c8", slot=SLOT, job_id="again", llm="Measured"
     ) as attempt:
         assert attempt.runs == []
 
 
-def test_a_retry_takes_the_place_of_the_failed_attempt(conn, keep):
+def test_a_retry_replaces_the_failed_attempt(conn, keep):
     keep(level([failed(0), failed(1)]))
 
     keep(level(WARM))
@@ -155,29 +155,40 @@ def test_a_retry_takes_the_place_of_the_failed_attempt(conn, keep):
     assert query(conn, "SELECT number, error FROM requests ORDER BY number") == [(n, None) for n in range(6)]
 
 
-def test_an_attempt_that_was_taken_over_writes_nothing(conn, keep, settings, redis):
+def test_an_attempt_writes_nothing_after_a_newer_one_has_claimed_the_run(conn, keep, settings, redis):
     what = measurement()
     register(conn, settings, redis, what)
     with claimed(
-        conn, source="measurement", scenario=what.scenario, slot=SLOT, job_id="former", llm=what.llm
-    ) as former:
+        conn, source="measurement", scenario=what.scenario, slot=SLOT, job_id="older", llm=what.llm
+    ) as older:
         keep(level(WARM))
 
-        assert persist(conn, former, what.workload, level(PARTLY)) is None
+        assert persist(conn, older, what.workload, level(PARTLY)) is None
 
     assert query(conn, "SELECT count(*) FROM requests") == [(6,)]
 
 
-def test_what_is_measured_changes_nothing_of_the_simulation(conn, settings, redis, keep, client):
+def test_measurements_do_not_change_the_simulation(conn, keep, client, show_next_run):
+    show_next_run()
+    rankings = client.get(RANKINGS).json
+
     keep(level(WARM))
     keep(level(WARM), measurement("GPT-4o"))
 
-    fill_slot(conn, settings, SLOT, "job")
-    publish(conn, redis)
-
-    assert_answer_is_right(client, conn)
+    assert client.get(RANKINGS).json == rankings
+    assert set(ranked(client, "ttft")) == {"Measured", "GPT-4o"}
+    show_next_run()
     simulated = query(
-        conn, "SELECT name FROM runs JOIN llms ON llms.id = llm_id WHERE source = 'simulation' ORDER BY 1"
+        conn,
+        "SELECT DISTINCT name FROM runs JOIN llms ON llms.id = llm_id WHERE source = 'simulation' ORDER BY 1",
     )
     assert simulated == [("Claude 3.5 Sonnet",), ("GPT-4o",), ("Llama 3.1 70B",)]
-    assert set(ranked(client, "ttft")) == {"Measured", "GPT-4o"}
+
+
+@pytest.mark.parametrize("detail", ["nul \0 here", "half \ud83d of a pair"])
+def test_a_failure_with_text_that_postgresql_refuses_is_stored(conn, keep, detail):
+    keep(level([failed(0, "http_5xx", detail)]))
+
+    ((error, of_request),) = query(conn, "SELECT runs.error, requests.error_detail FROM runs, requests")
+    assert error.endswith(of_request)
+    assert of_request[:4] == detail[:4]

@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import pytest
 
+from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load, Workload
 from tests.measured import measurement
 from tests.support import query
 from webapp.ingest.register import ChangedScenarioError, refuse_changed, register
 
 
-def test_a_new_llm_is_added_but_not_simulated_and_its_workload_described(conn, settings, redis, client):
+def test_a_new_llm_is_added_without_being_simulated_and_its_scenario_described(conn, settings, redis, client):
     register(conn, settings, redis, measurement())
 
     rows = query(conn, "SELECT company_name, provider, simulated FROM llms WHERE name = 'Measured'")
@@ -19,14 +20,14 @@ def test_a_new_llm_is_added_but_not_simulated_and_its_workload_described(conn, s
     ]
 
 
-def test_an_llm_that_is_there_already_stays_as_it_is(conn, settings, redis):
+def test_an_existing_llm_is_not_changed(conn, settings, redis):
     register(conn, settings, redis, measurement("GPT-4o"))
 
     rows = query(conn, "SELECT company_name, simulated FROM llms WHERE name = 'GPT-4o'")
     assert rows == [("openai", True)]
 
 
-def test_declaring_twice_changes_nothing(conn, settings, redis):
+def test_registering_twice_changes_nothing(conn, settings, redis):
     for _ in range(2):
         register(conn, settings, redis, measurement())
 
@@ -34,15 +35,37 @@ def test_declaring_twice_changes_nothing(conn, settings, redis):
     assert query(conn, "SELECT count(*) FROM scenarios") == [(2,)]
 
 
-def test_a_workload_that_asks_something_else_under_its_name_is_refused(conn, settings, redis):
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"workload": Workload(output_tokens=99, timeout_s=3)}, "output_tokens, slo, timeout_s"),
+        ({"endpoint": Endpoint("http://127.0.0.1:9/v1", "m", "completions")}, "api"),
+    ],
+)
+def test_a_different_definition_under_the_same_name_is_refused(conn, settings, redis, changes, named):
     register(conn, settings, redis, measurement())
-    changed = measurement(workload=Workload(output_tokens=99, timeout_s=3))
 
-    with pytest.raises(ChangedScenarioError, match="scenario chat@c8: output_tokens, slo, timeout_s changed"):
-        refuse_changed(conn, changed.scenario, changed.definition)
+    with pytest.raises(ChangedScenarioError, match=f"scenario chat@c8: {named} changed"):
+        refuse_changed(conn, "chat@c8", measurement(**changes).definition)
 
 
-def test_more_requests_and_another_seed_ask_nothing_else(conn, settings, redis):
+def test_the_same_workload_through_another_api_is_another_scenario(conn, settings, redis):
+    for api in ("chat", "completions"):
+        register(conn, settings, redis, measurement(endpoint=Endpoint("http://127.0.0.1:9/v1", "m", api)))
+
+    assert query(
+        conn, "SELECT name, definition ->> 'api' FROM scenarios WHERE definition IS NOT NULL ORDER BY id"
+    ) == [("chat@c8", "chat"), ("chat@c8-completions", "completions")]
+
+
+def test_the_caller_commits(conn, settings, redis):
+    register(conn, settings, redis, measurement("GPT-4o"))
+    conn.rollback()
+
+    assert query(conn, "SELECT count(*) FROM scenarios") == [(1,)]
+
+
+def test_the_number_of_requests_and_the_seed_may_change(conn, settings, redis):
     what = measurement()
     register(conn, settings, redis, what)
     more = replace(

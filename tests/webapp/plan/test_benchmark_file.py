@@ -1,19 +1,17 @@
-"""The benchmark file: what it declares, and how it says what is wrong with it."""
+"""The benchmark file: what it declares, and how its faults are reported."""
 
 import os
 import subprocess
 import sys
-from textwrap import dedent
 
 import pytest
 
-from llm_measure.load.arrivals import starts
 from tests.support import SECRET
 from tests.web import GUNICORN
+from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
 from webapp.settings import ROOT, Settings, SettingsError
 
-LEAST = {"API_KEY": "key", "POSTGRES_HOST": "db", "REDIS_HOST": "cache"}
 GOOD = """
     llms:
       - name: Fast
@@ -27,20 +25,8 @@ GOOD = """
 
 
 @pytest.fixture
-def write(tmp_path):
-    """Writes a benchmark file; returns the settings that name it."""
-
-    def write(text: str, **more: str) -> Settings:
-        path = tmp_path / "benchmark.yml"
-        path.write_text(dedent(text))
-        return Settings.from_env({**LEAST, "BENCHMARK_FILE": str(path), **more})
-
-    return write
-
-
-@pytest.fixture
 def faults(write, tmp_path):
-    """The faults of a benchmark file, each without the file's folder."""
+    """Returns the faults of a benchmark file, each without the file's folder."""
 
     def faults(text: str) -> list[str]:
         with pytest.raises(BenchmarkFileError) as caught:
@@ -54,12 +40,12 @@ def test_without_a_file_nothing_is_measured():
     assert read_benchmark_file(Settings.from_env(LEAST)) == ()
 
 
-def test_the_example_is_valid_and_shows_every_field():
+def test_the_example_is_valid():
     settings = Settings.from_env({**LEAST, "BENCHMARK_FILE": "benchmark.example.yml"})
 
     found = read_benchmark_file(settings)
 
-    assert [(one.llm, one.workload, one.interval) for one in found] == [
+    assert [(one.llm, one.scenario, one.interval) for one in found] == [
         ("Llama 3.1 8B on vLLM", "chat@c1", 3600),
         ("Llama 3.1 8B on vLLM", "chat@c8", 3600),
         ("GPT-4o mini", "chat@c1", 3600),
@@ -73,7 +59,7 @@ def test_the_example_is_valid_and_shows_every_field():
     assert (found[4].load.rate, found[4].load.arrival, found[4].load.duration_s) == (0.5, "poisson", 60)
 
 
-def test_what_is_left_out_has_the_documented_default(write):
+def test_omitted_fields_have_their_documented_defaults(write):
     (found,) = read_benchmark_file(write(GOOD, SCHEDULE_INTERVAL="7"))
 
     assert (found.interval, found.company_name, found.provider) == (420, "Fast", "Fast")
@@ -81,96 +67,69 @@ def test_what_is_left_out_has_the_documented_default(write):
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
 
 
-def test_each_measurement_has_a_slug_of_its_own_that_a_jobs_id_may_hold(write):
-    names = ["Fast", "fast", "日本", "-_-", "x" * 100]
-    llms = "".join(f"\n  - {{name: {name}, base_url: http://h/v1, model: m}}" for name in names)
-
-    found = read_benchmark_file(
-        write(f"llms:{llms}\nworkloads:\n  - {{name: a, concurrency: [1, 2], requests: 1}}\n")
-    )
-
-    slugs = [one.slug for one in found]
-    assert len(set(slugs)) == len(slugs) == 10
-    assert all(len(slug) < 80 and set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for slug in slugs)
-
-
-def test_measurements_of_one_server_are_known_as_such_whatever_their_paths(write):
+def test_one_workload_through_two_apis_is_two_scenarios(write):
     found = read_benchmark_file(
         write(
             """
             llms:
-              - {name: a, base_url: "https://Host/v1", model: a}
-              - {name: b, base_url: "https://host:443/other/v1", model: b}
-              - {name: c, base_url: "https://host:444/v1", model: c}
+              - {name: Chatty, base_url: http://h/v1, model: m}
+              - {name: Completing, base_url: http://h/v1, model: m, api: completions}
             workloads:
-              - {name: w, concurrency: 1, requests: 1}
+              - {name: chat, concurrency: 8, requests: 1}
             """
         )
     )
 
-    assert [one.server for one in found] == ["host:443", "host:443", "host:444"]
+    assert [one.scenario for one in found] == ["chat@c8", "chat@c8-completions"]
 
 
-@pytest.mark.parametrize(
-    ("load", "seconds"),
-    [
-        ("concurrency: 4, requests: 10, timeout: 30", 3 * 30 + 30),
-        ("concurrency: 4, duration: 20, timeout: 30, warmup: 5", 20 + 30 + 2 * 30),
-        ("rate: 1, requests: 16, timeout: 30", 16 + 5 * 4 + 5 + 30),
-        ("rate: 0.1, duration: 60, timeout: 5, warmup: 25", (25 + 5 * 5 + 5) / 0.1 + 60 + 5),
-    ],
-)
-def test_a_levels_time_fits_the_slowest_requests_that_the_workload_allows(write, load, seconds):
-    text = f"llms:\n- {{name: a, base_url: http://h/v1, model: a}}\nworkloads:\n- {{name: w, {load}}}"
-
-    (found,) = read_benchmark_file(write(text))
-
-    assert found.longest_s == seconds + 60
-    if found.load.rate:
-        for seed in range(100):
-            assert starts(found.load, seed)[-1] / 1e9 + found.workload.timeout_s < found.longest_s
-
-
-def test_a_datasets_content_is_part_of_what_is_asked(write, tmp_path):
+def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "one"}\n')
-    text = GOOD + "        dataset: prompts.jsonl\n"
-    (first,) = read_benchmark_file(write(text))
-    before = first.definition
 
-    (tmp_path / "prompts.jsonl").write_text('{"prompt": "two"}\n')
+    (found,) = read_benchmark_file(write(GOOD + "        dataset: prompts.jsonl\n"))
 
-    assert first.definition != before
+    assert found.workload.dataset == str(tmp_path / "prompts.jsonl")
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("llms: [", "1: "),
-        ("a: 1\na: 2", "2: a stands here a second time"),
+        ("a: 1\na: 2", "2: a: duplicate key"),
+        ("? [a, b]\n: 1", "1: invalid key; expected a string"),
+        ("llms: &all\n  - *all\nworkloads: []", "1: recursive alias"),
         ("- 1", "1: invalid input type."),
         ("", "1: llms: missing data"),
         ("\0", "1: "),
+        ("1: x", "1: [1]: unknown field; expected one of llms, workloads"),
         (GOOD.replace("http:", "ftp:"), "4: llms[0].base_url='ftp://127.0.0.1:9/v1': must be"),
-        (GOOD.replace("model: fast", "modle: fast"), "5: llms[0].modle: there is no such field; "),
+        (GOOD.replace("model: fast", "modle: fast"), "5: llms[0].modle: unknown field; expected one of name"),
         (GOOD.replace("model: fast", "modle: fast"), "3: llms[0].model: missing"),
+        (GOOD.replace("model: fast", r'model: "\a"'), r"5: llms[0].model='\x07': must be a printable name"),
+        (GOOD.replace("model: fast", "model: fast\n        api: talk"),
+         "6: llms[0].api='talk': unknown provider API; expected one of chat"),
+        (GOOD.replace("model: fast", "model: fast\n        workloads: [chat, talk]"),
+         "6: llms[0].workloads[1]='talk': unknown workload; expected one of chat"),
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
-        (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: needs either"),
-        (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: needs either concurrency or rate"),
-        (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': only a rate"),
-        (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': there is no"),
-        (GOOD + "        slo: {ttf: 1}\n", "10: workloads[0].slo.ttf=1: must be one of: ttft"),
+        (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
+        (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
+        (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: expected either concurrency or rate"),
+        (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': applies only to a rate"),
+        (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
+        (GOOD + "        slo: {ttf: 1}\n",
+         "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
-        (GOOD.replace("model: fast", "model: fast\n        workloads: [chat, talk]"),
-         "6: llms[0].workloads[1]='talk': there is no such workload"),
-        (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: must not"),
+        (GOOD + "        extra_body: {since: 2026-01-01}\n",
+         "10: workloads[0].extra_body: must be valid in JSON"),
+        (GOOD + "        extra_body: {top_p: .nan}\n", "10: workloads[0].extra_body: must be valid in JSON"),
     ],
 )  # fmt: skip
-def test_a_fault_names_line_field_value_and_what_would_be_right(faults, text, fault):
+def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault):
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
 
 
-def test_all_faults_are_reported_at_once_in_the_files_order(faults):
+def test_all_faults_are_reported_together_in_the_files_order(faults):
     found = faults(
         """
         llms:
@@ -206,7 +165,7 @@ def test_a_key_in_the_file_is_refused_and_not_shown(faults, line):
     [[sys.executable, "-m", "jobs.worker"], [sys.executable, "-m", "jobs.scheduler"], [GUNICORN]],
     ids=["worker", "scheduler", "API"],
 )
-def test_a_process_with_a_broken_file_says_so_in_a_line_a_fault_and_ends_with_2(command, tmp_path):
+def test_a_process_reports_each_fault_in_one_line_and_ends_with_code_2(command, tmp_path):
     path = tmp_path / "benchmark.yml"
     path.write_text("llms: 1\nworkloads: 2\n")
 
@@ -223,6 +182,6 @@ def test_a_process_with_a_broken_file_says_so_in_a_line_a_fault_and_ends_with_2(
     ]
 
 
-def test_a_file_that_is_not_there_is_a_fault_of_the_setting():
+def test_a_missing_file_is_a_fault_of_the_setting():
     with pytest.raises(SettingsError, match="BENCHMARK_FILE='none': must be the path of a file"):
         Settings.from_env({**LEAST, "BENCHMARK_FILE": "none"})

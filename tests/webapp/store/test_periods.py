@@ -1,6 +1,5 @@
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -9,13 +8,13 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from tests.factories import add_llm, add_rollups, add_run
 from tests.support import query
 from webapp import generation
-from webapp.store import connect, rollups, views
-from webapp.store.rollups import Rollup
+from webapp.store import connect, views
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
-# How far each window reaches back from NOW: to the start of the part in which its nominal start lies.
+# Where each window starts at NOW: at the start of the part that contains its nominal start.
 SINCE = {
     "1h": NOW - timedelta(hours=1),
     "24h": datetime(2026, 11, 23, 12, tzinfo=UTC),
@@ -26,7 +25,7 @@ SINCE = {
 EXACT = 1e-9
 NEAR = 0.01 + 1e-9
 
-# A run: how long before NOW its slot is (spread over all windows), how many values, around what mean.
+# A run: the age of its slot in seconds (spread over all windows), its number of values, and their mean.
 RUN = st.tuples(
     st.one_of(st.integers(1, 3600), st.integers(1, 90_000), st.integers(1, 40 * 86_400)),
     st.integers(1, 60),
@@ -34,17 +33,11 @@ RUN = st.tuples(
 )
 
 
-def write(conn, runs: list[tuple[datetime, np.ndarray]], llm_id: int = 1) -> None:
-    """Finish runs of one metric whose slots and values are given; commits."""
-    with conn, conn.cursor() as cursor:
-        for slot, values in runs:
-            cursor.execute(
-                "INSERT INTO runs"
-                " (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)"
-                " VALUES ('simulation', 1, %s, %s, 'finished', 1, %s, 'job', now()) RETURNING id",
-                (llm_id, slot, str(uuid4())),
-            )
-            rollups.insert(conn, [Rollup.of(cursor.fetchone()[0], 1, values)])
+def write(conn, runs: list[tuple[datetime, np.ndarray]], llm: str = "GPT-4o") -> None:
+    """Finish runs with these slots and values of ttft."""
+    for slot, values in runs:
+        add_rollups(conn, add_run(conn, slot, llm), {"ttft": values})
+    conn.commit()
 
 
 def refresh(conn, now: datetime = NOW) -> None:
@@ -54,7 +47,7 @@ def refresh(conn, now: datetime = NOW) -> None:
 
 
 def shown(conn, window: str) -> dict | None:
-    """What the views show of the window, by column."""
+    """The row of the window in the views, by column."""
     with conn, conn.cursor() as cursor:
         cursor.execute(
             "SELECT * FROM metric_means NATURAL JOIN metric_quantiles WHERE time_window = %s", (window,)
@@ -64,7 +57,7 @@ def shown(conn, window: str) -> dict | None:
 
 
 def interval(runs: list[np.ndarray]) -> tuple[float, float]:
-    """The 95 % interval by its textbook formula, straight from all values."""
+    """The 95 % interval by its textbook formula, computed from all values."""
     values = np.concatenate(runs)
     n, mean = len(values), values.mean()
     if len(runs) > 1:
@@ -78,7 +71,7 @@ def interval(runs: list[np.ndarray]) -> tuple[float, float]:
 
 
 def check(row: dict | None, runs: list[tuple[datetime, np.ndarray]]) -> None:
-    """Compare what is shown with NumPy and SciPy on all values of the runs."""
+    """Compare a row with NumPy and SciPy on all values of the runs."""
     if not runs:
         assert row is None
         return
@@ -105,7 +98,7 @@ def check(row: dict | None, runs: list[tuple[datetime, np.ndarray]]) -> None:
 
 @pytest.fixture
 def empty(settings):
-    """Makes connections to this test's database, emptied of runs."""
+    """Opens connections to the test's database after deleting its runs."""
 
     def connection():
         conn = connect(settings)
@@ -122,8 +115,8 @@ def empty(settings):
     st.integers(1, 5),
 )
 @limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_windows_tell_what_numpy_and_scipy_tell_however_the_runs_came(empty, made, seed, parts):
-    """Runs fold in one by one or together, in any order, with the clock going on in between."""
+def test_windows_equal_numpy_and_scipy_in_whatever_order_runs_are_merged(empty, made, seed, parts):
+    """Runs are merged one by one or together, in any order, at different times."""
     random = np.random.default_rng(seed)
     runs = [
         (NOW - timedelta(seconds=age), random.normal(mean, 1 + abs(mean) / 3, size))
@@ -140,7 +133,7 @@ def test_windows_tell_what_numpy_and_scipy_tell_however_the_runs_came(empty, mad
         check(shown(conn, "latest"), [max(runs, key=lambda run: run[0])])
 
 
-def test_hours_and_days_hold_the_runs_that_lie_in_them(conn):
+def test_hours_and_days_contain_their_runs(conn):
     slots = [datetime(2026, 11, 24, hour, minute, tzinfo=UTC) for hour in (9, 10) for minute in (0, 59)]
     write(conn, [(slot, np.full(10, float(slot.hour))) for slot in slots])
     refresh(conn)
@@ -158,7 +151,7 @@ def test_hours_and_days_hold_the_runs_that_lie_in_them(conn):
     ]
 
 
-def test_time_alone_lets_runs_slide_out_of_a_window(conn):
+def test_runs_leave_a_window_by_the_passing_of_time_alone(conn):
     write(conn, [(NOW - timedelta(minutes=50), np.array([1.0, 2.0])), (NOW, np.array([5.0, 6.0]))])
     refresh(conn)
     assert shown(conn, "1h")["n"] == 4
@@ -182,18 +175,12 @@ def test_student_t_is_exact_to_a_billionth(conn):
     np.testing.assert_allclose(np.ravel(found), special.stdtrit(degrees, 0.975), rtol=EXACT)
 
 
-def test_the_interval_covers_the_true_mean_as_often_as_it_says(conn):
-    """With values that hang together within runs, where an interval over all values would cover far less."""
-    llms, runs, size, truth = 1000, 6, 5, 10.0
+def test_the_interval_contains_the_true_mean_in_95_percent_of_cases(conn):
+    """With values correlated within runs, where an interval over all values contains it far less often."""
+    llms, runs, size, truth = 500, 6, 5, 10.0
     random = np.random.default_rng(20)
-    with conn, conn.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO llms (name, company_name, provider) SELECT 'llm ' || i, 'c', 'p'"
-            " FROM generate_series(1, %s) AS i RETURNING id",
-            (llms,),
-        )
-        ids = [llm_id for (llm_id,) in cursor.fetchall()]
-    for llm_id in ids:
+    for number in range(llms):
+        add_llm(conn, f"LLM {number}")
         effects = random.normal(0, 1, runs)
         write(
             conn,
@@ -201,7 +188,7 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says(conn):
                 (NOW - timedelta(minutes=index), truth + effect + random.normal(0, 1, size))
                 for index, effect in enumerate(effects)
             ],
-            llm_id,
+            f"LLM {number}",
         )
     refresh(conn)
 

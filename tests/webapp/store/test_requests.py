@@ -40,13 +40,13 @@ def partition(conn):
     partitions.ensure(conn, SLOT.date(), 0)
 
 
-def test_what_is_stored_is_read_again_as_it_was(conn, partition):
+def test_requests_are_read_as_they_were_stored(conn, partition):
     requests.replace(conn, SLOT, 1, [REQUEST, FAILED])
 
     assert requests.read(conn, SLOT, 1) == [REQUEST, FAILED]
 
 
-def test_a_later_attempt_takes_the_place_of_a_former_and_leaves_other_runs_alone(conn, partition):
+def test_a_later_attempt_replaces_the_requests_of_its_run_only(conn, partition):
     requests.replace(conn, SLOT, 1, [REQUEST, FAILED])
     requests.replace(conn, SLOT, 2, [FAILED])
 
@@ -59,21 +59,21 @@ def test_a_later_attempt_takes_the_place_of_a_former_and_leaves_other_runs_alone
 @pytest.mark.parametrize(
     "detail", ['"quoted", \\.', "two\nlines\r\n\ttab", "NULL", "\\N", "日本 {1,2}", "x" * 9999]
 )
-def test_what_an_endpoint_says_is_kept_whatever_it_is(conn, partition, detail):
+def test_any_text_of_an_endpoint_is_stored_unchanged(conn, partition, detail):
     requests.replace(conn, SLOT, 1, [replace(FAILED, error_detail=detail)])
 
     assert requests.read(conn, SLOT, 1)[0].error_detail == detail
 
 
 @pytest.mark.parametrize("detail", ["nul \0 here", "half a pair \ud800"])
-def test_what_no_database_takes_stops_nothing(conn, partition, detail):
+def test_text_that_postgresql_refuses_is_replaced(conn, partition, detail):
     requests.replace(conn, SLOT, 1, [replace(FAILED, error_detail=detail)])
 
     (stored,) = requests.read(conn, SLOT, 1)
     assert stored.error_detail[:4] == detail[:4]
 
 
-def test_they_are_read_a_page_at_a_time(conn, partition):
+def test_requests_are_read_in_pages(conn, partition):
     many = [replace(REQUEST, number=number) for number in range(2500)]
     requests.replace(conn, SLOT, 1, many)
 

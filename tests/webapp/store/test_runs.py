@@ -12,7 +12,7 @@ LLMS = ["GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"]
 
 @pytest.fixture
 def claim(conn):
-    """Claims the slot and commits; returns (token, runs)."""
+    """Claims the slot and commits; returns the token and the runs."""
 
     def claim():
         token = uuid4()
@@ -29,7 +29,7 @@ def states(conn) -> list[tuple]:
     return query(conn, "SELECT status, attempts, error, points FROM runs ORDER BY id")
 
 
-def test_a_claim_makes_a_run_for_each_ranked_llm(conn, claim):
+def test_a_claim_creates_a_run_for_each_ranked_llm(conn, claim):
     with conn, conn.cursor() as cursor:
         cursor.execute("UPDATE llms SET archived_at = now() WHERE name = 'GPT-4o'")
 
@@ -39,7 +39,7 @@ def test_a_claim_makes_a_run_for_each_ranked_llm(conn, claim):
     assert states(conn) == [("running", 1, None, None)] * 2
 
 
-def test_a_later_claim_takes_over_and_the_former_cannot_write(conn, claim):
+def test_a_later_claim_takes_over_and_the_earlier_attempt_cannot_write(conn, claim):
     former_token, former = claim()
     later_token, later = claim()
 
@@ -63,7 +63,7 @@ def test_a_finished_run_is_never_claimed_again(conn, claim):
     assert states(conn) == [("finished", 1, None, 4000)] * 3
 
 
-def test_a_failed_run_tells_why_until_another_attempt_has_ended(conn, claim):
+def test_a_failed_run_keeps_its_error_until_another_attempt_ends(conn, claim):
     token, claimed = claim()
     runs.fail(conn, claimed, token, "ValueError: why")
     assert states(conn) == [("failed", 1, "ValueError: why", None)] * 3
@@ -85,7 +85,7 @@ def test_an_attempt_that_was_taken_over_cannot_mark_the_run_failed(conn, claim):
     assert states(conn) == [("running", 2, None, None)] * 3
 
 
-def test_a_dead_jobs_runs_are_marked_failed_unless_they_finished(conn, claim):
+def test_the_unfinished_runs_of_a_dead_job_are_marked_failed(conn, claim):
     _, claimed = claim()
     runs.finish(conn, claimed[:1], 4000)
 
@@ -98,10 +98,21 @@ def test_a_dead_jobs_runs_are_marked_failed_unless_they_finished(conn, claim):
 @pytest.mark.parametrize(
     "name", ["'; DROP TABLE runs; --", 'double "quotes"', "percent %s %(slot)s", "日本 \u202eabc"]
 )
-def test_a_name_is_data_whatever_it_holds(conn, claim, name):
+def test_no_name_is_interpreted_as_sql(conn, claim, name):
     with conn, conn.cursor() as cursor:
         cursor.execute("UPDATE llms SET name = %s WHERE name = 'GPT-4o'", (name,))
 
     _, claimed = claim()
 
     assert claimed[0].llm_name == name
+
+
+@pytest.mark.parametrize("error", ["nul \0 here", "half \ud83d of a pair"])
+def test_an_error_that_postgresql_refuses_is_stored_with_replacements(conn, claim, error):
+    token, claimed = claim()
+    runs.fail(conn, claimed[:1], token, error)
+    runs.invalidate(conn, claimed[1:2], error)
+    runs.fail_job(conn, "job", error)
+
+    texts = query(conn, "SELECT coalesce(error, invalid_reason) FROM runs")
+    assert {text[:4] for (text,) in texts} == {error[:4]}

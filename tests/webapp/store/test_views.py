@@ -22,7 +22,7 @@ ORDER BY source, name
 
 @pytest.fixture
 def finish(conn):
-    """Finishes a run of every LLM whose values of ttft are summed up as (n, mean, m2, min, max)."""
+    """Finishes a run of every LLM, with a rollup of ttft that has the mean."""
 
     def finish(slot=SLOT, source="simulation", mean=1.5):
         token = uuid4()
@@ -54,7 +54,7 @@ def test_the_view_shows_each_llms_rollup(conn, finish):
     assert query(conn, MEANS)[1] == ("simulation", "GPT-4o", 5, 1.5, 2.0, 0.5, 2.5)
 
 
-def test_the_latest_finished_slot_counts_not_the_latest_written(conn, finish):
+def test_the_latest_run_is_that_of_the_latest_finished_slot_not_the_last_stored(conn, finish):
     finish(SLOT, mean=2.0)
     finish(SLOT - timedelta(hours=1), mean=1.0)
     runs.claim(
@@ -101,7 +101,7 @@ def test_a_refresh_raises_the_generation_and_marks_what_it_shows(conn, finish):
     assert query(conn, "SELECT DISTINCT generation FROM runs") == [(generation,)]
 
 
-def test_readers_see_the_old_view_and_generation_until_the_commit(settings, conn, finish):
+def test_readers_see_the_old_views_and_generation_until_the_commit(settings, conn, finish):
     before = views.generation(conn)
     finish()
     views.refresh(conn, SLOT)
@@ -115,7 +115,7 @@ def test_readers_see_the_old_view_and_generation_until_the_commit(settings, conn
         assert views.generation(reader) == before + 1
 
 
-def test_refreshing_is_done_in_turns(settings, conn):
+def test_one_process_refreshes_at_a_time(settings, conn):
     order = []
 
     def take_turn() -> None:
@@ -133,7 +133,7 @@ def test_refreshing_is_done_in_turns(settings, conn):
     assert order == ["first", "second"]
 
 
-def test_the_turn_of_a_process_that_dies_is_free(settings, conn):
+def test_the_lock_of_a_process_that_dies_is_released(settings, conn):
     with closing(connect(settings)) as dying:
         turn = generation.refresh_turn(dying)
         turn.__enter__()

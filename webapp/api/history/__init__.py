@@ -1,1 +1,1 @@
-"""How the values of a metric went over time."""
+"""The values of a metric over time."""

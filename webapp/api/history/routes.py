@@ -9,7 +9,7 @@ from werkzeug.exceptions import UnprocessableEntity
 
 from llm_measure.metrics import METRICS, Metric
 from webapp.api.arguments import filters, metric_in_path
-from webapp.api.common import cached_answer, keyed_blueprint
+from webapp.api.common import document_read, keyed_blueprint
 from webapp.api.history.schemas import HistoryQuery, HistorySchema
 from webapp.cache import answers
 from webapp.queries import answer_name, known_metric, llm_id, scenario_id
@@ -28,11 +28,11 @@ MOST_BUCKETS = 10_000
 
 @blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(METRICS.names)])
 @filters(blueprint, HistoryQuery)
-@cached_answer(blueprint, HistorySchema, errors={404: "There is no such metric"})
+@document_read(blueprint, HistorySchema, errors={404: "Unknown metric"})
 def get_history(query: dict[str, Any], metric_name: str) -> Response:
-    """One metric over time.
+    """Get a metric over time.
 
-    A series of buckets for each LLM; more than 10,000 buckets in all are refused with 422.
+    Returns a series of buckets for each LLM. More than 10,000 buckets in total are refused with 422.
     """
     metric = known_metric(metric_name, METRICS.names)
     name = answer_name(f"history/{metric.name}", query)

@@ -1,4 +1,4 @@
-"""What is asked of the history and what it answers."""
+"""Query and response of the history."""
 
 from marshmallow import Schema, fields
 
@@ -10,9 +10,9 @@ STEPS = (HOUR, DAY)
 
 
 class HistoryQuery(SeriesFilters):
-    """The query string."""
+    """The filters of a history."""
 
-    llm = name_filter("One LLM, archived or not; all that are ranked if left out", "GPT-4o")
+    llm = name_filter("One LLM, archived or not; all ranked LLMs by default", "GPT-4o")
     window = one_of(CHARTED, "7d", "How far back")
     step = one_of(STEPS, "hour", "Length of a bucket, in UTC")
 
@@ -20,9 +20,9 @@ class HistoryQuery(SeriesFilters):
 class BucketSchema(Schema):
     """One hour or day."""
 
-    starts_at = timestamp("When it starts")
-    runs = count("Number of runs in it", 6)
-    n = count("Number of values in it", 6000)
+    starts_at = timestamp("Start of the bucket")
+    runs = count("Number of runs in the bucket", 6)
+    n = count("Number of values in the bucket", 6000)
     mean = number("Mean of all values", 1.069)
     p50 = number("Median, within 1 %", 1.094)
     p95 = number("95th percentile, within 1 %", 1.915)
@@ -30,20 +30,20 @@ class BucketSchema(Schema):
 
 
 class SeriesSchema(Schema):
-    """One LLM's buckets, in the order of time; a bucket without values is left out."""
+    """One LLM's buckets, oldest first; buckets without values are omitted."""
 
-    llm_name = text("The LLM's name", "GPT-4o")
+    llm_name = text("Name of the LLM", "GPT-4o")
     buckets = fields.List(fields.Nested(BucketSchema), required=True)
 
 
 class HistorySchema(Schema):
-    """The history of a metric, with what was asked."""
+    """The history of a metric, with its filters."""
 
-    generation = count("The generation of the data; raised by each refresh", 1_795_553_963_018_399)
-    metric = text("The metric's name", "ttft")
-    unit = text("Its unit", "s")
-    window = text("The window", "7d")
-    step = text("The step", "hour")
-    source = text("The source", "simulation")
-    scenario = text("The scenario", "default")
+    generation = count("Generation of the data, raised by each refresh", 1_795_553_963_018_399)
+    metric = text("Name of the metric", "ttft")
+    unit = text("Unit of the metric", "s")
+    window = text("Window", "7d")
+    step = text("Length of a bucket", "hour")
+    source = text("Source of the values", "simulation")
+    scenario = text("Scenario", "default")
     series = fields.List(fields.Nested(SeriesSchema), required=True)

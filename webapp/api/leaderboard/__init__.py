@@ -1,1 +1,1 @@
-"""The leaderboard: rankings with all that is known of how sure they are."""
+"""The leaderboard: rankings with confidence intervals, quantiles and shared ranks."""

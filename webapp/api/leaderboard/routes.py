@@ -7,7 +7,7 @@ from flask import Response
 
 from llm_measure.metrics import METRICS
 from webapp.api.arguments import filters
-from webapp.api.common import cached_answer, keyed_blueprint
+from webapp.api.common import document_read, keyed_blueprint
 from webapp.api.leaderboard.schemas import LeaderboardSchema
 from webapp.cache import answers
 from webapp.queries import LeaderboardQuery, answer_name, ranked, scenario_id
@@ -17,17 +17,18 @@ blueprint = keyed_blueprint(
     "leaderboard",
     __name__,
     url_prefix="/api/v1/benchmarks/leaderboard",
-    description="Rankings with intervals, quantiles and shared ranks",
+    description="Rankings with confidence intervals, quantiles and shared ranks",
 )
 
 
 @blueprint.get("")
 @filters(blueprint, LeaderboardQuery)
-@cached_answer(blueprint, LeaderboardSchema)
+@document_read(blueprint, LeaderboardSchema)
 def get_leaderboard(query: dict[str, Any]) -> Response:
-    """The leaderboard.
+    """Get the leaderboard.
 
-    Best first by the metric's direction. LLMs whose means cannot be told apart share a rank.
+    Lists the best LLM first, by the metric's direction. LLMs whose means the data cannot distinguish
+    share a rank.
     """
     return answers().respond(answer_name("leaderboard", query), partial(_leaderboard, query))
 

@@ -1,1 +1,1 @@
-"""The LLMs that are ranked, and those that no longer are."""
+"""The LLMs, ranked and archived."""

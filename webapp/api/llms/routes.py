@@ -9,8 +9,8 @@ from werkzeug.exceptions import Conflict, NotFound
 
 from webapp.api.arguments import filters
 from webapp.api.common import (
-    cached_answer,
-    changing_answer,
+    document_change,
+    document_read,
     json_body,
     json_response,
     keyed_blueprint,
@@ -24,32 +24,32 @@ from webapp.queries import answer_name
 from webapp.store import Connection, llms, views
 
 URL = "/api/v1/llms"
-blueprint = keyed_blueprint("llms", __name__, url_prefix=URL, description="What is ranked")
+blueprint = keyed_blueprint("llms", __name__, url_prefix=URL, description="The LLMs that are ranked")
 
 LARGEST_ID = 2**31 - 1
 ID_IN_PATH = {
     "name": "llm_id",
     "in": "path",
     "required": True,
-    "description": "The LLM's number",
+    "description": "Id of the LLM",
     "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
 }
-NOT_FOUND = {404: "There is no such LLM"}
+NOT_FOUND = {404: "Unknown LLM"}
 REFUSALS = {
-    400: "The body is not JSON",
-    409: "Another LLM has that name",
-    413: "The body is too large",
-    415: "The body is not called JSON by its Content-Type",
+    400: "Body: invalid JSON",
+    409: "Duplicate name",
+    413: "Body too large",
+    415: "Content-Type must be application/json",
 }
 
 
 @blueprint.get("")
 @filters(blueprint, LLMsQuery)
-@cached_answer(blueprint, LLMsSchema)
+@document_read(blueprint, LLMsSchema)
 def list_llms(query: dict[str, Any]) -> Response:
-    """The LLMs that are ranked.
+    """List the LLMs.
 
-    Or, with archived=true, those that no longer are.
+    Lists ranked LLMs or, with archived=true, archived ones.
     """
     return answers().respond(answer_name("llms", query), partial(_list, query["archived"] == "true"))
 
@@ -61,11 +61,11 @@ def _list(archived: bool, conn: Connection) -> bytes:
 
 @blueprint.post("")
 @json_body(blueprint, NewLLMSchema)
-@changing_answer(blueprint, 201, LLMSchema, "The LLM, as it was added", errors=REFUSALS)
+@document_change(blueprint, 201, LLMSchema, "The added LLM", errors=REFUSALS)
 def add_llm(new: dict[str, Any]) -> Response:
     """Add an LLM.
 
-    The next run takes it in.
+    The next run includes it.
     """
     try:
         added = _llms().add(**new)
@@ -77,9 +77,9 @@ def add_llm(new: dict[str, Any]) -> Response:
 
 
 @blueprint.route("/<llm_id>", methods=["GET"], parameters=[ID_IN_PATH])
-@cached_answer(blueprint, LLMSchema, errors=NOT_FOUND)
+@document_read(blueprint, LLMSchema, errors=NOT_FOUND)
 def get_llm(llm_id: str) -> Response:
-    """One LLM, archived or not."""
+    """Get an LLM, archived or not."""
     refuse_arguments()
     number = _number(llm_id)
     return answers().respond(f"llms/{number}", partial(_one, number))
@@ -94,12 +94,12 @@ def _one(llm_id: int, conn: Connection) -> bytes:
 
 @blueprint.route("/<llm_id>", methods=["PATCH"], parameters=[ID_IN_PATH])
 @json_body(blueprint, LLMChangesSchema)
-@changing_answer(blueprint, 200, LLMSchema, "The LLM, as it is now", errors={**NOT_FOUND, **REFUSALS})
+@document_change(blueprint, 200, LLMSchema, "The changed LLM", errors={**NOT_FOUND, **REFUSALS})
 def change_llm(changes: dict[str, Any], llm_id: str) -> Response:
     """Change an LLM.
 
-    Rankings, history and runs show it so at once. Simulated values depend on the name: with another name
-    the next run's are others.
+    Rankings, history and runs show the change immediately. Simulated values depend on the name, so that the
+    next run of a renamed LLM has different ones.
     """
     try:
         changed = _llms().change(_number(llm_id), **changes)
@@ -111,12 +111,11 @@ def change_llm(changes: dict[str, Any], llm_id: str) -> Response:
 
 
 @blueprint.route("/<llm_id>", methods=["DELETE"], parameters=[ID_IN_PATH])
-@changing_answer(blueprint, 204, None, "It is archived", errors=NOT_FOUND)
+@document_change(blueprint, 204, None, "Archived", errors=NOT_FOUND)
 def archive_llm(llm_id: str) -> Response:
     """Archive an LLM.
 
-    It leaves the rankings at once and runs no more; its history stays. PATCH {"archived": false} brings it
-    back.
+    It leaves rankings and runs immediately; its history stays. Restore it with PATCH {"archived": false}.
     """
     refuse_arguments()
     try:
@@ -127,7 +126,7 @@ def archive_llm(llm_id: str) -> Response:
 
 
 def _llms() -> LLMs:
-    return LLMs(current_app.extensions["settings"], current_app.extensions["redis"])
+    return current_app.extensions["llms"]
 
 
 def _number(raw: str) -> int:
@@ -137,11 +136,11 @@ def _number(raw: str) -> int:
 
 
 def _not_found(llm_id: object) -> NotFound:
-    return NotFound(f"llm_id={shown(llm_id)}: there is no such LLM")
+    return NotFound(f"llm_id={shown(llm_id)}: unknown LLM")
 
 
 def _refuse_name(error: NameTakenError) -> NoReturn:
-    why = f'{error}; PATCH it with {{"archived": false}} to restore it' if error.archived else str(error)
+    why = f'{error}; restore it with PATCH {{"archived": false}}' if error.archived else str(error)
     conflict = Conflict(f"name={shown(error.name)}: {why}")
     conflict.data = {"messages": {"json": {"name": [why]}}}  # type: ignore[attr-defined]
     raise conflict

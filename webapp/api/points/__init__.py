@@ -1,1 +1,1 @@
-"""Raw points to take away, as CSV or as JSON lines."""
+"""Raw points for download, as CSV or JSON Lines."""

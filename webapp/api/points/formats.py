@@ -1,4 +1,4 @@
-"""The formats in which points are exported, each a way to make bytes of rows."""
+"""The formats of exported points, each an encoding of rows."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from webapp.store.export import COLUMNS, Row
 
 @dataclass(frozen=True)
 class Format:
-    """How rows become bytes; `head` stands before the first."""
+    """An encoding of rows; `head` precedes the first row."""
 
     content_type: str
     head: bytes
@@ -19,14 +19,14 @@ class Format:
 
 
 def encode_csv(rows: Iterable[Row]) -> bytes:
-    """Lines of CSV by RFC 4180; floats in the shortest form that reads back to the same bits."""
+    """Return CSV (RFC 4180), with floats in the shortest form that reads back to the same bits."""
     lines = io.StringIO(newline="")
     csv.writer(lines).writerows(rows)
     return lines.getvalue().encode()
 
 
 def encode_ndjson(rows: Iterable[Row]) -> bytes:
-    """One JSON object a line."""
+    """Return JSON Lines: one object per row."""
     return "".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows).encode()
 
 

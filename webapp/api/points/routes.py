@@ -11,7 +11,7 @@ from flask import Response, current_app, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from webapp.api.arguments import filters
-from webapp.api.common import keyed_blueprint, streamed_answer
+from webapp.api.common import document_export, keyed_blueprint
 from webapp.api.points.formats import FORMATS, Format
 from webapp.api.points.schemas import PointSchema, PointsQuery
 from webapp.errors import RETRY_SECONDS
@@ -23,12 +23,12 @@ blueprint = keyed_blueprint(
     "points",
     __name__,
     url_prefix="/api/v1/benchmarks/points",
-    description="Raw values to take away",
+    description="Raw values for download",
 )
 
-# Of a process's four threads, so many may export at once: the others are for everyone else.
-MOST_AT_ONCE = 2
-_turns = BoundedSemaphore(MOST_AT_ONCE)
+# Of a process's four threads, two may export concurrently; the others stay free for other requests.
+MOST_EXPORTS = 2
+_exports = BoundedSemaphore(MOST_EXPORTS)
 
 EXAMPLE = ("2026-11-24T12:00:00.000000+00:00", 4711, "GPT-4o", "simulation", "default", "ttft", "s", 1.07)
 EXAMPLES: dict[str, tuple[Any, object]] = {
@@ -39,34 +39,36 @@ EXAMPLES: dict[str, tuple[Any, object]] = {
 
 @blueprint.get("")
 @filters(blueprint, PointsQuery)
-@streamed_answer(blueprint, EXAMPLES, errors={503: "The database is away, or too many exports are under way"})
+@document_export(blueprint, EXAMPLES, errors={503: "Database unreachable, or too many concurrent exports"})
 def export_points(query: dict[str, Any]) -> Response:
-    """The raw points of a window.
+    """Export the raw points of a window.
 
-    As CSV with a header, or as one JSON object a line; `value` is in the metric's `unit`. By day, and within
-    a day as stored. Values of runs that the rankings do not show yet are left out, as are those that are
-    older than RETENTION_DAYS. An export that fails on its way ends without HTTP's last chunk, so that no
-    client takes it for whole; the server ends one that takes longer than 30 minutes.
+    Returns CSV with a header, or one JSON object per line, ordered by day and, within a day, as stored;
+    `value` is in the metric's `unit`. Omits the values of runs that the rankings do not show yet, and values
+    older than RETENTION_DAYS. An export that fails halfway ends without HTTP's final chunk, so that clients
+    notice that it is incomplete. The server stops an export after 30 minutes.
     """
     with ExitStack() as stack:
-        stack.enter_context(_turn())
+        stack.enter_context(_slot())
         conn = stack.enter_context(export.snapshot(current_app.extensions["settings"]))
-        response = _answer(conn, query)
+        response = _response(conn, query)
         response.call_on_close(stack.pop_all().close)
     return response
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    if not _turns.acquire(blocking=False):
-        raise ServiceUnavailable("too many exports are under way; try again soon", retry_after=RETRY_SECONDS)
+def _slot() -> Iterator[None]:
+    if not _exports.acquire(blocking=False):
+        raise ServiceUnavailable(
+            "Too many concurrent exports; try again in a moment", retry_after=RETRY_SECONDS
+        )
     try:
         yield
     finally:
-        _turns.release()
+        _exports.release()
 
 
-def _answer(conn: Connection, query: dict[str, Any]) -> Response:
+def _response(conn: Connection, query: dict[str, Any]) -> Response:
     etag = _etag(views.generation(conn), query)
     kind = FORMATS[query["format"]]
     held = request.if_none_match.contains_weak(etag)
@@ -81,7 +83,7 @@ def _answer(conn: Connection, query: dict[str, Any]) -> Response:
 
 
 def _etag(generation: int, query: dict[str, Any]) -> str:
-    """The generation, and the window's end if that moves with the clock."""
+    """Return the generation, and the window's end if that moves with the clock."""
     return f"g{generation}-{query['until']:%Y%m%dT%H%M}" if query["ends_now"] else f"g{generation}"
 
 
@@ -97,7 +99,7 @@ def _selection(conn: Connection, query: dict[str, Any]) -> Selection:
 
 
 def _body(conn: Connection, kind: Format, selection: Selection) -> Iterator[bytes]:
-    """The encoded chunks; the first is made at once, so that what fails by then is answered as an error."""
+    """Return the encoded chunks; the first is read now, so that its failure is answered as an error."""
     chunks = export.chunks(conn, selection)
     first = kind.encode(next(chunks, []))
     return chain([kind.head + first], map(kind.encode, chunks))

@@ -1,4 +1,4 @@
-"""What is asked of the export and what a line of it holds."""
+"""The filters of an export, and its rows."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,11 +15,11 @@ FIRST_YEAR, LAST_YEAR = 1970, 2999
 
 def _check_year(moment: datetime) -> None:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValidationError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+        raise ValidationError(f"must be in the years {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def moment(name: str, description: str, example: str) -> fields.AwareDateTime:
-    """A filter that takes a moment in ISO 8601; in UTC if it does not say otherwise."""
+    """Return a filter that takes a time in ISO 8601, in UTC unless it has an offset."""
     return fields.AwareDateTime(
         data_key=name,
         format="iso",
@@ -27,26 +27,28 @@ def moment(name: str, description: str, example: str) -> fields.AwareDateTime:
         load_default=None,
         validate=_check_year,
         error_messages={
-            "invalid": "must be a moment in ISO 8601, as 2026-11-24T12:00:00Z; a + must be sent as %2B"
+            "invalid": "must be a time in ISO 8601, such as 2026-11-24T12:00:00Z, with a + encoded as %2B"
         },
         metadata={"description": description, "example": example},
     )
 
 
 class PointsQuery(SeriesFilters):
-    """The query string."""
+    """The filters of an export."""
 
     metric = metric_filter(None, "One metric; all by default")
-    llm = name_filter("One LLM, archived or not; all if left out", "GPT-4o")
-    since = moment("from", "From this moment on; 24 hours before `to` if left out", "2026-11-24T00:00:00Z")
-    until = moment("to", "Up to this moment, itself left out; now if left out", "2026-11-25T00:00:00Z")
-    format = one_of(tuple(FORMATS), "csv", "CSV with a header, or one JSON object a line")
+    llm = name_filter("One LLM, archived or not; all by default", "GPT-4o")
+    since = moment(
+        "from", "Start of the window, inclusive; 24 hours before `to` by default", "2026-11-24T00:00:00Z"
+    )
+    until = moment("to", "End of the window, exclusive; now by default", "2026-11-25T00:00:00Z")
+    format = one_of(tuple(FORMATS), "csv", "csv: with a header; ndjson: one JSON object per line")
 
     @post_load
     def complete(self, query: dict[str, Any], **_: object) -> dict[str, Any]:
-        """Fill in the window; `ends_now` says that its end is not the caller's.
+        """Fill in the window, and `ends_now`: whether its end is the default.
 
-        That end is the next whole minute, so that it can be told from an ETag whether it has moved.
+        The default end is the next full minute, so that an ETag can contain it.
         """
         query["ends_now"] = query["until"] is None
         query["until"] = query["until"] or _next_minute()
@@ -61,13 +63,13 @@ def _next_minute() -> datetime:
 
 
 class PointSchema(Schema):
-    """One point; in CSV these are the columns, in this order."""
+    """One point; in CSV, these are the columns in their order."""
 
     recorded_at = timestamp("Slot of the run")
-    run_id = count("The run's id", 4711)
-    llm_name = text("The LLM's name", "GPT-4o")
-    source = text("The source", "simulation")
-    scenario = text("The scenario", "default")
-    metric = text("The metric's name", "ttft")
-    unit = text("The metric's unit", "s")
-    value = number("The value", 1.07)
+    run_id = count("Id of the run", 4711)
+    llm_name = text("Name of the LLM", "GPT-4o")
+    source = text("Source of the value", "simulation")
+    scenario = text("Scenario", "default")
+    metric = text("Name of the metric", "ttft")
+    unit = text("Unit of the metric", "s")
+    value = number("Value", 1.07)

@@ -1,1 +1,1 @@
-"""The contract's rankings."""
+"""The rankings of the API contract."""

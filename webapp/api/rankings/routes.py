@@ -1,4 +1,4 @@
-"""GET /api/v1/benchmarks/rankings and /rankings/{metric_name}: a shape that stays for good."""
+"""GET /api/v1/benchmarks/rankings and /rankings/{metric_name}, whose shape never changes."""
 
 import json
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 from flask import Response
 
 from webapp.api.arguments import metric_in_path
-from webapp.api.common import cached_answer, keyed_blueprint, refuse_arguments
+from webapp.api.common import document_read, keyed_blueprint, refuse_arguments
 from webapp.api.rankings.schemas import CONTRACT, RankingsSchema
 from webapp.cache import answers
 from webapp.queries import known_metric
@@ -26,23 +26,21 @@ EXAMPLE = {
 
 
 @blueprint.get("")
-@cached_answer(blueprint, RankingsSchema, example={"data": [EXAMPLE, {"tps": []}]})
+@document_read(blueprint, RankingsSchema, example={"data": [EXAMPLE, {"tps": []}]})
 def list_rankings() -> Response:
-    """All rankings.
+    """List the rankings of all metrics.
 
-    Every metric's LLMs by descending mean of their latest finished run.
+    Orders the LLMs of each metric by the mean of their latest finished run, in descending order.
     """
     return answers().respond("rankings", partial(_rankings, list(CONTRACT)))
 
 
 @blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(CONTRACT)])
-@cached_answer(
-    blueprint, RankingsSchema, example={"data": [EXAMPLE]}, errors={404: "There is no such metric"}
-)
+@document_read(blueprint, RankingsSchema, example={"data": [EXAMPLE]}, errors={404: "Unknown metric"})
 def get_ranking(metric_name: str) -> Response:
-    """One metric's ranking.
+    """Get the ranking of a metric.
 
-    Its LLMs by descending mean of their latest finished run.
+    Orders the LLMs by the mean of their latest finished run, in descending order.
     """
     metric = known_metric(metric_name, CONTRACT)
     return answers().respond(f"rankings/{metric.name}", partial(_rankings, [metric.name]))

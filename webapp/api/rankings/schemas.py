@@ -1,21 +1,21 @@
-"""What the rankings look like, for the OpenAPI document."""
+"""The response of the rankings, for the OpenAPI document."""
 
 from marshmallow import Schema, fields
 
 from llm_measure.metrics import METRICS
 
-# The rankings' shape is a contract: these metrics, in this order, for good.
+# The API contract: these metrics, in this order.
 CONTRACT = ("ttft", "tps", "e2e_latency", "rps")
 
 
 class RankedLLMSchema(Schema):
-    """One LLM's place in a ranking."""
+    """One LLM in a ranking."""
 
-    llm_name = fields.String(required=True, metadata={"description": "The LLM's name", "example": "GPT-4o"})
+    llm_name = fields.String(required=True, metadata={"description": "Name of the LLM", "example": "GPT-4o"})
     mean_value = fields.Float(
         required=True,
         metadata={
-            "description": "Mean of the LLM's latest finished run, in the metric's unit, to 2 decimals",
+            "description": "Mean of the latest finished run, in the metric's unit, rounded to 2 decimals",
             "example": 1.07,
         },
     )
@@ -41,5 +41,5 @@ class RankingsSchema(Schema):
     data = fields.List(
         fields.Nested(MetricRankingSchema),
         required=True,
-        metadata={"description": "An object per metric, its only key the metric's name"},
+        metadata={"description": "One object per metric, with the metric's name as its only key"},
     )

@@ -1,6 +1,6 @@
 """GET and POST /api/v1/benchmarks/runs, GET /api/v1/benchmarks/runs/{run_id} and .../{run_id}/requests.
 
-Runs begin without a new generation, so nothing here comes from the cache.
+Runs start without a new generation, so that nothing here comes from the cache.
 """
 
 import re
@@ -12,8 +12,8 @@ from werkzeug.exceptions import NotFound
 
 from webapp.api.arguments import filters
 from webapp.api.common import (
-    cached_answer,
-    changing_answer,
+    document_change,
+    document_read,
     json_body,
     json_response,
     keyed_blueprint,
@@ -36,16 +36,16 @@ from webapp.store import Connection, requests, run_records, views
 from webapp.store.run_records import RunRecord
 
 URL = "/api/v1/benchmarks/runs"
-blueprint = keyed_blueprint("runs", __name__, url_prefix=URL, description="What ran, and what is to run")
+blueprint = keyed_blueprint("runs", __name__, url_prefix=URL, description="Runs, past and requested")
 
-# Not isdigit(): that takes digits of other scripts, and any number of them.
+# Not isdigit(), which accepts digits of other scripts, and any number of them.
 RUN_ID = re.compile(r"[0-9]{1,18}")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 ID_IN_PATH = {
     "name": "run_id",
     "in": "path",
     "required": True,
-    "description": "A run's number, or a job's id",
+    "description": "Id of a run or a job",
     "schema": {"type": "string", "pattern": f"^{JOB_ID.pattern}$", "example": "simulation-1795521600"},
 }
 RUN_OR_JOB = {"oneOf": [{"$ref": "#/components/schemas/Run"}, {"$ref": "#/components/schemas/Job"}]}
@@ -53,11 +53,11 @@ RUN_OR_JOB = {"oneOf": [{"$ref": "#/components/schemas/Run"}, {"$ref": "#/compon
 
 @blueprint.get("")
 @filters(blueprint, RunsQuery)
-@cached_answer(blueprint, RunsSchema, errors={503: "The database is away"})
+@document_read(blueprint, RunsSchema, errors={503: "Database unreachable"})
 def list_runs(query: dict[str, Any]) -> Response:
-    """Runs, newest first.
+    """List runs, newest first.
 
-    A page at a time: `next` of one answer is `cursor` of the next.
+    Returns one page; `next` is the `cursor` of the following page.
     """
     with snapshot() as conn:
         found = _find(conn, query)
@@ -68,7 +68,7 @@ def list_runs(query: dict[str, Any]) -> Response:
 
 
 def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
-    """The asked page, and one run more if there is one."""
+    """Return the requested page, and one more run if there is one."""
     return run_records.read(
         conn,
         limit=query["limit"] + 1,
@@ -81,23 +81,23 @@ def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
 
 @blueprint.post("")
 @json_body(blueprint, NewRunSchema, optional=True)
-@changing_answer(
+@document_change(
     blueprint,
     202,
     JobSchema,
-    "The job, which waits in the queue",
+    "The job, queued",
     errors={
-        400: "The body is not JSON",
-        404: "The benchmark file declares no such measurement",
-        413: "The body is too large",
-        415: "The body is not called JSON by its Content-Type",
+        400: "Body: invalid JSON",
+        404: "Measurement not in the benchmark file",
+        413: "Body too large",
+        415: "Content-Type must be application/json",
     },
 )
 def request_run(new: dict[str, dict[str, str]]) -> Response:
-    """Ask for a run now.
+    """Request a run now.
 
-    Without a body it simulates for this very second; with `measure` it measures what the benchmark file
-    declares. While one that was asked for so still waits in the queue, the answer is that one.
+    Enqueues a simulation or, with `measure`, a measurement of the benchmark file, in the slot of the current
+    second. While an earlier request for the same run is still queued, returns that job.
     """
     settings = current_app.extensions["settings"]
     job_id = (
@@ -114,19 +114,17 @@ def _declared(llm: str, scenario: str) -> Measurement:
     for measurement in current_app.extensions["measurements"]:
         if (measurement.llm, measurement.scenario) == (llm, scenario):
             return measurement
-    raise NotFound(
-        f"llm={shown(llm)}, scenario={shown(scenario)}: the benchmark file declares no such measurement"
-    )
+    raise NotFound(f"llm={shown(llm)}, scenario={shown(scenario)}: not in the benchmark file")
 
 
 @blueprint.route("/<run_id>", methods=["GET"], parameters=[ID_IN_PATH])
-@cached_answer(
-    blueprint, RUN_OR_JOB, errors={404: "There is no such run or job", 503: "The database or Redis is away"}
+@document_read(
+    blueprint, RUN_OR_JOB, errors={404: "Unknown run or job", 503: "Database or Redis unreachable"}
 )
 def get_run(run_id: str) -> Response:
-    """One run, or one job with its runs.
+    """Get a run, or a job with its runs.
 
-    A number is a run, anything else a job.
+    A number is the id of a run, anything else the id of a job.
     """
     refuse_arguments()
     return json_response(_run(int(run_id)) if RUN_ID.fullmatch(run_id) else _job(run_id))
@@ -134,15 +132,15 @@ def get_run(run_id: str) -> Response:
 
 @blueprint.route("/<run_id>/requests", methods=["GET"], parameters=[ID_IN_PATH])
 @filters(blueprint, RequestsQuery)
-@cached_answer(blueprint, RequestsSchema, errors={404: "There is no such run", 503: "The database is away"})
+@document_read(blueprint, RequestsSchema, errors={404: "Unknown run", 503: "Database unreachable"})
 def list_requests(query: dict[str, Any], run_id: str) -> Response:
-    """The requests of a measured run.
+    """List the requests of a measured run, by number.
 
-    By number, a page at a time: `next` of one answer is `cursor` of the next. A simulated run has none, and
-    those of a measured one are kept as long as points are.
+    Returns one page; `next` is the `cursor` of the following page. Simulated runs have no requests; those of
+    measured runs are kept for RETENTION_DAYS.
     """
     if not RUN_ID.fullmatch(run_id):
-        raise NotFound(f"run_id={shown(run_id)}: there is no such run")
+        raise NotFound(f"run_id={shown(run_id)}: unknown run")
     after = -1 if query["cursor"] is None else query["cursor"]
     with snapshot() as conn:
         slot = _known_run(conn, int(run_id)).slot
@@ -161,33 +159,33 @@ def _run(run_id: int) -> bytes:
 def _known_run(conn: Connection, run_id: int) -> RunRecord:
     found = run_records.read(conn, run_id=run_id)
     if not found:
-        raise NotFound(f"run_id={run_id}: there is no such run")
+        raise NotFound(f"run_id={run_id}: unknown run")
     return found[0]
 
 
 def _job(job_id: str) -> bytes:
-    """The job as Redis and the database know it; NotFound if neither does.
+    """Return the job, from Redis and the database; NotFound if it is in neither.
 
-    Redis is asked first, so that a job is never called finished without its runs. Without Redis the runs
-    alone tell; raises redis.RedisError if there are none.
+    Redis is read first, so that a finished job always has its runs. If Redis is unreachable, the status comes
+    from the runs; raises redis.RedisError if there are none.
     """
-    away = status = None
+    unreachable = status = None
     try:
         status = job_status(_redis(), job_id)
     except RedisError as error:
-        away = error
+        unreachable = error
     with snapshot() as conn:
         runs = run_records.read(conn, job_id=job_id) if JOB_ID.fullmatch(job_id) else []
         generation = views.generation(conn)
     status = status or _status_of(runs)
     if status is None:
-        raise away or NotFound(f"run_id={shown(job_id)}: there is no such job")
+        raise unreachable or NotFound(f"run_id={shown(job_id)}: unknown job")
     parts = {"generation": generation, "job_id": job_id, "status": status, "runs": runs}
     return JobSchema().dumps(parts).encode()
 
 
 def _status_of(runs: list[RunRecord]) -> str | None:
-    """What the runs of a job say of it when nothing else does."""
+    """Return the status of a job that only its runs are known of; None if it has no runs."""
     found = {"finished" if run.status == "invalid" else run.status for run in runs}
     return next((status for status in ("running", "failed", "finished") if status in found), None)
 

@@ -1,1 +1,1 @@
-"""How exact the measuring itself is."""
+"""The self-checks: how accurate the measuring client is."""

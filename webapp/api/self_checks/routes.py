@@ -1,11 +1,11 @@
-"""GET /api/v1/benchmarks/self-checks: changes without a new generation, so nothing comes from the cache."""
+"""GET /api/v1/benchmarks/self-checks, which change without a new generation, so that nothing is cached."""
 
 from typing import Any
 
 from flask import Response, current_app
 
 from webapp.api.arguments import filters
-from webapp.api.common import cached_answer, json_response, keyed_blueprint
+from webapp.api.common import document_read, json_response, keyed_blueprint
 from webapp.api.self_checks.schemas import SelfChecksQuery, SelfChecksSchema
 from webapp.cache import snapshot
 from webapp.store import self_checks
@@ -14,17 +14,17 @@ blueprint = keyed_blueprint(
     "self-checks",
     __name__,
     url_prefix="/api/v1/benchmarks/self-checks",
-    description="How exact the measuring is",
+    description="Accuracy of the measuring client",
 )
 
 
 @blueprint.get("")
 @filters(blueprint, SelfChecksQuery)
-@cached_answer(blueprint, SelfChecksSchema, errors={503: "The database is unreachable"})
+@document_read(blueprint, SelfChecksSchema, errors={503: "Database unreachable"})
 def list_self_checks(query: dict[str, Any]) -> Response:
-    """How exact the measuring is.
+    """List the newest self-checks.
 
-    The newest self-checks, each of which measures a server whose times are known.
+    Each self-check measures a mock server whose times are known, and reports the error of each metric.
     """
     with snapshot() as conn:
         checks = self_checks.read(conn, query["limit"])

@@ -1,4 +1,4 @@
-"""What is asked of the self-checks and what they answer."""
+"""Query and response of the self-checks."""
 
 from marshmallow import Schema, fields
 
@@ -9,9 +9,9 @@ MOST_CHECKS = 200
 
 
 class SelfChecksQuery(Schema):
-    """The query string."""
+    """The filters of the self-checks."""
 
-    limit = whole_filter(1, MOST_CHECKS, 1, "The most self-checks in one answer, newest first", 1)
+    limit = whole_filter(1, MOST_CHECKS, 1, "Maximum number of self-checks in one response, newest first", 1)
 
 
 def _seconds(description: str, example: float) -> fields.Float:
@@ -21,24 +21,24 @@ def _seconds(description: str, example: float) -> fields.Float:
 
 
 class MetricErrorSchema(Schema):
-    """One metric's error: what was measured less what was known."""
+    """The error of one metric: measured minus known."""
 
-    metric = text("The metric's name", "ttft")
+    metric = text("Name of the metric", "ttft")
     n = count("Number of values", 250)
-    known_s = _seconds("What the server took in truth", 0.2)
-    p50_s = _seconds("Median error", 0.0004)
+    known_s = _seconds("True value", 0.2)
+    p50_s = _seconds("Median of the error", 0.0004)
     p99_s = _seconds("99th percentile of the error", 0.0021)
 
 
 class SelfCheckSchema(Schema):
     """One self-check."""
 
-    slot = timestamp("The instant that it stands for")
+    slot = timestamp("Scheduled time of the self-check")
     errors = fields.List(fields.Nested(MetricErrorSchema), required=True)
 
 
 class SelfChecksSchema(Schema):
     """The newest self-checks."""
 
-    interval_s = count("Seconds between self-checks; 0: they are off", 3600)
+    interval_s = count("Seconds between self-checks; 0 if they are off", 3600)
     checks = fields.List(fields.Nested(SelfCheckSchema), required=True)

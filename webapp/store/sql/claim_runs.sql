@@ -1,8 +1,7 @@
--- Claim a slot for one attempt: a row for the named LLM, or for each that is simulated if none is named, as
--- long as it is ranked, carrying the attempt's token. A run that is finished, valid or not, is left alone and
--- not returned; any other is taken over, so that only the newest attempt's token stands in the row. Why the
--- attempt before failed stands there until this one has ended. In the order of ids, so that two claims cannot
--- deadlock.
+-- Claim a slot for one attempt: one row, with the attempt's token, for the named LLM, or for each simulated LLM
+-- if none is named; archived LLMs get none. A finished or invalid run is neither changed nor returned. Any other
+-- run is taken over: its token becomes the newest attempt's, and the previous attempt's error stays until this
+-- one ends. Rows are claimed in the order of ids, so that two claims cannot deadlock.
 INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)
 SELECT
     %(source)s,

@@ -1,4 +1,4 @@
--- The leaderboard's figures in some windows, of every source and scenario.
+-- The figures of the leaderboard in the given windows, for every source and scenario.
 SELECT
     means.time_window,
     means.source,

@@ -1,5 +1,5 @@
--- The hours or days of a metric, by LLM and time, from the merged rollups; no reader scans points. A window
--- begins with the whole bucket that its nominal beginning lies in.
+-- The hours or days of a metric, by LLM and time, from the merged rollups. The first bucket is the whole one
+-- that contains the nominal start.
 SELECT
     llms.name AS llm_name,
     rollups.starts_at,

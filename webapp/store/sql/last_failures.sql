@@ -1,6 +1,5 @@
--- The ranked LLMs whose newest run that has ended brought no values: it failed, or it was invalid. One that is
--- tried again has failed until it ends. One look into the unique index of runs for each LLM, whatever the
--- history.
+-- The ranked LLMs whose newest ended run has no values, because it failed or is invalid. A run that is being
+-- retried counts as failed until the retry ends. Costs one lookup in the unique index of runs per LLM.
 SELECT
     llms.name,
     newest.slot,

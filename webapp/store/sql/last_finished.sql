@@ -1,5 +1,5 @@
--- When the newest finished run of each ranked LLM ended. The view names its slot, and the slot finds it by
--- index.
+-- When the newest finished run of each ranked LLM ended. The view has the run's slot, by which the unique index
+-- finds the run.
 SELECT runs.source, scenarios.name AS scenario, llms.name AS llm_name, runs.finished_at
 FROM (
     SELECT source, scenario_id, llm_id, max(last_measured) AS slot

@@ -1,5 +1,5 @@
--- All that the views know of one window, source and scenario: a row for each metric and ranked LLM. Intervals
--- end where the metric's bounds do.
+-- One row for each metric and ranked LLM in one window, source and scenario. Confidence intervals are clipped to
+-- the metric's bounds.
 SELECT
     metrics.name AS metric_name,
     llms.name AS llm_name,

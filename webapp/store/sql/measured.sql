@@ -1,4 +1,4 @@
--- The histograms of all that was ever measured: the window `all`, whose counts only grow.
+-- The histograms of all measured values: the window `all`, whose counts never decrease.
 SELECT
     scenarios.name AS scenario,
     llms.name AS llm_name,

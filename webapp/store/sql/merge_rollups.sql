@@ -1,10 +1,10 @@
--- Merge rollups of the same key with each other, and with what already stands in the key's place. The rule:
---   n, runs, histograms and weights add up; oldest, newest, min and max extend;
---   mean = sum(n mean) / sum(n); m2 = sum(m2 + n (mean_i - mean)^2), the parallel form of Chan, Golub and
---   LeVeque (1979), which does not cancel; likewise run_mean and run_m2 with run_weight in the place of n.
--- The input is a query of the columns (period, starts_at, source, scenario_id, llm_id, metric_id, oldest,
+-- Merge rollups of the same key with each other and with the key's existing row:
+--   runs, n, run_weight and histogram are summed; oldest, newest, min and max are the extremes;
+--   mean = sum(n_i mean_i) / sum(n_i) and m2 = sum(m2_i + n_i (mean_i - mean)^2), the parallel form of Chan,
+--   Golub and LeVeque (1979), which avoids cancellation; run_mean and run_m2 likewise, with run_weight for n.
+-- The input is a query with the columns (period, starts_at, source, scenario_id, llm_id, metric_id, oldest,
 -- newest, runs, n, mean, m2, min, max, run_weight, run_mean, run_m2, histogram).
-INSERT INTO period_rollups AS standing (
+INSERT INTO period_rollups AS existing (
     period, starts_at, source, scenario_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2, min, max,
     run_weight, run_mean, run_m2, histogram
 )
@@ -32,18 +32,18 @@ FROM (
 ) AS parts
 GROUP BY period, starts_at, source, scenario_id, llm_id, metric_id, merged_mean, merged_run_mean
 ON CONFLICT (period, starts_at, source, scenario_id, llm_id, metric_id) DO UPDATE SET
-    oldest = least(standing.oldest, excluded.oldest),
-    newest = greatest(standing.newest, excluded.newest),
-    runs = standing.runs + excluded.runs,
-    n = standing.n + excluded.n,
-    mean = (standing.n * standing.mean + excluded.n * excluded.mean) / (standing.n + excluded.n),
-    m2 = standing.m2 + excluded.m2 + (standing.mean - excluded.mean) ^ 2
-        * standing.n * excluded.n / (standing.n + excluded.n),
-    min = least(standing.min, excluded.min),
-    max = greatest(standing.max, excluded.max),
-    run_weight = standing.run_weight + excluded.run_weight,
-    run_mean = (standing.run_weight * standing.run_mean + excluded.run_weight * excluded.run_mean)
-        / (standing.run_weight + excluded.run_weight),
-    run_m2 = standing.run_m2 + excluded.run_m2 + (standing.run_mean - excluded.run_mean) ^ 2
-        * standing.run_weight * excluded.run_weight / (standing.run_weight + excluded.run_weight),
-    histogram = histogram_add(standing.histogram, excluded.histogram)
+    oldest = least(existing.oldest, excluded.oldest),
+    newest = greatest(existing.newest, excluded.newest),
+    runs = existing.runs + excluded.runs,
+    n = existing.n + excluded.n,
+    mean = (existing.n * existing.mean + excluded.n * excluded.mean) / (existing.n + excluded.n),
+    m2 = existing.m2 + excluded.m2 + (existing.mean - excluded.mean) ^ 2
+        * existing.n * excluded.n / (existing.n + excluded.n),
+    min = least(existing.min, excluded.min),
+    max = greatest(existing.max, excluded.max),
+    run_weight = existing.run_weight + excluded.run_weight,
+    run_mean = (existing.run_weight * existing.run_mean + excluded.run_weight * excluded.run_mean)
+        / (existing.run_weight + excluded.run_weight),
+    run_m2 = existing.run_m2 + excluded.run_m2 + (existing.run_mean - excluded.run_mean) ^ 2
+        * existing.run_weight * excluded.run_weight / (existing.run_weight + excluded.run_weight),
+    histogram = histogram_add(existing.histogram, excluded.histogram)

@@ -1,5 +1,5 @@
--- The points of shown runs in [since, until). A run that is finished but not shown yet is left out, so that
--- the same generation never names two different answers. Every metric and LLM where none is named.
+-- The points in [since, until) of runs that a generation shows. Finished runs that are not shown yet are left
+-- out, so that two responses with the same generation never differ. A filter that is NULL matches everything.
 SELECT
     to_char(points.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"') AS recorded_at,
     points.run_id,

@@ -1,5 +1,5 @@
--- The ranking of each asked metric: its LLMs by descending mean of their latest finished simulated run.
--- Equal means stand in the order of names, so that the answer is the same each time.
+-- The ranking of each metric: LLMs by descending mean of their latest finished simulated run, and by name where
+-- means are equal, so that the order is always the same.
 SELECT
     metrics.name AS metric_name,
     llms.name AS llm_name,

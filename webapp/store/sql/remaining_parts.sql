@@ -1,6 +1,5 @@
--- What is left in the windows that the keys name: the runs of the last hour, the hours of the last day, or the
--- days of a longer window.
-WITH slid AS (
+-- The remaining parts of the windows given by their keys: runs, hours or days.
+WITH expired AS (
     SELECT *
     FROM unnest(
         %(period)s::text[],
@@ -11,27 +10,27 @@ WITH slid AS (
     ) AS keys (period, source, scenario_id, llm_id, metric_id)
     JOIN ({windows}) AS windows USING (period)
 )
-SELECT slid.period, '-infinity'::timestamptz AS starts_at, run.*
-FROM slid
+SELECT expired.period, '-infinity'::timestamptz AS starts_at, run.*
+FROM expired
 JOIN (
     {run_rollups}
     WHERE runs.generation IS NOT NULL
-      AND runs.slot >= (SELECT since FROM ({windows}) AS windows WHERE grain = 'run')
+      AND runs.slot >= (SELECT since FROM ({windows}) AS windows WHERE parts = 'run')
 ) AS run USING (source, scenario_id, llm_id, metric_id)
-WHERE slid.grain = 'run'
+WHERE expired.parts = 'run'
 UNION ALL
-SELECT slid.period, '-infinity', part.*
-FROM slid
+SELECT expired.period, '-infinity', part.*
+FROM expired
 CROSS JOIN LATERAL (
     SELECT
         source, scenario_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2, min, max, run_weight,
         run_mean, run_m2, histogram
     FROM period_rollups
-    WHERE period = slid.grain
-      AND source = slid.source
-      AND scenario_id = slid.scenario_id
-      AND llm_id = slid.llm_id
-      AND metric_id = slid.metric_id
-      AND starts_at >= slid.since
-    OFFSET 0 -- keeps the planner from reading all of history to join it
+    WHERE period = expired.parts
+      AND source = expired.source
+      AND scenario_id = expired.scenario_id
+      AND llm_id = expired.llm_id
+      AND metric_id = expired.metric_id
+      AND starts_at >= expired.since
+    OFFSET 0 -- keeps the planner from joining all of history first
 ) AS part

@@ -1,5 +1,5 @@
--- Runs that fit all the given filters, newest first. A filter that is NULL is a constant to the planner and
--- drops out, so a page costs its own rows: by the primary key, or by the index on job ids.
+-- Runs that match every filter, newest first. The planner drops a filter that is NULL, so that a page is read
+-- by the primary key or by the index on job ids and costs its own rows only.
 SELECT
     runs.id,
     runs.job_id,

@@ -1,4 +1,4 @@
--- The rollups of runs, each as if merged from one; the reader adds which runs.
+-- The rollups of runs in the form of merged ones; the statement that includes this adds which runs.
 SELECT
     runs.source,
     runs.scenario_id,

@@ -1,4 +1,4 @@
-"""Scheduler and worker as Prometheus sees them, and what their log lines are about."""
+"""Metrics of scheduler and worker, and the context of their log lines."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
 def get(port, headers=BEARER):
-    """(status, body) of /metrics at the port; None while nothing listens there."""
+    """Status and body of /metrics at the port; None while nothing listens there."""
     with suppress(OSError), closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         connection.request("GET", "/metrics", headers=headers)
         answer = connection.getresponse()
@@ -41,7 +41,7 @@ def scrape(port):
     }
 
 
-def test_a_scheduler_tells_when_it_last_polled_and_what_it_enqueued(processes):
+def test_the_scheduler_exports_its_last_poll_and_enqueued_slots(processes):
     port = free_port()
     processes.scheduler(METRICS_PORT=str(port), SCHEDULE_INTERVAL="0.0167")
     enqueued = ("llm_benchmark_scheduler_enqueued_total", "every-simulation")
@@ -51,9 +51,7 @@ def test_a_scheduler_tells_when_it_last_polled_and_what_it_enqueued(processes):
     assert samples["process_resident_memory_bytes",] > 0
 
 
-def test_a_worker_tells_what_it_has_done_though_each_run_is_a_process_of_its_own(
-    processes, redis, settings, queue
-):
+def test_the_worker_counts_jobs_that_separate_processes_run(processes, redis, settings, queue):
     port = free_port()
     for slot in (600, 1200):
         enqueue_simulation(queue, settings, slot)
@@ -66,7 +64,7 @@ def test_a_worker_tells_what_it_has_done_though_each_run_is_a_process_of_its_own
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"x-api-key": "wrong"}])
-def test_neither_tells_anything_without_the_key_unless_it_is_set_so(processes, headers):
+def test_metrics_need_the_key_unless_they_are_public(processes, headers):
     closed, opened = free_port(), free_port()
     processes.scheduler(METRICS_PORT=str(closed))
     processes.scheduler(METRICS_PORT=str(opened), METRICS_PUBLIC="true")
@@ -76,13 +74,13 @@ def test_neither_tells_anything_without_the_key_unless_it_is_set_so(processes, h
     assert get(closed, {"x-api-key": KEY})[0] == 200
 
 
-def test_a_killed_worker_leaves_its_port_to_the_next(processes, redis, settings, queue, conn):
+def test_the_port_of_a_killed_worker_is_free_for_the_next(processes, redis, settings, queue, conn):
     port = free_port()
     with conn.cursor() as cursor:
         cursor.execute("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE")
     enqueue_simulation(queue, settings, 600)
     worker = processes.worker(METRICS_PORT=str(port))
-    processes.horse(worker)
+    processes.work_horse(worker)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     processes.worker(METRICS_PORT=str(port))
@@ -92,7 +90,7 @@ def test_a_killed_worker_leaves_its_port_to_the_next(processes, redis, settings,
 
 
 @pytest.mark.parametrize("module", ["jobs.scheduler", "jobs.worker"])
-def test_a_port_that_is_taken_is_named_in_one_line(environment, module):
+def test_a_metrics_port_in_use_is_a_one_line_error(environment, module):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
@@ -110,7 +108,7 @@ def test_a_port_that_is_taken_is_named_in_one_line(environment, module):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_log_lines_of_a_run_name_job_slot_and_runs(environment, queue, settings, conn, tmp_path):
+def test_the_log_lines_of_a_run_contain_job_slot_and_runs(environment, queue, settings, conn, tmp_path):
     enqueue_simulation(queue, settings, 600)
     burst = "from jobs.worker import *; s = Settings.from_env(); configure_logging(s);" \
             " make_worker(s, queue_redis(s)).work(burst=True, logging_level=None)"  # fmt: skip

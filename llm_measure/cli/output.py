@@ -1,0 +1,54 @@
+"""Where the report of llm-measure run goes."""
+
+import sys
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+from rich.console import Console
+
+from llm_measure.cli.errors import CommandError
+from llm_measure.report.csv import as_csv
+from llm_measure.report.document import as_json
+from llm_measure.report.errors import error_lines
+from llm_measure.report.tables import PIPE_WIDTH, print_tables
+
+
+def check_writable(out: Path | None) -> None:
+    """Fail before anything is measured, rather than after; raises CommandError."""
+    try:
+        if out:
+            out.open("a").close()
+    except OSError as error:
+        raise CommandError(f"--out {out}: cannot be written: {error.strerror}") from None
+
+
+def write(found: Mapping[str, Any], options: dict[str, Any]) -> None:
+    """Write the document in the chosen format to --out or, if that fails or is not given, to stdout."""
+    out, failure = options["out"], None
+    if out:
+        try:
+            with out.open("w", encoding="utf-8") as file:
+                _print(found, options, file)
+            return
+        except OSError as error:
+            failure = CommandError(
+                f"--out {out}: cannot be written: {error.strerror}; the report is on stdout"
+            )
+    _print(found, options, sys.stdout)
+    sys.stdout.flush()
+    if failure:
+        raise failure
+
+
+def _print(found: Mapping[str, Any], options: dict[str, Any], file: TextIO) -> None:
+    if options["format"] == "json":
+        file.write(as_json(found, indent=None if options["records"] else 2))
+    elif options["format"] == "csv":
+        file.write(as_csv(found["levels"]))
+        for line in chain.from_iterable(map(error_lines, found["levels"])):
+            click.echo(line, err=True)
+    else:
+        print_tables(found["levels"], Console(file=file, width=None if file.isatty() else PIPE_WIDTH))

@@ -1,0 +1,86 @@
+"""Ctrl-C and SIGTERM end `llm-measure run`, which reports what was measured until then."""
+
+import json
+import re
+import signal
+import socket
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
+from tests.llm_measure.interpreter import python
+from tests.web import wait_until
+
+
+@pytest.fixture(scope="module")
+def url():
+    with running_mock_server(Behaviour(ttft=0.02, itl=0.002)) as url:
+        yield url
+
+
+def running(url: str, *options: str):
+    asked = ["--base-url", url, "--model", "m", "--output-tokens", "4", "--duration", "60"]
+    asked += ["--concurrency", "2", "--format", "json"]
+    return python("-m", "llm_measure", "run", *asked, *options)
+
+
+@pytest.mark.parametrize(
+    ("number", "processes"), [(signal.SIGINT, "1"), (signal.SIGINT, "2"), (signal.SIGTERM, "2")]
+)
+def test_what_was_measured_is_reported(url, number, processes):
+    with running(url, "--processes", processes) as process:
+        line = process.stderr.readline()  # of the progress
+        signal_all(process.pid, number)
+        out, err = process.communicate(timeout=20)
+
+    assert re.match(r"concurrency 2: \d+ sent, \d+ ended, 0 failed, \d s", line)
+    (level,) = json.loads(out)["levels"]
+    assert level["requests"] > 0
+    assert set(level["errors"]) <= {"cancelled"}
+    assert "Traceback" not in err
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_level_that_is_still_connecting_ends(processes):
+    with ExitStack() as stack:
+        port = deaf_port(stack)
+        process = stack.enter_context(running(f"http://127.0.0.1:{port}/v1", "--processes", processes))
+        wait_until(lambda: is_connecting(process.pid), 20)
+        signal_all(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+    (level,) = json.loads(out)["levels"]
+    assert (level["requests"], level["valid"]) == (0, False)
+    assert "Traceback" not in err
+    assert process.returncode == 1
+
+
+def signal_all(pid: int, number: signal.Signals) -> None:
+    """Send the signal to the process and its children, as a terminal or a service manager does."""
+    process = psutil.Process(pid)
+    for each in [*process.children(recursive=True), process]:
+        each.send_signal(number)
+
+
+def deaf_port(stack: ExitStack) -> int:
+    """A port at which connections stay half open: nobody accepts, and the queue is full."""
+    listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+    for _ in range(2):
+        filling = stack.enter_context(socket.socket())
+        filling.setblocking(False)
+        filling.connect_ex(listening.getsockname())
+    return listening.getsockname()[1]
+
+
+def is_connecting(pid: int) -> bool:
+    process = psutil.Process(pid)
+    family = [process, *process.children(recursive=True)]
+    return any(
+        connection.status == psutil.CONN_SYN_SENT
+        for each in family
+        for connection in each.net_connections("tcp")
+    )

@@ -1,0 +1,75 @@
+import json
+from dataclasses import asdict
+
+import pytest
+
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.datasets import DatasetError
+from llm_measure.report.document import as_json, dataset_sha256, document
+from llm_measure.workloads import Workload
+from tests.measured import START, answered, failed, level
+
+ENDPOINT = Endpoint("http://x:8000/v1", "m", api_key="sesame")
+WORKLOAD = Workload(slo={"ttft": 0.5}, seed=7)
+RECORDS = [
+    answered(0, warmup=True), answered(1), answered(2), failed(3),
+    failed(4, "http_5xx", "500: first"), failed(5, "http_5xx", "500: second"),
+    failed(6, "cancelled", "stopped"),
+]  # fmt: skip
+
+
+def test_it_states_what_was_asked_where_and_by_which_seed():
+    found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], dataset_digest="abc")
+
+    assert found["endpoint"] == {"base_url": "http://x:8000/v1", "model": "m", "api": "chat"}
+    assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
+
+
+def test_a_level_counts_measured_requests_and_errors_by_class():
+    (found,) = document(ENDPOINT, WORKLOAD, [level(RECORDS, "the client was the limit")])["levels"]
+
+    assert (found["pattern"], found["concurrency"], found["requests"]) == ("closed", 8, 6)
+    assert found["errors"] == {"timeout": 1, "http_5xx": 2, "cancelled": 1}
+    assert found["error_details"] == {
+        "timeout": "no answer within 60 s",
+        "http_5xx": "500: first",
+        "cancelled": "stopped",
+    }
+    assert (found["valid"], found["invalid_reason"]) == (False, "the client was the limit")
+    assert found["token_sources"] == {"usage": 2}
+    assert found["metrics"]["error_rate"]["mean"] == pytest.approx(3 / 5)
+    assert set(found["from_intended"]) == {"ttft", "e2e_latency"}
+    assert "records" not in found
+
+
+def test_records_count_moments_from_the_start_of_the_level():
+    (found,) = document(ENDPOINT, WORKLOAD, [level(RECORDS)], records=True)["levels"]
+
+    assert found["load"]["concurrency"] == 8
+    assert found["records"] == [asdict(record.since(START)) for record in RECORDS]
+    assert found["records"][1]["sent_ns"] == 1_000_000_000
+
+
+def test_the_key_is_nowhere():
+    found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], records=True)
+
+    assert "sesame" not in as_json(found)
+    assert "sesame" not in str(found)
+
+
+@pytest.mark.parametrize("indent", [2, None])
+def test_as_json_it_is_read_as_it_was(indent):
+    found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], records=True)
+
+    assert json.loads(as_json(found, indent)) == found
+    assert as_json(found, indent).count("\n") > 1 or indent is None
+
+
+def test_a_dataset_is_identified_by_its_bytes(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"abc")
+
+    assert dataset_sha256(Workload(dataset=str(path))).startswith("ba7816bf8f01cfea")
+    assert dataset_sha256(Workload()) is None
+    with pytest.raises(DatasetError, match="nowhere: cannot be read"):
+        dataset_sha256(Workload(dataset=str(tmp_path / "nowhere")))

@@ -1,0 +1,53 @@
+import io
+
+from rich.console import Console
+
+from llm_measure.endpoints import Endpoint
+from llm_measure.report.document import document
+from llm_measure.report.tables import print_tables
+from llm_measure.results import LevelResult
+from llm_measure.workloads import Workload
+from tests.measured import answered, failed, level
+
+
+def printed(result: LevelResult, width: int = 140) -> str:
+    file = io.StringIO()
+    levels = document(Endpoint("http://x/v1", "m"), Workload(), [result])["levels"]
+    print_tables(levels, Console(file=file, width=width))
+    return file.getvalue()
+
+
+def test_a_level_has_a_title_a_row_per_metric_and_a_line_per_error():
+    shown = printed(
+        level([answered(0), answered(1, ttft=1.23456), failed(2), failed(3, "cancelled", "stop")])
+    )
+
+    lines = shown.splitlines()
+    assert lines[0].strip() == "concurrency 8: 4 requests, 1 failed, 4.0 s"
+    (ttft,) = [line.split("│")[1:-1] for line in lines if " ttft " in line]
+    assert [cell.strip() for cell in ttft][:4] == ["ttft", "s", "2", "0.7173"]
+    assert "1 x timeout: no answer within 60 s" in lines
+    assert "1 x cancelled: stop" in lines
+
+
+def test_a_level_that_is_not_valid_says_why():
+    assert "not valid: the client [bold]was" in printed(
+        level([answered(0)], "the client [bold]was the limit")
+    )
+
+
+def test_estimated_token_counts_are_mentioned():
+    record = answered(0)
+    assert "estimates" not in printed(level([record]))
+
+    record.token_source = "chunks"
+    assert "Token counts are estimates" in printed(level([record]))
+
+
+def test_large_and_unknown_figures_are_short():
+    record = answered(0, itl=1e-7)
+    shown = printed(level([record]))
+
+    assert "10,000,000" in shown
+    (attainment,) = [line.split("│")[1:-1] for line in shown.splitlines() if " slo_attainment " in line]
+    assert [cell.strip() for cell in attainment][2:] == ["0", *["-"] * 8]

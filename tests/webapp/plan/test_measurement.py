@@ -1,0 +1,118 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.arrivals import starts
+from llm_measure.workloads import Load, Workload
+from tests.measured import measurement
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import definition, description, scenario_name
+
+CLOSED = Load(concurrency=8, requests=4)
+
+
+@pytest.mark.parametrize(
+    ("load", "api", "name"),
+    [
+        (CLOSED, "chat", "chat@c8"),
+        (CLOSED, "completions", "chat@c8-completions"),
+        (Load(rate=2.5, requests=4), "chat", "chat@r2.5"),
+        (Load(rate=2, arrival="constant", requests=4), "completions", "chat@r2-constant-completions"),
+    ],
+)
+def test_a_scenario_is_named_after_its_workload_level_and_api(load, api, name):
+    assert scenario_name("chat", load, api) == name
+
+
+def test_a_scenario_is_described_in_words():
+    assert description(Workload(), CLOSED) == "128 input tokens, 128 output tokens, concurrency 8"
+    assert (
+        description(Workload(dataset="/data/questions.jsonl"), Load(rate=2, requests=4))
+        == "prompts of questions.jsonl, 128 output tokens, poisson 2/s"
+    )
+
+
+def test_a_definition_has_all_that_is_asked_and_the_level():
+    workload = Workload(slo={"ttft": 0.5}, extra_body={"top_k": 1}, seed=7)
+
+    assert definition(workload, CLOSED, "chat") == {
+        "api": "chat",
+        "input_tokens": 128,
+        "output_tokens": 128,
+        "dataset": None,
+        "unique_prompts": True,
+        "timeout_s": 60.0,
+        "slo": {"ttft": 0.5},
+        "extra_body": {"top_k": 1},
+        "concurrency": 8,
+    }
+    assert (
+        definition(workload, Load(rate=2, duration_s=9), "chat").items()
+        >= {"rate": 2, "arrival": "poisson"}.items()
+    )
+
+
+def test_the_same_workload_through_another_api_is_another_scenario():
+    chat = measurement()
+    completions = replace(chat, endpoint=Endpoint("http://127.0.0.1:9/v1", "m", "completions"))
+
+    assert (chat.scenario, completions.scenario) == ("chat@c8", "chat@c8-completions")
+    assert chat.definition != completions.definition
+    assert chat.slug != completions.slug
+
+
+def test_a_dataset_is_part_of_the_definition_by_its_content(tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    workload = Workload(dataset=str(file))
+    file.write_text('{"prompt": "one"}\n')
+    first = definition(workload, CLOSED, "chat")
+    file.write_text('{"prompt": "two"}\n')
+
+    assert definition(workload, CLOSED, "chat") != first
+    assert definition(workload, CLOSED, "chat", dataset_digest=first["dataset"]) == first
+    assert "input_tokens" not in first
+
+
+def test_each_slug_is_unique_and_fits_a_job_id():
+    names = ["Fast", "fast", "日本", "-_-", "x" * 100]
+    loads = [Load(concurrency=concurrency, requests=1) for concurrency in (1, 2)]
+
+    slugs = [measurement(name, load=load).slug for name in names for load in loads]
+
+    assert len(set(slugs)) == len(slugs)
+    assert all(len(slug) < 80 and re.fullmatch("[a-z0-9-]+", slug) for slug in slugs)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://Host/v1", "host:443"),
+        ("https://host:443/other/v1", "host:443"),
+        ("http://host/v1", "host:80"),
+        ("https://host:444/v1", "host:444"),
+    ],
+)
+def test_the_server_is_the_urls_host_and_port(url, server):
+    assert measurement(endpoint=Endpoint(url, "m")).server == server
+
+
+@pytest.mark.parametrize(
+    ("load", "seconds"),
+    [
+        ("concurrency: 4, requests: 10, timeout: 30", 3 * 30 + 30),
+        ("concurrency: 4, duration: 20, timeout: 30, warmup: 5", 20 + 30 + 2 * 30),
+        ("rate: 1, requests: 16, timeout: 30", 16 + 5 * 4 + 5 + 30),
+        ("rate: 0.1, duration: 60, timeout: 5, warmup: 25", (25 + 5 * 5 + 5) / 0.1 + 60 + 5),
+    ],
+)
+def test_the_longest_duration_has_room_for_the_slowest_requests(write, load, seconds):
+    text = f"llms:\n- {{name: a, base_url: http://h/v1, model: a}}\nworkloads:\n- {{name: w, {load}}}"
+
+    (found,) = read_benchmark_file(write(text))
+
+    assert found.longest_s == seconds + found.overhead_s
+    if found.load.rate:
+        for seed in range(100):
+            assert starts(found.load, seed)[-1] / 1e9 + found.workload.timeout_s < found.longest_s
