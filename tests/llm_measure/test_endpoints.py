@@ -36,7 +36,7 @@ def test_a_url_that_may_hold_a_secret_is_refused_without_showing_it(base_url):
 
 
 def test_the_key_must_fit_into_a_header():
-    with pytest.raises(ValueError, match="^api_key: must be printable ASCII$"):
+    with pytest.raises(ValueError, match=r"^api_key: must be printable ASCII$"):
         Endpoint("http://x/v1", "m", api_key="a\r\nb")
 
 
