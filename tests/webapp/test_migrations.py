@@ -1,31 +1,114 @@
+"""The migrations, up and down, with and without data."""
+
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
 
 import pytest
 from flask_migrate import check, downgrade, upgrade
+from psycopg2 import sql
+from psycopg2.extras import Json
+from sqlalchemy import PrimaryKeyConstraint
 
+from llm_measure.endpoints import Endpoint
+from llm_measure.metrics import METRICS
 from tests.measured import answered, level, measurement, store_level
 from tests.support import query, run_sql
-from tests.web import slot
+from tests.web import show_run, slot
 from webapp.ingest.publish import publish
+from webapp.ingest.register import refuse_changed
+from webapp.models import db
 from webapp.settings import ROOT, Settings
-from webapp.store import connect
+from webapp.store import connect, views
 
-OBJECTS = """
-SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = 'public' AND relkind IN ('r', 'p', 'm', 'v') AND relname <> 'alembic_version'
+TABLES = """
+SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+AND relkind IN ('r', 'p', 'm', 'v') AND relname <> 'alembic_version' ORDER BY 1
 """
+# All that a migration can create, each with its definition.
+SCHEMA = """
+SELECT 'column', attrelid::regclass::text, attname, row_number() OVER (PARTITION BY attrelid ORDER BY attnum),
+       format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid)
+FROM pg_attribute
+JOIN pg_class ON pg_class.oid = attrelid
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm') AND attnum > 0 AND NOT attisdropped
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, 0, pg_get_constraintdef(oid), convalidated, NULL
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'index', tablename, indexname, 0, indexdef, true, NULL FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT 'relation', relname, relkind::text, 0, CASE WHEN relkind = 'm' THEN pg_get_viewdef(oid) END,
+       relispartition, NULL
+FROM pg_class WHERE relnamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'function', proname, prokind::text, 0, CASE WHEN prokind = 'f' THEN pg_get_functiondef(oid) END, true,
+       NULL
+FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'trigger', tgrelid::regclass::text, tgname, 0, pg_get_triggerdef(oid), true, NULL
+FROM pg_trigger WHERE NOT tgisinternal
+"""
+COMPLETIONS = measurement(endpoint=Endpoint("http://127.0.0.1:9/v1", "m", "completions"))
 
 
 @pytest.fixture
 def empty(environment, counter):
-    """The environment of an empty database."""
+    """The environment of a database without tables."""
     name = f"empty_{os.getpid()}_{next(counter)}"
     run_sql(environment, f"CREATE DATABASE {name}")
     yield {**environment, "POSTGRES_DB": name}
     run_sql(environment, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def go(app, conn):
+    """Migrates the test's database up to head, or down to a revision."""
+
+    def go(revision: str) -> None:
+        conn.rollback()
+        with app.app_context():
+            (upgrade if revision == "head" else downgrade)(revision=revision)
+
+    return go
+
+
+@pytest.fixture
+def filled(conn, settings, redis):
+    """Fills the database with simulated, measured, failed and invalid runs, and publishes them."""
+    good = level([answered(0), answered(1)])
+    odd = level([answered(0)], invalid_reason="the client was the limit")
+    show_run(settings, redis, 0)
+    for number, (what, result) in enumerate(
+        [(measurement(), good), (measurement(), odd), (COMPLETIONS, good), (measurement("GPT-4o"), good)]
+    ):
+        store_level(conn, settings, redis, slot(number), what, result)
+    publish(conn, redis)
+
+
+def schema(conn) -> set[tuple]:
+    return set(query(conn, SCHEMA))
+
+
+def rows(conn, but: tuple[str, ...] = ("alembic_version", "generation")) -> dict[str, list[str]]:
+    """All rows of all tables and views, partitions apart, as text."""
+    found = {}
+    for (name,) in query(conn, TABLES):
+        if name not in but and not re.search(r"_\d{8}$|^period_rollups_", name):
+            statement = sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(sql.Identifier(name))
+            found[name] = [text for (text,) in query(conn, statement.as_string(conn))]
+    return found
+
+
+def flask_db(environment, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "db", *arguments],
+        cwd=ROOT, env={**os.environ, **environment, "LOG_LEVEL": "ERROR"},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
 
 
 def test_the_models_and_the_migrated_schema_agree(app):
@@ -33,43 +116,199 @@ def test_the_models_and_the_migrated_schema_agree(app):
         check()
 
 
-def test_all_migrations_can_be_undone_and_run_again(app, conn):
-    before = sorted(query(conn, OBJECTS))
-
+def test_every_constraint_and_index_has_the_name_of_the_models(app, conn):
     with app.app_context():
-        downgrade(revision="base")
-        assert query(conn, OBJECTS) == []
-        upgrade()
+        names = {
+            str(element.name)
+            for table in db.metadata.tables.values()
+            for element in (*table.constraints, *table.indexes)
+            if not isinstance(element, PrimaryKeyConstraint) or element.columns
+        }
 
-    assert sorted(query(conn, OBJECTS)) == before
+    found = query(
+        conn,
+        "SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u', 'f', 'c') AND coninhcount = 0"
+        " AND connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass"
+        " UNION SELECT indexname FROM pg_indexes WHERE starts_with(indexname, 'ix_')",
+    )
+    assert {name for (name,) in found} == names
 
 
-def test_migrations_include_the_daily_partitions(app, conn):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("CREATE TABLE points_20270101 (LIKE points INCLUDING ALL)")
-        cursor.execute(
-            "ALTER TABLE points ATTACH PARTITION points_20270101"
-            " FOR VALUES FROM ('2027-01-01') TO ('2027-01-02')"
-        )
+def test_no_former_name_is_left(conn):
+    named = {value for row in schema(conn) for value in row[1:3]}
+
+    assert [name for name in named if re.search("workload|harness", name)] == []
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
+def test_down_and_up_again_leads_to_the_same_schema(go, conn, revision):
+    before = schema(conn)
+
+    go(revision)
+    at_revision = schema(conn)
+    go("head")
+    assert schema(conn) == before
+
+    go(revision)
+    assert schema(conn) == at_revision
+
+
+def test_the_last_downgrade_leaves_nothing(go, conn):
+    go("base")
+
+    assert query(conn, TABLES) == []
+
+
+def test_daily_partitions_are_migrated_with_their_table(app, go, conn, filled):
+    with app.app_context():
+        check()
+
+    go("0005")
+    go("head")
 
     with app.app_context():
         check()
-        downgrade(revision="base")
+    go("base")
+    assert query(conn, TABLES) == []
 
-    assert query(conn, OBJECTS) == []
+
+def test_data_survives_a_downgrade_to_0005_and_back(go, conn, filled):
+    # What 0005 does not know is removed first.
+    with conn, conn.cursor() as cursor:
+        cursor.execute("DELETE FROM points WHERE metric_id > 9")
+        for table in ("rollups", "period_rollups"):
+            cursor.execute(f"DELETE FROM {table} WHERE metric_id > 9")
+        for view in ("metric_means", "metric_quantiles"):
+            cursor.execute(f"REFRESH MATERIALIZED VIEW {view}")
+        cursor.execute(
+            'UPDATE scenarios SET definition = definition || \'{"api": "chat"}\' WHERE definition IS NOT NULL'
+        )
+    before, generation = rows(conn), views.generation(conn)
+    assert before["points"]
+    assert before["period_rollups"]
+    assert before["requests"]
+
+    go("0005")
+    go("head")
+
+    assert rows(conn) == before
+    assert views.generation(conn) > generation
 
 
-def test_concurrent_migrations_all_succeed(empty):
-    command = [sys.executable, "-m", "flask", "db", "upgrade"]
-    environment = {**os.environ, **empty}
+def test_0005_gets_back_what_it_knew(go, conn, filled):
+    go("0005")
+
+    assert query(conn, "SELECT id, name, unit, formula FROM metrics WHERE id >= 8 ORDER BY id") == [
+        (8, "error_rate", "share", "requests that failed, over all requests"),
+        (
+            9,
+            "goodput",
+            "share",
+            "requests that met every objective (SLO), over all requests, failed ones included",
+        ),
+    ]
+    definitions = query(
+        conn, "SELECT name, definition FROM workloads WHERE definition IS NOT NULL ORDER BY id"
+    )
+    assert [name for name, _ in definitions] == ["chat@c8", "chat@c8-completions"]
+    assert all("api" not in definition for _, definition in definitions)
+    for table in ("points", "rollups", "period_rollups", "metric_means", "metric_quantiles"):
+        assert query(conn, f"SELECT max(metric_id) FROM {table}") == [(9,)]
+    assert query(conn, "SELECT count(DISTINCT workload_id) FROM metric_means") == [(3,)]
+
+
+def test_runs_that_0005_has_stored_are_scenarios_ranked_by_slo_attainment(go, conn, client, settings, redis):
+    go("0005")
+    planned = measurement()
+    definition = {name: value for name, value in planned.definition.items() if name != "api"}
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO workloads (name, description, definition) VALUES ('chat@c8', 'short', %s)",
+            (Json(definition),),
+        )
+        cursor.execute(
+            "INSERT INTO runs"
+            " (source, workload_id, llm_id, slot, status, attempts, token, job_id, started_at)"
+            " VALUES ('measurement', 2, 1, %s, 'finished', 1, gen_random_uuid(), 'job', now())",
+            (slot(1),),
+        )
+        cursor.execute(
+            "INSERT INTO rollups SELECT max(id), 9, 1, 0.75, 0, 0.75, 0.75,"
+            " ROW(histogram_bucket(0.75), ARRAY[1])::histogram FROM runs"
+        )
+        cursor.execute("INSERT INTO harness_errors VALUES (%s, 'ttft', 1, 0.2, 0.001, 0.002)", (slot(1),))
+
+    go("head")
+    publish(conn, redis)
+
+    refuse_changed(conn, planned.scenario, planned.definition)
+    board = client.get(
+        "/api/v1/benchmarks/leaderboard?source=measurement&scenario=chat@c8&metric=slo_attainment"
+    ).json["metrics"][0]
+    assert board["unit"] == "ratio"
+    assert [(row["llm_name"], row["mean"]) for row in board["llms"]] == [("GPT-4o", 0.75)]
+    checks = client.get("/api/v1/benchmarks/self-checks").json["checks"]
+    assert len(checks) == 1
+    # The sequence continues.
+    store_level(conn, settings, redis, slot(2), COMPLETIONS, level([answered(0)]))
+    assert query(conn, "SELECT id, name FROM scenarios ORDER BY id") == [
+        (1, "default"),
+        (2, "chat@c8"),
+        (3, "chat@c8-completions"),
+    ]
+
+
+def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, redis):
+    good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
+    for number, result in enumerate((good, odd)):
+        store_level(conn, settings, redis, slot(number), measurement(), result)
+    publish(conn, redis)
+
+    go("0002")
+    assert query(conn, "SELECT status, error FROM runs ORDER BY id") == [
+        ("finished", None),
+        ("failed", "the client was the limit"),
+    ]
+    assert query(conn, "SELECT max(metric_id) FROM rollups") == [(4,)]
+    go("head")
+    with app.app_context():
+        check()
+
+
+def test_upgrading_an_up_to_date_database_updates_its_metrics(environment, conn):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE metrics SET title = '', formula = 'outdated', unit = 'h'")
+        cursor.execute("DELETE FROM metrics WHERE name = 'goodput'")
+
+    assert flask_db(environment, "upgrade").returncode == 0
+
+    assert query(conn, "SELECT name, title, unit, formula FROM metrics ORDER BY id") == [
+        (metric.name, metric.title, metric.unit.symbol, metric.formula) for metric in METRICS
+    ]
+
+
+def test_a_downgrade_does_not_update_the_metrics_from_this_version(go, conn):
+    go("0004")
+
+    assert query(conn, "SELECT max(id) FROM metrics") == [(9,)]
+
+
+def test_of_three_concurrent_migrations_one_works_and_all_succeed(empty):
     processes = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-m", "flask", "db", "upgrade"],
+            cwd=ROOT,
+            env={**os.environ, **empty},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(3)
     ]
 
     logs = [process.communicate(timeout=60)[1] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0, 0], logs
+    assert sum("Running upgrade" in log for log in logs) == 1
     with closing(connect(Settings.from_env(empty))) as conn:
         names = query(conn, "SELECT name FROM llms ORDER BY id")
     assert names == [("GPT-4o",), ("Llama 3.1 70B",), ("Claude 3.5 Sonnet",)]
@@ -77,14 +316,7 @@ def test_concurrent_migrations_all_succeed(empty):
 
 @pytest.mark.parametrize("command", ["upgrade", "downgrade"])
 def test_an_unreachable_database_is_reported_in_one_line(environment, command):
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "db", command],
-        cwd=ROOT,
-        env={**environment, "POSTGRES_HOST": "/nowhere", "LOG_LEVEL": "ERROR"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = flask_db({**environment, "POSTGRES_HOST": "/nowhere"}, command)
 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -92,37 +324,12 @@ def test_an_unreachable_database_is_reported_in_one_line(environment, command):
     assert "/nowhere" in line
 
 
-def test_a_new_database_never_repeats_an_old_ones_generations(conn, empty):
+def test_a_new_database_does_not_repeat_the_generations_of_an_old_one(conn, empty):
     (old,) = query(conn, "SELECT value FROM generation")[0]
-    subprocess.run(
-        [sys.executable, "-m", "flask", "db", "upgrade"],
-        cwd=ROOT,
-        env={**os.environ, **empty},
-        check=True,
-        capture_output=True,
-    )
+    assert flask_db(empty, "upgrade").returncode == 0
 
     with closing(connect(Settings.from_env(empty))) as other:
         (new,) = query(other, "SELECT value FROM generation")[0]
 
-    # Raising the old one every microsecond would not have reached this.
+    # The old one would have to be raised every microsecond to get this far.
     assert new > old
-
-
-def test_the_migration_before_measurements_keeps_runs_and_marks_invalid_ones_as_failed(
-    app, conn, settings, redis
-):
-    good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
-    for number, result in enumerate((good, odd)):
-        store_level(conn, settings, redis, slot(number), measurement(), result)
-    publish(conn, redis)
-
-    with app.app_context():
-        downgrade(revision="0002")
-        assert query(conn, "SELECT status, error FROM runs ORDER BY id") == [
-            ("finished", None),
-            ("failed", "the client was the limit"),
-        ]
-        assert query(conn, "SELECT max(metric_id) FROM rollups") == [(4,)]
-        upgrade()
-        check()
