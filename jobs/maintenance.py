@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from psycopg2.errors import LockNotAvailable
@@ -16,8 +17,24 @@ from webapp.store import Connection, connect, partitions, retention
 logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 7
-DROP_ATTEMPTS = 3
-PAUSE_SECONDS = 1.0
+DELETIONS: dict[str, Callable[[Connection, datetime, int], int]] = {
+    "hourly rollups": retention.delete_hours,
+    "rollups of runs": retention.delete_run_rollups,
+    "self-checks": retention.delete_self_checks,
+}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How maintenance gives way to those who read and write."""
+
+    lock_timeout_s: float = 5.0  # for the readers of a partition to finish; dropping it does not block them
+    drop_attempts: int = 3
+    pause_s: float = 1.0  # between attempts
+    batch_rows: int = 5_000  # per DELETE
+
+
+DEFAULT_PACE = Pace()
 
 
 def run_maintenance(slot: int) -> None:
@@ -32,11 +49,8 @@ def run_maintenance(slot: int) -> None:
     logger.info("slot %d: maintenance finished", slot)
 
 
-def maintain(conn: Connection, settings: Settings, now: datetime, pause_s: float = PAUSE_SECONDS) -> None:
-    """Create partitions ahead, then drop and delete what is too old; commits step by step.
-
-    Waits `pause_s` before it tries again to drop a partition that is being read.
-    """
+def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = DEFAULT_PACE) -> None:
+    """Create partitions ahead, then drop and delete what is too old; commits step by step."""
     partitions.ensure(conn, now.date(), DAYS_AHEAD)
     conn.commit()
     with _turn(conn) as mine:
@@ -44,12 +58,11 @@ def maintain(conn: Connection, settings: Settings, now: datetime, pause_s: float
             logger.info("retention: skipped, another process does it")
             return
         if settings.retention_days:
-            _drop_days(conn, now - timedelta(days=settings.retention_days), pause_s)
+            _drop_days(conn, now - timedelta(days=settings.retention_days), pace)
         if settings.rollup_retention_days:
             before = now - timedelta(days=settings.rollup_retention_days)
-            _delete_all(conn, retention.delete_hours, before, "hourly rollups")
-            _delete_all(conn, retention.delete_run_rollups, before, "rollups of runs")
-            _delete_all(conn, retention.delete_self_checks, before, "self-checks")
+            for what, delete in DELETIONS.items():
+                _delete_all(conn, what, delete, before, pace)
 
 
 @contextmanager
@@ -69,29 +82,33 @@ def _turn(conn: Connection) -> Iterator[bool]:
             conn.autocommit = False
 
 
-def _drop_days(conn: Connection, before: datetime, pause_s: float) -> None:
-    """Drop the daily partitions that end before then; after DROP_ATTEMPTS lock timeouts leave the rest."""
+def _drop_days(conn: Connection, before: datetime, pace: Pace) -> None:
+    """Drop the daily partitions that end before then; after too many lock timeouts leave the rest."""
     failures = 0
     while expired := retention.expired_partitions(conn, before.date()):
         partition = expired[0]
         try:
-            retention.drop(conn, partition)
+            retention.drop(conn, partition, pace.lock_timeout_s)
             logger.info("dropped partition %s", partition.name)
         except LockNotAvailable:
             failures += 1
-            if failures == DROP_ATTEMPTS:
+            if failures == pace.drop_attempts:
                 logger.warning(
                     "partition %s: still being read; left for the next maintenance", partition.name
                 )
                 return
-            time.sleep(pause_s)
+            time.sleep(pace.pause_s)
 
 
 def _delete_all(
-    conn: Connection, delete: Callable[[Connection, datetime], int], before: datetime, what: str
+    conn: Connection,
+    what: str,
+    delete: Callable[[Connection, datetime, int], int],
+    before: datetime,
+    pace: Pace,
 ) -> None:
     total = 0
-    while deleted := delete(conn, before):
+    while deleted := delete(conn, before, pace.batch_rows):
         total += deleted
     if total:
         logger.info("deleted %d %s", total, what)

@@ -1,4 +1,4 @@
-"""The contract: what SEED=20 answers, through job, database and API, is public/response.json."""
+"""The contract: with SEED=20, the response that job, database and API produce is public/response.json."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ RESPONSE = Path(__file__).parent.parent / "public" / "response.json"
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_the_answer_after_a_run_equals_the_published_response(client):
+def test_the_response_after_a_run_equals_the_published_response(client):
     run_simulation(1_800_000_000)
 
     assert client.get("/api/v1/benchmarks/rankings").json == json.loads(RESPONSE.read_text())

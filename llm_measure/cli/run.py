@@ -44,7 +44,7 @@ FORMATS = ("table", "json", "csv")
 @click.option("--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS",
               help="Timeout of a whole request.")  # fmt: skip
 @click.option("--slo", type=Objectives(), metavar="METRIC=BOUND,...",
-              help="Bounds in seconds of slo_attainment and goodput: ttft=0.5,tpot=0.05.")  # fmt: skip
+              help="Bounds for slo_attainment and goodput in seconds, as in ttft=0.5,tpot=0.05.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
               help="Number of client processes.")  # fmt: skip
 @click.option("--format", type=click.Choice(FORMATS), default="table", show_default=True,

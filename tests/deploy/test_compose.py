@@ -5,14 +5,13 @@ import os
 import re
 import subprocess
 from io import StringIO
-from pathlib import Path
 
 import pytest
 import yaml
 from dotenv import dotenv_values
 from redis import AuthenticationError, Redis, RedisError
 
-from jobs.embedded import _redis_server
+from jobs.embedded.binaries import redis_server
 from tests.deploy.compose import TEXT, MissingVariableError, interpolate, render
 from tests.jobs.system import until
 from webapp.settings import ROOT
@@ -178,7 +177,7 @@ def test_redis_starts_with_and_without_a_password(folder, counter, password):
     script = script.replace("--dir /data", f"--dir {place} --port 0 --unixsocket {place}/socket")
     server = subprocess.Popen(
         [*service["entrypoint"], script],
-        env={"PATH": f"{Path(_redis_server()).parent}:{os.environ['PATH']}", **service["environment"]},
+        env={"PATH": f"{redis_server().parent}:{os.environ['PATH']}", **service["environment"]},
         stdout=subprocess.DEVNULL,
     )
     try:

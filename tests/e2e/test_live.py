@@ -63,6 +63,8 @@ def test_the_age_of_the_last_update_and_a_lost_connection_are_shown(tab):
 
     tab.context.set_offline(True)
     expect(status).to_have_text(re.compile(r"Disconnected, updated \d+ s ago"))
+    tab.page.set_viewport_size({"width": 390, "height": 900})
+    assert tab.overflow() == 0
     tab.context.set_offline(False)
     expect(status).to_have_text(re.compile(r"^Updated"))
     tab.forgive("ERR_INTERNET_DISCONNECTED")

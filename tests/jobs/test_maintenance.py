@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from jobs import maintenance
-from jobs.maintenance import DAYS_AHEAD, run_maintenance
+from jobs.maintenance import DAYS_AHEAD, Pace, run_maintenance
 from jobs.simulation_run import fill_slot
 from tests.factories import add_rollups, add_run
 from tests.jobs.system import until
@@ -33,12 +33,8 @@ ATTACHED = (
 )
 
 
-maintain = partial(maintenance.maintain, pause_s=0.05)
-
-
-@pytest.fixture(autouse=True)
-def short_lock_timeout(monkeypatch):
-    monkeypatch.setattr(retention, "LOCK_TIMEOUT", "200ms")
+PACE = Pace(lock_timeout_s=0.2, pause_s=0.05, batch_rows=2)
+maintain = partial(maintenance.maintain, pace=PACE)
 
 
 @pytest.fixture
@@ -179,13 +175,13 @@ def test_a_partition_that_is_being_read_stays_whole_for_its_reader_and_blocks_no
     assert partitions(conn)[0] == partition(NOW.date())
 
 
-def test_nobody_waits_while_a_drop_waits_for_a_reader(conn, settings, monkeypatch):
-    monkeypatch.setattr(retention, "LOCK_TIMEOUT", "10s")
+def test_nobody_waits_while_a_drop_waits_for_a_reader(conn, settings):
+    patient = replace(PACE, lock_timeout_s=10)
     store_days(conn, 9, 0)
     with closing(connect(settings)) as reader, closing(connect(settings)) as other:
         with reader.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM points")
-        dropping = threading.Thread(target=lambda: maintain(conn, settings, NOW))
+        dropping = threading.Thread(target=lambda: maintain(conn, settings, NOW, pace=patient))
         dropping.start()
         until(lambda: query(other, "SELECT FROM pg_locks WHERE NOT granted"))
 
@@ -267,8 +263,7 @@ def test_old_hours_are_deleted_but_days_and_windows_stay(conn, settings):
     assert query(conn, "SELECT * FROM metric_means ORDER BY 1") == before
 
 
-def test_rollups_of_old_published_runs_are_deleted_but_the_runs_stay(conn, settings, monkeypatch):
-    monkeypatch.setattr(retention, "BATCH_ROWS", 2)
+def test_rollups_of_old_published_runs_are_deleted_but_the_runs_stay(conn, settings):
     for day in range(10):
         finish_run(conn, NOW - timedelta(days=day))
     refresh(conn, NOW)

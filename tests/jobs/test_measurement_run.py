@@ -52,6 +52,7 @@ def test_a_level_continues_when_rate_limits_fail_some_requests_and_the_others_ar
     assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
 
 
+@pytest.mark.moments
 def test_a_level_that_takes_too_long_is_stopped_and_invalid(conn, settings, redis, mock_servers):
     what = measurement(
         endpoint=Endpoint(mock_servers.start(ttft=0.8, itl=0), "m"),

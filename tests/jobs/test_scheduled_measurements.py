@@ -44,6 +44,7 @@ def leaderboard(client, metric: str) -> list[dict]:
     return answer.json["metrics"][0]["llms"]
 
 
+@pytest.mark.moments
 def test_two_servers_are_ranked_and_the_death_of_one_fails_only_its_own_runs(
     processes, conn, client, mock_servers, declare_llms
 ):

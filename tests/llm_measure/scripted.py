@@ -40,19 +40,24 @@ class ScriptedServer:
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(OSError), connection:
-            if self._tls:
-                connection = self._tls.wrap_socket(connection, server_side=True)
-            while request := read_request(connection):
-                self.requests.append(request)
-                for step in self._steps:
-                    if isinstance(step, bytes):
-                        connection.sendall(step)
-                    elif callable(step):
-                        step()
-                    else:
-                        time.sleep(step)
-                if not self._keep:
-                    return
+            if self._tls is None:
+                self._respond(connection)
+            else:
+                with self._tls.wrap_socket(connection, server_side=True) as secured:
+                    self._respond(secured)
+
+    def _respond(self, connection: socket.socket) -> None:
+        while request := read_request(connection):
+            self.requests.append(request)
+            for step in self._steps:
+                if isinstance(step, bytes):
+                    connection.sendall(step)
+                elif callable(step):
+                    step()
+                else:
+                    time.sleep(step)
+            if not self._keep:
+                return
 
 
 def read_request(connection: socket.socket) -> bytes:

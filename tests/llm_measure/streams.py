@@ -1,4 +1,4 @@
-"""Streams as servers send them, with LF, and what is to be read of them."""
+"""Streams as servers send them, with LF, and what a parser must find in them."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from llm_measure.records import Record
 
 @dataclass(frozen=True)
 class Stream:
-    """What came, and what is to be known after: which of its events hold tokens, and how many."""
+    """The text, and what it holds: which of its events have tokens, and how many."""
 
     text: str
     token_events: tuple[int, ...]  # counted among the events with data
@@ -17,6 +17,7 @@ class Stream:
     source: str
     finish_reason: str | None = "stop"
     prompt_tokens: int | None = None
+    api: str = "chat"
 
     @property
     def body(self) -> bytes:
@@ -85,9 +86,9 @@ STREAMS = {
     "completions": Stream(
         event(choices=[{"index": 0, "text": " a"}]) + event(choices=[{"index": 0, "text": " b"}])
         + event(choices=[{"index": 0, "text": "", "finish_reason": "length"}], usage=usage(4, 2)) + DONE,
-        (0, 1), (1, 1), "usage", "length", 4,
+        (0, 1), (1, 1), "usage", "length", 4, "completions",
     ),
-    "an answer without a token": Stream(
+    "a response without a token": Stream(
         chat({"role": "assistant", "content": ""}) + chat({}, "stop")
         + event(choices=[], usage=usage(5, 0)) + DONE,
         (), (), "usage", prompt_tokens=5,
@@ -102,7 +103,7 @@ STREAMS = {
 
 
 def exchange(parts: list[bytes], times: list[int]) -> Exchange:
-    """A request sent at 0 whose answer came in these parts at these moments."""
+    """A request sent at 0 whose response arrived in these parts at these moments."""
     made = Exchange(0, stale_ns=0)
     made.status, made.content_type = 200, b"text/event-stream; charset=utf-8"
     made.parts, made.times = parts, times

@@ -17,7 +17,7 @@ from llm_measure.give_up import GiveUp
         (Progress(sent=1, ended=0, failed=0, elapsed_s=999), False),
     ],
 )
-def test_it_is_given_up_when_only_failures_came_and_none_is_under_way_or_for_long_enough(progress, given_up):
+def test_it_gives_up_after_failures_alone_if_none_is_in_flight_or_they_last_long(progress, given_up):
     give_up = GiveUp(timeout_s=60, longest_s=1000)
 
     give_up.watch(progress)
@@ -25,7 +25,7 @@ def test_it_is_given_up_when_only_failures_came_and_none_is_under_way_or_for_lon
     assert give_up.is_set() is given_up
 
 
-def test_it_is_given_up_when_it_takes_longer_than_it_may_though_it_is_answered():
+def test_it_gives_up_when_the_level_is_late_although_requests_succeed():
     give_up = GiveUp(timeout_s=60, longest_s=100)
 
     for elapsed_s, late in ((100, False), (101, True)):

@@ -9,7 +9,7 @@ ON_TIME = SendLag(p50=0.1, p99=1.0, max=5.0)
 
 
 def in_a_row(n: int, streams: int = 1, pause_s: float = 0.0):
-    """Requests of a second each, by so many streams, with pauses between."""
+    """Requests of a second each, by several streams, with pauses in between."""
     records = []
     for number in range(n):
         record = answered(number)
@@ -19,7 +19,7 @@ def in_a_row(n: int, streams: int = 1, pause_s: float = 0.0):
     return records
 
 
-def test_a_load_that_was_held_is_valid():
+def test_a_level_whose_load_was_held_is_valid():
     assert why_invalid(Load(concurrency=4, requests=40), in_a_row(40, 4), ON_TIME, 0.3) is None
     assert why_invalid(Load(rate=1, requests=40), in_a_row(40), ON_TIME, 0.3) is None
 
@@ -36,11 +36,11 @@ def test_a_load_that_was_held_is_valid():
         (Load(concurrency=4, requests=40), in_a_row(40, 4, pause_s=0.5), ON_TIME, 0.1, "not held: 2.7"),
     ],
 )
-def test_why_a_level_is_not_valid_is_said(load, records, lag, busiest, word):
+def test_a_level_that_is_not_valid_has_a_reason(load, records, lag, busiest, word):
     assert word in why_invalid(load, records, lag, busiest)
 
 
-def test_a_rate_that_was_sent_too_slowly_is_not_valid():
+def test_a_rate_that_was_not_held_is_not_valid():
     records = in_a_row(40)
     for record in records:
         record.sent_ns *= 2
@@ -48,7 +48,7 @@ def test_a_rate_that_was_sent_too_slowly_is_not_valid():
     assert "was not held: it was 50%" in why_invalid(Load(rate=1, requests=40), records, ON_TIME, 0.1)
 
 
-def test_the_pauses_that_the_client_makes_after_failures_do_not_count_against_it():
+def test_pauses_after_failures_do_not_make_a_level_invalid():
     records = in_a_row(40, 4, pause_s=0.5)
     assert why_invalid(Load(concurrency=4, requests=40), records, ON_TIME, 0.1)
 

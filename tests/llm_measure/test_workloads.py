@@ -1,21 +1,11 @@
 import pytest
 
-from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load, Workload
 
 
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda: Endpoint("localhost:8000", "m"), "base_url='localhost:8000'"),
-        (lambda: Endpoint("ftp://x/v1", "m"), "base_url"),
-        (lambda: Endpoint("http://", "m"), "base_url"),
-        (lambda: Endpoint("http://x:99999/v1", "m"), "base_url"),
-        (lambda: Endpoint("http://us:secret@x/v1", "m"), "base_url"),
-        (lambda: Endpoint("http://x/v1?key=1", "m"), "base_url"),
-        (lambda: Endpoint("http://x/v1", ""), "model"),
-        (lambda: Endpoint("http://x/v1", "m", "embeddings"), "api='embeddings'"),
-        (lambda: Endpoint("http://x/v1", "m", api_key="a\r\nb"), "api_key: must"),
         (lambda: Load(requests=1), "either a concurrency or a rate"),
         (lambda: Load(concurrency=1, rate=1, requests=1), "either a concurrency or a rate"),
         (lambda: Load(concurrency=1), "a number of requests or a duration"),
@@ -34,10 +24,30 @@ from llm_measure.workloads import Load, Workload
         (lambda: Workload(slo={"ttft": 0}), "slo=ttft=0"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_by_name_and_value(make, word):
+def test_what_cannot_be_asked_is_refused_with_the_field_and_its_value(make, word):
     with pytest.raises(ValueError, match=word.replace("(", "\\(")):
         make()
 
 
-def test_the_key_is_never_shown():
-    assert "sesame" not in repr(Endpoint("http://x/v1", "m", api_key="sesame"))
+def test_a_level_has_a_name_and_a_short_one():
+    names = [
+        (load.name, load.level)
+        for load in (
+            Load(concurrency=8, requests=1),
+            Load(rate=2.5, requests=1),
+            Load(rate=10, requests=1, arrival="constant"),
+        )
+    ]
+
+    assert names == [
+        ("concurrency 8", "c8"),
+        ("poisson 2.5/s", "r2.5"),
+        ("constant 10/s", "r10-constant"),
+    ]
+
+
+def test_a_workload_without_a_seed_gets_a_random_one():
+    first, second = (Workload().seeded().seed for _ in range(2))
+
+    assert first != second
+    assert Workload(seed=7).seeded() == Workload(seed=7)

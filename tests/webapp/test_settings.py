@@ -3,8 +3,7 @@ import sys
 
 import pytest
 
-from webapp import settings as module
-from webapp.settings import ROOT, Settings, SettingsError
+from webapp.settings import ROOT, Settings, SettingsError, environment
 
 LEAST = {"API_KEY": "key", "POSTGRES_HOST": "db", "REDIS_HOST": "cache"}
 
@@ -15,7 +14,7 @@ def faults(**changes: str) -> list[str]:
     return caught.value.faults
 
 
-def test_what_is_not_said_has_the_documented_default():
+def test_missing_settings_have_the_documented_defaults():
     settings = Settings.from_env(LEAST)
 
     assert settings.postgres_port == 5432
@@ -26,9 +25,10 @@ def test_what_is_not_said_has_the_documented_default():
     assert (settings.retention_days, settings.rollup_retention_days) == (30, 365)
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
     assert settings.public_dashboard is False
+    assert (settings.bind, settings.web_concurrency) == ("127.0.0.1:8001", 2)
 
 
-def test_the_example_file_says_the_defaults():
+def test_the_example_file_has_the_defaults():
     example = {
         name: value
         for name, _, value in (
@@ -40,7 +40,7 @@ def test_the_example_file_says_the_defaults():
     assert Settings.from_env({**example, **LEAST}) == Settings.from_env(LEAST)
 
 
-def test_0_days_is_for_ever():
+def test_0_days_means_no_limit():
     settings = Settings.from_env({**LEAST, "RETENTION_DAYS": "0", "ROLLUP_RETENTION_DAYS": "0"})
 
     assert (settings.retention_days, settings.rollup_retention_days) == (0, 0)
@@ -50,7 +50,7 @@ def test_an_empty_seed_means_fresh_randomness():
     assert Settings.from_env({**LEAST, "SEED": ""}).seed is None
 
 
-def test_several_keys_stand_with_commas_between_them():
+def test_several_keys_are_separated_by_commas():
     assert Settings.from_env({**LEAST, "API_KEY": "old, new,"}).api_keys == ("old", "new")
 
 
@@ -75,36 +75,67 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("MAX_RETRIES", "-1", "whole number from 0"),
         ("RETRY_DELAY", "1.5", "whole number from 0"),
         ("POINTS_PER_RUN", "0", "whole number from 1"),
-        ("RETENTION_DAYS", "-1", "whole number of days from 1 to 36500, or 0 for ever"),
+        ("RETENTION_DAYS", "-1", "whole number of days from 1 to 36500, or 0 for no limit"),
         ("RETENTION_DAYS", "soon", "whole number of days from 1"),
         ("ROLLUP_RETENTION_DAYS", "1", "whole number of days from 2"),
         ("ROLLUP_RETENTION_DAYS", "36501", "to 36500"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG"),
         ("LOG_FORMAT", "xml", "one of text, json"),
-        ("POSTGRES_HOST", "", "name a server"),
+        ("POSTGRES_HOST", "", "must name a server"),
     ],
 )
-def test_a_fault_names_the_setting_its_value_and_what_would_be_right(name, value, remedy):
+def test_a_fault_has_the_name_the_value_and_what_is_expected(name, value, remedy):
     (fault,) = faults(**{name: value})
 
     assert fault.startswith(f"{name}={value!r}: ")
     assert remedy in fault
 
 
-def test_all_faults_are_reported_at_once():
-    found = faults(API_KEY="", POSTGRES_PORT="x", SEED="y")
+def test_all_faults_are_reported_together():
+    found = faults(API_KEY="", POSTGRES_PORT="x", SEED="y", HOST="[::]", PORT="z", WEB_CONCURRENCY="0")
 
-    assert [fault.partition("=")[0] for fault in found] == ["POSTGRES_PORT", "API_KEY", "SEED"]
+    assert [fault.partition("=")[0] for fault in found] == [
+        "POSTGRES_PORT", "API_KEY", "SEED", "HOST", "PORT", "WEB_CONCURRENCY"
+    ]  # fmt: skip
 
 
-def test_what_serves_no_page_needs_no_secret_key_but_a_bad_one_is_refused():
+@pytest.mark.parametrize("name", ["PORT", "WEB_CONCURRENCY"])
+@pytest.mark.parametrize("value", ["x", "0", "-1", "1.5", "65536", "9" * 5000, "1_0", chr(0x0661)])
+def test_an_invalid_port_or_number_of_processes_is_refused(name, value):
+    (fault,) = faults(**{name: value})
+
+    assert ": must be a whole number from 1 to " in fault
+
+
+@pytest.mark.parametrize("value", ["a b", "/tmp/x", "é", "[::1]", "127.0.0.1,::1"])
+def test_a_host_that_is_not_one_address_is_refused(value):
+    (fault,) = faults(HOST=value)
+
+    assert ": must be one name or address" in fault
+
+
+@pytest.mark.parametrize(
+    ("environ", "bind", "workers"),
+    [
+        ({"HOST": "", "PORT": " ", "WEB_CONCURRENCY": ""}, "127.0.0.1:8001", 2),
+        ({"HOST": "::", "PORT": "80", "WEB_CONCURRENCY": "1"}, "[::]:80", 1),
+        ({"HOST": "0.0.0.0", "PORT": "65535", "WEB_CONCURRENCY": "256"}, "0.0.0.0:65535", 256),
+    ],
+)
+def test_address_and_number_of_processes_are_settings(environ, bind, workers):
+    settings = Settings.from_env({**LEAST, **environ})
+
+    assert (settings.bind, settings.web_concurrency) == (bind, workers)
+
+
+def test_a_secret_key_is_long_or_empty():
     assert Settings.from_env(LEAST).secret_key == ""
-    assert Settings.for_web_server({**LEAST, "SECRET_KEY": "x" * 32}).secret_key == "x" * 32
+    assert Settings.from_env({**LEAST, "SECRET_KEY": "x" * 32}).secret_key == "x" * 32
     (fault,) = faults(SECRET_KEY="x" * 31)
-    assert fault.startswith("SECRET_KEY=(hidden): must be a random text of at least 32 characters")
+    assert fault.startswith("SECRET_KEY=(hidden): must have at least 32 random characters, or be empty")
 
 
-def test_secrets_are_shown_neither_in_faults_nor_in_the_settings_themselves():
+def test_secrets_appear_neither_in_faults_nor_in_the_settings_repr():
     assert "s3cret" not in faults(API_KEY="s3cret with spaces")[0]
     assert "s3cret" not in repr(
         Settings.from_env(
@@ -128,27 +159,25 @@ def test_secrets_are_shown_neither_in_faults_nor_in_the_settings_themselves():
         ({"REDIS_HOST": "/run/a b/redis.sock"}, "unix:///run/a%20b/redis.sock?db=0"),
     ],
 )
-def test_the_redis_url_holds_what_was_set(changes, url):
+def test_the_redis_url_contains_the_settings(changes, url):
     assert Settings.from_env({**LEAST, **changes}).redis_url == url
 
 
-def test_the_environment_wins_over_the_file_and_the_file_over_the_embedded_servers(tmp_path, monkeypatch):
+def test_the_environment_overrides_the_file_which_overrides_the_embedded_servers(tmp_path, monkeypatch):
     (tmp_path / ".env").write_text("API_KEY=of-the-file\nPOSTGRES_HOST=of-the-file\nREDIS_HOST=\nSEED=1\n")
     (tmp_path / "embedded.env").write_text("POSTGRES_HOST=embedded\nREDIS_HOST=/embedded\n")
-    monkeypatch.setattr(module, "ENV_FILE", tmp_path / ".env")
-    monkeypatch.setattr(module, "EMBEDDED_ENV_FILE", tmp_path / "embedded.env")
     for name in ("POSTGRES_HOST", "REDIS_HOST", "API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SEED", "2")
 
-    settings = Settings.from_env()
+    settings = Settings.from_env(environment(tmp_path / ".env", tmp_path / "embedded.env"))
 
     assert (settings.postgres_host, settings.redis_host) == ("of-the-file", "/embedded")
     assert (settings.api_keys, settings.seed) == (("of-the-file",), 2)
 
 
 @pytest.mark.parametrize("command", [["-m", "jobs.worker"], ["-m", "jobs.scheduler"], ["-c", "import wsgi"]])
-def test_a_process_with_broken_settings_says_so_in_a_line_each_and_ends_with_2(command):
+def test_a_process_reports_each_bad_setting_in_one_line_and_exits_with_2(command):
     broken = {**LEAST, "API_KEY": " ", "POSTGRES_PORT": "x", "SEED": "1"}
 
     done = subprocess.run(
@@ -160,3 +189,18 @@ def test_a_process_with_broken_settings_says_so_in_a_line_each_and_ends_with_2(c
         "setting POSTGRES_PORT",
         "setting API_KEY",
     ]
+
+
+def test_importing_the_settings_loads_neither_the_application_nor_its_libraries():
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, webapp.settings; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    loaded = [name for name in done.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names]
+    packages = {name.partition(".")[0] for name in loaded}
+    assert packages.isdisjoint({"flask", "llm_measure", "numpy", "psycopg2", "redis", "rq", "sqlalchemy"})
+    assert len(loaded) < 20

@@ -10,9 +10,6 @@ from webapp.store.partitions import DAILY
 
 # Key of the advisory lock under which one process at a time drops and deletes.
 RETENTION_LOCK = 7_205_004
-# How long dropping a partition waits for its readers, which it does not block.
-LOCK_TIMEOUT = "5s"
-BATCH_ROWS = 5_000
 # Comment on a partition that is being dropped: one that an operator has detached, to keep it, lacks it.
 EXPIRED = "expired: llm-benchmark drops it"
 
@@ -66,17 +63,17 @@ def expired_partitions(conn: Connection, before: date) -> list[Partition]:
         return [Partition(*row) for row in cursor.fetchall()]
 
 
-def drop(conn: Connection, partition: Partition) -> None:
+def drop(conn: Connection, partition: Partition, lock_timeout_s: float) -> None:
     """Detach the partition without blocking readers and writers, then drop it; resumes an interrupted call.
 
     The caller holds the retention lock, on a connection in autocommit mode. Raises
-    psycopg2.errors.LockNotAvailable if the partition is still being read after LOCK_TIMEOUT.
+    psycopg2.errors.LockNotAvailable if the partition is still being read after `lock_timeout_s`.
     """
     name = sql.Identifier(partition.name)
     detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}")
     table = sql.Identifier(partition.table)
     with conn.cursor() as cursor:
-        cursor.execute("SET lock_timeout = %s", (LOCK_TIMEOUT,))
+        cursor.execute("SET lock_timeout = %s", (f"{lock_timeout_s * 1000:.0f}ms",))
         if partition.state == "attached":
             cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(EXPIRED)))
             cursor.execute(detach.format(table, name, sql.SQL("CONCURRENTLY")))
@@ -85,8 +82,8 @@ def drop(conn: Connection, partition: Partition) -> None:
         cursor.execute(sql.SQL("DROP TABLE {}").format(name))
 
 
-def delete_hours(conn: Connection, before: datetime) -> int:
-    """Delete a batch of the hourly rollups that end by `before`; return their number, 0 if none is left."""
+def delete_hours(conn: Connection, before: datetime, rows: int) -> int:
+    """Delete at most `rows` hourly rollups that end by `before`; return their number, 0 if none is left."""
     return _delete(
         conn,
         """
@@ -97,11 +94,12 @@ def delete_hours(conn: Connection, before: datetime) -> int:
         )
         """,
         before,
+        rows,
     )
 
 
-def delete_run_rollups(conn: Connection, before: datetime) -> int:
-    """Delete a batch of the rollups of runs of slots before `before`; return their number, 0 if none is left.
+def delete_run_rollups(conn: Connection, before: datetime, rows: int) -> int:
+    """Delete at most `rows` rollups of runs of slots before `before`; return their number, 0 if none is left.
 
     Rollups of runs that no generation shows yet stay: they have still to be merged into hours and days.
     """
@@ -116,11 +114,12 @@ def delete_run_rollups(conn: Connection, before: datetime) -> int:
         )
         """,
         before,
+        rows,
     )
 
 
-def delete_self_checks(conn: Connection, before: datetime) -> int:
-    """Delete a batch of the self-checks of slots before `before`; return their number, 0 if none is left."""
+def delete_self_checks(conn: Connection, before: datetime, rows: int) -> int:
+    """Delete at most `rows` errors of self-checks before `before`; return their number, 0 if none is left."""
     return _delete(
         conn,
         """
@@ -129,10 +128,11 @@ def delete_self_checks(conn: Connection, before: datetime) -> int:
         )
         """,
         before,
+        rows,
     )
 
 
-def _delete(conn: Connection, statement: str, before: datetime) -> int:
+def _delete(conn: Connection, statement: str, before: datetime, rows: int) -> int:
     with conn.cursor() as cursor:
-        cursor.execute(statement, (before, BATCH_ROWS))
+        cursor.execute(statement, (before, rows))
         return cursor.rowcount

@@ -8,11 +8,9 @@ from llm_measure.load.datasets import DatasetError
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from llm_measure.results import LevelResult
-from llm_measure.sweep import sweep
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.scripted import scripted, whole
-from tests.llm_measure.streams import STREAMS
-from tests.measured import in_a_row_level
+from tests.llm_measure.streams import STREAMS, chat
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def measured(endpoint: Endpoint, load: Load, **options: object) -> LevelResult:
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_a_closed_loop_asks_as_often_as_told_and_never_more_at_once(endpoint, processes):
+def test_a_closed_loop_sends_its_requests_and_never_exceeds_its_concurrency(endpoint, processes):
     result = measured(endpoint, Load(concurrency=5, requests=40, warmup=7), processes=processes)
 
     assert len({record.index for record in result.records}) == len(result.records) == 47
@@ -34,16 +32,17 @@ def test_a_closed_loop_asks_as_often_as_told_and_never_more_at_once(endpoint, pr
     assert {record.error for record in result.records} == {None}
     begun = [(record.sent_ns, 1) for record in result.records]
     moments = sorted(begun + [(record.end_ns, -1) for record in result.records])
-    under_way, most = 0, 0
+    in_flight, most = 0, 0
     for _, change in moments:
-        under_way += change
-        most = max(most, under_way)
+        in_flight += change
+        most = max(most, in_flight)
     assert most == 5
     assert result.client_cpu_s > 0
 
 
+@pytest.mark.moments
 @pytest.mark.parametrize("processes", [1, 2])
-def test_an_open_loop_sends_when_it_was_planned(endpoint, processes):
+def test_an_open_loop_sends_at_the_planned_moments(endpoint, processes):
     result = measured(endpoint, Load(rate=100, requests=50, warmup=10), processes=processes)
 
     assert len(result.records) == 60
@@ -54,7 +53,7 @@ def test_an_open_loop_sends_when_it_was_planned(endpoint, processes):
     assert all(record.sent_ns >= record.intended_ns for record in result.records)
 
 
-def test_the_same_seed_plans_the_same_whatever_the_number_of_processes(endpoint):
+def test_the_plan_depends_on_the_seed_and_not_on_the_number_of_processes(endpoint):
     load = Load(rate=200, requests=20)
     gaps = [
         [record.intended_ns - result.records[0].intended_ns for record in result.records]
@@ -64,6 +63,7 @@ def test_the_same_seed_plans_the_same_whatever_the_number_of_processes(endpoint)
     assert gaps[0] == gaps[1]
 
 
+@pytest.mark.moments
 @pytest.mark.parametrize(
     "load", [Load(concurrency=3, duration_s=0.5, warmup=3), Load(rate=50, duration_s=0.5)]
 )
@@ -75,13 +75,13 @@ def test_a_duration_is_kept(endpoint, load):
     assert 0.4 < result.duration_s < 1
 
 
-def test_progress_is_told(endpoint):
-    told = []
-    measured(endpoint, Load(concurrency=1, requests=20), on_progress=told.append)
+def test_progress_is_reported(endpoint):
+    reported = []
+    measured(endpoint, Load(concurrency=1, requests=20), on_progress=reported.append)
 
-    assert told
-    assert all(news.failed == 0 and news.ended <= news.sent <= 20 for news in told)
-    assert told[-1].elapsed_s > told[0].elapsed_s
+    assert reported
+    assert all(news.failed == 0 and news.ended <= news.sent <= 20 for news in reported)
+    assert reported[-1].elapsed_s > reported[0].elapsed_s
 
 
 def test_levels_share_no_prompt():
@@ -92,14 +92,14 @@ def test_levels_share_no_prompt():
     assert len(set(server.requests)) == 20
 
 
-def test_a_dataset_that_cannot_be_read_stops_it_before_anything_is_asked(endpoint, tmp_path):
+def test_an_unreadable_dataset_is_reported_before_anything_is_sent(endpoint, tmp_path):
     workload = Workload(dataset=str(tmp_path / "nowhere"))
     for processes in (1, 2):
         with pytest.raises(DatasetError):
             measure_level(endpoint, workload, Load(concurrency=2, requests=2), processes=processes)
 
 
-def test_a_dataset_is_asked(tmp_path):
+def test_prompts_of_a_dataset_are_sent(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"prompt": "what is this?"}))
     with scripted(whole(STREAMS["no usage"].body), keep=True) as server:
@@ -109,23 +109,9 @@ def test_a_dataset_is_asked(tmp_path):
     assert all(b"what is this?" in request for request in server.requests)
 
 
-def test_a_sweep_doubles_the_load_until_it_gains_nothing():
-    rates = {1: 10.0, 2: 19.0, 4: 30.0, 8: 30.5, 16: 99.0}
-
-    results = list(sweep(lambda streams: in_a_row_level(streams, rates[streams])))
-
-    assert [result.load.concurrency for result in results] == [1, 2, 4, 8]
-
-
-def test_a_sweep_ends_with_a_level_that_is_not_valid():
-    results = list(sweep(lambda streams: in_a_row_level(streams, streams * 10.0, valid=streams < 4)))
-
-    assert [result.load.concurrency for result in results] == [1, 2, 4]
-
-
-@pytest.mark.parametrize("said", ["Incorrect API key: sk-s3cret-key.", "x" * 182 + " sk-s3cret-key"])
-def test_a_key_that_the_endpoint_repeats_is_not_kept(said):
-    body = json.dumps({"error": {"message": said}}).encode()
+@pytest.mark.parametrize("message", ["Incorrect API key: sk-s3cret-key.", "x" * 182 + " sk-s3cret-key"])
+def test_a_key_that_the_endpoint_repeats_is_hidden(message):
+    body = json.dumps({"error": {"message": message}}).encode()
     with scripted(whole(body, "401 Unauthorized", "application/json")) as server:
         result = measured(Endpoint(server.url, "m", api_key="sk-s3cret-key"), Load(concurrency=1, requests=1))
 
@@ -133,3 +119,11 @@ def test_a_key_that_the_endpoint_repeats_is_not_kept(said):
     assert record.error == "http_4xx"
     assert "(hidden)" in record.error_detail
     assert "sk-s" not in record.error_detail
+
+
+def test_a_key_in_a_finish_reason_is_hidden():
+    body = chat({"content": "a"}, "sk-s3cret-key").encode()
+    with scripted(whole(body)) as server:
+        result = measured(Endpoint(server.url, "m", api_key="sk-s3cret-key"), Load(concurrency=1, requests=1))
+
+    assert [record.finish_reason for record in result.records] == ["(hidden)"]

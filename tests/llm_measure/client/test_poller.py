@@ -1,4 +1,4 @@
-"""Connections that a reader reads, against servers of the test's own."""
+"""Connections that a poller reads, against real servers."""
 
 import asyncio
 import sys
@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 import uvloop
 
-from llm_measure.client import poller as polling
 from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer
 from llm_measure.client.poller import Poller
@@ -20,86 +19,92 @@ from tests.llm_measure.scripted import scripted
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no epoll; transports read there")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="without epoll, transports read")
 
 
-def with_reader(do: Callable[[Poller], Awaitable[None]]) -> None:
+Open = Callable[[str], Awaitable[Connection]]
+
+
+def with_poller(do: Callable[[Open], Awaitable[None]], **options: float) -> None:
+    """Run `do` with a function that opens a connection to a URL, which a poller reads."""
+
     async def run() -> None:
-        reader = Poller(asyncio.get_running_loop())
+        poller = Poller(asyncio.get_running_loop(), **options)
+        connections = []
+
+        async def opened(url: str) -> Connection:
+            connections.append(await Dialer(Endpoint(url, "m")).open())
+            poller.add(connections[-1])
+            return connections[-1]
+
         try:
-            await asyncio.wait_for(do(reader), timeout=20)
+            await asyncio.wait_for(do(opened), timeout=20)
         finally:
-            reader.close()
+            poller.close()
+            for connection in connections:
+                connection.close()
 
     uvloop.run(run())
 
 
-async def opened(reader: Poller, url: str) -> Connection:
-    connection = await Dialer(Endpoint(url, "m")).open()
-    reader.add(connection)
-    return connection
-
-
 async def streamed(connection: Connection, url: str, tokens: int) -> Exchange:
     workload = Workload(output_tokens=tokens, seed=1)
-    return await connection.ask(request_builder(Endpoint(url, "m"), workload, 1, "/v1/chat/completions")(0))
+    return await connection.send(request_builder(Endpoint(url, "m"), workload, 1, "/v1/chat/completions")(0))
 
 
-def test_an_answer_longer_than_the_room_is_read_to_its_end():
+def test_a_response_longer_than_the_buffer_is_read_to_its_end():
     body = bytes(range(256)) * 4096
 
-    async def do(reader: Poller) -> None:
-        connection = await opened(reader, server.url)
+    async def do(opened: Open) -> None:
+        connection = await opened(server.url)
         for _ in range(2):
-            exchange = await connection.ask(GET)
+            exchange = await connection.send(GET)
             assert (exchange.failure, b"".join(exchange.parts)) == (None, body)
             assert exchange.times == sorted(exchange.times)
             assert exchange.sent_ns <= exchange.times[0]
 
     with scripted(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body, keep=True) as server:
-        with_reader(do)
+        with_poller(do)
 
 
-def test_a_request_longer_than_the_socket_takes_at_once_is_sent_whole():
+def test_a_request_longer_than_the_socket_accepts_in_one_write_is_sent_completely():
     request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n\r\n" + b"x" * 8_000_000
 
-    async def do(reader: Poller) -> None:
-        exchange = await (await opened(reader, server.url)).ask(request)
+    async def do(opened: Open) -> None:
+        exchange = await (await opened(server.url)).send(request)
         assert exchange.status == 204
 
     with scripted(b"HTTP/1.1 204 No Content\r\n\r\n", keep=True) as server:
-        with_reader(do)
+        with_poller(do)
         assert server.requests == [request]
 
 
-def test_an_end_that_comes_with_the_last_bytes_is_seen():
-    async def do(reader: Poller) -> None:
-        exchange = await (await opened(reader, server.url)).ask(GET)
+def test_an_end_that_arrives_with_the_last_bytes_is_noticed():
+    async def do(opened: Open) -> None:
+        exchange = await (await opened(server.url)).send(GET)
         assert (exchange.failure, exchange.parts) == (None, [b"all"])
 
     with scripted(b"HTTP/1.1 200 OK\r\n\r\nall") as server:
-        with_reader(do)
+        with_poller(do)
 
 
-def test_a_connection_that_the_server_ends_while_nothing_is_asked_is_no_longer_open():
-    async def do(reader: Poller) -> None:
-        connection = await opened(reader, server.url)
-        await connection.ask(GET)
+def test_an_idle_connection_that_the_server_closes_is_no_longer_open():
+    async def do(opened: Open) -> None:
+        connection = await opened(server.url)
+        await connection.send(GET)
         while connection.is_open:
             await asyncio.sleep(0.01)
 
     with scripted(b"HTTP/1.1 204 No Content\r\n\r\n", 0.05) as server:
-        with_reader(do)
+        with_poller(do)
 
 
-def test_where_much_comes_it_gathers_in_pauses_and_where_little_comes_each_part_has_its_moment(monkeypatch):
-    monkeypatch.setattr(polling, "MUCH", 100)
-    monkeypatch.setattr(polling, "PAUSE_NS", 100_000_000)
-
-    async def do(reader: Poller) -> None:
-        streams = [await opened(reader, fast) for _ in range(20)]
+@pytest.mark.moments
+def test_only_when_busy_parts_gather_in_pauses_and_share_a_moment():
+    async def do(opened: Open) -> None:
+        streams = [await opened(fast) for _ in range(20)]
         much = await asyncio.gather(*(streamed(stream, fast, 200) for stream in streams))
-        little = await streamed(await opened(reader, slow), slow, 15)
+        little = await streamed(await opened(slow), slow, 15)
 
         for exchange in much:
             assert len(exchange.times) >= 200
@@ -111,4 +116,4 @@ def test_where_much_comes_it_gathers_in_pauses_and_where_little_comes_each_part_
         running_mock_server(Behaviour(ttft=0.01, itl=0.001)) as fast,
         running_mock_server(Behaviour(ttft=0.01, itl=0.04)) as slow,
     ):
-        with_reader(do)
+        with_poller(do, busy_rate=100, pause_ns=100_000_000)

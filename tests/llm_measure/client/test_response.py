@@ -5,24 +5,24 @@ from llm_measure.client.response import parse_response, spread
 from tests.llm_measure.streams import DONE, STREAMS, chat, event, exchange, record
 
 
-def read(*parts: bytes, **changes: object):
-    """The record of an answer that came in these parts, at 100, 200, ..."""
+def read(*parts: bytes, api: str = "chat", **changes: object):
+    """The record of a response that arrived in these parts, at 100, 200, ..."""
     made = exchange(list(parts), [100 * number for number in range(1, len(parts) + 1)])
     for name, value in changes.items():
         setattr(made, name, value)
     filled = record()
-    parse_response(made, filled, apis.named("chat"))
+    parse_response(made, filled, apis.named(api))
     return filled
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("name", STREAMS)
-def test_every_split_of_a_recorded_stream_in_two_is_read_alike(name, line_end):
+def test_every_split_of_a_stream_in_two_gives_the_same_record(name, line_end):
     stream = STREAMS[name]
     body = stream.body.replace(b"\n", line_end)
 
     for cut in range(1, len(body)):
-        filled = read(body[:cut], body[cut:])
+        filled = read(body[:cut], body[cut:], api=stream.api)
 
         assert (filled.error, filled.finish_reason) == (None, stream.finish_reason)
         assert (filled.output_tokens, filled.token_source) == (sum(stream.tokens), stream.source)
@@ -38,7 +38,7 @@ def test_only_chunks_with_tokens_have_a_moment(name):
         number for number, block in enumerate(blocks, 1) if b"data: {" in block or b"data:{" in block
     ]
 
-    filled = read(*blocks)
+    filled = read(*blocks, api=stream.api)
 
     moments = [100 * with_data[number] for number in stream.token_events]
     assert filled.chunk_offsets_ns == moments
@@ -54,7 +54,7 @@ def test_tokens_of_usage_are_spread_over_chunks_by_their_length():
 
 
 @pytest.mark.parametrize(("total", "sizes"), [(10, [1, 1, 1]), (1, [5, 5]), (3, [3, 1, 2, 9]), (0, [4])])
-def test_a_spread_adds_up_and_no_part_is_negative(total, sizes):
+def test_a_spread_adds_up_without_negative_parts(total, sizes):
     parts = spread(total, sizes)
 
     assert sum(parts) == total
@@ -63,23 +63,24 @@ def test_a_spread_adds_up_and_no_part_is_negative(total, sizes):
 
 
 STARTED = chat({"content": "a"})
+HTML, JSON = {"content_type": b"text/html"}, {"content_type": b"application/json"}
 
 
 @pytest.mark.parametrize(
     ("body", "changes", "error", "word"),
     [
-        (STARTED, {}, "truncated", "without an end"),
+        (STARTED, {}, "truncated", "the stream broke off after 1 events"),
         (STARTED + 'data: {"choices": [\n\n', {}, "malformed", "choices"),
         (STARTED + "data: nonsense\n\n", {}, "malformed", "nonsense"),
         (STARTED + 'data: {"choices": 5}\n\n', {}, "malformed", "choices"),
         (STARTED + event(error={"message": "out of memory", "code": 500}), {}, "http_5xx", "out of memory"),
         (STARTED + event(error={"message": "slow down", "code": 429}), {}, "rate_limited", "slow down"),
         (STARTED + event(error={"message": "x", "code": "bad"}), {}, "http_5xx", "within the stream"),
-        ("<html>no</html>", {"content_type": b"text/html"}, "malformed", "text/html"),
-        ('{"choices": []}', {"content_type": b"application/json"}, "malformed", "application/json"),
-        ("", {"content_type": b""}, "malformed", "no event stream"),
-        ("", {}, "truncated", "without an end"),
-        ("", {"status": 302, "detail": "http://other/"}, "malformed", "http://other/"),
+        ("<html>no</html>", HTML, "malformed", "expected an event stream, got text/html: '<html>no</html>'"),
+        ('{"choices": []}', JSON, "malformed", "expected an event stream, got application/json"),
+        ("", {"content_type": b""}, "malformed", "expected an event stream, got no content type: ''"),
+        ("", {}, "truncated", "the stream broke off after 0 events"),
+        ("", {"status": 302, "detail": "http://other/"}, "malformed", "302: redirect to http://other/;"),
         ('{"error": {"message": "no such key"}}', {"status": 401}, "http_4xx", "401: no such key"),
         ('{"detail": "Not Found"}', {"status": 404}, "http_4xx", "404: Not Found"),
         ('{"error": "why"}', {"status": 400}, "http_4xx", "400: why"),
@@ -91,26 +92,26 @@ STARTED = chat({"content": "a"})
         ("", {"status": None, "failure": "connect", "detail": "gone"}, "connect", "gone"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_has_its_class_and_is_told(body, changes, error, word):
+def test_a_failure_has_its_class_and_a_detail(body, changes, error, word):
     filled = read(body.encode(), **changes)
 
     assert filled.error == error
     assert word in filled.error_detail
 
 
-def test_bytes_that_are_no_text_are_malformed():
+def test_bytes_that_are_not_utf_8_are_malformed():
     body = STARTED.encode() + b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n'
 
     assert read(body).error == "malformed"
 
 
-def test_what_came_before_a_failure_is_kept():
+def test_tokens_before_a_failure_are_kept():
     filled = read(STARTED.encode() + b'data: {"cho', failure="truncated", detail="cut")
 
     assert filled.first_token_ns == 100
     assert filled.error == "truncated"
 
 
-def test_an_end_without_a_finish_reason_or_a_finish_reason_without_an_end_is_enough():
+def test_either_an_end_or_a_finish_reason_completes_a_response():
     assert read((STARTED + DONE).encode()).error is None
     assert read((STARTED + chat({}, "stop")).encode()).error is None

@@ -13,21 +13,21 @@ def test_gaps_of_poisson_arrivals_are_exponential(rate):
     assert stats.kstest(gaps, "expon", args=(0, 1 / rate)).pvalue > 0.01
 
 
-def test_gaps_of_constant_arrivals_would_not_pass_for_exponential():
+def test_gaps_of_constant_arrivals_are_equal():
     gaps = np.diff(starts(Load(rate=20, requests=20_000, arrival="constant"), seed=11)) / SECOND_NS
 
     assert stats.kstest(gaps, "expon", args=(0, 1 / 20)).pvalue < 1e-9
     np.testing.assert_allclose(gaps, 0.05)
 
 
-def test_a_seed_fixes_the_arrivals():
+def test_the_seed_decides_the_arrivals():
     load = Load(rate=5, requests=100)
 
     np.testing.assert_array_equal(starts(load, 1), starts(load, 1))
     assert not np.array_equal(starts(load, 1), starts(load, 2))
 
 
-def test_a_number_of_requests_comes_on_top_of_the_warm_up_and_begins_at_once():
+def test_requests_are_added_to_the_warm_up_and_begin_immediately():
     plan = starts(Load(rate=5, requests=100, warmup=7), 1)
 
     assert len(plan) == 107
@@ -44,7 +44,7 @@ def test_a_duration_counts_from_the_end_of_the_warm_up(arrival):
     assert 850 < len(plan) - 50 < 1150
 
 
-def test_streams_of_a_closed_loop_begin_one_after_the_other():
+def test_streams_of_a_closed_loop_begin_one_after_another():
     plan = starts(Load(concurrency=100, requests=1000), 1)
 
     assert len(plan) == 100

@@ -1,10 +1,8 @@
-import subprocess
-import sys
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.llm_measure.interpreter import python
 from tests.web import wait_until
-from webapp.settings import ROOT
 
 STARTER = """
 import time
@@ -17,7 +15,7 @@ if __name__ == "__main__":
 """
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
         with urlopen(url.replace("/v1", "/health"), timeout=5) as response:
             return response.status == 200
@@ -25,16 +23,14 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_mock_server_ends_with_the_process_that_it_stands_beside_however_that_ends(tmp_path):
+def test_a_mock_server_ends_when_the_process_that_started_it_is_killed(tmp_path):
     script = tmp_path / "starter.py"
     script.write_text(STARTER)
-    starter = subprocess.Popen(
-        [sys.executable, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
-    )
-    url = starter.stdout.readline().strip()
-    assert answers(url)
+    with python(script) as starter:
+        url = starter.stdout.readline().strip()
+        assert responds(url)
 
-    starter.kill()
-    starter.wait()
+        starter.kill()
+        starter.wait()
 
-    wait_until(lambda: not answers(url))
+        wait_until(lambda: not responds(url))

@@ -7,14 +7,14 @@ INTERVAL = st.tuples(st.integers(0, 20), st.integers(0, 5)).map(lambda pair: (pa
 INTERVALS = st.lists(st.one_of(st.none(), INTERVAL), max_size=12)
 
 
-def test_intervals_that_lie_apart_rank_in_order():
+def test_separate_intervals_rank_in_order():
     intervals = [(5.0, 6.0), (1.0, 2.0), (3.0, 4.0)]
 
     assert rank_intervals(intervals, "lower") == [Rank(3, 3), Rank(1, 1), Rank(2, 2)]
     assert rank_intervals(intervals, "higher") == [Rank(1, 1), Rank(3, 3), Rank(2, 2)]
 
 
-def test_llms_that_cannot_be_told_apart_share_the_rank():
+def test_llms_whose_intervals_overlap_share_the_rank():
     assert rank_intervals([(1, 3), (2, 4), (5, 6)], "lower") == [Rank(1, 2), Rank(1, 2), Rank(3, 3)]
 
 
@@ -22,25 +22,25 @@ def test_an_interval_that_bridges_two_shares_with_both():
     assert rank_intervals([(1, 2), (1.5, 3.5), (3, 4)], "lower") == [Rank(1, 2), Rank(1, 3), Rank(2, 3)]
 
 
-def test_touching_intervals_do_not_lie_apart():
+def test_touching_intervals_overlap():
     assert rank_intervals([(1, 2), (2, 3)], "lower") == [Rank(1, 2), Rank(1, 2)]
 
 
-def test_without_an_interval_any_place_is_possible():
+def test_without_an_interval_any_rank_is_possible():
     assert rank_intervals([(1, 2), None, (3, 4)], "lower") == [Rank(1, 2), Rank(1, 3), Rank(2, 3)]
 
 
 @given(INTERVALS, st.sampled_from(["lower", "higher"]))
-def test_ranks_count_exactly_those_that_lie_wholly_on_one_side(intervals, better):
-    def surely_better(one, other) -> bool:
+def test_ranks_count_exactly_the_intervals_entirely_on_one_side(intervals, better):
+    def certainly_better(one, other) -> bool:
         if one is None or other is None:
             return False
         return one[1] < other[0] if better == "lower" else one[0] > other[1]
 
     expected = [
         Rank(
-            1 + sum(surely_better(other, own) for other in intervals),
-            len(intervals) - sum(surely_better(own, other) for other in intervals),
+            1 + sum(certainly_better(other, own) for other in intervals),
+            len(intervals) - sum(certainly_better(own, other) for other in intervals),
         )
         for own in intervals
     ]

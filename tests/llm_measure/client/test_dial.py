@@ -1,0 +1,107 @@
+"""TLS and proxies, against real servers."""
+
+import socket
+import ssl
+import threading
+
+import pytest
+import trustme
+
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
+from tests.llm_measure.client.measured import STREAM, errors, measured
+from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
+
+QUICK = Behaviour(ttft=0.01, itl=0.001)
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def certificate(authority, tmp_path_factory):
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    return path
+
+
+@pytest.fixture
+def trusted(authority, tmp_path, monkeypatch):
+    """Makes the client trust the authority."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+
+def test_an_untrusted_certificate_is_a_tls_error(certificate):
+    with running_mock_server(QUICK, certificate) as url:
+        assert errors(measured(url)) == {"tls": 2}
+
+
+def test_a_server_without_tls_is_a_tls_error():
+    with running_mock_server(QUICK) as url:
+        assert errors(measured(url.replace("http:", "https:"))) == {"tls": 2}
+
+
+def test_a_trusted_certificate_is_accepted(trusted, certificate):
+    with running_mock_server(QUICK, certificate) as url:
+        assert errors(measured(url)) == {None: 2}
+
+
+def test_a_plain_proxy_gets_the_whole_url_and_its_credentials(monkeypatch):
+    with scripted(whole(STREAM), keep=True) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://us:%40@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "other")
+        assert errors(measured("http://llm.invalid/v1")) == {None: 2}
+
+    assert proxy.requests[0].startswith(b"POST http://llm.invalid/v1/chat/completions HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXM6QA==\r\n" in proxy.requests[0]
+
+
+class Tunnel(ScriptedServer):
+    """A proxy that connects through to one server, whatever it is asked for."""
+
+    def __init__(self, port: int):
+        self._to = port
+        super().__init__([], keep=False, tls=None)
+
+    def _serve(self, connection: socket.socket) -> None:
+        self.requests.append(read_request(connection))
+        onward = socket.create_connection(("127.0.0.1", self._to))
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        threading.Thread(target=pump, args=(onward, connection), daemon=True).start()
+        pump(connection, onward)
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while part := source.recv(65536):
+            sink.sendall(part)
+    except OSError:
+        pass
+    finally:
+        sink.close()
+
+
+def test_tls_goes_through_a_proxy_by_a_tunnel(authority, trusted, monkeypatch):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("llm.invalid").configure_cert(tls)
+    with scripted(whole(STREAM), keep=True, tls=tls) as server:
+        tunnel = Tunnel(server.port)
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{tunnel.port}")
+        assert errors(measured("https://llm.invalid/v1")) == {None: 2}
+        tunnel.close()
+
+    assert tunnel.requests[0].startswith(b"CONNECT llm.invalid:443 HTTP/1.1\r\n")
+
+
+def test_a_proxy_that_refuses_a_tunnel_is_a_connect_error(monkeypatch):
+    with scripted(whole(b"", "403 " + 1000 * "no", "text/plain")) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        result = measured("https://llm.invalid/v1")
+
+    assert errors(result) == {"connect": 2}
+    detail = result.records[0].error_detail
+    assert detail.startswith("the proxy answers HTTP/1.1 403 nono")
+    assert len(detail) <= 400

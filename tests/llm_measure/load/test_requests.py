@@ -1,0 +1,93 @@
+import json
+
+import pytest
+
+from llm_measure import __version__
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.datasets import DatasetError
+from llm_measure.load.requests import request_builder, url_path
+from llm_measure.workloads import Workload
+
+ENDPOINT = Endpoint("http://x:8000/v1", "m")
+
+
+def built(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT) -> bytes:
+    return request_builder(endpoint, workload, 1, "/v1/chat/completions")(index)
+
+
+def body(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT) -> dict:
+    return json.loads(built(workload, index, endpoint).partition(b"\r\n\r\n")[2])
+
+
+def test_the_head_names_host_type_length_key_and_version():
+    head, _, content = built(Workload(), endpoint=Endpoint("https://x/v1", "m", api_key="k")).partition(
+        b"\r\n\r\n"
+    )
+
+    assert head.decode().split("\r\n") == [
+        "POST /v1/chat/completions HTTP/1.1",
+        "Host: x",
+        "Accept: text/event-stream",
+        "Content-Type: application/json",
+        f"User-Agent: llm-measure/{__version__}",
+        "Authorization: Bearer k",
+        f"Content-Length: {len(content)}",
+    ]
+
+
+@pytest.mark.parametrize("base_url", ["http://x/v1", "http://x/v1/", "http://x/v1//"])
+def test_the_path_is_below_the_base_url(base_url):
+    assert url_path(Endpoint(base_url, "m", "completions")) == "/v1/completions"
+
+
+def test_generated_prompts_have_the_length_and_differ():
+    (first,), (second,) = (body(Workload(input_tokens=9), index)["messages"] for index in (0, 1))
+
+    assert (first["role"], len(first["content"].split())) == ("user", 9)
+    assert first != second
+
+
+def test_chat_and_completions_ask_the_same():
+    chat = body(Workload())
+    completions = body(Workload(), endpoint=Endpoint("http://x/v1", "m", "completions"))
+
+    assert chat["messages"] == [{"role": "user", "content": completions["prompt"]}]
+
+
+def test_the_extra_body_is_merged_and_null_removes_a_field():
+    asked = body(Workload(extra_body={"temperature": 0, "max_tokens": None, "max_completion_tokens": 3}))
+
+    assert (asked["temperature"], asked["max_completion_tokens"]) == (0, 3)
+    assert "max_tokens" not in asked
+
+
+def test_an_extra_body_may_bring_the_prompt():
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    workload = Workload(extra_body={"messages": messages})
+
+    assert body(workload)["messages"] == messages
+    assert built(workload, 0) == built(workload, 1)
+
+
+def test_a_dataset_is_sent_row_by_row_and_again_from_its_start(tmp_path):
+    rows = [
+        {"prompt": 'say "é"', "output_tokens": 5},
+        {"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    workload = Workload(dataset=str(path), output_tokens=9)
+
+    first, second = body(workload, 0), body(workload, 1)
+
+    assert (first["messages"], first["max_tokens"]) == ([{"role": "user", "content": 'say "é"'}], 5)
+    assert (second["messages"], second["max_tokens"]) == (rows[1]["messages"], 9)
+    assert body(workload, 2) == first
+
+
+def test_a_conversation_that_the_api_cannot_take_names_the_dataset(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "hi"}]}')
+
+    with pytest.raises(DatasetError, match=r"rows\.jsonl: the completions API takes no messages"):
+        built(Workload(dataset=str(path)), endpoint=Endpoint("http://x/v1", "m", "completions"))

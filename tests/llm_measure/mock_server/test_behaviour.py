@@ -1,0 +1,45 @@
+import re
+
+import pytest
+
+from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
+
+
+def test_faults_have_their_rates_and_follow_the_seed():
+    faulty = Behaviour(error_rate=0.1, rate_limit_rate=0.2, stall_rate=0.05, truncate_rate=0.3, seed=9)
+    first, second = (
+        [injector.fate() for _ in range(4000)] for injector in (FaultInjector(faulty), FaultInjector(faulty))
+    )
+
+    assert first == second
+    rates = {fate: first.count(fate) / 4000 for fate in set(first)}
+    expected = {"error": 0.1, "rate_limit": 0.2, "stall": 0.05, "truncate": 0.3, "answer": 0.35}
+    assert rates == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"ttft": -1}, "ttft=-1"),
+        ({"itl_std": float("nan")}, "itl_std=nan"),
+        ({"error_rate": 1.5}, "error_rate=1.5"),
+        ({"error_rate": 0.6, "stall_rate": 0.6}, "must not exceed 1 together"),
+        ({"chunk_tokens": 0}, "chunk_tokens=0"),
+        ({"output_tokens": -1}, "output_tokens=-1"),
+        ({"reasoning_tokens": -1}, "reasoning_tokens=-1"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(changes, word):
+    with pytest.raises(ValueError, match=re.escape(word)):
+        Behaviour(**changes)
+
+
+def test_moments_are_those_of_the_tokens():
+    injector = FaultInjector(Behaviour(ttft=0.1, itl=0.01, slowdown_per_stream=0.5))
+
+    assert injector.moments([1, 1, 4], streams=1) == [100_000_000, 110_000_000, 150_000_000]
+    assert injector.moments([1, 1], streams=3) == [200_000_000, 220_000_000]
+
+
+def test_the_key_is_never_shown():
+    assert "sesame" not in repr(Behaviour(api_key="sesame"))

@@ -1,0 +1,52 @@
+import pytest
+
+from llm_measure.endpoints import Endpoint
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"base_url": "localhost:8000"}, "base_url='localhost:8000': must be an http or https URL"),
+        ({"base_url": "ftp://x/v1"}, "base_url='ftp://x/v1': must be"),
+        ({"base_url": "http://"}, "base_url='http://': must be"),
+        ({"base_url": "http://x:99999/v1"}, "base_url='http://x:99999/v1': must be"),
+        ({"base_url": "http://[x/v1"}, "base_url='http://[x/v1': must be"),
+        ({"base_url": "http://x/v 1"}, "base_url='http://x/v 1': must be"),
+        ({"base_url": "http://x/v1\r\n"}, "base_url='http://x/v1\\r\\n': must be"),
+        ({"base_url": "http://x/é"}, "base_url='http://x/é': must be"),
+        ({"model": ""}, "model='': must be a printable name"),
+        ({"model": "a\nb"}, "model='a\\nb': must be a printable name"),
+        ({"api": "embeddings"}, "api='embeddings': unknown provider API; expected one of chat, completions"),
+    ],
+)
+def test_an_unusable_endpoint_is_refused_with_the_field_and_its_value(fields, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        Endpoint(**{"base_url": "http://x/v1", "model": "m", **fields})
+
+    assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://us:s3cret@x/v1", "http://x/v1?key=s3cret", "http://x/v1#s3cret", "http://s3cret@x:0/v1"],
+)
+def test_a_url_that_may_hold_a_secret_is_refused_without_showing_it(base_url):
+    with pytest.raises(ValueError, match="base_url: must not contain credentials, a query or a fragment"):
+        Endpoint(base_url, "m")
+
+
+def test_the_key_must_fit_into_a_header():
+    with pytest.raises(ValueError, match=r"^api_key: must be printable ASCII$"):
+        Endpoint("http://x/v1", "m", api_key="a\r\nb")
+
+
+def test_the_key_is_never_shown():
+    assert "sesame" not in repr(Endpoint("http://x/v1", "m", api_key="sesame"))
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["http://localhost:8000/v1", "https://api.openai.com/v1/", "http://[::1]:8000", "http://x/@a/v1"],
+)
+def test_a_usable_url_is_kept_as_it_is(base_url):
+    assert Endpoint(base_url, "m").base_url == base_url

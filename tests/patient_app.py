@@ -1,0 +1,9 @@
+"""The application for Schemathesis, which sends more wrong API keys than an address may."""
+
+from limits import RateLimitItemPerMinute
+
+from webapp import create_app
+from webapp.auth import WrongKeyLimiter
+
+app = create_app()
+app.extensions["wrong_keys"] = WrongKeyLimiter(app.extensions["settings"], RateLimitItemPerMinute(100_000))
