@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+SECOND_NS = 1_000_000_000
 ERROR_CLASSES = (
     "connect",  # no connection, or it ended before a response began
     "tls",  # untrusted certificate, or no common cipher

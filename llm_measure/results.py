@@ -1,4 +1,4 @@
-"""What comes of one load level."""
+"""The result of one load level."""
 
 from dataclasses import dataclass
 from datetime import datetime

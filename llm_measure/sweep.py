@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterator
 from llm_measure.metrics import derive
 from llm_measure.results import LevelResult
 
-MOST_CONCURRENCY = 1024
-LEAST_GAIN = 1.05
-MOST_ERRORS = 0.1
+MAX_CONCURRENCY = 1024
+MIN_GAIN = 1.05
+MAX_ERRORS = 0.1
 
 
 def sweep(measure: Callable[[int], LevelResult]) -> Iterator[LevelResult]:
     """Yield levels of concurrency 1, 2, 4, ... up to the first that is invalid, fails or gains nothing."""
     best, concurrency = 0.0, 1
-    while concurrency <= MOST_CONCURRENCY:
+    while concurrency <= MAX_CONCURRENCY:
         result = measure(concurrency)
         yield result
         values = derive(result.records, {}, result.duration_s)
         rate = max(values["rps"], default=0.0)
-        if not result.valid or rate < best * LEAST_GAIN or max(values["error_rate"], default=1) > MOST_ERRORS:
+        if not result.valid or rate < best * MIN_GAIN or max(values["error_rate"], default=1) > MAX_ERRORS:
             return
         best, concurrency = max(best, rate), 2 * concurrency

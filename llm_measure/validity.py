@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from llm_measure.client.client import LONGEST_PAUSE_S
-from llm_measure.client.clock import SECOND_NS
-from llm_measure.records import Record
+from llm_measure.client.client import MAX_PAUSE_S
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import SendLag
 from llm_measure.workloads import Load
 
-MOST_LAG_MS = 20.0  # at the 99th percentile
-MOST_BUSY = 0.9  # of one processor
-LEAST_HELD = 0.9  # of the concurrency or the rate
+MAX_LAG_MS = 20.0  # at the 99th percentile
+MAX_BUSY = 0.9  # of one processor
+MIN_HELD = 0.9  # of the concurrency or the rate
 
 
 def why_invalid(load: Load, records: list[Record], lag: SendLag, busiest: float) -> str | None:
@@ -21,35 +20,37 @@ def why_invalid(load: Load, records: list[Record], lag: SendLag, busiest: float)
     measured = [record for record in records if not record.warmup and record.error != "cancelled"]
     if not measured:
         return "no request was measured to its end"
-    if busiest > MOST_BUSY:
-        return f"the client was the limit: it used {busiest:.0%} of a processor; more --processes may help"
-    if lag.p99 > MOST_LAG_MS:
+    if busiest > MAX_BUSY:
+        return (
+            f"the client was the limit: it used {busiest:.0%} of a processor; more client processes may help"
+        )
+    if lag.p99 > MAX_LAG_MS:
         return f"the client was the limit: requests were sent {lag.p99:.0f} ms late (p99)"
     return _not_held(load, records)
 
 
 def _not_held(load: Load, records: list[Record]) -> str | None:
-    """Return why the load was not there until the last request was sent, or None if it was."""
+    """Return why the load was not held until the last request was sent, or None if it was."""
     sent = np.sort([record.sent_ns for record in records])
     if load.concurrency is not None:
         if len(sent) < load.concurrency:
             return f"concurrency {load.concurrency} was never reached by {len(sent)} requests"
         begin, end = sent[load.concurrency - 1], sent[-1]
-        if end > begin and (held := _in_flight(records, begin, end)) < LEAST_HELD * load.concurrency:
+        if end > begin and (held := _in_flight(records, begin, end)) < MIN_HELD * load.concurrency:
             return (
                 f"concurrency {load.concurrency} was not held: {held:.1f} requests were in flight on average"
             )
     elif len(sent) > 1 and load.rate is not None:
         intended = np.sort([record.intended_ns for record in records])
         planned, actual = intended[-1] - intended[0], sent[-1] - sent[0]
-        if actual > 0 and planned / actual < LEAST_HELD:
+        if actual > 0 and planned / actual < MIN_HELD:
             return f"the rate was not held: it was {planned / actual:.0%} of the planned rate"
     return None
 
 
 def _in_flight(records: list[Record], begin: int, end: int) -> float:
-    """Return the mean number of requests in flight between two moments, pauses after failures included."""
-    pause_ns = int(LONGEST_PAUSE_S * SECOND_NS)
+    """Return the mean number of requests in flight between two moments, including pauses after failures."""
+    pause_ns = int(MAX_PAUSE_S * SECOND_NS)
     spans = np.array(
         [(record.sent_ns, record.end_ns + (pause_ns if record.error else 0)) for record in records],
         dtype=np.int64,

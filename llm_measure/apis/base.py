@@ -12,8 +12,8 @@ Content = tuple[int, int, int, str | None]
 
 
 # Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
-MOST_TOKENS = 10_000_000
-TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+MAX_TOKENS = 10_000_000
+TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 
 
 class Usage(msgspec.Struct, gc=False):

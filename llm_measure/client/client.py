@@ -13,7 +13,7 @@ from typing import Protocol
 import uvloop
 
 from llm_measure import apis
-from llm_measure.client.clock import SECOND_NS, Alarm
+from llm_measure.client.clock import Alarm
 from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import allow_many_connections
@@ -21,15 +21,15 @@ from llm_measure.client.poller import Poller
 from llm_measure.client.response import fail, parse_response
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import request_builder
-from llm_measure.records import Record
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.workloads import Load, Workload
 
 TICK_S = 0.1
 # Responses stay unparsed up to this size, so that parsing takes no time from measuring.
-MOST_UNPARSED_BYTES = 128 << 20
+MAX_UNPARSED_BYTES = 128 << 20
 # How long a stream pauses after a failed request, doubled with each further failure.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
-START_NS = 5_000_000  # from the plan to its first moment
+MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
+START_DELAY_NS = 5_000_000  # from the plan to its first moment
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Client:
 
     def run(
         self,
-        begin: Callable[[], int] = lambda: monotonic_ns() + START_NS,
+        begin: Callable[[], int] = lambda: monotonic_ns() + START_DELAY_NS,
         on_progress: Callable[[Progress], None] | None = None,
         stop: Stop | None = None,
     ) -> ClientResult:
@@ -216,14 +216,14 @@ class Client:
 
     async def _run_stream(self, intended_ns: int) -> None:
         """Send one request after another: a stream of a closed loop."""
-        pause_s = FIRST_PAUSE_S
+        pause_s = MIN_PAUSE_S
         while (number := self._next_number()) is not None:
             exchange = await self._request(number, intended_ns)
             if exchange is not None and exchange.looks_right:
-                intended_ns, pause_s = exchange.end_ns, FIRST_PAUSE_S
+                intended_ns, pause_s = exchange.end_ns, MIN_PAUSE_S
             elif not self._stopped:
                 await asyncio.sleep(pause_s)
-                intended_ns, pause_s = monotonic_ns(), min(2 * pause_s, LONGEST_PAUSE_S)
+                intended_ns, pause_s = monotonic_ns(), min(2 * pause_s, MAX_PAUSE_S)
 
     def _next_number(self) -> int | None:
         """Return the next request's number within the share; None if the share is done."""
@@ -296,7 +296,7 @@ class Client:
         size = sum(map(len, exchange.parts))
         self._unparsed.append((exchange, record, size))
         self._unparsed_bytes += size
-        if self._unparsed_bytes > MOST_UNPARSED_BYTES:
+        if self._unparsed_bytes > MAX_UNPARSED_BYTES:
             self._parse_one()
 
     def _parse_one(self) -> None:

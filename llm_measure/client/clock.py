@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable
 from time import monotonic_ns
 
+from llm_measure.records import SECOND_NS
+
 CLOCK_MONOTONIC, ABSOLUTE = 1, 1
-SECOND_NS = 1_000_000_000
-# On other systems than Linux: how long before the moment the loop's timer wakes us, to wait actively.
+# Without timerfd, the loop's timer wakes this long before the moment, and active waiting bridges the rest.
 EARLY_NS = 2_000_000
 
 

@@ -8,7 +8,7 @@ from time import monotonic_ns
 import httptools
 
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
-LEAST_STALE_NS = 50_000_000
+MIN_STALE_NS = 50_000_000
 
 
 class Exchange:
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         """Send the request; the future is done when the response has ended or failed, and never raises."""
         self._ended = asyncio.get_running_loop().create_future()
         self._framed = self._headed = False
-        stale_ns = max(self.opened_in_ns, LEAST_STALE_NS) if self._reused else 0
+        stale_ns = max(self.opened_in_ns, MIN_STALE_NS) if self._reused else 0
         self._exchange = self._last = Exchange(monotonic_ns(), stale_ns)
         self._reused = True
         self._write(request)

@@ -11,7 +11,7 @@ from llm_measure.client.connection import Connection
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import url_path
 
-MOST_HEAD = 1 << 16
+MAX_HEAD_BYTES = 1 << 16
 
 
 class DialError(Exception):
@@ -99,7 +99,7 @@ class _Tunnel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if b"\r\n\r\n" not in self._received and len(self._received) < MOST_HEAD:
+        if b"\r\n\r\n" not in self._received and len(self._received) < MAX_HEAD_BYTES:
             return
         status = self._received.split(b"\r\n")[0].decode("latin-1")
         if status.split(" ")[1:2] == ["200"]:

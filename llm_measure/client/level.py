@@ -7,11 +7,10 @@ from datetime import timedelta
 import numpy as np
 
 from llm_measure.client.client import Client, ClientResult, Progress, Share, Stop
-from llm_measure.client.clock import SECOND_NS
 from llm_measure.client.processes import run_in_processes
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
-from llm_measure.records import Record
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload

@@ -11,12 +11,13 @@ import select
 import sys
 from time import monotonic_ns
 
-from llm_measure.client.clock import SECOND_NS, Alarm
+from llm_measure.client.clock import Alarm
 from llm_measure.client.connection import Connection
+from llm_measure.records import SECOND_NS
 
-ROOM = 1 << 16
+BUFFER_BYTES = 1 << 16
 BATCH = 64  # parts per look at the clock
-JUDGED_EACH_NS = 10_000_000
+JUDGE_INTERVAL_NS = 10_000_000
 
 
 class Poller:
@@ -30,7 +31,7 @@ class Poller:
         self._busy_rate = busy_rate
         self._pause_ns = pause_ns
         self._connections: dict[int, Connection] = {}
-        self._room = bytearray(ROOM)
+        self._room = bytearray(BUFFER_BYTES)
         self._alarm = Alarm(loop, self._turn)
         self._pauses = False
         self._arrived = 0
@@ -55,7 +56,7 @@ class Poller:
     def _turn(self) -> None:
         self._read()
         now = monotonic_ns()
-        if now - self._judged_ns > JUDGED_EACH_NS:
+        if now - self._judged_ns > JUDGE_INTERVAL_NS:
             self._judge(self._arrived * SECOND_NS / (now - self._judged_ns))
             self._arrived, self._judged_ns = 0, now
         if self._pauses:
@@ -89,7 +90,7 @@ class Poller:
                 except OSError:  # nothing left, or an error that is an event by itself
                     continue
                 connection.received(view[:size].tobytes(), moment)
-                if not 0 < size < ROOM:
+                if not 0 < size < BUFFER_BYTES:
                     self._read_to_the_end(number, connection)
 
     def _read_to_the_end(self, number: int, connection: Connection) -> None:
@@ -97,7 +98,7 @@ class Poller:
         lost: OSError | None = None
         while connection.is_open:
             try:
-                data = os.read(number, ROOM)
+                data = os.read(number, BUFFER_BYTES)
             except BlockingIOError:
                 return
             except OSError as error:

@@ -12,7 +12,7 @@ from typing import Any
 from llm_measure.client.client import Client, ClientResult, Progress, Stop
 
 POLL_S = 0.1
-TOGETHER_NS = 50_000_000  # from the moment when all processes are ready to the start of the plan
+START_DELAY_NS = 50_000_000  # from the moment when all processes are ready to the start of the plan
 # Ctrl-C and a service manager's stop reach children too, but the parent decides what they mean.
 PARENTS_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -84,7 +84,7 @@ def _receive(pipe: Any) -> Any:
 
 
 def _begin(pipes: list[Pipe]) -> None:
-    begin_ns = monotonic_ns() + TOGETHER_NS
+    begin_ns = monotonic_ns() + START_DELAY_NS
     for pipe in pipes:
         with suppress(ConnectionError):  # a dead process is noticed when it is read from
             pipe.send(begin_ns)

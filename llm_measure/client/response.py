@@ -11,8 +11,8 @@ from llm_measure.client.connection import Exchange
 from llm_measure.client.sse import events, plain_events
 from llm_measure.records import Record
 
-LONGEST_DETAIL = 200
-LONGEST_FINISH_REASON = 100
+MAX_DETAIL = 200
+MAX_FINISH_REASON = 100
 # What decoding raises: too deeply nested JSON ends in a RecursionError.
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -67,7 +67,7 @@ class _Stream:
             if usage is not None:
                 self._usage = usage
             if finish_reason is not None:
-                self._record.finish_reason = finish_reason[:LONGEST_FINISH_REASON]
+                self._record.finish_reason = finish_reason[:MAX_FINISH_REASON]
             if size := text + reasoning + tool_calls:
                 moments.append(moment)
                 sizes.append(size)
@@ -169,9 +169,9 @@ def _class_of(status: int) -> str:
 
 
 def _shown(body: bytes) -> str:
-    return repr(body[:LONGEST_DETAIL].decode(errors="replace"))
+    return repr(body[:MAX_DETAIL].decode(errors="replace"))
 
 
 def fail(record: Record, failure: str, detail: str) -> None:
     """Record the class of error, and as much of the detail as is kept."""
-    record.error, record.error_detail = failure, detail[: 2 * LONGEST_DETAIL]
+    record.error, record.error_detail = failure, detail[: 2 * MAX_DETAIL]

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from llm_measure.records import SECOND_NS
 from llm_measure.workloads import Load
 
-# The streams of a closed loop start one after another; together they would hit endpoint and client as a wave.
-RAMP_S_PER_STREAM, LONGEST_RAMP_S = 0.0005, 1.0
-SECOND_NS = 1_000_000_000
+# Streams of a closed loop start one after another, so that endpoint and client see no burst.
+RAMP_S_PER_STREAM, MAX_RAMP_S = 0.0005, 1.0
 
 
 def starts(load: Load, seed: int) -> np.ndarray:
@@ -17,7 +17,7 @@ def starts(load: Load, seed: int) -> np.ndarray:
     """
     if load.rate is None:
         streams = load.concurrency or 1
-        ramp = min(streams * RAMP_S_PER_STREAM, LONGEST_RAMP_S)
+        ramp = min(streams * RAMP_S_PER_STREAM, MAX_RAMP_S)
         return _ns(np.arange(streams) * (ramp / streams))
     if load.requests is not None:
         return _ns(_arrivals(load, seed, load.warmup + load.requests))

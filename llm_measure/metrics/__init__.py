@@ -8,21 +8,20 @@ from llm_measure.metrics.catalogue import METRICS
 from llm_measure.metrics.record import Metric, Objective, Sample, Unit
 from llm_measure.records import Record
 
-__all__ = ["METRICS", "Metric", "Objective", "Sample", "Unit", "derive", "sample"]
+__all__ = ["METRICS", "Metric", "Objective", "Sample", "Unit", "derive"]
 
 
 def derive(records: Sequence[Record], slo: Mapping[str, float], duration_s: float) -> dict[str, np.ndarray]:
     """Return the values (float64, in the metric's unit) of every registered metric by name.
 
     Warm-up and cancelled requests are left out. A metric of which nothing is known has an empty array.
-    `slo` holds bounds by metric name.
+    `slo` holds bounds by metric name; KeyError for an unknown one.
     """
-    requests = sample(records, slo, duration_s)
+    requests = _sample(records, slo, duration_s)
     return {metric.name: np.array(metric.derive(requests), dtype=np.float64) for metric in METRICS}
 
 
-def sample(records: Sequence[Record], slo: Mapping[str, float], duration_s: float) -> Sample:
-    """Return the sample of a level's records; KeyError for an objective on an unknown metric."""
+def _sample(records: Sequence[Record], slo: Mapping[str, float], duration_s: float) -> Sample:
     requests = [record for record in records if not record.warmup and record.error != "cancelled"]
     bounds = [(METRICS[name].objective, bound) for name, bound in slo.items()]
     return Sample(

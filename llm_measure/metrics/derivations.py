@@ -1,4 +1,4 @@
-"""How values come out of requests: of one request, of the gaps between tokens, and of a whole level."""
+"""Derivations: from one request, from the gaps between its tokens, and from a whole level."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -6,9 +6,7 @@ from itertools import chain
 import numpy as np
 
 from llm_measure.metrics.record import Sample, Values
-from llm_measure.records import Record
-
-SECOND_NS = 1e9
+from llm_measure.records import SECOND_NS, Record
 
 
 def per_request(of: Callable[[Record], float | None]) -> Callable[[Sample], Values]:
@@ -82,12 +80,12 @@ def output_throughput(sample: Sample) -> Values:
 
 
 def error_rate(sample: Sample) -> Values:
-    """Derive the share of requests that failed."""
+    """Derive the ratio of failed requests to all."""
     return [1 - len(sample.successful) / len(sample.requests)] if sample.requests else []
 
 
 def slo_attainment(sample: Sample) -> Values:
-    """Derive the share of requests that met every objective; nothing without an objective."""
+    """Derive the ratio of requests that met every objective to all; nothing without an objective."""
     if not sample.objectives or not sample.requests:
         return []
     return [_conforming(sample) / len(sample.requests)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import MOST_TOKENS
+from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.results import LevelResult, SendLag
@@ -101,5 +101,5 @@ def _check_record(record: Record) -> None:
         )
     if len(record.chunk_offsets_ns) != len(record.chunk_tokens):
         raise ValueError(f"record {record.index}: chunk_offsets_ns and chunk_tokens differ in length")
-    if not all(0 <= tokens <= MOST_TOKENS for tokens in record.chunk_tokens):
-        raise ValueError(f"record {record.index}: chunk_tokens out of range; expected 0 to {MOST_TOKENS}")
+    if not all(0 <= tokens <= MAX_TOKENS for tokens in record.chunk_tokens):
+        raise ValueError(f"record {record.index}: chunk_tokens out of range; expected 0 to {MAX_TOKENS}")
