@@ -28,12 +28,12 @@ def document(
 ) -> dict[str, Any]:
     """Return the whole document, with every request if `records`; it holds no API key.
 
-    `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement: by now, the file
-    may have changed.
+    `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement, since the file may
+    have changed meanwhile; None takes it now.
     """
     return {
         "endpoint": {"base_url": endpoint.base_url, "model": endpoint.model, "api": endpoint.api},
-        "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
+        "workload": {**asdict(workload), "dataset_sha256": dataset_digest or dataset_sha256(workload)},
         "levels": [level(result, workload.slo, records) for result in results],
     }
 
