@@ -63,15 +63,15 @@ class _Stream:
                 self._fail_within(chunk.error)
                 return
             text, reasoning, tool_calls, finish_reason = chunk.content()
-            usage = chunk.usage
+            usage, count = chunk.usage, None
             if usage is not None:
-                self._usage = usage
+                self._usage, count = usage, usage.completion_tokens
             if finish_reason is not None:
                 self._record.finish_reason = finish_reason[:MAX_FINISH_REASON]
             if size := text + reasoning + tool_calls:
                 moments.append(moment)
                 sizes.append(size)
-                counts.append(usage.completion_tokens if usage is not None else None)
+                counts.append(count)
 
     def _chunks(self) -> Iterator[tuple[int, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
