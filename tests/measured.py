@@ -1,4 +1,4 @@
-"""Measured levels made by hand, and stored as a worker does."""
+"""Made-up levels, stored as a worker stores measured ones."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ START = 77 * SECOND
 
 
 def measurement(llm: str = "Measured", **changes: object) -> Measurement:
-    """One LLM by one workload, of which nothing is really asked."""
+    """A planned measurement of an endpoint that nobody asks."""
     parts = {
         "llm": llm,
         "company_name": "us",
@@ -36,7 +36,7 @@ def measurement(llm: str = "Measured", **changes: object) -> Measurement:
 def answered(
     index: int, ttft: float = 0.2, itl: float = 0.01, tokens: int = 5, warmup: bool = False
 ) -> Record:
-    """A request that was answered with so many tokens, one a chunk."""
+    """A successful request with `tokens` tokens, one per chunk."""
     sent = START + index * SECOND
     offsets = [round((ttft + gap * itl) * SECOND) for gap in range(tokens)]
     return Record(
@@ -57,7 +57,7 @@ def failed(index: int, error: str = "timeout", detail: str = "no answer within 6
 
 
 def level(records: list[Record], invalid_reason: str | None = None) -> LevelResult:
-    """A level of 8 at once that held these requests."""
+    """A level of concurrency 8 with these requests."""
     return LevelResult(
         load=Load(concurrency=8, requests=len(records)), records=records,
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=float(len(records)),
@@ -84,7 +84,7 @@ def store_level(
 
 
 def in_a_row_level(streams: int, rate: float, valid: bool = True) -> LevelResult:
-    """A level of so many streams that answered ten requests at that rate."""
+    """A level of concurrency `streams` with ten successful requests at that rate."""
     return LevelResult(
         load=Load(concurrency=streams, requests=10), records=[answered(index) for index in range(10)],
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=10 / rate,

@@ -71,7 +71,7 @@ def restore(name: str) -> None:
 
 
 def _llms() -> LLMs:
-    return LLMs(current_app.extensions["settings"], current_app.extensions["redis"])
+    return current_app.extensions["llms"]
 
 
 def _checked(schema: type[Schema], given: dict[str, str | None]) -> dict[str, Any]:
