@@ -58,7 +58,7 @@ def test_the_application_accepts_its_settings(objects):
     secrets = secret(objects) if of_kind(objects, "Secret") else existing
     environment = {**config_map(objects), **secrets, "BENCHMARK_FILE": ""}
 
-    settings = Settings.for_web_server(environment)
+    settings = Settings.from_env(environment)
 
     assert settings.schedule_interval == 600
     assert settings.seed == 20

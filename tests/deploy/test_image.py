@@ -233,7 +233,7 @@ def test_the_measuring_command_is_part_of_the_image(container):
 
 def test_a_wrong_setting_ends_it_with_one_line(container):
     assert container.run("migrate", API_KEY="") == (
-        2, "setting API_KEY='': must hold at least one key; nothing starts without it\n",
+        2, "setting API_KEY='': must contain at least one key; see make env\n",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 
 import psutil
 import pytest
@@ -44,17 +45,17 @@ class Load:
         """Send at fixed instants; a request that is late is sent immediately."""
         pace = CLIENTS / REQUESTS_PER_SECOND
         due = time.monotonic() + pace * number / CLIENTS
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        while not self._stop.wait(max(0, due - time.monotonic())):
-            due += pace
-            try:
-                connection.request("GET", RANKINGS, headers={"x-api-key": KEY})
-                response = connection.getresponse()
-                json.load(response)
-                self.outcomes[response.status] += 1
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.outcomes[repr(error)] += 1
-                connection.close()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            while not self._stop.wait(max(0, due - time.monotonic())):
+                due += pace
+                try:
+                    connection.request("GET", RANKINGS, headers={"x-api-key": KEY})
+                    response = connection.getresponse()
+                    json.load(response)
+                    self.outcomes[response.status] += 1
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    self.outcomes[repr(error)] += 1
+                    connection.close()
 
 
 @pytest.fixture
@@ -83,6 +84,11 @@ def replace(worker, processes, redis):
     return successor
 
 
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def port():
     with socket.socket() as probe:
@@ -96,7 +102,7 @@ def test_no_request_fails_and_every_slot_runs_exactly_once(processes, conn, redi
     workers = [processes.worker(), processes.worker()]
     to_log = f"import os; os.dup2(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT), 2)"
     scheduler = processes.start("-c", f"{to_log}; import jobs.scheduler; jobs.scheduler.main()")
-    until(lambda: Worker.count(redis) == 2 and finished_slots(conn))
+    until(lambda: Worker.count(redis) == 2 and finished_slots(conn) and accepts(port))
 
     with Load(port) as load:
         started = time.monotonic()

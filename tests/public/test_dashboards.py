@@ -12,8 +12,8 @@ from llm_measure.metrics import METRICS
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from tools import dashboards
-from webapp.store.grafana_role import make_reader
 from webapp.store import connect
+from webapp.store.grafana_role import make_reader
 
 PERFORMANCE = dashboards.read("LLM_Performance_Dashboard")
 TRENDS = dashboards.read("LLM_Trends_Dashboard")

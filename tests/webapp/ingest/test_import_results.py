@@ -166,7 +166,9 @@ def test_a_dataset_without_a_digest_is_refused_even_if_the_file_exists(settings,
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "Hello"}\n')
 
+    results = replace(written(GOOD, workload=Workload(dataset=str(file))), dataset_sha256=None)
+
     with pytest.raises(UnusableResultsError, match="dataset_sha256: missing"):
-        import_results(settings, "GPT-4o", written(GOOD, workload=Workload(dataset=str(file))))
+        import_results(settings, "GPT-4o", results)
 
     assert nothing_is_stored(conn)
