@@ -39,13 +39,14 @@ class ChatChunk(msgspec.Struct, gc=False):
         for choice in self.choices or ():
             delta = choice.delta
             if delta is not None:
-                if content := delta.content:
-                    text += len(content)
+                if delta.content:
+                    text += len(delta.content)
                 else:
                     text += len(delta.refusal or "")
                     reasoning += len(delta.reasoning_content or delta.reasoning or "")
                     tool_calls += sum(map(len, delta.tool_calls or ()))
-            finish_reason = choice.finish_reason or finish_reason
+            if choice.finish_reason:
+                finish_reason = choice.finish_reason
         return text, reasoning, tool_calls, finish_reason
 
 

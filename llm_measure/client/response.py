@@ -63,15 +63,15 @@ class _Stream:
                 self._fail_within(chunk.error)
                 return
             text, reasoning, tool_calls, finish_reason = chunk.content()
-            usage = chunk.usage
+            usage, count = chunk.usage, None
             if usage is not None:
-                self._usage = usage
+                self._usage, count = usage, usage.completion_tokens
             if finish_reason is not None:
                 self._record.finish_reason = finish_reason[:MAX_FINISH_REASON]
             if size := text + reasoning + tool_calls:
                 moments.append(moment)
                 sizes.append(size)
-                counts.append(usage.completion_tokens if usage is not None else None)
+                counts.append(count)
 
     def _chunks(self) -> Iterator[tuple[int, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
@@ -141,9 +141,9 @@ def spread(total: int, sizes: list[int]) -> list[int]:
 
 def _reported(counts: list[int | None], total: int) -> list[int] | None:
     """Return the tokens of each chunk if the server reported the count with each chunk."""
-    known = [count for count in counts if count is not None]
-    if len(known) < 2 or len(known) < len(counts):
+    if len(counts) < 2 or None in counts:
         return None
+    known = [count for count in counts if count is not None]
     known[-1] = total  # the last chunk's tokens may be reported with the end
     each = [end - begin for begin, end in pairwise([0, *known])]
     return each if min(each) >= 0 else None
