@@ -1,4 +1,4 @@
-"""Measured levels made by hand, and stored as a worker does."""
+"""Made-up levels, and storing them as a worker does."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ START = 77 * SECOND
 
 
 def measurement(llm: str = "Measured", **changes: object) -> Measurement:
-    """One LLM by one workload, of which nothing is really asked."""
+    """One LLM by one workload, at an endpoint that is never asked."""
     parts = {
         "llm": llm,
         "company_name": "us",
@@ -36,7 +36,7 @@ def measurement(llm: str = "Measured", **changes: object) -> Measurement:
 def answered(
     index: int, ttft: float = 0.2, itl: float = 0.01, tokens: int = 5, warmup: bool = False
 ) -> Record:
-    """A request that was answered with so many tokens, one a chunk."""
+    """A successful request whose response had this number of tokens, one per chunk."""
     sent = START + index * SECOND
     offsets = [round((ttft + gap * itl) * SECOND) for gap in range(tokens)]
     return Record(
@@ -48,7 +48,7 @@ def answered(
 
 
 def failed(index: int, error: str = "timeout", detail: str = "no answer within 60 s") -> Record:
-    """A request that was not answered."""
+    """A failed request."""
     sent = START + index * SECOND
     return Record(
         index=index, warmup=False, intended_ns=sent, sent_ns=sent, end_ns=sent + SECOND,
@@ -57,7 +57,7 @@ def failed(index: int, error: str = "timeout", detail: str = "no answer within 6
 
 
 def level(records: list[Record], invalid_reason: str | None = None) -> LevelResult:
-    """A level of 8 at once that held these requests."""
+    """A level of concurrency 8 with these requests."""
     return LevelResult(
         load=Load(concurrency=8, requests=len(records)), records=records,
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=float(len(records)),
@@ -75,19 +75,9 @@ def store_level(
     result: LevelResult,
     job_id: str = "job",
 ) -> str | None:
-    """Store the level as the run of that slot; the failure, if it is one."""
+    """Store the level as the run of that slot; return the failure, if it is one."""
     register(conn, settings, redis, what)
     with claimed(
         conn, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm
     ) as attempt:
         return persist(conn, attempt, what.workload, result)
-
-
-def in_a_row_level(streams: int, rate: float, valid: bool = True) -> LevelResult:
-    """A level of so many streams that answered ten requests at that rate."""
-    return LevelResult(
-        load=Load(concurrency=streams, requests=10), records=[answered(index) for index in range(10)],
-        started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=10 / rate,
-        client_cpu_s=0.1, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5), valid=valid,
-        invalid_reason=None if valid else "the client was the limit",
-    )  # fmt: skip
