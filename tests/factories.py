@@ -1,4 +1,4 @@
-"""Rows for tests. Each factory takes the connection first and returns the row's id; the caller commits."""
+"""Rows for tests. Each function takes the connection first; the caller commits."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,10 +17,12 @@ from webapp.store.rollups import Rollup
 def add_llm(
     conn: Connection, name: str, company_name: str = "maker", provider: str = "provider", **columns: Any
 ) -> int:
+    """Add an LLM and return its id."""
     return _insert(conn, "llms", name=name, company_name=company_name, provider=provider, **columns)
 
 
 def add_scenario(conn: Connection, name: str, definition: dict[str, Any] | None = None) -> int:
+    """Add a scenario, a measured one if it has a definition, and return its id."""
     return _insert(
         conn, "scenarios", name=name, description="of a test", definition=definition and Json(definition)
     )
@@ -35,7 +37,7 @@ def add_run(
     status: str = "finished",
     **columns: Any,
 ) -> int:
-    """A run of an existing LLM and scenario."""
+    """Add a run of an existing LLM and scenario, without values, and return its id."""
     ended = None if status == "running" else slot
     given = {"attempts": 1, "token": str(uuid4()), "job_id": "job", "started_at": slot, "finished_at": ended}
     return _insert(
@@ -51,7 +53,7 @@ def add_run(
 
 
 def add_failed_runs(conn: Connection, number: int) -> None:
-    """Failed simulations of one LLM, a second apart from 2020 on; quick for large numbers."""
+    """Add failed simulations of one LLM, one second apart since 2020; fast for large numbers."""
     with conn.cursor() as cursor:
         cursor.execute(
             "INSERT INTO runs"
@@ -63,7 +65,7 @@ def add_failed_runs(conn: Connection, number: int) -> None:
 
 
 def add_rollups(conn: Connection, run_id: int, values: Mapping[str, Sequence[float]]) -> None:
-    """The rollups of a run's values by metric name."""
+    """Add the rollups of a run's values by metric name."""
     rollups.insert(
         conn,
         [
@@ -74,7 +76,7 @@ def add_rollups(conn: Connection, run_id: int, values: Mapping[str, Sequence[flo
 
 
 def repeat_hours(conn: Connection, times: int) -> None:
-    """The stored hourly rollups again, in each of the `times` hours before."""
+    """Repeat the stored hourly rollups in each of the `times` hours before."""
     columns = ", ".join(column.name for column in PeriodRollup.__table__.columns if column.computed is None)
     moved = columns.replace("starts_at", "starts_at - hours * interval '1 hour'")
     with conn.cursor() as cursor:
@@ -86,6 +88,7 @@ def repeat_hours(conn: Connection, times: int) -> None:
 
 
 def archive_llm(conn: Connection, name: str) -> None:
+    """Archive an LLM without raising the generation."""
     with conn.cursor() as cursor:
         cursor.execute("UPDATE llms SET archived_at = now() WHERE name = %s", (name,))
 

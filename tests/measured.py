@@ -1,4 +1,4 @@
-"""Made-up levels, and storing them as a worker does."""
+"""Made-up levels, stored as a worker stores measured ones."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ START = 77 * SECOND
 
 
 def measurement(llm: str = "Measured", **changes: object) -> Measurement:
-    """One LLM by one workload, at an endpoint that is never asked."""
+    """A planned measurement of an endpoint that nobody asks."""
     parts = {
         "llm": llm,
         "company_name": "us",
@@ -36,7 +36,7 @@ def measurement(llm: str = "Measured", **changes: object) -> Measurement:
 def answered(
     index: int, ttft: float = 0.2, itl: float = 0.01, tokens: int = 5, warmup: bool = False
 ) -> Record:
-    """A successful request whose response had this number of tokens, one per chunk."""
+    """A successful request with `tokens` tokens, one per chunk."""
     sent = START + index * SECOND
     offsets = [round((ttft + gap * itl) * SECOND) for gap in range(tokens)]
     return Record(
@@ -48,7 +48,7 @@ def answered(
 
 
 def failed(index: int, error: str = "timeout", detail: str = "no answer within 60 s") -> Record:
-    """A failed request."""
+    """A request that was not answered."""
     sent = START + index * SECOND
     return Record(
         index=index, warmup=False, intended_ns=sent, sent_ns=sent, end_ns=sent + SECOND,
@@ -75,7 +75,7 @@ def store_level(
     result: LevelResult,
     job_id: str = "job",
 ) -> str | None:
-    """Store the level as the run of that slot; return the failure, if it is one."""
+    """Store the level as the run of that slot; the failure, if it is one."""
     register(conn, settings, redis, what)
     with claimed(
         conn, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm

@@ -27,7 +27,7 @@ def wanted() -> frozenset[str]:
 def is_newer(versions: frozenset[str]) -> bool:
     """Return whether a newer program has migrated the database, as during an upgrade or after a rollback.
 
-    That is no fault: migrations keep the schema usable for the previous version.
+    That is no fault: migrations, 0006 excepted, keep the schema usable for the previous version.
     """
     return not versions <= _known()
 

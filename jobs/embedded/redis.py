@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from jobs.embedded.binaries import redis_server
@@ -17,6 +18,8 @@ from jobs.embedded.folders import make_private, socket_folder
 NO_RETRY = Retry(NoBackoff(), 0)
 START_SECONDS = 60
 POLL_SECONDS = 0.02
+# Save after this number of seconds if at least this number of keys has changed.
+SAVE = ("60", "1")
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,13 @@ class EmbeddedRedis:
             "daemonize": "yes",
             "dir": str(self.folder),
             "logfile": str(log),
-            "save": "60 1",
+            # A full disk must not stop the queue.
+            "stop-writes-on-bgsave-error": "no",
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        done = subprocess.run([redis_server(), *arguments], check=False, capture_output=True, text=True)
+        # Redis ignores the two numbers of `save` if they are one argument.
+        command = [str(redis_server()), *arguments, "--save", *SAVE]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
         deadline = time.monotonic() + START_SECONDS
         while done.returncode == 0 and time.monotonic() < deadline:
             if self.is_running():
@@ -62,15 +68,15 @@ class EmbeddedRedis:
         raise EmbeddedServerError(f"redis-server in {self.folder}: did not start; see {log}")
 
     def stop(self) -> None:
-        """Stop it if it runs; it saves its data."""
+        """Stop it if it runs; it saves its data if it can."""
         if not self.is_running():
             return
-        try:
-            # Saving may take any time.
-            with self._client(timeout=None) as client:
+        # Saving may take any time.
+        with self._client(timeout=None) as client:
+            try:
                 client.shutdown()
-        except RedisError as error:
-            raise EmbeddedServerError(f"redis-server in {self.folder}: did not stop ({error})") from None
+            except ResponseError:  # such as a full disk
+                client.shutdown(nosave=True)
         while self.is_running():
             time.sleep(POLL_SECONDS)
 

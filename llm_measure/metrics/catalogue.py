@@ -117,7 +117,7 @@ METRICS.register(
         title="Inter-token latency",
         unit=SECONDS,
         better="lower",
-        formula="time from one token to the next; a chunk of several tokens is spread over them",
+        formula="time from one token to the next; the tokens of one chunk count as evenly spaced",
         derive=of.itl,
         objective=Objective(of.longest_gap),
         note="One value per gap, over all requests. Tokens per chunk are the server's usage, spread by"

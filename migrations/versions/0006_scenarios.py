@@ -33,6 +33,7 @@ UPDATE metrics SET
     formula = CASE id
         WHEN 3 THEN 'time from sending a request to the end of its answer'
         WHEN 4 THEN 'requests answered in full, over the time that the load lasted'
+        WHEN 6 THEN 'time from one token to the next; a chunk of several tokens is spread over them'
         WHEN 7 THEN 'output tokens of the requests answered in full, over the time that the load lasted'
         WHEN 8 THEN 'requests that failed, over all requests'
         ELSE formula

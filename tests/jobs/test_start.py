@@ -15,7 +15,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.embedded import EmbeddedRedis, EmbeddedServerError
 from jobs.simulate import simulate
 from llm_measure.metrics import METRICS
 from tests.jobs.system import until
@@ -274,16 +273,14 @@ def test_it_works_in_a_folder_whose_path_is_too_long_for_a_socket(folder, counte
         clone.kill()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_redis_refuses_a_socket_folder_of_another_user(folder):
-    redis = EmbeddedRedis(folder / ("long " * 20) / "redis")
-    redis.socket.parent.mkdir()
-    os.chown(redis.socket.parent, 65534, 65534)
-    try:
-        with pytest.raises(EmbeddedServerError, match="belongs to another user"):
-            redis.start()
-    finally:
-        redis.socket.parent.rmdir()
+def test_embedded_servers_that_were_left_running_can_be_stopped(clone):
+    start = "from jobs import embedded; embedded.POSTGRES.start(); embedded.REDIS.start()"
+    subprocess.run([sys.executable, "-c", start], cwd=clone.folder, check=True)
+    assert {process.name() for process in clone.processes()} >= {"postgres", "redis-server"}
+
+    for _ in range(2):
+        subprocess.run([sys.executable, "-m", "jobs.embedded", "stop"], cwd=clone.folder, check=True)
+        assert not clone.processes()
 
 
 def test_each_measured_server_adds_a_worker(clone):

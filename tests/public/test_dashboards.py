@@ -12,7 +12,7 @@ from llm_measure.metrics import METRICS
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from tools import dashboards
-from webapp.cli.grafana_role import make_reader
+from webapp.store.grafana_role import make_reader
 from webapp.store import connect
 
 PERFORMANCE = dashboards.read("LLM_Performance_Dashboard")
@@ -269,7 +269,7 @@ class TestGrafanaRole:
             ({}, "setting GRAFANA_DB_PASSWORD='': must be the password"),
             ({"grafana_db_user": "postgres"}, "setting GRAFANA_DB_USER='postgres': must be a name"),
             ({"grafana_db_user": 'a"; DROP'}, "must be a name"),
-            ({"grafana_db_password": "p", "postgres_host": "/nowhere"}, "the role cannot be made: "),
+            ({"grafana_db_password": "p", "postgres_host": "/nowhere"}, "database: "),
         ],
     )
     def test_the_command_rejects_invalid_settings_in_one_line(self, make_app, changes, message):

@@ -195,6 +195,7 @@ class Trap:
 
 
 class TestWithoutRedis:
+    @pytest.mark.moments
     def test_each_response_is_built_from_the_database_and_current(
         self, own_client, own_redis, settings, redis
     ):
@@ -208,6 +209,7 @@ class TestWithoutRedis:
 
         assert seen == sorted(set(seen))
 
+    @pytest.mark.moments
     def test_a_hanging_redis_delays_one_request_and_is_then_left_alone(self, own_client, hang):
         answered(own_client)
         hang()
@@ -238,8 +240,7 @@ class TestWithoutPostgres:
         own_postgres.stop()
         redis.delete(HINT)
 
-        assert timed(lambda: answered(client))[0] == last
-        assert timed(lambda: answered(client))[1] < QUICK_SECONDS
+        assert [answered(client) for _ in range(2)] == [last] * 2
 
     def test_requested_responses_stay_cached_while_it_is_unreachable(self, client, own_postgres, redis):
         answered(client)

@@ -223,16 +223,15 @@ class TestChanging:
 
 
 @pytest.mark.parametrize("path", [*PAGES, *DATA])
-def test_without_redis_it_is_503_quickly(own_app, own_redis, path):
+def test_without_redis_it_is_503(own_app, own_redis, path):
     own_redis.stop()
-    start = time.monotonic()
     response = visitor(own_app).get(f"/rq{path}")
 
     assert_error(response, 503)
     assert int(response.headers["Retry-After"]) > 0
-    assert time.monotonic() - start < QUICK_SECONDS
 
 
+@pytest.mark.moments
 def test_with_a_hanging_redis_it_is_503_until_redis_continues(own_app, hang):
     visit = visitor(own_app)
     hang()

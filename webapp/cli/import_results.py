@@ -41,7 +41,7 @@ def import_results(file: str, llm: str, name: str | None) -> None:
         imported = ingest.import_results(current_app.extensions["settings"], llm, results, name)
     except ingest.ArchivedLLMError:
         raise CommandError(f"llm={shown(llm)}: archived; {restoring(llm)}") from None
-    except (ChangedScenarioError, ingest.ImplausibleStartError) as error:
+    except (ChangedScenarioError, ingest.UnusableResultsError) as error:
         raise CommandError(str(error)) from None
     for level in imported:
         done = "already stored" if level.already_stored else "imported"

@@ -36,7 +36,7 @@ def list_llms(archived: bool) -> None:
 @click.option("--measured-only", is_flag=True, help="Exclude the LLM from simulations.")
 @reporting
 def add(name: str, company_name: str, provider: str | None, measured_only: bool) -> None:
-    """Add an LLM, starting with the next run."""
+    """Add an LLM, which the next run includes."""
     given = {"name": name, "company_name": company_name, "provider": provider}
     added = _llms().add(**_checked(NewLLMSchema, given), simulated=not measured_only)
     click.echo(f"added {added.name}")
@@ -71,7 +71,7 @@ def restore(name: str) -> None:
 
 
 def _llms() -> LLMs:
-    return LLMs(current_app.extensions["settings"], current_app.extensions["redis"])
+    return current_app.extensions["llms"]
 
 
 def _checked(schema: type[Schema], given: dict[str, str | None]) -> dict[str, Any]:

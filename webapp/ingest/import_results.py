@@ -29,8 +29,8 @@ class ArchivedLLMError(Exception):
     """The LLM is archived, so no run of it can be stored."""
 
 
-class ImplausibleStartError(Exception):
-    """A level started in the future or long before LLMs were served."""
+class UnusableResultsError(Exception):
+    """The results cannot be stored; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def import_results(
 
     `name` is that of the workload; by default it is derived from what was asked, such as 128-128-1a2b3c. A
     level that is already stored is skipped. Raises UnknownLLMError, ArchivedLLMError, ChangedScenarioError
-    and ImplausibleStartError before anything is stored, and psycopg2.Error.
+    and UnusableResultsError before anything is stored, and psycopg2.Error.
     """
-    _refuse_implausible_starts(results, now or datetime.now(UTC))
+    _check(results, now or datetime.now(UTC))
     with closing(connect(settings)) as conn, publishing(conn, cache_redis(settings)):
         known = llms.named(conn, llm)
         if known is None:
@@ -66,10 +66,13 @@ def import_results(
         ]
 
 
-def _refuse_implausible_starts(results: ReadDocument, now: datetime) -> None:
+def _check(results: ReadDocument, now: datetime) -> None:
+    """Raise UnusableResultsError for what would be stored in the wrong place."""
+    if results.workload.dataset and not results.dataset_sha256:
+        raise UnusableResultsError("dataset_sha256: missing; expected the digest of the dataset")
     for level in results.levels:
         if not EARLIEST <= level.started_at <= now + CLOCK_TOLERANCE:
-            raise ImplausibleStartError(
+            raise UnusableResultsError(
                 f"started_at={level.started_at.isoformat()}: implausible; check the clock of the machine that"
                 " measured"
             )

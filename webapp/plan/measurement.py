@@ -14,7 +14,7 @@ from llm_measure.report.document import dataset_sha256
 from llm_measure.workloads import Load, Workload
 
 LONGEST_SLUG = 60
-# A scenario's name ends with any other API, since only like is ranked with like.
+# Any other API is part of a scenario's name, since only like is ranked with like.
 UNMARKED_API = "chat"
 
 

@@ -25,7 +25,7 @@ def connection_options(settings: Settings, application_name: str) -> dict[str, o
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "application_name": application_name,
-        # The server checks, even during a statement, that its client still exists, and else frees its locks.
+        # The server checks during a statement that its client still exists, and frees its locks if not.
         "options": "-c timezone=UTC -c client_connection_check_interval=1s",
     }
 

@@ -16,8 +16,9 @@ DAYS_AHEAD = 2
 def ensure(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
     """Create the missing partitions of `day` and the days after it, in every table.
 
-    Other processes wait until the caller commits. Each partition is created as a separate table and then
-    attached: unlike CREATE TABLE ... PARTITION OF, that does not block readers and writers of other days.
+    Processes that create partitions wait for each other until they commit. Each partition is created as a
+    separate table and then attached: unlike CREATE TABLE ... PARTITION OF, that does not block readers and
+    writers of other days.
     """
     days = [day + timedelta(days=later) for later in range(ahead + 1)]
     if not _missing(conn, days):

@@ -57,7 +57,7 @@ def unlock(conn: Connection) -> None:
 
 
 def expired_partitions(conn: Connection, before: date) -> list[Partition]:
-    """Return the partitions of the days before `before`, half-dropped ones first."""
+    """Return the partitions of the days before `before`, partly dropped ones first."""
     with conn.cursor() as cursor:
         cursor.execute(PARTITIONS, {"tables": list(DAILY), "before": f"{before:%Y%m%d}", "expired": EXPIRED})
         return [Partition(*row) for row in cursor.fetchall()]

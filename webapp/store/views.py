@@ -54,7 +54,7 @@ def refresh(conn: Connection, now: datetime) -> int:
 
 
 def raise_generation(conn: Connection) -> int:
-    """Raise the generation and return it; every transaction that changes what readers see does."""
+    """Raise the generation and return it; part of every transaction that changes what readers see."""
     with conn.cursor() as cursor:
         cursor.execute("UPDATE generation SET value = value + 1 RETURNING value")
         return cursor.fetchone()[0]

@@ -8,4 +8,4 @@ def assert_refused(result: Result, *words: str) -> None:
     assert (result.exit_code, result.stdout) == (2, ""), result.output
     (line,) = result.stderr.splitlines()
     for word in words:
-        assert word in line
+        assert word in line, line

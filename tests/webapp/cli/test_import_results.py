@@ -149,7 +149,10 @@ def without(name: str) -> dict[str, object]:
         (changed(started_at="2026-11-24T12:00:00"), "no time zone"),
         (changed(started_at="9999-12-31T23:59:59+00:00"), "check the clock"),
         (changed(load={"concurrency": 1, "rate": 1, "requests": 1}), "load: needs either"),
-        (changed(records=[asdict(answered(0)), asdict(answered(0))]), "database: duplicate key"),
+        (changed(records=[asdict(answered(0)), asdict(answered(0))]), "index=0: duplicate"),
+        (changed(records=[{**asdict(answered(0)), "index": 2**40}]), "database: value"),
+        ({**DOCUMENT, "workload": {"dataset": "prompts.jsonl"}}, "dataset_sha256: missing"),
+        ('{"workload": ' + '{"a":' * 9999 + "1" + "}" * 9999 + "}", "results.json: maximum recursion depth"),
     ],
 )  # fmt: skip
 def test_a_file_of_another_shape_is_refused_in_one_line(run, conn, content, message):
@@ -167,7 +170,7 @@ def test_a_file_of_another_shape_is_refused_in_one_line(run, conn, content, mess
         (["--llm", "GPT-4o", "--name", ""], "'': must be a name"),
         (["--llm", "GPT-4o", "--name", "\udcff"], "must be a name"),
         (["--name", "chat"], "Missing option '--llm'"),
-        (["--llm", "GPT-4o", "--verbose"], "No such option"),
+        (["--llm", "GPT-4o", "--verbose"], "--verbose"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_refused_in_one_line(run, conn, options, message):

@@ -7,6 +7,8 @@ import pytest
 from tests.support import query
 from tests.web import clean_environment
 from tests.webapp.cli.refusal import assert_refused
+from webapp.generation import refresh_turn
+from webapp.llms import LLMs
 from webapp.settings import ROOT
 from webapp.store import views
 
@@ -85,7 +87,7 @@ def test_a_change_raises_the_generation_as_the_api_does(llms, client, conn):
         (["archive", "nope"], "llm='nope': unknown LLM"),
         (["restore", "\udcff"], "name"),
         (["add"], "Missing argument 'NAME'"),
-        (["list", "--all"], "No such option"),
+        (["list", "--all"], "--all"),
     ],
 )
 def test_a_wrong_argument_is_reported_in_one_line(llms, arguments, message):
@@ -126,3 +128,10 @@ def test_it_is_a_command_of_flask(environment):
     )  # fmt: skip
 
     assert (done.returncode, done.stdout) == (0, SEEDED)
+
+
+def test_a_change_that_must_wait_too_long_for_another_is_refused(app, llms, settings, redis, conn):
+    app.extensions["llms"] = LLMs(settings, redis, wait_s=0.1)
+
+    with refresh_turn(conn):
+        assert_refused(llms("archive", "GPT-4o"), "another change is in progress")

@@ -11,10 +11,11 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import document
 from llm_measure.report.reading import ReadDocument, read_document
 from llm_measure.workloads import Load, Workload
+from tests.factories import archive_llm
 from tests.measured import answered, failed, level
 from tests.support import query
 from webapp.ingest import import_results as ingest
-from webapp.ingest.import_results import ArchivedLLMError, ImplausibleStartError
+from webapp.ingest.import_results import ArchivedLLMError, UnusableResultsError
 from webapp.ingest.register import ChangedScenarioError
 from webapp.llms import UnknownLLMError
 
@@ -24,9 +25,11 @@ import_results = partial(ingest.import_results, now=GOOD.started_at)
 C16 = replace(GOOD, load=Load(concurrency=16, requests=4))
 
 
-def written(*levels, workload: Workload = WORKLOAD, api: str = "chat") -> ReadDocument:
+def written(
+    *levels, workload: Workload = WORKLOAD, api: str = "chat", digest: str | None = None
+) -> ReadDocument:
     endpoint = Endpoint("http://127.0.0.1:9/v1", "m", api)
-    return read_document(json.dumps(document(endpoint, workload, levels, records=True)))
+    return read_document(json.dumps(document(endpoint, workload, levels, True, digest)))
 
 
 def nothing_is_stored(conn) -> bool:
@@ -120,7 +123,8 @@ def test_an_unknown_llm_is_refused(settings, conn):
 
 
 def test_an_archived_llm_is_refused(settings, conn):
-    query(conn, "UPDATE llms SET archived_at = now() WHERE name = 'GPT-4o' RETURNING id")
+    archive_llm(conn, "GPT-4o")
+    conn.commit()
 
     with pytest.raises(ArchivedLLMError, match="GPT-4o"):
         import_results(settings, "GPT-4o", written(GOOD))
@@ -139,17 +143,14 @@ def test_an_archived_llm_is_refused(settings, conn):
 def test_a_level_that_started_in_the_future_or_long_ago_is_refused(settings, conn, start):
     results = written(GOOD, replace(C16, started_at=start))
 
-    with pytest.raises(ImplausibleStartError, match="check the clock"):
+    with pytest.raises(UnusableResultsError, match="check the clock"):
         import_results(settings, "GPT-4o", results)
 
     assert nothing_is_stored(conn)
 
 
-def test_a_dataset_counts_by_the_digest_in_the_document(settings, conn, tmp_path):
-    file = tmp_path / "prompts.jsonl"
-    file.write_text('{"prompt": "Hello"}\n')
-    results = written(GOOD, workload=Workload(dataset=str(file)))
-    file.unlink()
+def test_a_dataset_is_identified_by_the_digest_in_the_document(settings, conn):
+    results = written(GOOD, workload=Workload(dataset="/elsewhere/prompts.jsonl"), digest="12ab")
 
     (imported,) = import_results(settings, "GPT-4o", results)
 
@@ -157,5 +158,15 @@ def test_a_dataset_counts_by_the_digest_in_the_document(settings, conn, tmp_path
     ((stored, description),) = query(
         conn, "SELECT definition ->> 'dataset', description FROM scenarios WHERE name <> 'default'"
     )
-    assert stored == results.dataset_sha256
+    assert stored == "12ab"
     assert description.startswith("prompts of prompts.jsonl, ")
+
+
+def test_a_dataset_without_a_digest_is_refused_even_if_the_file_exists(settings, conn, tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('{"prompt": "Hello"}\n')
+
+    with pytest.raises(UnusableResultsError, match="dataset_sha256: missing"):
+        import_results(settings, "GPT-4o", written(GOOD, workload=Workload(dataset=str(file))))
+
+    assert nothing_is_stored(conn)

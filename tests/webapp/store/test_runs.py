@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.factories import add_llm, archive_llm
 from tests.support import query
 from webapp.store import runs
 
@@ -30,8 +31,7 @@ def states(conn) -> list[tuple]:
 
 
 def test_a_claim_creates_a_run_for_each_ranked_llm(conn, claim):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE llms SET archived_at = now() WHERE name = 'GPT-4o'")
+    archive_llm(conn, "GPT-4o")
 
     _, claimed = claim()
 
@@ -99,12 +99,11 @@ def test_the_unfinished_runs_of_a_dead_job_are_marked_failed(conn, claim):
     "name", ["'; DROP TABLE runs; --", 'double "quotes"', "percent %s %(slot)s", "日本 \u202eabc"]
 )
 def test_no_name_is_interpreted_as_sql(conn, claim, name):
-    with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE llms SET name = %s WHERE name = 'GPT-4o'", (name,))
+    add_llm(conn, name)
 
     _, claimed = claim()
 
-    assert claimed[0].llm_name == name
+    assert claimed[-1].llm_name == name
 
 
 @pytest.mark.parametrize("error", ["nul \0 here", "half \ud83d of a pair"])
