@@ -75,8 +75,12 @@ def _level_result(level: _Level) -> LevelResult:
     started_at = datetime.fromisoformat(level.started_at)
     if started_at.tzinfo is None:
         raise ValueError(f"started_at={level.started_at!r}: no time zone; expected one such as +00:00")
+    indexes = set()
     for record in level.records:
         _check_record(record)
+        if record.index in indexes:
+            raise ValueError(f"index={record.index}: duplicate; expected a different one for each record")
+        indexes.add(record.index)
     return LevelResult(
         load=level.load,
         records=level.records,

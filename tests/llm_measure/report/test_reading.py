@@ -73,6 +73,7 @@ RECORD = (*FIRST, "records", 1)
         (changed(*FIRST, "started_at", value="2026-11-24T12:00:00"), "no time zone; expected one such as"),
         (changed(*RECORD, "sent_ns", value="now"), "Expected `int`, got `str`"),
         (changed(*RECORD, "error", value="odd"), "error='odd': unknown error class; expected one of connect"),
+        (changed(*RECORD, "index", value=0), "index=0: duplicate; expected a different one"),
         (changed(*RECORD, "chunk_tokens", value=[1]), "record 1: chunk_offsets_ns and chunk_tokens differ"),
         (changed(*RECORD, "chunk_tokens", value=[1, 1, 1, 1, -1]), "record 1: chunk_tokens out of range"),
     ],
