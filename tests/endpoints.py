@@ -1,4 +1,4 @@
-"""Mock servers, and benchmark files that lead to them."""
+"""Mock servers, and benchmark files that name them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,13 +11,13 @@ from llm_measure.mock_server.process import running_mock_server
 
 
 class MockServers:
-    """Mock servers of a test, each of which it may stop."""
+    """Mock servers of a test, each of which can be stopped."""
 
     def __init__(self) -> None:
         self._running: dict[str, ExitStack] = {}
 
     def start(self, **behaviour: object) -> str:
-        """Start one; returns its base URL."""
+        """Start one and return its base URL."""
         stack = ExitStack()
         url = stack.enter_context(running_mock_server(Behaviour(**behaviour)))
         self._running[url] = stack
@@ -40,7 +40,7 @@ def mock_servers() -> Iterator[MockServers]:
 
 @pytest.fixture
 def declare_llms(environment: dict[str, str], tmp_path: Path) -> Callable[..., None]:
-    """Writes a benchmark file of LLMs by name and base URL, and makes every process of the test read it."""
+    """Writes a benchmark file of LLMs by name and base URL, which every process of the test reads."""
 
     def declare(llms: dict[str, str], workload: str) -> None:
         path = tmp_path / "benchmark.yml"

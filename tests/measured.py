@@ -81,13 +81,3 @@ def store_level(
         conn, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm
     ) as attempt:
         return persist(conn, attempt, what.workload, result)
-
-
-def in_a_row_level(streams: int, rate: float, valid: bool = True) -> LevelResult:
-    """A level of concurrency `streams` with ten successful requests at that rate."""
-    return LevelResult(
-        load=Load(concurrency=streams, requests=10), records=[answered(index) for index in range(10)],
-        started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=10 / rate,
-        client_cpu_s=0.1, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5), valid=valid,
-        invalid_reason=None if valid else "the client was the limit",
-    )  # fmt: skip

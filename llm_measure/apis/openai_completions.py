@@ -26,8 +26,10 @@ class CompletionChunk(msgspec.Struct, gc=False):
         """Return what all choices add."""
         text, finish_reason = 0, None
         for choice in self.choices or ():
-            text += len(choice.text or "")
-            finish_reason = choice.finish_reason or finish_reason
+            if choice.text:
+                text += len(choice.text)
+            if choice.finish_reason:
+                finish_reason = choice.finish_reason
         return text, 0, 0, finish_reason
 
 

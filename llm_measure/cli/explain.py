@@ -10,9 +10,9 @@ from llm_measure.cli.types import MetricName
 @click.argument("metrics", nargs=-1, type=MetricName(), metavar="[METRIC]...")
 def explain(metrics: tuple[str, ...]) -> None:
     """Explain metrics, and what other tools mean by their names; all of them if none is named."""
-    from llm_measure.report import explain as report  # noqa: PLC0415
+    from llm_measure.report.explain import explanation  # noqa: PLC0415
 
     try:
-        click.echo(report.explain(metrics))
+        click.echo(explanation(metrics))
     except ValueError as error:
         raise CommandError(str(error)) from None

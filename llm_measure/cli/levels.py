@@ -30,15 +30,15 @@ def measure_and_report(
     check_writable(options["out"])
     results: list[LevelResult] = []
     failure = None
-    try:
-        digest = dataset_sha256(workload)
-        with _stop_signals() as stop:
+    with _stop_signals() as stop:
+        try:
+            digest = dataset_sha256(workload)
             for result in _levels(endpoint, workload, loads, options, stop):
                 results.append(result)
-    except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
-        failure = CommandError(str(error))
-    if results:
-        write(document(endpoint, workload, results, options["records"], digest), options)
+        except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
+            failure = CommandError(str(error))
+        if results:
+            write(document(endpoint, workload, results, options["records"], digest), options)
     if failure:
         raise failure
     return all(map(_has_a_response, results))
@@ -80,7 +80,7 @@ def _has_a_response(result: LevelResult) -> bool:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Set the event at the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process as usual."""
+    """Set the event at the first Ctrl-C or SIGTERM; a second Ctrl-C ends the process."""
     stop = threading.Event()
 
     def ask(number: int, frame: object) -> None:

@@ -141,9 +141,9 @@ def spread(total: int, sizes: list[int]) -> list[int]:
 
 def _reported(counts: list[int | None], total: int) -> list[int] | None:
     """Return the tokens of each chunk if the server reported the count with each chunk."""
-    known = [count for count in counts if count is not None]
-    if len(known) < 2 or len(known) < len(counts):
+    if len(counts) < 2 or None in counts:
         return None
+    known = [count for count in counts if count is not None]
     known[-1] = total  # the last chunk's tokens may be reported with the end
     each = [end - begin for begin, end in pairwise([0, *known])]
     return each if min(each) >= 0 else None

@@ -29,11 +29,11 @@ def document(
     """Return the whole document, with every request if `records`; it holds no API key.
 
     `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement, since the file may
-    have changed meanwhile; None takes it now.
+    have changed meanwhile.
     """
     return {
         "endpoint": {"base_url": endpoint.base_url, "model": endpoint.model, "api": endpoint.api},
-        "workload": {**asdict(workload), "dataset_sha256": dataset_digest or dataset_sha256(workload)},
+        "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
         "levels": [level(result, workload.slo, records) for result in results],
     }
 

@@ -8,7 +8,7 @@ from llm_measure.metrics import METRICS, Metric
 WIDTH = 100
 
 
-def explain(names: Sequence[str] = ()) -> str:
+def explanation(names: Sequence[str] = ()) -> str:
     """Return a paragraph for each named metric, or for every metric; ValueError for an unknown name."""
     for name in names:
         if name not in METRICS:

@@ -10,20 +10,22 @@ from rich.table import Table
 from llm_measure.report.errors import error_lines, failed
 from llm_measure.stats.summary import NAMES
 
-# A pipe has no width; no figure may be cut there.
-PIPE_WIDTH = 140
+PIPE_WIDTH = 140  # a pipe has no width, and no figure may be cut there
+WIDE = 132  # columns of a terminal that all figures need
+NARROW_NAMES = ("n", "mean", "p50", "p99")
 
 
 def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print a table per level; `levels` are those of the JSON document."""
+    """Print a table per level, with fewer figures on a narrow terminal; `levels` are the JSON document's."""
+    names = NAMES if console.width >= WIDE else NARROW_NAMES
     for level in levels:
         table = Table(title=_title(level), title_justify="left", title_style="bold")
         table.add_column("metric", no_wrap=True)
         table.add_column("unit", no_wrap=True)
-        for name in NAMES:
-            table.add_column(name, justify="right")
+        for name in names:
+            table.add_column(name, justify="right", no_wrap=True)
         for name, figures in level["metrics"].items():
-            table.add_row(name, figures["unit"], *(_shown(figures[figure]) for figure in NAMES))
+            table.add_row(name, figures["unit"], *(_shown(figures[figure]) for figure in names))
         console.print(table)
         for line in error_lines(level):
             console.print(line, markup=False, highlight=False)

@@ -24,7 +24,7 @@ LOAD = Load(concurrency=2, requests=6, warmup=2)
 
 @pytest.fixture(scope="module")
 def endpoint():
-    with running_mock_server(Behaviour(ttft=0.02, itl=0.002)) as url:
+    with running_mock_server(Behaviour(ttft=0.02, itl=0.0002)) as url:
         yield Endpoint(url, "m")
 
 

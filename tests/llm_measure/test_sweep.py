@@ -1,22 +1,34 @@
+from dataclasses import replace
+
+from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
-from tests.measured import answered, failed, in_a_row_level, level
+from llm_measure.workloads import Load
+from tests.measured import answered, failed, level
+
+
+def at(concurrency: int, rate: float, invalid_reason: str | None = None) -> LevelResult:
+    """A level of that concurrency with ten successful requests, at that rate."""
+    made = level([answered(index) for index in range(10)], invalid_reason)
+    return replace(made, load=Load(concurrency=concurrency, requests=10), duration_s=10 / rate)
 
 
 def test_the_concurrency_doubles_until_throughput_stops_growing():
     rates = {1: 10.0, 2: 19.0, 4: 30.0, 8: 30.5, 16: 99.0}
 
-    results = list(sweep(lambda streams: in_a_row_level(streams, rates[streams])))
+    results = list(sweep(lambda concurrency: at(concurrency, rates[concurrency])))
 
     assert [result.load.concurrency for result in results] == [1, 2, 4, 8]
 
 
 def test_a_level_that_is_not_valid_is_the_last():
-    results = list(sweep(lambda streams: in_a_row_level(streams, streams * 10.0, valid=streams < 4)))
+    reasons = {4: "the client was the limit"}
+
+    results = list(sweep(lambda concurrency: at(concurrency, 10.0 * concurrency, reasons.get(concurrency))))
 
     assert [result.load.concurrency for result in results] == [1, 2, 4]
 
 
 def test_a_level_with_many_failures_is_the_last():
-    (result,) = sweep(lambda streams: level([answered(0), *(failed(index) for index in range(1, 9))]))
+    results = list(sweep(lambda concurrency: level([answered(0), *(failed(index) for index in range(1, 9))])))
 
-    assert result.load.concurrency == 8
+    assert len(results) == 1

@@ -30,6 +30,20 @@ def test_a_level_has_a_title_a_row_per_metric_and_a_line_per_error():
     assert "1 x cancelled: stop" in lines
 
 
+def test_on_a_narrow_terminal_fewer_figures_are_shown_and_none_is_cut():
+    lines = printed(level([answered(index, ttft=1.23456) for index in range(1000)]), width=80).splitlines()
+
+    assert [cell.strip() for cell in lines[2].split("┃")[1:-1]] == [
+        "metric",
+        "unit",
+        "n",
+        "mean",
+        "p50",
+        "p99",
+    ]
+    assert not any("…" in line for line in lines)
+
+
 def test_a_level_that_is_not_valid_says_why():
     assert "not valid: the client [bold]was" in printed(
         level([answered(0)], "the client [bold]was the limit")
