@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from llm_measure.metrics import METRICS, Metric, Sample, Unit
-from llm_measure.report.explain import explain
+from llm_measure.report.explain import explanation
 from tests.measured import answered, level, measurement, store_level
 from tests.webapp.conftest import with_key
 from webapp.ingest.publish import publish
@@ -94,7 +94,7 @@ def test_prometheus_scrapes_it(client):
 
 @pytest.mark.usefixtures("_registered")
 def test_explain_describes_it():
-    assert explain([TOY.name]) == (
+    assert explanation([TOY.name]) == (
         "prefill_rate [prompt tokens/s]: Prefill rate. Prompt tokens over the time to the first token."
     )
 
