@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from llm_measure.client.client import MAX_PAUSE_S
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import SendLag
-from llm_measure.workloads import Load
+from llm_measure.workloads import MAX_PAUSE_S, Load
 
 MAX_LAG_MS = 20.0  # at the 99th percentile
 MAX_BUSY = 0.9  # of one processor

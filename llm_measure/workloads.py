@@ -7,6 +7,8 @@ from typing import Any, Literal
 from llm_measure.metrics import METRICS
 
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
+# How long a stream pauses after a failed request, doubled with each further failure.
+MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
 
 
 @dataclass(frozen=True)

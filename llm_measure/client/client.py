@@ -22,13 +22,11 @@ from llm_measure.client.response import fail, parse_response
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import request_builder
 from llm_measure.records import SECOND_NS, Record
-from llm_measure.workloads import Load, Workload
+from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
 # Responses stay unparsed up to this size, so that parsing takes no time from measuring.
 MAX_UNPARSED_BYTES = 128 << 20
-# How long a stream pauses after a failed request, doubled with each further failure.
-MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
 
 
