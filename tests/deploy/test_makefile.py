@@ -33,7 +33,7 @@ def make(folder, *arguments, **environment):
     return subprocess.run(
         ["make", *arguments],
         cwd=folder,
-        env={**os.environ, "MAKEFLAGS": "", **environment},
+        env={**os.environ, "MAKEFLAGS": "--no-print-directory", **environment},
         check=False,
         capture_output=True,
         text=True,
