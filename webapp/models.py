@@ -97,14 +97,15 @@ class Run(Model):
 
     `token` identifies the attempt that may write. `generation` is the first generation that shows the run's
     end, NULL until then. An invalid run ended without an error, but says nothing about the LLM: it has an
-    `invalid_reason`, no points and no rollups. `measurement` describes a measured run as a whole.
+    `invalid_reason`, no points and no rollups. A missed run was never attempted; `error` holds the reason.
+    `measurement` describes a measured run as a whole.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("source", "scenario_id", "llm_id", "slot"),
         CheckConstraint("source IN ('simulation', 'measurement')", name="source"),
-        CheckConstraint("status IN ('running', 'finished', 'failed', 'invalid')", name="status"),
+        CheckConstraint("status IN ('running', 'finished', 'failed', 'invalid', 'missed')", name="status"),
         # For runs that no generation shows yet.
         Index(
             "ix_runs_unseen",
@@ -247,13 +248,26 @@ class RunTotal(Model):
 
 
 class Generation(Model):
-    """One row: a number that each refresh of the views raises in its transaction."""
+    """One row: a number that each refresh of the views raises in its transaction.
+
+    `changing` is true from before such a transaction until its commit, see `webapp.generation`.
+    """
 
     __tablename__ = "generation"
     __table_args__ = (CheckConstraint("only_row", name="only_row"),)
 
     only_row: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=sql("true"))
     value: Mapped[int] = mapped_column(BigInteger)
+    changing: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
+
+
+class EndedSession(Model):
+    """A session of the page that was ended by signing out, kept until its cookie expires."""
+
+    __tablename__ = "ended_sessions"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(TIMESTAMP)
 
 
 class SelfCheck(Model):
