@@ -74,7 +74,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
             "max_overflow": 0,
             "pool_timeout": 5,
         },
-        "CACHE_TYPE": "webapp.cache.RedisBytesCache",
+        "CACHE_TYPE": "webapp.cache_backend.RedisBytesCache",
         "API_TITLE": "LLM Benchmark",
         "API_VERSION": "v1",
         "OPENAPI_VERSION": "3.1.0",

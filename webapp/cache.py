@@ -6,70 +6,38 @@ one snapshot, so that a slow reader can only store a response of the old generat
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from flask import Flask, Response, current_app, request
+from flask import Response, current_app, request
 from flask_caching import Cache
-from flask_caching.backends.rediscache import RedisCache
-from redis import Redis, RedisError
+from redis import Redis, RedisError, ResponseError
 
 from webapp import generation
 from webapp.errors import DATABASE_UNREACHABLE
 from webapp.extensions import db
-from webapp.redis import cache_redis
 from webapp.store import Connection, views
 
 logger = logging.getLogger(__name__)
 
-# How long a response is kept, counted from its last use while PostgreSQL is unreachable.
-ANSWER_SECONDS = 3600
 # How long Redis is left alone after a failed call, so that a hanging Redis delays one request a second.
 REST_SECONDS = 1.0
+
+# Sent with a response while PostgreSQL is unreachable: it is the newest that is known.
+UNREACHABLE_HEADER = ("X-Database", "unreachable")
 
 # Returns whether the client already has the response of that generation.
 Held = Callable[[int], bool]
 
 
-class RedisBytesCache(RedisCache):
-    """Flask-Caching's Redis backend for bytes alone, so that nothing from Redis is ever unpickled."""
+class Found(NamedTuple):
+    """A response; the body may be None if the client holds that generation."""
 
-    class _Bytes:
-        @staticmethod
-        def dumps(value: bytes) -> bytes:
-            return value
-
-        @staticmethod
-        def loads(value: bytes | None) -> bytes | None:
-            return value
-
-    serializer = _Bytes()  # type: ignore[assignment]
-
-    @classmethod
-    def factory(
-        cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
-    ) -> "RedisBytesCache":
-        """Return the backend of an app; Flask-Caching calls this."""
-        redis = cache_redis(app.extensions["settings"])
-        return cls(host=redis, key_prefix=generation.KEY_PREFIX, default_timeout=ANSWER_SECONDS)
-
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self._threads = threading.local()
-
-    def get_many(self, *keys: str) -> list[bytes | None]:
-        """Return the values of the keys, read on a connection that belongs to this thread.
-
-        Every cached response waits for this call, and redis-py's pool and retries cost as much as the trip.
-        """
-        connection = getattr(self._threads, "connection", None)
-        if connection is None:
-            connection = self._threads.connection = self._read_client.connection_pool.make_connection()
-        connection.send_command("MGET", *(generation.KEY_PREFIX + key for key in keys), check_health=False)
-        return connection.read_response()
+    generation: int
+    body: bytes | None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Answers:
@@ -90,19 +58,18 @@ class Answers:
         `build` makes the body from a snapshot. Raises one of DATABASE_UNREACHABLE if the database is needed
         and unreachable.
         """
-        return _response(*self._find(name, build, _client_holds), content_type)
+        return _response(self._find(name, build, _client_holds), content_type)
 
     def read(self, name: str, build: Callable[[Connection], bytes]) -> tuple[int, bytes]:
         """Return the generation and the body of that name, to be part of another response."""
-        number, body = self._find(name, build, lambda number: False)
-        return number, body or b""
+        found = self._find(name, build, lambda number: False)
+        return found.generation, found.body or b""
 
-    def _find(self, name: str, build: Callable[[Connection], bytes], held: Held) -> tuple[int, bytes | None]:
-        """Return the generation and its body; the body may be None if the client holds that generation."""
+    def _find(self, name: str, build: Callable[[Connection], bytes], held: Held) -> Found:
         hinted, body = self._look_up(name)
         if hinted is not None and (body is not None or held(hinted)):
             self._count("cache_hit")
-            return hinted, body
+            return Found(hinted, body)
         try:
             return self._ask_database(name, hinted, build, held)
         except DATABASE_UNREACHABLE:
@@ -111,24 +78,25 @@ class Answers:
                 raise
             self._count("cache_hit")
             logger.warning("database unreachable: answered %s from generation %d", name, number)
-            return number, body
+            return Found(number, body, (UNREACHABLE_HEADER,))
 
     def _ask_database(
         self, name: str, hinted: int | None, build: Callable[[Connection], bytes], held: Held
-    ) -> tuple[int, bytes | None]:
+    ) -> Found:
         claim = self._try_redis(lambda: generation.claim(self._redis)) if hinted is None else None
         with snapshot() as conn:
-            number = views.generation(conn)
+            number, changing = views.generation_and_change(conn)
             body = None
             if number != hinted:
-                self._try_redis(lambda: generation.settle(self._redis, claim, number))
+                if not changing:
+                    self._try_redis(lambda: generation.settle(self._redis, claim, number))
                 body = self._cached(number, name)
             missed = body is None and not held(number)
             self._count("cache_miss" if missed else "cache_hit")
             if missed:
                 body = build(conn)
                 self._keep(number, name, body)
-            return number, body
+            return Found(number, body)
 
     def _look_up(self, name: str) -> tuple[int | None, bytes | None]:
         """Return the hinted generation and its body, in one round trip unless the generation is new."""
@@ -157,15 +125,17 @@ class Answers:
         self._try_redis(lambda: self._cache.set(_key(number, name), body))
 
     def _try_redis(self, call: Callable[[], Any], default: Any = None) -> Any:
-        """Return what the call returns, or the default if Redis is unreachable."""
+        """Return what the call returns, or the default if Redis is unreachable or refuses the command."""
         if time.monotonic() < self._resting_until:
             return default
         try:
             return call()
+        except ResponseError as error:  # such as a full memory, in which it can still be read
+            logger.warning("Redis refused a command, continuing without it: %s", error)
         except RedisError as error:
             self._resting_until = time.monotonic() + REST_SECONDS
             logger.warning("Redis unreachable, continuing without cache: %s", error)
-            return default
+        return default
 
 
 def answers() -> Answers:
@@ -195,12 +165,14 @@ def _client_holds(number: int) -> bool:
     return request.if_none_match.contains_weak(etag(number))
 
 
-def _response(number: int, body: bytes | None, content_type: str) -> Response:
+def _response(found: Found, content_type: str) -> Response:
+    number, body, more_headers = found
     not_modified = body is None or ("HTTP_IF_NONE_MATCH" in request.environ and _client_holds(number))
-    headers = {
-        "ETag": f'"{etag(number)}"',
-        "Cache-Control": "private, no-cache",
-        "Vary": "x-api-key",
-    }
+    headers = [
+        ("ETag", f'"{etag(number)}"'),
+        ("Cache-Control", "private, no-cache"),
+        ("Vary", "x-api-key"),
+        *more_headers,
+    ]
     status = 304 if not_modified else 200
     return Response(None if not_modified else body, status, headers, content_type=content_type)

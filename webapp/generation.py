@@ -1,19 +1,30 @@
 """The generation's copy in Redis: a hint that saves readers a query, and is missing rather than outdated.
 
-PostgreSQL has the true generation. Whoever changes what readers see announces the change here before its
-commit (`announce`), so that readers ask PostgreSQL from then on, and sets the new number afterwards
-(`publish`). A process that dies in between leaves the announcement, which expires. A reader claims the empty
-key (`claim`) before it asks PostgreSQL, and sets the number (`settle`) only if the key still holds its claim,
-so that no reader, however slow, puts back an older number. The hint expires within seconds, which bounds the
-damage of any fault in this protocol.
+PostgreSQL has the true generation. The hint is a lease: only a reader who has just asked PostgreSQL sets it,
+and it expires within seconds. The protocol that keeps it from being outdated:
+
+- A reader claims the empty key (`claim`) before it asks PostgreSQL, and sets the number (`settle`) only if
+  the key still holds its claim, which expires after CLAIM_SECONDS, and PostgreSQL announces no change.
+- Whoever changes what readers see (`change`) first commits the announcement in PostgreSQL, so that no reader
+  sets the hint any more. Then it revokes the hint and every claim, which Redis does in one step. If Redis
+  cannot be reached, it waits until both have expired everywhere, since readers may still reach Redis.
+- Nothing that arrives late does harm: a revocation only removes a hint, its withdrawal only removes that same
+  revocation, and the last known generation only rises.
+- A Redis that has lost its latest data, for example because it was restored from a snapshot, may present a
+  revoked hint. Its restart ends all connections, and the hint is not trusted on a new connection before it
+  would have expired (`LEASE_SECONDS`, see `webapp.cache`).
+
+A process that dies during a change leaves its announcement, and readers ask PostgreSQL until the next change
+has been committed.
 """
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import cast
 from uuid import uuid4
 
+import psycopg2
 from redis import Redis, RedisError
 
 from webapp.store import Connection, views
@@ -23,24 +34,29 @@ KEY_PREFIX = "llm-benchmark:answer:"
 HINT_NAME = "generation"
 HINT = KEY_PREFIX + HINT_NAME
 LAST_KNOWN = KEY_PREFIX + "last-known-generation"
-CHANGING = b"changing"
 
 # How long to wait for the turn to refresh.
 WAIT_SECONDS = 30
+# How long a reader may take from its claim to its settlement.
+CLAIM_SECONDS = 1
 HINT_SECONDS = 2
+# After this, no hint is left of those that a reader set, or was about to set, before an announcement. Redis
+# and this machine may measure seconds a little differently.
+LEASE_SECONDS = CLAIM_SECONDS + HINT_SECONDS + 0.5
 RETRY_SECONDS = 0.1
-# How long all readers ask PostgreSQL after one has died between claim and settlement.
-CLAIM_SECONDS = 2
-# Longer than any change takes from its announcement to its commit.
-CHANGING_SECONDS = 120
 LAST_KNOWN_SECONDS = 7 * 24 * 3600
-# The generation starts as microseconds since 1970, which have fewer digits for the next 30,000 years.
+# The generation is in microseconds since 1970, which have fewer digits for the next 30,000 years.
 MOST_DIGITS = 18
 
-# Keys: the hint, the last known generation. Arguments: claim, generation, the keys' lifetimes in seconds.
+# Keys: the hint, the last known generation. Arguments: what the hint must hold to be replaced, the generation
+# to replace it with, the hint's lifetime in seconds (0: delete it), that of the last known generation.
 SETTLE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
-    redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+    if ARGV[3] == '0' then
+        redis.call('DEL', KEYS[1])
+    else
+        redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+    end
 end
 if tonumber(ARGV[2]) >= (tonumber(redis.call('GET', KEYS[2]) or 0) or 0) then
     redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[4])
@@ -62,30 +78,54 @@ def refresh_turn(conn: Connection, wait_s: float = WAIT_SECONDS) -> Iterator[Non
     conn.commit()
 
 
-def commit(conn: Connection, redis: Redis, generation: int) -> None:
-    """Commit a transaction that has raised the generation, after which no reader is served an older one.
+@contextmanager
+def change(conn: Connection, redis: Redis) -> Iterator[int]:
+    """Change what readers see in the block, and commit; no reader is served an older generation afterwards.
 
-    The caller holds the turn to refresh, see `refresh_turn`.
+    Yields the new generation, raised in the block's transaction. The caller holds the turn to refresh, see
+    `refresh_turn`, and has no transaction open. If the block raises, its transaction is rolled back.
     """
-    announce(redis)
+    views.announce_change(conn)
     conn.commit()
-    publish(redis, generation)
+    revocation, committed = revoke(redis), 0
+    try:
+        generation = views.raise_generation(conn)
+        yield generation
+        conn.commit()
+        committed = generation
+    except BaseException:
+        with suppress(psycopg2.Error):  # readers ask PostgreSQL until the next change
+            conn.rollback()
+            views.withdraw_change(conn)
+            conn.commit()
+        raise
+    finally:
+        withdraw(redis, revocation, committed)
 
 
-def announce(redis: Redis) -> None:
-    """Make readers ask PostgreSQL from now on.
+def revoke(redis: Redis) -> str:
+    """Revoke the hint and all claims, after a change was announced in PostgreSQL; return the revocation.
 
-    If Redis is unreachable, waits until every hint in it has expired, since it may return with its data.
+    If Redis is unreachable, or refuses to write, waits until they have expired.
     """
-    deadline = time.monotonic() + HINT_SECONDS
-    while not _try_set(redis, {HINT: (CHANGING, CHANGING_SECONDS)}) and time.monotonic() < deadline:
+    revocation = f"revoked-{uuid4().hex}"
+    deadline = time.monotonic() + LEASE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(RedisError):
+            # No claim from before the announcement is settled once it has expired.
+            redis.set(HINT, revocation, ex=CLAIM_SECONDS)
+            break
         time.sleep(RETRY_SECONDS)
+    return revocation
 
 
-def publish(redis: Redis, generation: int) -> None:
-    """Set the hint to the committed generation; the caller holds the turn to refresh."""
-    value = str(generation).encode()
-    _try_set(redis, {HINT: (value, HINT_SECONDS), LAST_KNOWN: (value, LAST_KNOWN_SECONDS)})
+def withdraw(redis: Redis, revocation: str, committed: int) -> None:
+    """Let readers claim the hint again, unless another change has revoked it since.
+
+    `committed` is the generation that the change has committed, 0 if it has failed.
+    """
+    with suppress(RedisError):  # the revocation expires
+        _settle(redis, revocation, committed, 0)
 
 
 def claim(redis: Redis) -> str | None:
@@ -96,10 +136,7 @@ def claim(redis: Redis) -> str | None:
 
 def settle(redis: Redis, mine: str | None, generation: int) -> None:
     """Set the hint to what a reader has read from PostgreSQL, if the hint still holds the reader's claim."""
-    keys = (HINT, LAST_KNOWN)
-    redis.eval(
-        SETTLE, len(keys), *keys, mine or "unclaimed", str(generation), HINT_SECONDS, LAST_KNOWN_SECONDS
-    )
+    _settle(redis, mine or "unclaimed", generation, HINT_SECONDS)
 
 
 def last_known(redis: Redis) -> int | None:
@@ -112,12 +149,5 @@ def parse(raw: bytes | None) -> int | None:
     return int(raw) if raw and raw.isdigit() and len(raw) <= MOST_DIGITS else None
 
 
-def _try_set(redis: Redis, values: dict[str, tuple[bytes, int]]) -> bool:
-    try:
-        with redis.pipeline(transaction=False) as pipeline:
-            for key, (value, seconds) in values.items():
-                pipeline.set(key, value, ex=seconds)
-            pipeline.execute()
-            return True
-    except RedisError:
-        return False
+def _settle(redis: Redis, held: str, generation: int, seconds: int) -> None:
+    redis.eval(SETTLE, 2, HINT, LAST_KNOWN, held, str(generation), seconds, LAST_KNOWN_SECONDS)

@@ -12,7 +12,7 @@ from redis import Redis
 
 from webapp import generation
 from webapp.settings import Settings
-from webapp.store import Connection, connect, llms, views
+from webapp.store import Connection, connect, llms
 from webapp.store.llms import LLM
 
 
@@ -46,9 +46,8 @@ class LLMs:
         """Add an LLM, which the next run includes; its provider is its maker by default."""
         with self._turn() as conn:
             _refuse_taken(conn, name)
-            added = llms.insert(conn, name, company_name, provider or company_name, simulated)
-            self._publish(conn)
-            return added
+            with self._change(conn):
+                return llms.insert(conn, name, company_name, provider or company_name, simulated)
 
     def change(self, llm_id: int, **changes: Any) -> LLM:
         """Change name, company_name, provider or archived, as given; does nothing if all are unchanged."""
@@ -59,10 +58,10 @@ class LLMs:
             if changes.get("name", former.name) != former.name:
                 _refuse_taken(conn, changes["name"])
             kept = {name: getattr(former, name) for name in ("name", "company_name", "provider", "archived")}
-            changed = llms.update(conn, llm_id, **{**kept, **changes})
-            if changed != former:
-                self._publish(conn)
-            return changed
+            if all(kept[name] == value for name, value in changes.items()):
+                return former
+            with self._change(conn):
+                return llms.update(conn, llm_id, **{**kept, **changes})
 
     @contextmanager
     def _turn(self) -> Iterator[Connection]:
@@ -73,8 +72,11 @@ class LLMs:
         ):
             yield conn
 
-    def _publish(self, conn: Connection) -> None:
-        generation.commit(conn, self._redis, views.raise_generation(conn))
+    @contextmanager
+    def _change(self, conn: Connection) -> Iterator[None]:
+        conn.rollback()  # what was read ends here; nobody else changes it during this turn
+        with generation.change(conn, self._redis):
+            yield
 
 
 def _refuse_taken(conn: Connection, name: str) -> None:

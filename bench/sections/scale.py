@@ -85,7 +85,7 @@ class System:
 
         def refresh() -> None:
             with generation.refresh_turn(self.conn):
-                views.refresh(self.conn, NOW)
+                views.refresh(self.conn, NOW, views.raise_generation(self.conn))
                 self.conn.commit()
 
         return seconds(refresh) * 1000

@@ -71,7 +71,7 @@ def finish_run(conn, slot: datetime) -> int:
 
 def refresh(conn, now: datetime) -> None:
     with generation.refresh_turn(conn):
-        views.refresh(conn, now)
+        views.refresh(conn, now, views.raise_generation(conn))
         conn.commit()
 
 

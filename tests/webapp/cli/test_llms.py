@@ -69,7 +69,7 @@ def test_a_change_raises_the_generation_as_the_api_does(llms, client, conn):
     llms("archive", "GPT-4o")
 
     conn.rollback()
-    assert views.generation(conn) == before + 1
+    assert views.generation(conn) > before
     assert len(client.get("/api/v1/llms").json["llms"]) == 2
 
 

@@ -33,7 +33,7 @@ def test_finished_runs_are_shown_under_a_new_generation(conn, redis, finish):
     publish(conn, redis)
 
     assert shown(conn) == [(1.0,)]
-    assert views.generation(conn) == before + 1
+    assert views.generation(conn) > before
 
 
 def test_without_new_runs_the_generation_stays(conn, redis):

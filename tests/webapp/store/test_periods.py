@@ -42,7 +42,7 @@ def write(conn, runs: list[tuple[datetime, np.ndarray]], llm: str = "GPT-4o") ->
 
 def refresh(conn, now: datetime = NOW) -> None:
     with generation.refresh_turn(conn):
-        views.refresh(conn, now)
+        views.refresh(conn, now, views.raise_generation(conn))
         conn.commit()
 
 
