@@ -22,6 +22,8 @@ from bench.faults.checker import Key, check, is_quiet, recorded
 from bench.faults.cluster import INTERVAL, MEASUREMENT_INTERVAL, Cluster, until
 from bench.faults.kinds import KINDS, WITHOUT_POSTGRES, group
 from bench.faults.watcher import Answers, Watcher
+from webapp.queue import enqueue_maintenance, runs_queue
+from webapp.redis import queue_redis
 
 WATCHERS = 3
 REPETITIONS = 2  # of each kind alone
@@ -33,6 +35,7 @@ CALM_SECONDS = 180  # for what is left to be done after the last fault
 # After PostgreSQL has returned, pooled connections are replaced and started connections time out.
 GRACE_SECONDS = 6.0
 MIXED = "all kinds mixed"
+MAINTENANCE_PAUSE = 5
 SIMULATED_LLMS = 3
 SHOWN = 20  # of what is broken
 
@@ -154,7 +157,13 @@ def run(cluster: Cluster, slots: int, kinds: Sequence[str], seed: int) -> bool:
     seconds = slots / (1 / INTERVAL + 1 / MEASUREMENT_INTERVAL)
     chaos.mixed(max(60, first + seconds - time.time()))
     wanted = expected(recorded(cluster.settings), first, int(time.time()))
-    until(lambda: wanted <= recorded(cluster.settings).keys() and is_quiet(cluster.settings), CALM_SECONDS)
+    end = time.monotonic() + CALM_SECONDS
+    while time.monotonic() < end and not (
+        wanted <= recorded(cluster.settings).keys() and is_quiet(cluster.settings)
+    ):
+        # What was lost with Redis' data is found by maintenance, which is due every hour.
+        enqueue_maintenance(runs_queue(queue_redis(cluster.settings)), cluster.settings, int(time.time()))
+        time.sleep(MAINTENANCE_PAUSE)
     answers = Answers.of([watcher.stop() for watcher in watchers])
     for scheduler in cluster.of("scheduler"):
         scheduler.send(signal.SIGTERM)
