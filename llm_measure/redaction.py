@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from llm_measure.records import Record
+
 HIDDEN = "(hidden)"
+MAX_DETAIL, MAX_FINISH_REASON = 400, 100  # characters that a record keeps
 WINDOW = 1 << 14  # characters that are looked at; fewer are kept
 # Shorter secrets would match ordinary words.
 SHORTEST_SECRET = 4
@@ -18,7 +21,7 @@ CREDENTIALS = re.compile(
 class Secrets:
     """Secrets that no text may show; None and short ones are left out."""
 
-    def __init__(self, known: Iterable[str | None]):
+    def __init__(self, known: Iterable[str | None] = ()):
         # The longest first, since one may be part of another.
         self._known = sorted(
             {word for word in known if word and len(word) >= SHORTEST_SECRET}, key=len, reverse=True
@@ -37,6 +40,14 @@ class Secrets:
                 for length in range(len(secret), SHORTEST_SECRET - 1, -1):
                     text = text.replace(secret[:length], HIDDEN)
         return text
+
+
+def clean_texts(record: Record, secrets: Secrets) -> None:
+    """Clean the record's texts in place, see `clean`."""
+    if record.error_detail is not None:
+        record.error_detail = clean(record.error_detail, MAX_DETAIL, secrets)
+    if record.finish_reason is not None:
+        record.finish_reason = clean(record.finish_reason, MAX_FINISH_REASON, secrets)
 
 
 def clean(text: str, limit: int, secrets: Secrets) -> str:

@@ -26,9 +26,16 @@ def fault(record: Record) -> str | None:
 
 
 def refused(record: Record, detail: str) -> Record:
-    """Return the request as one that failed, without what its response claimed."""
+    """Return the request as one that failed, without what its response claimed; it has no fault."""
+    intended_ns = _within(record.intended_ns, *MOMENT)
+    sent_ns = max(_within(record.sent_ns, *MOMENT), intended_ns)
     return replace(
         record,
+        intended_ns=intended_ns,
+        sent_ns=sent_ns,
+        end_ns=max(_within(record.end_ns, *MOMENT), sent_ns),
+        connect_ns=_within(record.connect_ns, *SPAN),
+        first_byte_ns=None,
         first_token_ns=None,
         last_token_ns=None,
         chunk_offsets_ns=[],
@@ -36,6 +43,7 @@ def refused(record: Record, detail: str) -> Record:
         prompt_tokens=None,
         output_tokens=None,
         token_source=None,
+        status=None if any(outside("status", record.status, *RANGES["status"])) else record.status,
         error="malformed",
         error_detail=detail,
     )
@@ -43,9 +51,9 @@ def refused(record: Record, detail: str) -> Record:
 
 def _faults(record: Record) -> Iterator[str]:
     for name, (low, high) in RANGES.items():
-        yield from _outside(name, getattr(record, name), low, high)
+        yield from outside(name, getattr(record, name), low, high)
     for name in MOMENTS:
-        yield from _outside(name, getattr(record, name), *MOMENT)
+        yield from outside(name, getattr(record, name), *MOMENT)
     known = [(name, moment) for name in MOMENTS if (moment := getattr(record, name)) is not None]
     for (before, earlier), (name, moment) in pairwise(known):
         if moment < earlier:
@@ -59,20 +67,26 @@ def _chunk_faults(record: Record) -> Iterator[str]:
         yield f"chunk_tokens: {len(tokens)} values; expected {len(offsets)}, as in chunk_offsets_ns"
     if not offsets or not tokens:
         return
-    yield from _outside("chunk_tokens", min(tokens), 0, MAX_TOKENS)
-    yield from _outside("chunk_offsets_ns", offsets[0], 0, MAX_MOMENT_NS)
-    yield from _outside("chunk_offsets_ns", max(offsets), 0, record.end_ns - record.sent_ns)
+    yield from outside("chunk_tokens", min(tokens), 0, MAX_TOKENS)
+    yield from outside("chunk_offsets_ns", offsets[0], 0, MAX_MOMENT_NS)
+    yield from outside("chunk_offsets_ns", max(offsets), 0, record.end_ns - record.sent_ns)
     if sorted(offsets) != offsets:
         yield "chunk_offsets_ns: out of order; expected none before its predecessor"
     if sum(tokens) > (record.output_tokens or 0):
         yield f"chunk_tokens: {sum(tokens)} in total; expected at most output_tokens={record.output_tokens}"
 
 
-def _outside(name: str, value: int | None, low: int, high: int) -> Iterator[str]:
+def outside(name: str, value: float | None, low: float, high: float) -> Iterator[str]:
+    """Yield what is wrong with a value out of its range; nothing for None."""
     if value is not None and not low <= value <= high:
         yield f"{name}={_shown(value)}: out of range; expected {low} to {high}"
 
 
-def _shown(value: int) -> str:
+def _within(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)
+
+
+def _shown(value: float) -> str:
     """Return the number, or its size if it is too long to be read."""
-    return str(value) if value.bit_length() <= 128 else f"a number of {value.bit_length()} bits"
+    bits = value.bit_length() if isinstance(value, int) else 0
+    return str(value) if bits <= 128 else f"a number of {bits} bits"

@@ -22,7 +22,7 @@ from llm_measure.client.response import fail, parse_response
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
-from llm_measure.redaction import Secrets, clean
+from llm_measure.redaction import Secrets, clean_texts
 from llm_measure.soundness import refused
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
@@ -30,7 +30,6 @@ TICK_S = 0.1
 # Responses stay unparsed up to this size, so that parsing takes no time from measuring.
 MAX_UNPARSED_BYTES = 128 << 20
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
-MAX_DETAIL, MAX_FINISH_REASON = 400, 100  # characters that a record keeps
 
 
 @dataclass(frozen=True)
@@ -316,10 +315,7 @@ class Client:
 
     def _add(self, record: Record) -> None:
         """Keep the record, its texts without secrets and fit to be stored and shown."""
-        if record.error_detail is not None:
-            record.error_detail = clean(record.error_detail, MAX_DETAIL, self._secrets)
-        if record.finish_reason is not None:
-            record.finish_reason = clean(record.finish_reason, MAX_FINISH_REASON, self._secrets)
+        clean_texts(record, self._secrets)
         self._records.append(record)
 
 

@@ -1,5 +1,6 @@
 """A measured level stored: requests, points, rollups, and a run that is ranked or is not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -192,3 +193,40 @@ def test_a_failure_with_text_that_postgresql_refuses_is_stored(conn, keep, detai
     ((error, of_request),) = query(conn, "SELECT runs.error, requests.error_detail FROM runs, requests")
     assert error.endswith(of_request)
     assert of_request[:4] == detail[:4]
+
+
+EXTREMES = [
+    {"output_tokens": -5},
+    {"output_tokens": 2**63},
+    {"prompt_tokens": -1},
+    {"prompt_tokens": 2**31},
+    {"chunk_tokens": [2**40] * 5},
+    {"chunk_tokens": [-1] * 5},
+    {"chunk_tokens": [1]},
+    {"chunk_offsets_ns": [2**70] * 5},
+    {"chunk_offsets_ns": [5, 4, 3, 2, 1]},
+    {"intended_ns": -(2**70)},
+    {"sent_ns": 2**70},
+    {"end_ns": 0},
+    {"first_token_ns": -(2**63)},
+    {"last_token_ns": 2**64},
+    {"first_byte_ns": 2**64},
+    {"connect_ns": 2**64},
+    {"status": 70_000},
+]
+
+
+def test_a_request_of_impossible_values_fails_and_the_run_is_ranked_by_the_others(conn, keep, client):
+    odd = [replace(answered(index), **values) for index, values in enumerate(EXTREMES, len(WARM))]
+
+    assert keep(level([*WARM, *odd])) is None
+
+    assert run(conn)[1][0] == "finished"
+    rows = query(
+        conn, "SELECT error, error_detail FROM requests WHERE number >= %s ORDER BY number", len(WARM)
+    )
+    assert {error for error, _ in rows} == {"malformed"}
+    for values, (_, detail) in zip(EXTREMES, rows, strict=True):
+        assert detail.startswith(next(iter(values))) or "before" in detail
+    assert ranked(client, "ttft") == {"Measured": pytest.approx(0.2)}
+    assert ranked(client, "error_rate") == {"Measured": pytest.approx(len(odd) / (4 + len(odd)))}
