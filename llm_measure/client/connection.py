@@ -69,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._framed = False  # whether the response says where it ends
         self._headed = False  # whether its head is complete, interim responses apart
         self._reused = False
-        self._arrived = 0  # bytes since the request was sent
+        self._arrived = 0  # bytes since the request was sent or the response ended
         self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
         self._parts = 0  # of the body at the last look
         self.memory = Memory()  # shared by the connections of a client
@@ -130,20 +130,21 @@ class Connection(asyncio.Protocol):
     def received(self, data: bytes, moment: int) -> None:
         """Keep the moment and feed the parser, which calls `on_body`: the hot path."""
         self._now = moment
+        self._arrived += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.fail("malformed", "the endpoint switches to another protocol")
         except httptools.HttpParserError as error:
             self.fail("malformed", f"the response is not HTTP: {error}")
-        self._arrived += len(data)
         if self._arrived > self._check_at:
             self._check_limits()
 
     def _check_limits(self) -> None:
-        """End an exchange that exceeds a limit, and forget what it has brought; called every few parts."""
+        """End an exchange that exceeds a limit, and forget what it has brought; called every 64 KiB."""
         exchange = self._exchange
-        if exchange is None:
+        if exchange is None:  # nobody asked for this
+            self.close()
             return
         parts = len(exchange.parts)
         self._account(exchange)
@@ -228,8 +229,9 @@ class Connection(asyncio.Protocol):
         exchange, ended = self._exchange, self._ended
         if exchange is None or ended is None:
             return
-        self._exchange = self._ended = None
         self._account(exchange)
+        self._exchange = self._ended = None
+        self._arrived, self._check_at = 0, MAX_BARE_BYTES
         exchange.end_ns = self._now if failure is None else monotonic_ns()
         exchange.failure = failure
         exchange.detail = detail or exchange.detail
