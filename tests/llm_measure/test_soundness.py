@@ -2,21 +2,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
-from llm_measure.records import Record
 from llm_measure.soundness import fault, refused
-from tests.measured import answered, failed
-
-NUMBERS = st.integers(-(2**80), 2**80)
-MAYBE = st.none() | NUMBERS
-RECORDS = st.builds(
-    Record,
-    index=st.integers(0, 2**31 - 1), warmup=st.booleans(), intended_ns=NUMBERS, sent_ns=NUMBERS,
-    end_ns=NUMBERS, connect_ns=NUMBERS, first_byte_ns=MAYBE, first_token_ns=MAYBE, last_token_ns=MAYBE,
-    chunk_offsets_ns=st.lists(NUMBERS, max_size=3), chunk_tokens=st.lists(NUMBERS, max_size=3),
-    prompt_tokens=MAYBE, output_tokens=MAYBE, status=MAYBE,
-)  # fmt: skip
+from tests.measured import ANY_RECORDS, answered, failed
 
 
 @pytest.mark.parametrize("record", [answered(0), answered(1, tokens=1), failed(2)])
@@ -38,6 +26,6 @@ def test_a_fault_names_field_and_value(values, found):
     assert fault(replace(answered(0), **values)).startswith(found)
 
 
-@given(RECORDS)
+@given(ANY_RECORDS)
 def test_a_refused_record_has_no_fault_whatever_it_claimed(record):
     assert fault(refused(record, "why")) is None

@@ -31,8 +31,10 @@ DELTAS = st.fixed_dictionaries(
 CHOICES = st.fixed_dictionaries(
     {}, optional={"delta": DELTAS | ANYTHING, "text": TEXTS | ANYTHING, "finish_reason": TEXTS | ANYTHING}
 )
+CODES = st.sampled_from([429, "400", 5000 * "4", -1])
+ERRORS = ANYTHING | st.fixed_dictionaries({"code": CODES | ANYTHING}, optional={"message": TEXTS})
 CHUNKS = st.fixed_dictionaries(
-    {}, optional={"choices": st.lists(CHOICES, max_size=3), "usage": USAGE, "error": ANYTHING}
+    {}, optional={"choices": st.lists(CHOICES, max_size=3), "usage": USAGE, "error": ERRORS}
 )
 EVENTS = CHUNKS.map(lambda chunk: b"data: %b\n\n" % json.dumps(chunk).encode("utf-8", "replace"))
 BODIES = st.lists(EVENTS | st.just(b"data: [DONE]\n\n") | st.binary(max_size=20), max_size=6)
