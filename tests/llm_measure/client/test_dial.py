@@ -10,9 +10,12 @@ from contextlib import closing
 import pytest
 import trustme
 
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
-from tests.llm_measure.client.measured import STREAM, errors, measured
+from llm_measure.workloads import Load, Workload
+from tests.llm_measure.client.measured import CHUNKED, STREAM, errors, measured
 from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
 
 QUICK = Behaviour(ttft=0.01, itl=0.001)
@@ -162,3 +165,16 @@ def test_garbage_instead_of_tls_is_a_tls_error(garbage):
         result = measured(server.url.replace("http:", "https:"), requests=1)
 
     assert errors(result) == {"tls": 1}
+
+
+def test_a_flood_through_tls_ends_at_a_limit_and_lets_timers_run(authority, trusted):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    ticks = []
+    with scripted(CHUNKED, itertools.repeat(10_000 * b"1\r\na\r\n"), tls=tls) as server:
+        endpoint = Endpoint(server.url.replace("http:", "https:"), "m")
+        load = Load(concurrency=1, requests=2)
+        result = measure_level(endpoint, Workload(), load, on_progress=ticks.append)
+
+    assert errors(result) == {"malformed": 2}
+    assert ticks
