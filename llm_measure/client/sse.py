@@ -33,22 +33,32 @@ def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, 
     """
     seen, rest = 0, bytearray()  # which grows in place, since an event may come in a million parts
     for part, moment in zip(_with_plain_line_ends(parts), times, strict=True):
-        begin = max(len(rest) - 1, 0)
-        rest += part
-        end = rest.rfind(b"\n\n", begin)
-        if end >= 0:
-            blocks = bytes(rest[:end]).split(b"\n\n")
-            del rest[: end + 2]
-            seen += len(blocks)
-            for block in blocks:
-                if data := _data(block):
-                    yield moment, data
+        if not rest and part.endswith(b"\n\n"):  # as most parts do
+            blocks = part[:-2].split(b"\n\n")
+        else:
+            blocks = _completed(rest, part)
+        seen += len(blocks)
+        for block in blocks:
+            if data := _data(block):
+                yield moment, data
         if len(rest) > MAX_EVENT_BYTES:
             raise EventLimitError(f"event: more than {MAX_EVENT_BYTES} bytes; expected at most that")
         if seen > MAX_EVENTS:
             raise EventLimitError(f"events: more than {MAX_EVENTS}; expected at most that")
     if data := _data(bytes(rest)):
         yield times[-1], data
+
+
+def _completed(rest: bytearray, part: bytes) -> list[bytes]:
+    """Add the part to the rest, and return the blocks that it completes, which leave the rest."""
+    begin = max(len(rest) - 1, 0)
+    rest += part
+    end = rest.rfind(b"\n\n", begin)
+    if end < 0:
+        return []
+    blocks = bytes(rest[:end]).split(b"\n\n")
+    del rest[: end + 2]
+    return blocks
 
 
 def _with_plain_line_ends(parts: Sequence[bytes]) -> Iterable[bytes]:
