@@ -33,10 +33,8 @@ def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, 
     """
     seen, rest = 0, bytearray()  # which grows in place, since an event may come in a million parts
     for part, moment in zip(_with_plain_line_ends(parts), times, strict=True):
-        if not rest and part.endswith(b"\n\n"):  # as most parts do
-            blocks = part[:-2].split(b"\n\n")
-        else:
-            blocks = _completed(rest, part)
+        is_whole = not rest and part.endswith(b"\n\n")  # as most parts are
+        blocks = part[:-2].split(b"\n\n") if is_whole else _completed(rest, part)
         seen += len(blocks)
         for block in blocks:
             if data := _data(block):
