@@ -12,7 +12,7 @@ ERROR_CLASSES = (
     "rate_limited",  # 429
     "http_5xx",
     "truncated",  # the response ended in the middle
-    "malformed",  # not a stream, no JSON, or a redirect
+    "malformed",  # not a stream, no JSON, a redirect, an impossible count, or beyond a limit
     "cancelled",  # by the client; part of no rate
 )
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from hypothesis import strategies as st
+
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import Record
 from llm_measure.results import LevelResult, SendLag
@@ -14,6 +16,16 @@ from webapp.store import Connection
 
 SECOND = 1_000_000_000
 START = 77 * SECOND
+NUMBERS = st.integers(-(2**80), 2**80)
+MAYBE = st.none() | NUMBERS
+# Requests with any numbers, true or not.
+ANY_RECORDS = st.builds(
+    Record,
+    index=st.integers(0, 2**31 - 1), warmup=st.booleans(), intended_ns=NUMBERS, sent_ns=NUMBERS,
+    end_ns=NUMBERS, connect_ns=NUMBERS, first_byte_ns=MAYBE, first_token_ns=MAYBE, last_token_ns=MAYBE,
+    chunk_offsets_ns=st.lists(NUMBERS, max_size=3), chunk_tokens=st.lists(NUMBERS, max_size=3),
+    prompt_tokens=MAYBE, output_tokens=MAYBE, status=MAYBE,
+)  # fmt: skip
 
 
 def measurement(llm: str = "Measured", **changes: object) -> Measurement:

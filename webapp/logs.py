@@ -10,11 +10,10 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from llm_measure.redaction import Secrets
 from webapp.settings import Settings
 
 TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-# Shorter secrets would match ordinary words.
-SHORTEST_SECRET = 4
 # What this thread is working on, see `bind`.
 CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
 # Replaces the fields in the JSON log lines of this thread.
@@ -35,10 +34,7 @@ class RedactingFilter(logging.Filter):
             settings.secret_key,
             settings.grafana_db_password,
         )
-        # The longest first, since one may be part of another.
-        self._secrets = sorted(
-            {word for word in known if len(word) >= SHORTEST_SECRET}, key=len, reverse=True
-        )
+        self._hide = Secrets(known).hide
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record in place; every record passes."""
@@ -50,11 +46,6 @@ class RedactingFilter(logging.Filter):
             record.exc_text = self._hide(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
         return True
-
-    def _hide(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "(hidden)")
-        return text
 
 
 def bind_more(**fields: Any) -> None:

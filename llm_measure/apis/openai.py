@@ -1,5 +1,6 @@
 """What OpenAI's chat and completions APIs have in common, as compatible servers speak them."""
 
+import re
 from typing import Any
 
 
@@ -25,7 +26,7 @@ class OpenAI:
     def stream_error(self, error: Any) -> tuple[int, str]:
         """Return the `code` if it is an HTTP status, else 500, and the message."""
         code = str(error.get("code")) if isinstance(error, dict) else ""
-        status = int(code) if code.isascii() and code.isdecimal() else 500
+        status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
         return status, self.error_message({"error": error}) or str(error)
 
 

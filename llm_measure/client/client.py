@@ -16,12 +16,14 @@ from llm_measure import apis
 from llm_measure.client.clock import Alarm
 from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer, DialError
-from llm_measure.client.limits import allow_many_connections
+from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
 from llm_measure.client.poller import Poller
 from llm_measure.client.response import fail, parse_response
 from llm_measure.endpoints import Endpoint
-from llm_measure.load.requests import request_builder
+from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
+from llm_measure.redaction import Secrets, clean_texts
+from llm_measure.soundness import refused
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
@@ -81,11 +83,15 @@ class Client:
         self._build = request_builder(
             endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
         )
+        self._most_tokens = most_tokens(workload)
+        self._secrets = Secrets((endpoint.api_key, *self._dialer.secrets))
+        self._memory = Memory()
         self._idle: list[Connection] = []
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._unparsed: deque[tuple[Exchange, Record, int]] = deque()
+        self._unparsed: deque[tuple[Exchange, Record]] = deque()
         self._unparsed_bytes = 0
         self._records: list[Record] = []
+        self._tokens_left = MAX_LEVEL_TOKENS
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
         self._sent = self._ended = self._failed = 0
@@ -161,7 +167,10 @@ class Client:
     async def _open(self) -> Connection:
         begun = monotonic_ns()
         connection = await self._dialer.open()
+        if not connection.is_open:
+            raise DialError("connect", "the connection ended, or a response came, before a request")
         connection.opened_in_ns = monotonic_ns() - begun
+        connection.memory = self._memory
         self._poller.add(connection)
         return connection
 
@@ -249,7 +258,7 @@ class Client:
         except DialError as error:
             record.sent_ns = record.end_ns = monotonic_ns()
             fail(record, error.failure, str(error))
-            self._records.append(record)
+            self._add(record)
             self._ended, self._failed = self._ended + 1, self._failed + 1
             return None
         self._keep(exchange, record)
@@ -291,16 +300,24 @@ class Client:
     def _keep(self, exchange: Exchange, record: Record) -> None:
         self._ended += 1
         self._failed += not exchange.looks_right
-        size = sum(map(len, exchange.parts))
-        self._unparsed.append((exchange, record, size))
-        self._unparsed_bytes += size
+        self._unparsed.append((exchange, record))
+        self._unparsed_bytes += exchange.size
         if self._unparsed_bytes > MAX_UNPARSED_BYTES:
             self._parse_one()
 
     def _parse_one(self) -> None:
-        exchange, record, size = self._unparsed.popleft()
-        self._unparsed_bytes -= size
-        parse_response(exchange, record, self._api)
+        exchange, record = self._unparsed.popleft()
+        self._unparsed_bytes -= exchange.size
+        self._memory.left += exchange.size
+        parse_response(exchange, record, self._api, self._most_tokens)
+        self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
+        if self._tokens_left < 0:
+            record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")
+        self._add(record)
+
+    def _add(self, record: Record) -> None:
+        """Keep the record, its texts without secrets and fit to be stored and shown."""
+        clean_texts(record, self._secrets)
         self._records.append(record)
 
 

@@ -7,6 +7,15 @@ from time import monotonic_ns
 
 import httptools
 
+from llm_measure.client.limits import (
+    MAX_BARE_BYTES,
+    MAX_LEVEL_BYTES,
+    MAX_RESPONSE_BYTES,
+    MIB,
+    PART_BYTES,
+    Memory,
+)
+
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
 MIN_STALE_NS = 50_000_000
 
@@ -15,8 +24,8 @@ class Exchange:
     """A request that was sent and the response to it, not parsed yet. Moments in ns, monotonic."""
 
     __slots__ = (
-        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns", "stale_ns",
-        "status", "times",
+        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns", "size",
+        "stale_ns", "status", "times",
     )  # fmt: skip
 
     def __init__(self, sent_ns: int, stale_ns: int):
@@ -28,6 +37,7 @@ class Exchange:
         self.content_type = b""
         self.parts: list[bytes] = []  # of the body
         self.times: list[int] = []  # of each part
+        self.size = 0  # of what is kept, in memory
         self.failure: str | None = None  # an error class, if the transfer itself failed
         self.detail: str | None = None
 
@@ -57,15 +67,20 @@ class Connection(asyncio.Protocol):
         self._ended: asyncio.Future[Exchange] | None = None
         self._now = 0
         self._framed = False  # whether the response says where it ends
-        self._headed = False
+        self._headed = False  # whether its head is complete, interim responses apart
         self._reused = False
+        self._arrived = 0  # bytes since the request was sent or the response ended
+        self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
+        self._parts = 0  # of the body at the last look
+        self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
         self.is_open = False
 
     def send(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the response has ended or failed, and never raises."""
         self._ended = asyncio.get_running_loop().create_future()
-        self._framed = self._headed = False
+        self._headed = False
+        self._arrived, self._check_at, self._parts = 0, MAX_BARE_BYTES, 0
         stale_ns = max(self.opened_in_ns, MIN_STALE_NS) if self._reused else 0
         self._exchange = self._last = Exchange(monotonic_ns(), stale_ns)
         self._reused = True
@@ -115,12 +130,42 @@ class Connection(asyncio.Protocol):
     def received(self, data: bytes, moment: int) -> None:
         """Keep the moment and feed the parser, which calls `on_body`: the hot path."""
         self._now = moment
+        self._arrived += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.fail("malformed", "the endpoint switches to another protocol")
         except httptools.HttpParserError as error:
             self.fail("malformed", f"the response is not HTTP: {error}")
+        if self._arrived > self._check_at:
+            self._check_limits()
+
+    def _check_limits(self) -> None:
+        """End an exchange that exceeds a limit, and forget what it has brought; called every 64 KiB."""
+        exchange = self._exchange
+        if exchange is None:  # nobody asked for this
+            self.close()
+            return
+        parts = len(exchange.parts)
+        self._account(exchange)
+        if parts == self._parts:
+            excess = f"{MAX_BARE_BYTES} bytes of headers or framing without content; expected fewer"
+        elif exchange.size > MAX_RESPONSE_BYTES:
+            excess = f"more than {MAX_RESPONSE_BYTES // MIB} MiB in memory; expected a smaller one"
+        elif self.memory.left < 0:
+            excess = f"with others more than {MAX_LEVEL_BYTES // MIB} MiB in memory; expected smaller ones"
+        else:
+            self._parts, self._check_at = parts, self._arrived + MAX_BARE_BYTES
+            return
+        self.fail("malformed", f"response: {excess}")
+        self.memory.left += exchange.size
+        exchange.parts, exchange.times, exchange.size = [], [], 0
+
+    def _account(self, exchange: Exchange) -> None:
+        """Bring the exchange's size up to date."""
+        size = self._arrived + PART_BYTES * len(exchange.parts)
+        self.memory.left -= size - exchange.size
+        exchange.size = size
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body as it is."""
@@ -135,9 +180,12 @@ class Connection(asyncio.Protocol):
             self.close()
         elif self._exchange.first_byte_ns is None:
             self._exchange.first_byte_ns = self._now
+        self._framed = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note where the body ends, and what it is."""
+        """Note where the body ends, and what it is; trailers say nothing about either."""
+        if self._headed:
+            return
         name = name.lower()
         if name in (b"content-length", b"transfer-encoding"):
             self._framed = True
@@ -147,14 +195,17 @@ class Connection(asyncio.Protocol):
             self._exchange.detail = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        """Note the status."""
-        self._headed = True
+        """Note the status, and whether it is the final one."""
+        status = self._parser.get_status_code()
+        self._headed = status >= 200  # 100 Continue and the like precede the response
         if self._exchange is not None:
-            self._exchange.status = self._parser.get_status_code()
+            self._exchange.status = status
+        if not 100 <= status <= 599:
+            self.fail("malformed", f"status {status}: unknown; expected 100 to 599")
 
     def on_message_complete(self) -> None:
         """End the exchange."""
-        if self._exchange is None or (self._exchange.status or 0) < 200:  # 100 Continue and the like
+        if self._exchange is None or not self._headed:
             return
         if not self._parser.should_keep_alive():
             self.close()
@@ -178,7 +229,9 @@ class Connection(asyncio.Protocol):
         exchange, ended = self._exchange, self._ended
         if exchange is None or ended is None:
             return
+        self._account(exchange)
         self._exchange = self._ended = None
+        self._arrived, self._check_at = 0, MAX_BARE_BYTES
         exchange.end_ns = self._now if failure is None else monotonic_ns()
         exchange.failure = failure
         exchange.detail = detail or exchange.detail

@@ -8,10 +8,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llm_measure.client.connection import Connection
+from llm_measure.client.limits import MAX_BARE_BYTES
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import url_path
-
-MAX_HEAD_BYTES = 1 << 16
 
 
 class DialError(Exception):
@@ -48,6 +47,7 @@ class Dialer:
         whole = self._proxy is not None and self._tls is None
         self.request_target = f"http://{url.netloc}{path}" if whole else path
         self.proxy_headers = _credentials(self._proxy) if whole and self._proxy else b""
+        self.secrets = _secrets(self._proxy) if self._proxy else ()
 
     async def open(self) -> Connection:
         """Return an open connection; raises DialError."""
@@ -99,12 +99,13 @@ class _Tunnel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if b"\r\n\r\n" not in self._received and len(self._received) < MAX_HEAD_BYTES:
-            return
-        status = self._received.split(b"\r\n")[0].decode("latin-1")
-        if status.split(" ")[1:2] == ["200"]:
+        head, end, _ = self._received.partition(b"\r\n\r\n")
+        status = head.partition(b"\r\n")[0].decode("latin-1")
+        if len(head) > MAX_BARE_BYTES:
+            self._settle(ConnectionError(f"the proxy's head is longer than {MAX_BARE_BYTES} bytes: {status}"))
+        elif end and status.split(" ")[1:2] == ["200"]:
             self._settle(None)
-        else:
+        elif end:
             self._settle(ConnectionError(f"the proxy answers {status}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -130,5 +131,14 @@ def _proxy(url: SplitResult) -> SplitResult | None:
 def _credentials(proxy: SplitResult) -> bytes:
     if proxy.username is None:
         return b""
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
-    return b"Proxy-Authorization: Basic %b\r\n" % base64.b64encode(pair)
+    return b"Proxy-Authorization: Basic %b\r\n" % _basic(proxy).encode()
+
+
+def _basic(proxy: SplitResult) -> str:
+    pair = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+    return base64.b64encode(pair.encode()).decode()
+
+
+def _secrets(proxy: SplitResult) -> tuple[str, ...]:
+    """Return what no message may show of the proxy's credentials."""
+    return (unquote(proxy.password), _basic(proxy)) if proxy.password else ()

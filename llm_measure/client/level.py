@@ -15,8 +15,6 @@ from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
 
-SHOWABLE_OF_KEY = 3  # characters, such as sk-
-
 
 def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     endpoint: Endpoint,
@@ -46,10 +44,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    result = _merged(load, parts)
-    if endpoint.api_key:
-        _redact(endpoint.api_key, result.records)
-    return result
+    return _merged(load, parts)
 
 
 def send_lag(records: list[Record]) -> SendLag:
@@ -89,18 +84,3 @@ def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
         valid=reason is None,
         invalid_reason=reason,
     )
-
-
-def _redact(key: str, records: list[Record]) -> None:
-    """Remove the key where the endpoint has repeated it, even a part of it that is cut off at the end."""
-    for record in records:
-        record.error_detail = _without(key, record.error_detail)
-        record.finish_reason = _without(key, record.finish_reason)
-
-
-def _without(key: str, text: str | None) -> str | None:
-    if text is None or key[: SHOWABLE_OF_KEY + 1] not in text:
-        return text
-    for length in range(len(key), SHOWABLE_OF_KEY, -1):
-        text = text.replace(key[:length], "(hidden)")
-    return text

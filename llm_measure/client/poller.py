@@ -17,7 +17,10 @@ from llm_measure.records import SECOND_NS
 
 BUFFER_BYTES = 1 << 16
 BATCH = 64  # parts per look at the clock
+# How long one reading may last before the loop's timers and other callbacks have their turn.
+TURN_NS = 10_000_000
 JUDGE_INTERVAL_NS = 10_000_000
+EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET if sys.platform == "linux" else 0
 
 
 class Poller:
@@ -44,7 +47,7 @@ class Poller:
         """Read this connection from now on."""
         if sys.platform == "linux" and (number := connection.hand_over()) is not None:
             self._connections[number] = connection
-            self._ready.register(number, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
+            self._ready.register(number, EVENTS)
 
     def close(self) -> None:
         """Stop reading."""
@@ -72,18 +75,21 @@ class Poller:
                 self._loop.add_reader(self._ready.fileno(), self._turn)
 
     def _read(self) -> None:
-        """Read all that has arrived. Copies out of one buffer cost less than a new buffer per part."""
+        """Read what has arrived, all of it unless that takes too long.
+
+        Copies out of one buffer cost less than a new buffer per part.
+        """
         connections, buffers, view, readv = self._connections, [self._room], memoryview(self._room), os.readv
-        batch = BATCH
-        while batch == BATCH:
+        until, more = monotonic_ns() + TURN_NS, True
+        while more:
             events = self._ready.poll(0, BATCH)
             moment = monotonic_ns()  # all of them arrived before
-            batch = len(events)
-            self._arrived += batch
+            more = len(events) == BATCH and moment < until
+            self._arrived += len(events)
             for number, event in events:
                 connection = connections[number]
                 if event != select.EPOLLIN:
-                    self._read_to_the_end(number, connection)
+                    self._read_to_the_end(number, connection, until)
                     continue
                 try:
                     size = readv(number, buffers)
@@ -91,10 +97,10 @@ class Poller:
                     continue
                 connection.received(view[:size].tobytes(), moment)
                 if not 0 < size < BUFFER_BYTES:
-                    self._read_to_the_end(number, connection)
+                    self._read_to_the_end(number, connection, until)
 
-    def _read_to_the_end(self, number: int, connection: Connection) -> None:
-        """Read until nothing more has arrived, or the server has ended the connection."""
+    def _read_to_the_end(self, number: int, connection: Connection, until: int) -> None:
+        """Read until nothing more has arrived, the server has ended the connection, or the time is up."""
         lost: OSError | None = None
         while connection.is_open:
             try:
@@ -104,7 +110,11 @@ class Poller:
             except OSError as error:
                 data, lost = b"", error
             if data:
-                connection.received(data, monotonic_ns())
+                moment = monotonic_ns()
+                connection.received(data, moment)
+                if moment > until and connection.is_open:
+                    self._ready.modify(number, EVENTS)  # what is left is an event again
+                    return
             else:
                 connection.connection_lost(lost)
                 connection.close()

@@ -7,25 +7,35 @@ from typing import Any
 import msgspec
 
 from llm_measure.apis import Chunk, ProviderAPI, Usage
+from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
-from llm_measure.client.sse import events, plain_events
+from llm_measure.client.sse import EventLimitError, events, plain_events
 from llm_measure.records import Record
 
-MAX_DETAIL = 200
-MAX_FINISH_REASON = 100
+SHOWN_BYTES = 200  # of a response that is not understood
+MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
+BYTES_PER_CHARACTER = 4  # and a token is at least a byte
 # What decoding raises: too deeply nested JSON ends in a RecursionError.
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def parse_response(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
-    """Fill in the record from what the endpoint has sent."""
+def parse_response(
+    exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int = MAX_TOKENS
+) -> None:
+    """Fill in the record from what the endpoint has sent; its texts are as they came.
+
+    More than `most_tokens` output tokens in addition to those that were seen make the response malformed.
+    """
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
     record.status = exchange.status
-    if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
-        _parse_refusal(exchange, record, api)
-        return
-    _Stream(exchange, record, api).parse()
+    try:
+        if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
+            _parse_refusal(exchange, record, api)
+        else:
+            _Stream(exchange, record, api, most_tokens).parse()
+    except Exception as error:  # a provider API meets whatever servers send; no response may end the level
+        fail(record, "malformed", f"{type(error).__name__}: {error}")
     if exchange.failure is not None:
         fail(record, exchange.failure, exchange.detail or "")
 
@@ -33,10 +43,11 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI) -> None
 class _Stream:
     """The chunks of one response, in order."""
 
-    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI):
+    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int):
         self._exchange = exchange
         self._record = record
         self._api = api
+        self._most_tokens = most_tokens
         self._moments: list[int] = []  # of chunks with tokens
         self._sizes: list[int] = []
         self._counts: list[int | None] = []  # the server's count up to and including each of them
@@ -67,7 +78,7 @@ class _Stream:
             if usage is not None:
                 self._usage, count = usage, usage.completion_tokens
             if finish_reason is not None:
-                self._record.finish_reason = finish_reason[:MAX_FINISH_REASON]
+                self._record.finish_reason = finish_reason
             if size := text + reasoning + tool_calls:
                 moments.append(moment)
                 sizes.append(size)
@@ -75,24 +86,24 @@ class _Stream:
 
     def _chunks(self) -> Iterator[tuple[int, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
-        decode, end = self._api.decode, self._api.end
-        for moment, data in events(self._exchange.parts, self._exchange.times):
-            if data == end:
-                self._ended = True
-                return
-            self._seen += 1
-            try:
-                chunk = decode(data)
-            except MALFORMED as error:
-                fail(self._record, "malformed", f"{error} in {_shown(data)}")
-                return
-            yield moment, chunk
+        decode, end, data = self._api.decode, self._api.end, b""
+        try:
+            for moment, data in events(self._exchange.parts, self._exchange.times):
+                if data == end:
+                    self._ended = True
+                    return
+                self._seen += 1
+                yield moment, decode(data)
+        except EventLimitError as error:
+            fail(self._record, "malformed", str(error))
+        except MALFORMED as error:
+            fail(self._record, "malformed", f"{error} in {_shown(data)}")
 
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
         record, moments = self._record, self._moments
         record.prompt_tokens = self._usage.prompt_tokens
-        total = self._usage.completion_tokens
+        total = self._plausible(self._usage.completion_tokens)
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
             sent_ns = record.sent_ns
@@ -104,6 +115,16 @@ class _Stream:
             return
         record.output_tokens, record.token_source = total, "usage"
         record.chunk_tokens = _reported(self._counts, total) or spread(total, self._sizes)
+
+    def _plausible(self, total: int | None) -> int | None:
+        """Return the server's count of output tokens, or None, and fail, if there cannot be as many."""
+        if total is None or total <= self._most_tokens:
+            return total
+        most = self._most_tokens + BYTES_PER_CHARACTER * sum(self._sizes)
+        if total <= most:
+            return total
+        fail(self._record, "malformed", f"completion_tokens={total}: implausible; expected at most {most}")
+        return None
 
     def _fail_within(self, error: Any) -> None:
         """Record an error that came as an event, after the 200."""
@@ -156,7 +177,8 @@ def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None
         fail(record, "malformed", f"{status}: redirect to {exchange.detail}; redirects are not followed")
         return
     try:
-        detail = api.error_message(msgspec.json.decode(body)) or _shown(body)
+        content = msgspec.json.decode(body) if len(body) <= MAX_REFUSAL_BYTES else None
+        detail = api.error_message(content) or _shown(body)
     except MALFORMED:
         detail = _shown(body)
     fail(record, _class_of(status), f"{status}: {detail}")
@@ -169,9 +191,9 @@ def _class_of(status: int) -> str:
 
 
 def _shown(body: bytes) -> str:
-    return repr(body[:MAX_DETAIL].decode(errors="replace"))
+    return f"'{body[:SHOWN_BYTES].decode(errors='replace')}'"
 
 
 def fail(record: Record, failure: str, detail: str) -> None:
-    """Record the class of error, and as much of the detail as is kept."""
-    record.error, record.error_detail = failure, detail[: 2 * MAX_DETAIL]
+    """Record the class of error and its detail, as it is."""
+    record.error, record.error_detail = failure, detail

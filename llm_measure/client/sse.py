@@ -7,7 +7,13 @@ without its closing blank line at the end of the response counts, since some ser
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from llm_measure.client.limits import MAX_EVENT_BYTES, MAX_EVENTS
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class EventLimitError(ValueError):
+    """An event is too large, or there are too many of them."""
 
 
 def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
@@ -23,16 +29,34 @@ def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
 def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, bytes]]:
     """Yield (moment, data) of each event with data; the body arrived in these parts at these times.
 
-    Parts may be cut anywhere, within a character or a line end.
+    Parts may be cut anywhere, within a character or a line end. Raises EventLimitError.
     """
-    rest = b""
+    seen, rest = 0, bytearray()  # which grows in place, since an event may come in a million parts
     for part, moment in zip(_with_plain_line_ends(parts), times, strict=True):
-        *blocks, rest = (rest + part).split(b"\n\n")
+        is_whole = not rest and part.endswith(b"\n\n")  # as most parts are
+        blocks = part[:-2].split(b"\n\n") if is_whole else _completed(rest, part)
+        seen += len(blocks)
         for block in blocks:
             if data := _data(block):
                 yield moment, data
-    if data := _data(rest):
+        if len(rest) > MAX_EVENT_BYTES:
+            raise EventLimitError(f"event: more than {MAX_EVENT_BYTES} bytes; expected at most that")
+        if seen > MAX_EVENTS:
+            raise EventLimitError(f"events: more than {MAX_EVENTS}; expected at most that")
+    if data := _data(bytes(rest)):
         yield times[-1], data
+
+
+def _completed(rest: bytearray, part: bytes) -> list[bytes]:
+    """Add the part to the rest, and return the blocks that it completes, which leave the rest."""
+    begin = max(len(rest) - 1, 0)
+    rest += part
+    end = rest.rfind(b"\n\n", begin)
+    if end < 0:
+        return []
+    blocks = bytes(rest[:end]).split(b"\n\n")
+    del rest[: end + 2]
+    return blocks
 
 
 def _with_plain_line_ends(parts: Sequence[bytes]) -> Iterable[bytes]:

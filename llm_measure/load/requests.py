@@ -1,12 +1,13 @@
 """Requests, byte for byte: head and body, for a generated prompt or a dataset's row."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
-from llm_measure.apis.base import Prompt
+from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
@@ -14,6 +15,8 @@ from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
+# How far a server may exceed the output tokens that it is asked for: this factor, and this number.
+TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
 
 def request_builder(
@@ -31,6 +34,28 @@ def request_builder(
         return b"%b%d\r\n\r\n%b" % (head, len(content), content)
 
     return build
+
+
+def most_tokens(workload: Workload) -> int:
+    """Return the most output tokens that an honest server may report of a request, hidden ones included.
+
+    Reasoning may be hidden, and some servers ignore max_tokens; any number in `extra_body` may be a limit.
+    Raises DatasetError.
+    """
+    rows = read_dataset(Path(workload.dataset)) if workload.dataset else []
+    asked = [workload.output_tokens, *(row.output_tokens or 0 for row in rows), *_limits(workload.extra_body)]
+    return min(TOKENS_FACTOR * max(asked) + HIDDEN_TOKENS, MAX_TOKENS)
+
+
+def _limits(value: Any) -> Iterator[int]:
+    """Yield the whole numbers within the value; what is removed leaves the limit to the server."""
+    if value is None:
+        yield HIDDEN_TOKENS
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _limits(each)
+    elif isinstance(value, int):
+        yield value
 
 
 def url_path(endpoint: Endpoint) -> str:

@@ -6,11 +6,17 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import MAX_TOKENS
+from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import ERROR_CLASSES, Record
+from llm_measure.redaction import MAX_DETAIL, Secrets, clean, clean_texts
 from llm_measure.results import LevelResult, SendLag
+from llm_measure.soundness import fault, outside
 from llm_measure.workloads import Load, Workload
+
+MAX_SECONDS = 1_000_000_000  # 31 years
+MAX_REQUESTS = 2**31 - 1
+MAX_NESTING = 100
 
 
 class UnreadableDocumentError(ValueError):
@@ -60,11 +66,12 @@ def read_document(text: str) -> ReadDocument:
         found = _decode(text)
         workload = msgspec.convert(found.workload, Workload)
         dataset = msgspec.convert(found.workload, _Dataset)
+        _check_texts(found.workload)
         levels = [_level_result(level) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --records" if "`records`" in str(error) else ""
         raise UnreadableDocumentError(f"{error}{hint}") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise UnreadableDocumentError(str(error)) from None
     if not levels:
         raise UnreadableDocumentError("levels: empty; expected at least one")
@@ -75,12 +82,9 @@ def _level_result(level: _Level) -> LevelResult:
     started_at = datetime.fromisoformat(level.started_at)
     if started_at.tzinfo is None:
         raise ValueError(f"started_at={level.started_at!r}: no time zone; expected one such as +00:00")
-    indexes = set()
-    for record in level.records:
-        _check_record(record)
-        if record.index in indexes:
-            raise ValueError(f"index={record.index}: duplicate; expected a different one for each record")
-        indexes.add(record.index)
+    _check_numbers(level)
+    _check_records(level.records)
+    reason = level.invalid_reason
     return LevelResult(
         load=level.load,
         records=level.records,
@@ -90,8 +94,50 @@ def _level_result(level: _Level) -> LevelResult:
         client_cpu_s=level.client_cpu_s,
         send_lag=level.send_lag_ms,
         valid=level.valid,
-        invalid_reason=level.invalid_reason,
+        invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),
     )
+
+
+def _check_texts(value: Any, levels: int = MAX_NESTING) -> None:
+    """Raise ValueError for a NUL character, which a database refuses, and for too deeply nested values."""
+    if not levels:
+        raise ValueError(f"workload: nested too deeply; expected at most {MAX_NESTING} levels")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError(f"workload={clean(value, MAX_DETAIL, Secrets())}: NUL; expected a text without")
+    elif isinstance(value, dict):
+        for each in (*value, *value.values()):
+            _check_texts(each, levels - 1)
+    elif isinstance(value, list):
+        for each in value:
+            _check_texts(each, levels - 1)
+
+
+def _check_numbers(level: _Level) -> None:
+    lag = level.send_lag_ms
+    seconds = {"duration_s": level.duration_s, "client_cpu_s": level.client_cpu_s}
+    lags = {f"send_lag_ms.{name}": getattr(lag, name) for name in ("p50", "p99", "max")}
+    load = {name: getattr(level.load, name) or 0 for name in ("concurrency", "requests", "warmup")}
+    for name, value, low, high in (
+        *((name, value, 0, MAX_SECONDS) for name, value in seconds.items()),
+        *((name, value, -1000 * MAX_SECONDS, 1000 * MAX_SECONDS) for name, value in lags.items()),
+        *((f"load.{name}", value, 0, MAX_REQUESTS) for name, value in load.items()),
+    ):
+        for found in outside(name, value, low, high):
+            raise ValueError(found)
+
+
+def _check_records(records: list[Record]) -> None:
+    indexes = set()
+    for record in records:
+        _check_record(record)
+        if record.index in indexes:
+            raise ValueError(f"index={record.index}: duplicate; expected a different one for each record")
+        indexes.add(record.index)
+        clean_texts(record, Secrets())
+    total = sum(record.output_tokens or 0 for record in records)
+    if total > MAX_LEVEL_TOKENS:
+        raise ValueError(f"output_tokens: {total} in a level; expected at most {MAX_LEVEL_TOKENS}")
 
 
 def _check_record(record: Record) -> None:
@@ -99,7 +145,5 @@ def _check_record(record: Record) -> None:
         raise ValueError(
             f"error={record.error!r}: unknown error class; expected one of {', '.join(ERROR_CLASSES)}"
         )
-    if len(record.chunk_offsets_ns) != len(record.chunk_tokens):
-        raise ValueError(f"record {record.index}: chunk_offsets_ns and chunk_tokens differ in length")
-    if not all(0 <= tokens <= MAX_TOKENS for tokens in record.chunk_tokens):
-        raise ValueError(f"record {record.index}: chunk_tokens out of range; expected 0 to {MAX_TOKENS}")
+    if found := fault(record):
+        raise ValueError(f"record {record.index}: {found}")

@@ -1,10 +1,15 @@
 """Measured runs, without a queue."""
 
+from collections import deque
+from contextlib import closing
+
 import pytest
 
 from jobs.measurement_run import MeasurementError, fill_slot, run_measurement
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load, Workload
+from tests.llm_measure.scripted import ScriptedServer, read_request, whole
+from tests.llm_measure.streams import DONE, chat, event
 from tests.measured import measurement
 from tests.support import query
 from tests.web import free_port
@@ -50,6 +55,49 @@ def test_a_level_continues_when_rate_limits_fail_some_requests_and_the_others_ar
 
     assert query(conn, "SELECT DISTINCT error FROM requests ORDER BY 1") == [("rate_limited",), (None,)]
     assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
+
+
+def answer(*events: str) -> bytes:
+    return whole("".join(events).encode())
+
+
+TOKEN = chat({"content": "a"})
+HOSTILE = [
+    answer(chat({"content": "a"}, "nul \0 and \x1b[2J"), DONE),
+    answer(TOKEN, event(error={"message": "nul \0 and \x1b[2J"})),
+    answer(TOKEN, event(error={"message": "no", "code": 5000 * "4"})),
+    answer(TOKEN, event(usage={"completion_tokens": -5}), DONE),
+    answer(TOKEN, event(usage={"completion_tokens": 10_000_000}), DONE),
+    answer(TOKEN, event(usage={"completion_tokens": 2**63}), DONE),
+    answer(TOKEN, f'data: {{"error": {990 * "["}{990 * "]"}}}\n\n'),
+    whole(b"", "999 Much"),
+    2000 * b"x: y\r\n",
+]
+
+
+def test_a_hostile_response_costs_its_request_and_not_the_run(conn, settings, redis, client):
+    class Server(ScriptedServer):
+        def _respond(self, connection):
+            read_request(connection)
+            connection.sendall(answers.popleft() if answers else answer(TOKEN, chat({}, "stop"), DONE))
+
+    answers = deque(HOSTILE)
+    with closing(Server([], keep=False, tls=None)) as server:
+        what = measurement(
+            endpoint=Endpoint(server.url, "m"),
+            load=Load(concurrency=1, requests=len(HOSTILE) + 3),
+            workload=Workload(output_tokens=5),
+        )
+        fill_slot(conn, settings, redis, what, 1_800_000_000, "job")
+
+    rows = query(conn, "SELECT error, output_tokens, error_detail FROM requests ORDER BY number")
+    assert [error for error, *_ in rows[len(HOSTILE) :]] == [None] * 3
+    assert [error for error, *_ in rows[1:3]] == ["http_5xx"] * 2
+    assert {error for error, *_ in rows[3 : len(HOSTILE)]} <= {"malformed", "http_5xx"}
+    assert query(conn, "SELECT status, points > 0 FROM runs") == [("finished", True)]
+    ((run_id,),) = query(conn, "SELECT id FROM runs")
+    shown = client.get(f"/api/v1/benchmarks/runs/{run_id}/requests").json["requests"]
+    assert [(each["error"], each["error_detail"]) for each in shown] == [(row[0], row[2]) for row in rows]
 
 
 @pytest.mark.moments

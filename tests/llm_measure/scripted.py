@@ -5,10 +5,11 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-Step = bytes | float | Callable[[], object]  # bytes to send, seconds to wait, or what to call
+# Bytes to send, seconds to wait, what to call, or steps, which may be without end.
+Step = bytes | float | Callable[[], object] | Iterable["Step"]
 
 
 class ScriptedServer:
@@ -49,15 +50,20 @@ class ScriptedServer:
     def _respond(self, connection: socket.socket) -> None:
         while request := read_request(connection):
             self.requests.append(request)
-            for step in self._steps:
-                if isinstance(step, bytes):
-                    connection.sendall(step)
-                elif callable(step):
-                    step()
-                else:
-                    time.sleep(step)
+            self._take(self._steps, connection)
             if not self._keep:
                 return
+
+    def _take(self, steps: Iterable[Step], connection: socket.socket) -> None:
+        for step in steps:
+            if isinstance(step, bytes):
+                connection.sendall(step)
+            elif isinstance(step, float):
+                time.sleep(step)
+            elif callable(step):
+                step()
+            else:
+                self._take(step, connection)
 
 
 def read_request(connection: socket.socket) -> bytes:

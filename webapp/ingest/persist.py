@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from llm_measure.metrics import METRICS, Metric, derive
 from llm_measure.records import Record
 from llm_measure.results import LevelResult
+from llm_measure.soundness import fault, refused
 from llm_measure.workloads import Workload
 from webapp.ingest.attempt import Attempt, finish
 from webapp.store import Connection, requests, runs
@@ -22,12 +24,15 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     A level without one correct response becomes a failed run, one that is not valid an invalid run: both
     keep their requests and have no points, so no ranking shows them. Returns why the run failed, None if it
     did not. Writes nothing if a newer attempt has claimed the run.
+
+    A request with values that cannot be true becomes a failed one, so that it does not cost the run.
     """
     if not attempt.hold(conn):
         return None
     (run,) = attempt.runs
-    level = result.load.name
-    rows = (_request(record.since(result.start_ns), level) for record in result.records)
+    records = [_sound(record.since(result.start_ns)) for record in result.records]
+    result = replace(result, records=records, start_ns=0)
+    rows = (_request(record, result.load.name) for record in records)
     requests.replace(conn, attempt.slot, run.id, rows)
     runs.describe(conn, run, summary(workload, result))
     failure = _failure(result)
@@ -90,6 +95,11 @@ def _by_metric(
     for metric in METRICS:
         if len(values[metric.name]):
             yield run, metric, values[metric.name]
+
+
+def _sound(record: Record) -> Record:
+    found = fault(record)
+    return refused(record, found) if found else record
 
 
 def _request(record: Record, level: str) -> Request:

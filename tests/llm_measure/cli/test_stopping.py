@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 from contextlib import ExitStack
+from itertools import repeat
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from tests.llm_measure.interpreter import python
+from tests.llm_measure.scripted import head, scripted
 from tests.web import wait_until
 
 
@@ -42,6 +44,22 @@ def test_what_was_measured_is_reported(url, number, processes):
     assert set(level["errors"]) <= {"cancelled"}
     assert "Traceback" not in err
     assert process.returncode == 0
+
+
+def test_a_server_that_sends_faster_than_the_client_reads_does_not_keep_it_from_stopping():
+    flood = [
+        head("200 OK", "text/event-stream", "transfer-encoding: chunked"),
+        repeat(10_000 * b"1\r\na\r\n"),
+    ]
+    with scripted(*flood) as server, running(server.url) as process:
+        wait_until(lambda: server.requests, 20)
+        signal_all(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+    (level,) = json.loads(out)["levels"]
+    assert set(level["errors"]) <= {"cancelled", "malformed"}
+    assert "Traceback" not in err
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

@@ -6,6 +6,7 @@ from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import ERROR_CLASSES
 from llm_measure.results import LevelResult
+from llm_measure.soundness import fault
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.scripted import head
 from tests.llm_measure.streams import STREAMS
@@ -25,4 +26,8 @@ def errors(result: LevelResult) -> Counter:
     """The number of requests by class of error; None: successful."""
     assert all(record.error in (None, *ERROR_CLASSES) for record in result.records)
     assert all(record.error_detail for record in result.records if record.error)
+    for record in result.records:
+        assert fault(record) is None
+        for text in (record.error_detail, record.finish_reason):
+            assert text is None or (text.isprintable() and len(text) <= 400)
     return Counter(record.error for record in result.records)

@@ -1,15 +1,21 @@
 """TLS and proxies, against real servers."""
 
+import itertools
 import socket
 import ssl
 import threading
+import time
+from contextlib import closing
 
 import pytest
 import trustme
 
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
-from tests.llm_measure.client.measured import STREAM, errors, measured
+from llm_measure.workloads import Load, Workload
+from tests.llm_measure.client.measured import CHUNKED, STREAM, errors, measured
 from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
 
 QUICK = Behaviour(ttft=0.01, itl=0.001)
@@ -105,3 +111,70 @@ def test_a_proxy_that_refuses_a_tunnel_is_a_connect_error(monkeypatch):
     detail = result.records[0].error_detail
     assert detail.startswith("the proxy answers HTTP/1.1 403 nono")
     assert len(detail) <= 400
+
+
+@pytest.mark.parametrize(
+    ("steps", "detail"),
+    [
+        ([b"HTTP/1.1 200 OK\r\n", itertools.repeat(1000 * b"x: y\r\n")], "head is longer than 65536 bytes"),
+        ([itertools.repeat(1000 * b"x")], "head is longer than 65536 bytes"),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n"], "the proxy answers HTTP/1.1 100"),
+        ([b"\r\n\r\n"], "the proxy answers"),
+        ([b"HTTP/1.1 407 Proxy-Authorization: Basic dXM6cGFzc3cwcmQ= of passw0rd\r\n\r\n"], "(hidden)"),
+        ([b"HTTP/1.1 200 OK\x1b[2J\0\xff\r\n", 70_000 * b"x"], "200 OK\\x1b[2J\\x00"),
+    ],
+    ids=["endless headers", "no head", "100 Continue", "an empty head", "the password", "control characters"],
+)
+def test_what_a_proxy_answers_is_bounded_and_cleaned(monkeypatch, steps, detail):
+    with scripted(*steps) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://us:passw0rd@127.0.0.1:{proxy.port}")
+        result = measured("https://llm.invalid/v1", requests=1)
+
+    assert errors(result) == {"connect": 1}
+    assert detail in result.records[0].error_detail
+    assert "passw0rd" not in result.records[0].error_detail
+    assert "dXM6" not in result.records[0].error_detail
+
+
+def test_a_proxy_whose_answer_trickles_is_a_connect_error_at_the_timeout(monkeypatch):
+    begun = time.monotonic()
+    with scripted(b"HTTP/1.1 200 OK\r\n", itertools.cycle([b"x", 0.01])) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        result = measured("https://llm.invalid/v1", requests=1, timeout_s=0.3)
+
+    assert errors(result) == {"connect": 1}
+    assert time.monotonic() - begun < 10
+
+
+class EagerServer(ScriptedServer):
+    """Sends this to each connection immediately."""
+
+    def __init__(self, greeting: bytes):
+        self._greeting = greeting
+        super().__init__([], keep=False, tls=None)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            connection.sendall(self._greeting)
+            connection.recv(65536)
+
+
+@pytest.mark.parametrize("garbage", [1000 * b"\x16\x03\x01\xff", 1000 * b"\0", 1000 * b"HTTP/1.1 400\r\n"])
+def test_garbage_instead_of_tls_is_a_tls_error(garbage):
+    with closing(EagerServer(garbage)) as server:
+        result = measured(server.url.replace("http:", "https:"), requests=1)
+
+    assert errors(result) == {"tls": 1}
+
+
+def test_a_flood_through_tls_ends_at_a_limit_and_lets_timers_run(authority, trusted):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    ticks = []
+    with scripted(CHUNKED, itertools.repeat(10_000 * b"1\r\na\r\n"), tls=tls) as server:
+        endpoint = Endpoint(server.url.replace("http:", "https:"), "m")
+        load = Load(concurrency=1, requests=2)
+        result = measure_level(endpoint, Workload(), load, on_progress=ticks.append)
+
+    assert errors(result) == {"malformed": 2}
+    assert ticks

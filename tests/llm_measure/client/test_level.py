@@ -127,3 +127,14 @@ def test_a_key_in_a_finish_reason_is_hidden():
         result = measured(Endpoint(server.url, "m", api_key="sk-s3cret-key"), Load(concurrency=1, requests=1))
 
     assert [record.finish_reason for record in result.records] == ["(hidden)"]
+
+
+def test_tokens_beyond_what_a_level_keeps_fail_their_requests(monkeypatch, endpoint):
+    monkeypatch.setattr("llm_measure.client.client.MAX_LEVEL_TOKENS", 10)
+
+    result = measured(endpoint, Load(concurrency=1, requests=5))
+
+    assert [(record.error, record.output_tokens) for record in result.records] == [
+        (None, 3), (None, 3), (None, 3), ("malformed", None), ("malformed", None)
+    ]  # fmt: skip
+    assert result.records[3].error_detail == "level: more than 10 tokens; expected at most that"

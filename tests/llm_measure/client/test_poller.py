@@ -1,6 +1,7 @@
 """Connections that a poller reads, against real servers."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -9,12 +10,14 @@ import uvloop
 
 from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer
+from llm_measure.client.limits import Memory
 from llm_measure.client.poller import Poller
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import request_builder
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from llm_measure.workloads import Workload
+from tests.llm_measure.client.measured import CHUNKED
 from tests.llm_measure.scripted import scripted
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -96,6 +99,47 @@ def test_an_idle_connection_that_the_server_closes_is_no_longer_open():
             await asyncio.sleep(0.01)
 
     with scripted(b"HTTP/1.1 204 No Content\r\n\r\n", 0.05) as server:
+        with_poller(do)
+
+
+def test_responses_that_together_exceed_the_memory_of_a_level_are_malformed():
+    async def do(opened: Open) -> None:
+        connections = [await opened(server.url) for _ in range(3)]
+        memory = Memory(10_000_000)
+        for connection in connections:
+            connection.memory = memory
+        exchanges = await asyncio.gather(*(connection.send(GET) for connection in connections))
+
+        for exchange in exchanges:
+            assert (exchange.failure, exchange.parts, exchange.size) == ("malformed", [], 0)
+            assert exchange.detail.startswith("response: with others more than")
+        assert memory.left == 10_000_000
+
+    with scripted(b"HTTP/1.1 200 OK\r\n\r\n", itertools.repeat(65536 * b"a")) as server:
+        with_poller(do)
+
+
+def test_timers_run_while_a_server_sends_faster_than_the_client_reads(monkeypatch):
+    async def do(opened: Open) -> None:
+        flood = (await opened(server.url)).send(GET)
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+        assert not flood.done()
+
+    monkeypatch.setattr("llm_measure.client.connection.MAX_RESPONSE_BYTES", 1 << 32)
+    with scripted(CHUNKED, itertools.repeat(10_000 * b"1\r\na\r\n")) as server:
+        with_poller(do)
+
+
+def test_line_ends_that_nobody_asked_for_close_an_idle_connection():
+    async def do(opened: Open) -> None:
+        connection = await opened(server.url)
+        await connection.send(GET)
+        while connection.is_open:
+            await asyncio.sleep(0.01)
+
+    flood = itertools.repeat(65536 * b"\r\n")
+    with scripted(b"HTTP/1.1 204 No Content\r\n\r\n", 0.05, flood, keep=True) as server:
         with_poller(do)
 
 

@@ -5,7 +5,7 @@ import pytest
 from llm_measure import __version__
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
-from llm_measure.load.requests import request_builder, url_path
+from llm_measure.load.requests import most_tokens, request_builder, url_path
 from llm_measure.workloads import Workload
 
 ENDPOINT = Endpoint("http://x:8000/v1", "m")
@@ -91,3 +91,23 @@ def test_a_conversation_that_the_api_cannot_take_names_the_dataset(tmp_path):
 
     with pytest.raises(DatasetError, match=r"rows\.jsonl: the completions API takes no messages"):
         built(Workload(dataset=str(path)), endpoint=Endpoint("http://x/v1", "m", "completions"))
+
+
+@pytest.mark.parametrize(
+    ("extra_body", "most"),
+    [
+        ({}, 8 * 100 + 32_768),
+        ({"seed": 7, "temperature": 0.5, "stop": None}, 8 * 32_768 + 32_768),
+        ({"thinking": {"budget_tokens": 5000}}, 8 * 5000 + 32_768),
+        ({"max_tokens": 10**9}, 10_000_000),
+    ],
+)
+def test_plausible_token_counts_follow_from_what_is_asked(extra_body, most):
+    assert most_tokens(Workload(output_tokens=100, extra_body=extra_body)) == most
+
+
+def test_plausible_token_counts_follow_from_the_longest_row_of_a_dataset(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a", "output_tokens": 9}\n{"prompt": "b", "output_tokens": 900}\n')
+
+    assert most_tokens(Workload(dataset=str(path))) == 8 * 900 + 32_768

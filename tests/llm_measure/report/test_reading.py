@@ -53,6 +53,13 @@ def changed(*path: object, value: object) -> str:
     return json.dumps(whole)
 
 
+def nested(depth: int) -> list:
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 FIRST = ("levels", 0)
 RECORD = (*FIRST, "records", 1)
 
@@ -74,8 +81,29 @@ RECORD = (*FIRST, "records", 1)
         (changed(*RECORD, "sent_ns", value="now"), "Expected `int`, got `str`"),
         (changed(*RECORD, "error", value="odd"), "error='odd': unknown error class; expected one of connect"),
         (changed(*RECORD, "index", value=0), "index=0: duplicate; expected a different one"),
-        (changed(*RECORD, "chunk_tokens", value=[1]), "record 1: chunk_offsets_ns and chunk_tokens differ"),
-        (changed(*RECORD, "chunk_tokens", value=[1, 1, 1, 1, -1]), "record 1: chunk_tokens out of range"),
+        (changed(*RECORD, "chunk_tokens", value=[1]), "record 1: chunk_tokens: 1 values; expected 5"),
+        (changed(*RECORD, "chunk_tokens", value=[1, 1, 1, 1, -1]), "record 1: chunk_tokens=-1: out of range"),
+        (changed(*RECORD, "chunk_tokens", value=[1, 1, 1, 1, 2]), "chunk_tokens: 6 in total; expected"),
+        (changed(*RECORD, "chunk_offsets_ns", value=[5, 4, 3, 2, 1]), "chunk_offsets_ns: out of order"),
+        (changed(*RECORD, "output_tokens", value=-5), "record 1: output_tokens=-5: out of range"),
+        (changed(*RECORD, "prompt_tokens", value=2**40), "prompt_tokens=1099511627776: out of range"),
+        (changed(*RECORD, "prompt_tokens", value=2**63), "prompt_tokens=9223372036854775808: out of range"),
+        (changed(*RECORD, "prompt_tokens", value=10**4000), "prompt_tokens"),
+        (changed(*RECORD, "prompt_tokens", value=True), "Expected `int | null`, got `bool`"),
+        (changed(*RECORD, "status", value=70_000), "record 1: status=70000: out of range; expected 0 to 999"),
+        (changed(*RECORD, "index", value=2**31), "index=2147483648: out of range"),
+        (changed(*RECORD, "sent_ns", value=2**63), "sent_ns=9223372036854775808: out of range"),
+        (changed(*RECORD, "end_ns", value=0), "end_ns=0: before last_token_ns; expected at least"),
+        (changed(*RECORD, "connect_ns", value=-1), "connect_ns=-1: out of range"),
+        (changed(*FIRST, "duration_s", value=-1), "duration_s=-1.0: out of range; expected 0 to 1000000000"),
+        (changed(*FIRST, "client_cpu_s", value=1e300), "client_cpu_s=1e+300: out of range"),
+        (changed(*FIRST, "send_lag_ms", "p99", value=1e300), "send_lag_ms.p99=1e+300: out of range"),
+        (changed(*FIRST, "load", "requests", value=2**40), "load.requests=1099511627776: out of range"),
+        (changed(*FIRST, "load", "requests", value=10**400), "load.requests=a number of 1329 bits"),
+        (changed(*FIRST, "started_at", value="0001-01-01T00:00:00+23:00"), "out of range"),
+        (changed("workload", "extra_body", value={"a": ["b\0"]}), "workload=b\\x00: NUL; expected a text"),
+        (changed("workload", "extra_body", value={"a\0": 1}), "workload=a\\x00: NUL"),
+        (changed("workload", "extra_body", value={"a": nested(500)}), "nested too deeply"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_reason(document, word):
@@ -83,3 +111,28 @@ def test_anything_else_is_refused_with_the_reason(document, word):
         read_document(document)
 
     assert word in str(raised.value)
+
+
+def test_tokens_of_a_level_that_no_memory_holds_are_refused():
+    whole = json.loads(text())
+    (record,) = whole["levels"][1]["records"]
+    many = {**record, "output_tokens": 10_000_000}
+    whole["levels"][1]["records"] = [{**many, "index": index} for index in range(11)]
+
+    with pytest.raises(
+        UnreadableDocumentError, match="output_tokens: 110000000 in a level; expected at most"
+    ):
+        read_document(json.dumps(whole))
+
+
+def test_texts_are_cut_and_cleaned():
+    whole = json.loads(text())
+    whole["levels"][0]["records"][2]["error_detail"] = "\x1b[2J\0" + 9999 * "x"
+    whole["levels"][0]["records"][1]["finish_reason"] = 9999 * "\0"
+    whole["levels"][1]["invalid_reason"] = "\0" + 9999 * "x"
+
+    levels = read_document(json.dumps(whole)).levels
+
+    assert levels[0].records[2].error_detail == ("\\x1b[2J\\x00" + 9999 * "x")[:400]
+    assert levels[0].records[1].finish_reason == 25 * "\\x00"
+    assert levels[1].invalid_reason == ("\\x00" + 9999 * "x")[:400]

@@ -1,12 +1,17 @@
 """A measured level stored: requests, points, rollups, and a run that is ranked or is not."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
 
 from llm_measure.metrics import METRICS
-from tests.measured import answered, failed, level, measurement, store_level
+from tests.measured import ANY_RECORDS, answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import RANKINGS
 from webapp.ingest.attempt import claimed
@@ -15,6 +20,7 @@ from webapp.ingest.publish import publish
 from webapp.ingest.register import register
 
 SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+MINUTES = count(1)
 WARM = [answered(index, warmup=index < 2) for index in range(6)]
 PARTLY = [*WARM, failed(6), failed(7, "http_5xx", "500: out of memory")]
 
@@ -192,3 +198,52 @@ def test_a_failure_with_text_that_postgresql_refuses_is_stored(conn, keep, detai
     ((error, of_request),) = query(conn, "SELECT runs.error, requests.error_detail FROM runs, requests")
     assert error.endswith(of_request)
     assert of_request[:4] == detail[:4]
+
+
+EXTREMES = [
+    {"output_tokens": -5},
+    {"output_tokens": 2**63},
+    {"prompt_tokens": -1},
+    {"prompt_tokens": 2**31},
+    {"chunk_tokens": [2**40] * 5},
+    {"chunk_tokens": [-1] * 5},
+    {"chunk_tokens": [1]},
+    {"chunk_offsets_ns": [2**70] * 5},
+    {"chunk_offsets_ns": [5, 4, 3, 2, 1]},
+    {"intended_ns": -(2**70)},
+    {"sent_ns": 2**70},
+    {"end_ns": 0},
+    {"first_token_ns": -(2**63)},
+    {"last_token_ns": 2**64},
+    {"first_byte_ns": 2**64},
+    {"connect_ns": 2**64},
+    {"status": 70_000},
+]
+
+
+def test_a_request_of_impossible_values_fails_and_the_run_is_ranked_by_the_others(conn, keep, client):
+    odd = [replace(answered(index), **values) for index, values in enumerate(EXTREMES, len(WARM))]
+
+    assert keep(level([*WARM, *odd])) is None
+
+    assert run(conn)[1][0] == "finished"
+    rows = query(
+        conn, "SELECT error, error_detail FROM requests WHERE number >= %s ORDER BY number", len(WARM)
+    )
+    assert {error for error, _ in rows} == {"malformed"}
+    for values, (_, detail) in zip(EXTREMES, rows, strict=True):
+        assert detail.startswith(next(iter(values))) or "before" in detail
+    assert ranked(client, "ttft") == {"Measured": pytest.approx(0.2)}
+    assert ranked(client, "error_rate") == {"Measured": pytest.approx(len(odd) / (4 + len(odd)))}
+
+
+@trying(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(odd=st.lists(ANY_RECORDS, max_size=50))
+def test_no_numbers_of_a_request_keep_a_level_from_being_stored(conn, settings, redis, odd):
+    numbered = [replace(record, index=index) for index, record in enumerate(odd, len(WARM))]
+    slot = SLOT + timedelta(minutes=next(MINUTES))
+
+    failure = store_level(conn, settings, redis, slot, measurement(), level([*WARM, *numbered]))
+
+    assert failure is None
+    assert query(conn, "SELECT count(*) FROM requests WHERE recorded_at = %s", slot) == [(6 + len(odd),)]
