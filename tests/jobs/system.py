@@ -21,8 +21,6 @@ from webapp.store import Connection, connect
 
 LLMS = 3
 POINTS = 50
-# A worker that finds abandoned jobs within seconds.
-SHORT_INTERVALS = "from jobs.worker import Intervals, main; main(Intervals(1, 1, 16))"
 
 
 class Process(subprocess.Popen):
@@ -63,9 +61,6 @@ class Processes:
 
     def worker(self, **changes: str) -> Process:
         return self.start("-m", "jobs.worker", **changes)
-
-    def quick_worker(self, **changes: str) -> Process:
-        return self.start("-c", SHORT_INTERVALS, **changes)
 
     def work_horse(self, worker: Process) -> psutil.Process:
         """The process in which the worker runs a job; waits for it."""
