@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 # Of one series; of more, the oldest are not recorded.
 MOST_SLOTS = 10_000
-NOT_ENQUEUED = "missed: no scheduler ran, or no worker took the slots before it"
-LATE = f"missed: no worker took the slot within {BACKLOG_SLOTS} intervals"
-LOST = "missed: its job was lost, or failed while the database was unreachable"
+NOT_ENQUEUED = "no scheduler ran, or no worker took the slots before it"
+LATE = f"no worker took the slot within {BACKLOG_SLOTS} intervals"
+LOST = "its job was lost, or failed while the database was unreachable"
 
 
 def record_missed(llm: str, scenario: str, interval: int, first: int, last: int) -> None:
