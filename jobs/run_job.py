@@ -16,8 +16,9 @@ class RunJob(JSONJob):
         try:
             super().restore(raw_data)
         except NoSuchJobError as error:
-            self.log.warning("%s", error)
-            super().restore({b"data": NO_CALL})
+            self.log.warning("%.300s", error)
+            self.data = NO_CALL
+            self.retry_intervals = None
         self.origin = QUEUE_NAME
         self.failure_ttl = FAILURE_SECONDS
         if not self.timeout or self.timeout < 0:  # RQ would never stop it

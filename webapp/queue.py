@@ -72,7 +72,7 @@ class JSONJob(Job):
                 type(each) is int and 0 <= each <= LONGEST_DELAY for each in self.retry_intervals or ()
             ):
                 raise ValueError(f"retry_intervals={self.retry_intervals!r}: expected seconds")
-        except (ValueError, TypeError, LookupError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AssertionError, RecursionError) as error:
             raise NoSuchJobError(f"job {self.id}: unreadable: {error}") from error
 
 
