@@ -12,7 +12,7 @@ from jobs.schedule import Entry, Series, Stored, schedule, stored
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import register
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.queue import BACKLOG_SLOTS
+from webapp.queue import BACKLOG_SLOTS, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, runs
@@ -59,15 +59,12 @@ def record_late(settings: Settings, redis: Redis, series: Series, slot: int) -> 
 
 
 def record_lost(conn: Connection, settings: Settings, redis: Redis, moment: float) -> None:
-    """Record what should have run by `moment` (Unix seconds) and has left no run; commits.
-
-    Slots that may still wait in the queue are left alone.
-    """
+    """Record what should have run by `moment` (Unix seconds) and has left neither run nor job; commits."""
     for entry in schedule(settings, read_benchmark_file(settings)):
         known = stored(redis, entry)
         if entry.series and known and known.interval == entry.interval:
             first = _first(conn, entry, entry.series, known)
-            last = entry.slot_at(moment) - BACKLOG_SLOTS * entry.interval
+            last = _last(redis, entry, entry.series, moment)
             _record(conn, settings, redis, entry.series, entry.interval, first, last, LOST)
 
 
@@ -87,6 +84,16 @@ def _first(conn: Connection, entry: Entry, series: Series, known: Stored) -> int
         interval=timedelta(seconds=entry.interval),
     )
     return int(newest.timestamp()) + entry.interval if newest else known.since
+
+
+def _last(redis: Redis, entry: Entry, series: Series, moment: float) -> int:
+    """Return the last slot before the current one, and before all slots whose jobs wait or are running."""
+    current = entry.slot_at(moment)
+    # A job waits for up to ten intervals, for a slot that was up to ten intervals old when it was enqueued.
+    slots = [current - back * entry.interval for back in range(2 * BACKLOG_SLOTS + 1)]
+    states = unfinished(redis, [series.job_id(slot) for slot in slots])
+    alive = [slot for slot, waits in zip(slots, states, strict=True) if waits]
+    return min(alive, default=current) - entry.interval
 
 
 def _record(  # noqa: PLR0913, PLR0917  (private; each is part of what is recorded)

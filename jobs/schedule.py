@@ -110,6 +110,7 @@ def schedule(settings: Settings, measurements: Sequence[Measurement] = ()) -> tu
 def stored(redis: Redis, entry: Entry) -> Stored | None:
     """Return what Redis holds of the entry; None if that is missing or not readable."""
     try:
-        return Stored(**JSONJob.fetch(entry.id, connection=redis).meta)
+        found = Stored(**JSONJob.fetch(entry.id, connection=redis).meta)
     except (NoSuchJobError, TypeError):
         return None
+    return found if isinstance(found.interval, int) and isinstance(found.since, int) else None

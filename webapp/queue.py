@@ -163,6 +163,14 @@ def waits_untried(redis: Redis, settings: Settings, job_ids: list[str]) -> list[
     return [status in (b"queued", b"scheduled") and left in untried for status, left in found]
 
 
+def unfinished(redis: Redis, job_ids: list[str]) -> list[bool]:
+    """Return for each job whether it waits, for its first or another try, or is running."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hget(Job.key_for(job_id), "status")
+        return [status in (b"queued", b"scheduled", b"started") for status in pipeline.execute()]
+
+
 def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
     queue: Queue,
     settings: Settings,

@@ -78,7 +78,7 @@ class Processes:
         for process in self._all:
             if process.poll() is None:
                 self._descendants += psutil.Process(process.pid).children(recursive=True)
-            # The group of a dead worker may be alive: RQ's process for delayed retries belongs to it.
+            # The group of a dead process may be alive.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -220,7 +220,7 @@ class TestALostJob:
         """Polls a scheduler at that time."""
         return lambda moment: SlotScheduler(redis, settings, (), lambda: moment).poll()
 
-    def test_is_missed_once_it_is_ten_intervals_old(self, conn, redis, now, schedule_at):
+    def test_is_missed(self, conn, redis, now, schedule_at):
         for back in range(20, -1, -1):
             schedule_at(now - back * INTERVAL)
             redis.delete("rq:queue:runs")
@@ -230,9 +230,21 @@ class TestALostJob:
 
         run_maintenance(0)
 
-        lost = [int(now) - back * INTERVAL for back in range(20, 9, -1) if back != 15]
+        lost = [int(now) - back * INTERVAL for back in range(20, 0, -1) if back != 15]
         assert slots(conn) == lost
         assert {row[3] for row in query(conn, ROWS) if row[1] == "missed"} == {LOST}
+
+    @pytest.mark.parametrize("status", ["queued", "scheduled", "started"])
+    def test_is_not_one_that_waits_or_runs(self, conn, redis, now, schedule_at, status):
+        for back in range(5, -1, -1):
+            schedule_at(now - back * INTERVAL)
+        for key in redis.keys("rq:job:simulation-*"):
+            redis.hset(key, "status", "failed")
+        redis.hset(f"rq:job:simulation-{int(now) - 3 * INTERVAL}", "status", status)
+
+        run_maintenance(0)
+
+        assert slots(conn) == [int(now) - back * INTERVAL for back in (5, 4)]
 
     def test_is_missed_since_the_last_run_if_redis_lost_everything(self, conn, redis, now, schedule_at):
         schedule_at(now - 40 * INTERVAL)
