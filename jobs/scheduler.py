@@ -30,6 +30,8 @@ from webapp.settings import Settings, SettingsError, exit_for
 logger = logging.getLogger("jobs.scheduler")  # __name__ is __main__
 
 POLL_SECONDS = 1
+# How far the clocks of two schedulers may differ, in seconds.
+CLOCK_TOLERANCE = 60
 
 METRICS = exporter.registry()
 LAST_POLL = Gauge(
@@ -88,16 +90,15 @@ class SlotScheduler(Scheduler):
         """
         with self.connection.pipeline() as changes:
             changes.watch(self.scheduled_jobs_key)
-            entries = changes.zrange(self.scheduled_jobs_key, 0, -1, withscores=True)
-            found = {name.decode(): due for name, due in entries}
+            found = dict(changes.zrange(self.scheduled_jobs_key, 0, -1, withscores=True))
             known = {entry.id: stored(self.connection, entry) for entry in self.entries.values()}
             now = self.clock()
             changes.multi()
             for entry in self.entries.values():
                 self._correct(changes, entry, known[entry.id], found, now)
-            for job_id in found.keys() - self.entries.keys():
-                changes.zrem(self.scheduled_jobs_key, job_id)
-                changes.delete(JSONJob.key_for(job_id))
+            for name in found.keys() - {entry.id.encode() for entry in self.entries.values()}:
+                changes.zrem(self.scheduled_jobs_key, name)
+                changes.delete(JSONJob.key_for("").encode() + name)
             if changes.command_stack:
                 changes.execute()
 
@@ -143,13 +144,17 @@ class SlotScheduler(Scheduler):
             changes.execute()
 
     def _correct(
-        self, changes: Pipeline, entry: Entry, known: Stored | None, found: dict[str, float], now: float
+        self, changes: Pipeline, entry: Entry, known: Stored | None, found: dict[bytes, float], now: float
     ) -> None:
-        """Add the command that makes Redis hold the entry."""
-        if known is None or entry.id not in found:
-            self._write(changes, entry, entry.slot_at(found.get(entry.id, now)), resumed=not found)
-        elif known.interval != entry.interval:
+        """Add the commands that make Redis hold the entry."""
+        due = found.get(entry.id.encode())
+        if known and known.interval != entry.interval and due is not None:
             self._write(changes, entry, entry.slot_at(now) + entry.interval, resumed=False)
+            return
+        if due is not None and not 0 <= due <= now + entry.interval + CLOCK_TOLERANCE:
+            due = None  # written with a wrong clock, or by somebody else
+        if known is None or due is None:
+            self._write(changes, entry, entry.slot_at(now if due is None else due), resumed=not found)
 
     def _write(self, changes: Pipeline, entry: Entry, due: int, resumed: bool) -> None:
         logger.info("%s: every %d s, next slot %d", entry.name, entry.interval, due)

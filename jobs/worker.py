@@ -31,7 +31,7 @@ from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.queue import refusal, runs_queue
+from webapp.queue import RunsQueue, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
@@ -59,6 +59,7 @@ class RunWorker(Worker):
     `record` is called with a job and a reason when the job's process or worker has died.
     """
 
+    queue_class = RunsQueue
     max_connection_wait_time = RECONNECT_SECONDS
 
     def __init__(self, queue: Queue, record: Callable[[Job, str], None]):

@@ -97,9 +97,17 @@ def _is_bounded(argument: str | int) -> bool:
     return 0 <= argument <= LARGEST_ARGUMENT
 
 
+class RunsQueue(Queue):
+    """A queue of jobs that do not depend on each other, whatever Redis says."""
+
+    def move_dependents_to_ready(self, *arguments: Any, **options: Any) -> dict[str, list[str]]:
+        """Return no jobs: none waits for another one."""
+        return {}
+
+
 def runs_queue(redis: Redis) -> Queue:
     """Return the one queue of all workers; a worker on several queues can lose a job when it dies."""
-    return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
+    return RunsQueue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
 
 
 def enqueue_simulation(queue: Queue, settings: Settings, slot: int) -> bool:

@@ -10,7 +10,7 @@ from rq.job import Job
 
 from jobs.run_job import RunJob
 from tests.jobs.system import finished_slots, now_slot, until
-from webapp.queue import RUN_MEASUREMENT, RUN_SIMULATION, enqueue_simulation, refusal
+from webapp.queue import RUN_MEASUREMENT, RUN_SIMULATION, RUN_TIMEOUT, enqueue_simulation, refusal
 
 OK = json.dumps([RUN_SIMULATION, None, [600], {}])
 EVIL = """
@@ -130,6 +130,13 @@ def test_arguments_of_the_wrong_shape_are_refused(push, redis, arguments):
     assert "arguments do not fit; expected int" in refusal(RunJob.fetch("job", connection=redis))
 
 
+@pytest.mark.parametrize("timeout", [-1, 0, ""])
+def test_no_job_is_without_a_timeout(push, redis, timeout):
+    push("job", data=OK, timeout=timeout)
+
+    assert RunJob.fetch("job", connection=redis).timeout == RUN_TIMEOUT
+
+
 def test_keywords_and_endless_strings_are_refused(push, redis):
     push("keywords", data=call(RUN_SIMULATION, None, [600], {"slot": 600}))
     push("long", data=call(RUN_MEASUREMENT, None, ["x" * 1000, "chat@c8", 600], {}))
@@ -163,6 +170,8 @@ def test_callbacks_repeats_and_webhooks_of_a_good_job_are_ignored(
         push("fails", data=call(RUN_MEASUREMENT, None, ["Unknown", "chat@c8", 600], {}), **extras)
         push("system", data=call("os.system", None, ["true"], {}), **extras)
         redis.hset("rq:job:fails", "retries_left", 0)
+        for job_id in ("good", "fails", "system"):
+            redis.sadd(f"rq:job:{job_id}:dependents", "system")
 
         works_on(worker())
 

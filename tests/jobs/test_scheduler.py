@@ -133,6 +133,31 @@ def test_the_lock_of_a_stuck_scheduler_of_a_former_version_stops_nobody(make_sch
     assert simulations(queue) == [f"simulation-{slot(INTERVAL)}"]
 
 
+@pytest.mark.parametrize("due", ["inf", "-inf", "-1", str(NOW + 2 * INTERVAL)])
+def test_an_entry_with_an_impossible_time_is_due_again(make_scheduler, queue, redis, due):
+    make_scheduler().poll()
+    queue.empty()
+    redis.zadd(SlotScheduler.scheduled_jobs_key, {SIMULATION: due})
+
+    make_scheduler().poll()
+
+    assert simulations(queue) == [f"simulation-{slot(INTERVAL)}"]
+
+
+def test_hostile_entries_and_hashes_are_removed_or_replaced(make_scheduler, queue, redis):
+    make_scheduler().poll()
+    queue.empty()
+    hostile = {b"\xff": 1, "os.system": 1, "": 1, SIMULATION: slot(INTERVAL)}
+    redis.zadd(SlotScheduler.scheduled_jobs_key, hostile)
+    redis.hset(JSONJob.key_for(SIMULATION), mapping={"status": "nonsense", "meta": "[]"})
+    redis.hset(JSONJob.key_for(ENTRIES[0]), "meta", '{"interval": "x", "since": null, "resumed": 1}')
+
+    make_scheduler().poll()
+
+    assert sorted(entries(redis)) == ENTRIES
+    assert simulations(queue) == [f"simulation-{slot(INTERVAL)}"]
+
+
 class StuckClock(Clock):
     """A clock at whose nth call the process is stuck, while `meanwhile` happens."""
 
