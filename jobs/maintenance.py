@@ -1,4 +1,7 @@
-"""Database maintenance: create partitions ahead, drop expired ones, delete old rollups, slide the windows."""
+"""Database maintenance: create partitions ahead, drop expired ones, delete old rollups, slide the windows.
+
+Also records the slots whose runs were lost, see `jobs.schedule`.
+"""
 
 import logging
 import time
@@ -9,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from psycopg2.errors import LockNotAvailable
 
+from jobs.missed import record_lost
 from webapp.ingest.publish import publish
 from webapp.redis import cache_redis
 from webapp.settings import Settings
@@ -43,9 +47,11 @@ def run_maintenance(slot: int) -> None:
     May be called any number of times, by any number of processes. Raises any error, so that RQ retries.
     """
     settings = Settings.from_env()
+    redis = cache_redis(settings)
     with closing(connect(settings)) as conn:
         maintain(conn, settings, datetime.now(UTC))
-        publish(conn, cache_redis(settings))
+        record_lost(conn, settings, redis, time.time())
+        publish(conn, redis)
     logger.info("slot %d: maintenance finished", slot)
 
 

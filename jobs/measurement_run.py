@@ -9,6 +9,8 @@ from redis import Redis
 from rq import Retry, get_current_job
 
 from jobs.lock import BusyError, renewed_lock
+from jobs.missed import is_late, record_late
+from jobs.schedule import series_of
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
@@ -25,7 +27,7 @@ from webapp.store import Connection, connect
 
 logger = logging.getLogger(__name__)
 
-# A run whose endpoint is busy is retried after this many seconds, until RQ expires the job.
+# A run whose endpoint is busy is retried after this number of seconds, until it is too late for its slot.
 BUSY_SECONDS = 5
 BUSY_TIMES = 1_000_000
 
@@ -38,13 +40,17 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
     """Measure the LLM in the scenario for the slot (Unix seconds), persist and publish; the RQ job.
 
     May be called any number of times, by any number of processes, for one slot: the result is stored once.
-    Returns a Retry, with which RQ calls again later, if the endpoint is busy with another measurement. Raises
-    any error, after recording it in the run, so that RQ retries.
+    Returns a Retry, with which RQ calls again later, if the endpoint is busy with another measurement. A job
+    that has waited for too long records the slot as missed instead. Raises any error, after recording it in
+    the run, so that RQ retries.
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
     job = get_current_job()
     measurement = _planned(settings, llm, scenario)
+    if is_late(settings, measurement.interval):
+        record_late(settings, redis, series_of(measurement), slot)
+        return None
     try:
         with (
             renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),

@@ -9,26 +9,29 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import asdict
 from types import FrameType
 
 from prometheus_client import Counter, Gauge
-from redis import Redis, RedisError
+from redis import Redis, RedisError, WatchError
+from redis.client import Pipeline
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from jobs.schedule import Entry, schedule
+from jobs.schedule import Entry, Series, Stored, schedule, stored
 from webapp.logs import configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement
-from webapp.queue import JSONJob, enqueue_simulation, runs_queue
+from webapp.queue import JSONJob, enqueue_missed, enqueue_simulation, runs_queue, waits_untried
 from webapp.redis import queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 
 logger = logging.getLogger("jobs.scheduler")  # __name__ is __main__
 
 POLL_SECONDS = 1
+# How far the clocks of two schedulers may differ, in seconds.
+CLOCK_TOLERANCE = 60
 
 METRICS = exporter.registry()
 LAST_POLL = Gauge(
@@ -42,16 +45,19 @@ ENQUEUED = Counter(
 
 
 class SlotScheduler(Scheduler):
-    """rq-scheduler, except that a due entry enqueues its slot's run instead of itself.
+    """rq-scheduler, except that a due entry enqueues its slots' runs instead of itself.
 
     rq-scheduler alone would enqueue the same job forever: its retries never come back, copies pile up while
     no worker runs, and its times drift. Here the entry is only a tick: it never leaves Redis, and a single
     ZADD moves it from slot to slot, so no stop can lose it.
+
+    Any number of schedulers polls without a lock, so that none that is stuck stops the others. What one does
+    late is harmless: a slot's job is enqueued once, an entry only moves forward, and the schedule is changed
+    only if nobody has changed it since it was read.
     """
 
-    # Not rq-scheduler's keys: on a shared Redis, schedulers of other applications would take these entries.
+    # Not rq-scheduler's key: on a shared Redis, schedulers of other applications would take these entries.
     scheduled_jobs_key = "llm-benchmark:schedule"
-    scheduler_lock_key = "llm-benchmark:lock:schedule"
 
     def __init__(
         self,
@@ -67,48 +73,59 @@ class SlotScheduler(Scheduler):
         self.clock = clock
 
     def poll(self) -> None:
-        """Reconcile Redis with the schedule, then enqueue what is due; one scheduler at a time."""
-        if not self.acquire_lock():
-            return
+        """Reconcile Redis with the schedule, then enqueue what is due."""
         try:
             self.reconcile()
-            self.enqueue_jobs()
-        finally:
-            self.remove_lock()
+        except WatchError:
+            logger.info("schedule: changed by another scheduler; compared again at the next poll")
+        self.enqueue_jobs()
 
     def reconcile(self) -> None:
         """Make Redis hold exactly the wanted entries.
 
         An entry that is missing, because it is new or Redis lost its data, is due immediately: the job of its
         current slot may be lost, too, and if it is not, its run is already finished. An entry whose interval
-        has changed continues with its next slot.
+        has changed continues with its next slot. Raises redis.WatchError if another scheduler changes the
+        schedule meanwhile.
         """
-        now = self.clock()
-        for entry in self.entries.values():
-            known = self._known_interval(entry)
-            if known is None:
-                self._write(entry, entry.slot_at(now))
-            elif known != entry.interval:
-                self._write(entry, entry.slot_at(now) + entry.interval)
-        for found in self.connection.zrange(self.scheduled_jobs_key, 0, -1):
-            job_id = found.decode()
-            if job_id not in self.entries:
-                self.cancel(job_id)
-                self.connection.delete(JSONJob.key_for(job_id))
+        with self.connection.pipeline() as changes:
+            changes.watch(self.scheduled_jobs_key)
+            found = dict(changes.zrange(self.scheduled_jobs_key, 0, -1, withscores=True))
+            known = {entry.id: stored(self.connection, entry) for entry in self.entries.values()}
+            now = self.clock()
+            changes.multi()
+            for entry in self.entries.values():
+                self._correct(changes, entry, known[entry.id], found, now)
+            for name in found.keys() - {entry.id.encode() for entry in self.entries.values()}:
+                changes.zrem(self.scheduled_jobs_key, name)
+                changes.delete(JSONJob.key_for("").encode() + name)
+            if changes.command_stack:
+                changes.execute()
 
     def get_jobs_to_queue(self, with_times: bool = False) -> Iterator[Job]:
         """Yield the entries that are due."""
         return self.get_jobs(until=self.clock(), with_times=with_times)
 
     def enqueue_job(self, job: Job) -> None:
-        """Enqueue the run of the slot that is due, then move the entry to its next slot."""
+        """Enqueue the runs of the slots that are due, then move the entry to its next slot.
+
+        Of more than the entry's backlog, the older ones are recorded as missed. The entry stays due while its
+        whole backlog waits.
+        """
         entry = self.entries.get(job.id)
-        if entry is None:  # just written by a scheduler that read another benchmark file
+        score = self.connection.zscore(self.scheduled_jobs_key, job.id)
+        if entry is None or score is None:  # written by a scheduler that read another benchmark file
             return
-        slot = entry.slot_at(self.clock())
-        if entry.enqueue(self.runs, self.settings, slot):
-            ENQUEUED.labels(entry.name).inc()
-        self.connection.zadd(self.scheduled_jobs_key, {entry.id: slot + entry.interval})
+        due, newest = entry.slot_at(score), entry.slot_at(self.clock())
+        if self._backlog_waits(entry, due):
+            return
+        first = max(due, newest - (entry.backlog - 1) * entry.interval)
+        if entry.series and due < first:
+            self._enqueue_missed(entry, entry.series, due, first - entry.interval)
+        for slot in range(first, newest + 1, entry.interval):
+            if entry.enqueue(self.runs, self.settings, slot):
+                ENQUEUED.labels(entry.name).inc()
+        self.connection.zadd(self.scheduled_jobs_key, {entry.id: newest + entry.interval}, xx=True, gt=True)
 
     def run_now(self) -> None:
         """Enqueue a simulation for the current second, and let new entries begin with their next slot.
@@ -117,25 +134,50 @@ class SlotScheduler(Scheduler):
         """
         now = self.clock()
         enqueue_simulation(self.runs, self.settings, int(now))
-        for entry in self.entries.values():
-            if not entry.is_measurement and self._known_interval(entry) is None:
-                self._write(entry, entry.slot_at(now) + entry.interval)
+        resumed = not self.connection.exists(self.scheduled_jobs_key)
+        with self.connection.pipeline() as changes:
+            for entry in self.entries.values():
+                if stored(self.connection, entry) is None:
+                    is_measured = entry.series and entry.series.measurement
+                    later = 0 if is_measured else entry.interval
+                    self._write(changes, entry, entry.slot_at(now) + later, resumed)
+            changes.execute()
 
-    def _known_interval(self, entry: Entry) -> int | None:
-        """Return the interval that Redis holds for the entry; None if Redis does not hold the entry."""
-        if entry.id not in self or not JSONJob.exists(entry.id, connection=self.connection):
-            return None
-        return JSONJob.fetch(entry.id, connection=self.connection).meta.get("interval")
+    def _correct(
+        self, changes: Pipeline, entry: Entry, known: Stored | None, found: dict[bytes, float], now: float
+    ) -> None:
+        """Add the commands that make Redis hold the entry."""
+        due = found.get(entry.id.encode())
+        if known and known.interval != entry.interval and due is not None:
+            self._write(changes, entry, entry.slot_at(now) + entry.interval, resumed=False)
+            return
+        if due is not None and not 0 <= due <= now + entry.interval + CLOCK_TOLERANCE:
+            due = None  # written with a wrong clock, or by somebody else
+        if known is None or due is None:
+            self._write(changes, entry, entry.slot_at(now if due is None else due), resumed=not found)
 
-    def _write(self, entry: Entry, due: int) -> None:
+    def _write(self, changes: Pipeline, entry: Entry, due: int, resumed: bool) -> None:
         logger.info("%s: every %d s, next slot %d", entry.name, entry.interval, due)
-        self.schedule(
-            datetime.fromtimestamp(due, UTC).replace(tzinfo=None),
+        job = self._create_job(
             "jobs.schedule.schedule",  # rq-scheduler requires a function; it is never called
             id=entry.id,
-            interval=entry.interval,
+            result_ttl=-1,
             description=f"every {entry.interval} s",
+            meta=asdict(Stored(entry.interval, since=due, resumed=resumed)),
+            commit=False,
         )
+        job.save(pipeline=changes)
+        changes.zadd(self.scheduled_jobs_key, {entry.id: due})
+
+    def _backlog_waits(self, entry: Entry, due: int) -> bool:
+        if entry.series is None:
+            return False
+        before = [entry.series.job_id(due - back * entry.interval) for back in range(1, entry.backlog + 1)]
+        return all(waits_untried(self.connection, self.settings, before))
+
+    def _enqueue_missed(self, entry: Entry, series: Series, first: int, last: int) -> None:
+        logger.warning("%s: slots %d to %d missed", entry.name, first, last)
+        enqueue_missed(self.runs, self.settings, series.llm, series.scenario, entry.interval, first, last)
 
 
 def serve(

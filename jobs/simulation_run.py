@@ -9,6 +9,8 @@ import numpy as np
 from rq import get_current_job
 
 from jobs.lock import renewed_lock
+from jobs.missed import is_late, record_late
+from jobs.schedule import SIMULATION
 from jobs.simulate import simulate
 from llm_measure.metrics import METRICS, Metric
 from webapp.ingest.attempt import claimed, finish
@@ -20,19 +22,21 @@ from webapp.store.runs import ClaimedRun
 
 logger = logging.getLogger(__name__)
 
-SCENARIO = "default"
-
 
 def run_simulation(slot: int) -> None:
     """Simulate every simulated LLM for the slot (Unix seconds), store and publish the values; the RQ job.
 
-    May be called any number of times, by any number of processes, for one slot: its values are stored once.
-    Raises any error, after recording it in the runs, so that RQ retries.
+    May be called any number of times, by any number of processes, for one slot: its values are stored once. A
+    job that has waited for too long records the slot as missed instead. Raises any error, after recording it
+    in the runs, so that RQ retries.
     """
     settings = Settings.from_env()
     job = get_current_job()
     job_id = job.id if job else "on-demand"
     redis = cache_redis(settings)
+    if is_late(settings, settings.schedule_interval):
+        record_late(settings, redis, SIMULATION, slot)
+        return
     with (
         renewed_lock(redis, f"simulation-{slot}"),
         closing(connect(settings)) as conn,
@@ -43,7 +47,9 @@ def run_simulation(slot: int) -> None:
 
 def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str) -> None:
     """Claim the slot's unfinished simulations; store their points, rollups and status in one transaction."""
-    with claimed(conn, source="simulation", scenario=SCENARIO, slot=slot, job_id=job_id) as attempt:
+    with claimed(
+        conn, source="simulation", scenario=SIMULATION.scenario, slot=slot, job_id=job_id
+    ) as attempt:
         if attempt.runs and attempt.hold(conn):
             stored = finish(conn, attempt, _simulated(attempt.runs, settings))
             conn.commit()

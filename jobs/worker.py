@@ -6,16 +6,15 @@ python -m jobs.worker
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import FrameType
 
 import psycopg2
 from prometheus_client.core import CounterMetricFamily
 from redis import Redis, RedisError
 from rq import Queue, Worker
-from rq.exceptions import AbandonedJobError
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -23,51 +22,122 @@ from rq.serializers import JSONSerializer
 # The functions of webapp.queue, imported once, not in each job's process.
 import jobs.maintenance
 import jobs.measurement_run
+import jobs.missed
 import jobs.self_check
 import jobs.simulation_run  # noqa: F401
+from jobs.recovery import Recovery
+from jobs.run_job import RunJob
 from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.queue import JSONJob, runs_queue
+from webapp.queue import RunsQueue, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
 
 logger = logging.getLogger("jobs.worker")  # __name__ is __main__
 
-RECONNECT_SECONDS = 2
+RECONNECT_SECONDS = 0.5
+# How often a worker reports that it and its job are alive, and how long it seems alive without that.
+HEARTBEAT_SECONDS = 1
+HEARTBEAT_TTL = 3
+# An idle worker's report lasts for this and one minute, which RQ adds.
+WORKER_TTL = 10
+# How long a worker waits for a job before it looks for what dead workers have left.
+DEQUEUE_SECONDS = 1
+# How much longer than that a worker waits for Redis before it connects again.
+SILENCE_SECONDS = 2
 # How long to wait for the turn to publish a killed run: a worker that waits longer would seem dead itself.
 # The next run publishes it anyway.
 PUBLISH_WAIT_SECONDS = 2
 
 
-@dataclass(frozen=True)
-class Intervals:
-    """How often a worker does what keeps the queue going, in seconds."""
-
-    maintenance: int = 15  # looks for jobs that a dead worker has abandoned
-    heartbeat: int = 10  # reports that it and its job are alive
-    # RQ stops waiting for a job, and does its maintenance, 15 seconds before this time has passed.
-    worker_ttl: int = 30
-
-
-DEFAULT_INTERVALS = Intervals()
-
-
 class RunWorker(Worker):
-    """RQ's worker, except that it soon reconnects to Redis and soon notices another worker's death."""
+    """RQ's worker, except that it runs known functions only, and that it soon notices deaths and connections.
 
-    max_connection_wait_time = 5.0
+    `record` is called with a job and a reason when the job's process or worker has died.
+    """
+
+    queue_class = RunsQueue
+    max_connection_wait_time = RECONNECT_SECONDS
+
+    def __init__(self, queue: Queue, record: Callable[[Job, str], None]):
+        super().__init__(
+            [queue],
+            connection=queue.connection,
+            serializer=JSONSerializer,
+            job_class=RunJob,
+            worker_ttl=WORKER_TTL,
+            job_monitoring_interval=HEARTBEAT_SECONDS,
+            work_horse_killed_handler=self._record_killed,
+        )
+        self._record = record
+        self._recovery = Recovery(queue, RunJob, self._end_abandoned)
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """The seconds that the worker waits for a job before its maintenance."""
+        return DEQUEUE_SECONDS
+
+    @property
+    def connection_timeout(self) -> int:
+        """The seconds after which Redis' silence is an error."""
+        return DEQUEUE_SECONDS + SILENCE_SECONDS
+
+    def subscribe(self) -> None:
+        """Subscribe to nothing: whoever reaches Redis need not be able to stop workers and their jobs."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Recover what dead workers have left; RQ calls this before it waits for a job."""
+        self._recovery.run()
+        if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for an error of its own
+            raise StopRequested
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """Wait for a job, past ids that no job can have."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except ValueError as error:
+                logger.error("job refused: %s", error)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Return the seconds without a heartbeat after which RQ takes a job for abandoned."""
-        return self.job_monitoring_interval * 3
+        """Return the seconds without a heartbeat after which a job seems abandoned."""
+        return HEARTBEAT_TTL
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Report that the worker and its job are alive; while Redis is unreachable, keep watching the job."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except RedisError as error:
+            logger.warning("job %s: no heartbeat: Redis unreachable: %s", job.id, error)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Run the job in a separate process; one that is refused ends as failed."""
+        reason = refusal(job)
+        if reason is None:
+            super().execute_job(job, queue)
+            return
+        logger.error("job %s refused: %s", job.id, reason)
+        job.retries_left = None
+        self.handle_job_failure(job, queue, exc_string=f"refused: {reason}")
+        queue.intermediate_queue.remove(job.id)
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run the job, in its process, with its id and slot in every log line."""
         bind({"job_id": job.id, "slot": job.args[0]})
         return super().perform_job(job, queue, execution)
+
+    def _record_killed(self, job: Job, pid: int, status: int, usage: object) -> None:
+        self._record(job, f"the run's process was killed (wait status {status})")
+
+    def _end_abandoned(self, job: Job, execution: Execution) -> None:
+        logger.warning("job %s: its worker died", job.id)
+        self._record(job, "the run's worker died")
+        self.handle_job_failure(job, self.queues[0], exc_string="The worker died.", execution=execution)
 
 
 class WorkerMetrics:
@@ -100,7 +170,7 @@ class WorkerMetrics:
         )
 
 
-def make_worker(settings: Settings, redis: Redis, intervals: Intervals = DEFAULT_INTERVALS) -> RunWorker:
+def make_worker(settings: Settings, redis: Redis) -> RunWorker:
     """Return a worker on the queue of runs that records and publishes the death of a job's process."""
 
     def record(job: Job, error: str) -> None:
@@ -112,43 +182,18 @@ def make_worker(settings: Settings, redis: Redis, intervals: Intervals = DEFAULT
         except psycopg2.Error as fault:
             logger.error("job %s: could not record or publish its end: %s", job.id, fault)
 
-    def killed(job: Job, pid: int, status: int, usage: object) -> None:
-        record(job, f"the run's process was killed (wait status {status})")
-
-    def abandoned(
-        job: Job, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-    ) -> bool:
-        if issubclass(kind, AbandonedJobError):
-            record(job, "the run's worker died")
-        return True  # RQ's handling continues
-
-    return RunWorker(
-        [runs_queue(redis)],
-        connection=redis,
-        serializer=JSONSerializer,
-        job_class=JSONJob,
-        maintenance_interval=intervals.maintenance,
-        job_monitoring_interval=intervals.heartbeat,
-        worker_ttl=intervals.worker_ttl,
-        work_horse_killed_handler=killed,
-        exception_handlers=[abandoned],
-    )
+    return RunWorker(runs_queue(redis), record)
 
 
-def serve(
-    settings: Settings,
-    stop: threading.Event,
-    metrics: WorkerMetrics,
-    intervals: Intervals = DEFAULT_INTERVALS,
-) -> None:
+def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> None:
     """Work until asked to stop, and finish the current job first; replace a worker that RQ gives up."""
     while not stop.is_set():
         worker = None
         try:
-            metrics.worker = worker = make_worker(settings, queue_redis(settings), intervals)
-            worker.work(with_scheduler=True, logging_level=None)
+            metrics.worker = worker = make_worker(settings, queue_redis(settings))
+            worker.work(logging_level=None)
         except RedisError as error:
-            logger.warning("Redis unreachable, retrying in %d s: %s", RECONNECT_SECONDS, error)
+            logger.warning("Redis unreachable, retrying every %g s: %s", RECONNECT_SECONDS, error)
         if worker is not None and worker._shutdown_requested_date is not None:
             return
         _install_signal_handlers(stop)
@@ -165,7 +210,7 @@ def _install_signal_handlers(stop: threading.Event) -> None:
     signal.signal(signal.SIGTERM, request_stop)
 
 
-def main(intervals: Intervals = DEFAULT_INTERVALS) -> None:
+def main() -> None:
     """Run the worker until SIGINT or SIGTERM; a second signal also ends the current job."""
     try:
         settings = Settings.from_env()
@@ -179,7 +224,7 @@ def main(intervals: Intervals = DEFAULT_INTERVALS) -> None:
         exit_for(error)
     stop = threading.Event()
     _install_signal_handlers(stop)
-    serve(settings, stop, metrics, intervals)
+    serve(settings, stop, metrics)
     logger.info("worker stopped")
 
 

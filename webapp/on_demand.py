@@ -18,6 +18,7 @@ from webapp.queue import (
     simulation_job_id,
 )
 from webapp.settings import Settings
+from webapp.store.run_records import RunRecord
 
 # The ids of runs, among all the jobs that RQ and rq-scheduler keep.
 JOB_ID = re.compile(r"simulation-[0-9]+|measurement-[a-z0-9-]+-[0-9]+")
@@ -26,8 +27,8 @@ LOCK = "llm-benchmark:lock:requested-on-demand"
 # How long the lock is waited for, and how long a process that dies leaves it locked.
 LOCK_SECONDS = 2
 
-STATUSES = ("queued", "running", "finished", "failed")
-STATUS_BY_RQ = {
+STATUSES = ("queued", "running", "finished", "failed", "missed")
+STATUS_BY_RQ: dict[str, str] = {
     JobStatus.STARTED: "running",
     JobStatus.FINISHED: "finished",
     JobStatus.FAILED: "failed",
@@ -75,8 +76,21 @@ def _unless_queued(redis: Redis, requested: str, job_id: str, enqueue: Callable[
 
 
 def job_status(redis: Redis, job_id: str) -> str | None:
-    """Return one of STATUSES, `queued` for a job that waits to be retried; None for an unknown job."""
+    """Return one of STATUSES but `missed`, `queued` for a job that waits for its retry; None if unknown."""
     if not JOB_ID.fullmatch(job_id):
         return None
     status = cast("bytes | None", redis.hget(Job.key_for(job_id), "status"))
-    return STATUS_BY_RQ.get(JobStatus(status.decode()), "queued") if status else None
+    return STATUS_BY_RQ.get(status.decode(errors="replace"), "queued") if status else None
+
+
+def status_with_runs(status: str | None, runs: list[RunRecord]) -> str | None:
+    """Return the status of a job from what Redis knows of it, and from its runs; None if it is unknown.
+
+    A job that only recorded that its runs were missed has finished in Redis, and is missed.
+    """
+    found = {"finished" if run.status == "invalid" else run.status for run in runs}
+    if found == {"missed"} and status in ("finished", None):
+        return "missed"
+    return status or next(
+        (each for each in ("running", "failed", "finished", "missed") if each in found), None
+    )

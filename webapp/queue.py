@@ -1,11 +1,12 @@
 """The queue of runs: jobs by function name, as JSON, one per slot."""
 
+import hashlib
 import logging
 from typing import Any
 
 from redis import Redis
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import DeserializationError, DuplicateJobError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -19,11 +20,24 @@ RUN_SIMULATION = "jobs.simulation_run.run_simulation"
 RUN_MEASUREMENT = "jobs.measurement_run.run_measurement"
 RUN_SELF_CHECK = "jobs.self_check.run_self_check"
 RUN_MAINTENANCE = "jobs.maintenance.run_maintenance"
+RECORD_MISSED = "jobs.missed.record_missed"
+# The only functions that a worker runs, with the types of their arguments.
+FUNCTIONS: dict[str, tuple[type, ...]] = {
+    RUN_SIMULATION: (int,),
+    RUN_MEASUREMENT: (str, str, int),
+    RUN_SELF_CHECK: (int,),
+    RUN_MAINTENANCE: (int,),
+    RECORD_MISSED: (str, str, int, int, int),
+}
+LONGEST_DELAY = 86_400  # of RETRY_DELAY
+LONGEST_ARGUMENT = 500
+LARGEST_ARGUMENT = 250_000_000_000  # a moment in the year 9892
 # Seconds after which a run is stopped and retried.
 RUN_TIMEOUT = 600
 # Seconds that a measurement's job needs in addition to the measurement: to connect, to end and to store.
 OVERHEAD_SECONDS = 60
-# Without a worker, jobs of this number of slots wait in the queue; older ones expire.
+# Without a worker, jobs of this number of slots wait in the queue. The slot of a job that waits for longer
+# than that number of intervals is missed.
 BACKLOG_SLOTS = 10
 # Seconds between maintenance jobs, of which only the newest waits.
 MAINTENANCE_INTERVAL = 3600
@@ -32,22 +46,73 @@ RESULT_SECONDS = 24 * 3600
 FAILURE_SECONDS = 7 * 24 * 3600
 
 
+# What this application's jobs consist of. Redis is not trusted: RQ would import and call what a hash names as
+# a callback, send its webhooks, and repeat it.
+JOB_FIELDS = frozenset(
+    b"data status origin description meta created_at enqueued_at started_at ended_at last_heartbeat"
+    b" worker_name timeout ttl result_ttl failure_ttl retries_left number_of_retries retry_intervals"
+    b" exc_info".split()
+)
+
+
 class JSONJob(Job):
-    """A job that is JSON in Redis, whatever serializer a library passes: nothing is ever unpickled."""
+    """A job that is JSON in Redis, whatever serializer a library passes: nothing is ever unpickled.
+
+    It has only the JOB_FIELDS of its hash. Raises NoSuchJobError for a hash that is not a job's.
+    """
 
     def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None):
         super().__init__(id=id, connection=connection, serializer=JSONSerializer)
 
+    def restore(self, raw_data: dict[bytes, bytes]) -> None:
+        """Take over the hash's fields."""
+        try:
+            super().restore({name: value for name, value in raw_data.items() if name in JOB_FIELDS})
+            if not all(
+                type(each) is int and 0 <= each <= LONGEST_DELAY for each in self.retry_intervals or ()
+            ):
+                raise ValueError(f"retry_intervals={self.retry_intervals!r}: expected seconds")
+        except (ValueError, TypeError, LookupError, AssertionError, RecursionError) as error:
+            raise NoSuchJobError(f"job {self.id}: unreadable: {error}") from error
+
+
+def refusal(job: Job) -> str | None:
+    """Return why a worker must not run the job; None if it calls one of FUNCTIONS with fitting arguments."""
+    try:
+        name, instance, arguments, keywords = job.func_name, job.instance, job.args, job.kwargs
+    except DeserializationError:
+        return "data: not a call in JSON"
+    if not isinstance(name, str) or name not in FUNCTIONS:
+        return f"function={str(name)[:LONGEST_ARGUMENT]!r}: unknown; expected one of {', '.join(FUNCTIONS)}"
+    types = FUNCTIONS[name]
+    fits = isinstance(arguments, list) and list(map(type, arguments)) == list(types)
+    if instance is not None or keywords or not fits or not all(map(_is_bounded, arguments)):
+        return f"function={name!r}: arguments do not fit; expected {', '.join(t.__name__ for t in types)}"
+    return None
+
+
+def _is_bounded(argument: str | int) -> bool:
+    if isinstance(argument, str):
+        return len(argument) <= LONGEST_ARGUMENT
+    return 0 <= argument <= LARGEST_ARGUMENT
+
+
+class RunsQueue(Queue):
+    """A queue of jobs that do not depend on each other, whatever Redis says."""
+
+    def move_dependents_to_ready(self, *arguments: Any, **options: Any) -> dict[str, list[str]]:
+        """Return no jobs: none waits for another one."""
+        return {}
+
 
 def runs_queue(redis: Redis) -> Queue:
     """Return the one queue of all workers; a worker on several queues can lose a job when it dies."""
-    return Queue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
+    return RunsQueue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
 
 
 def enqueue_simulation(queue: Queue, settings: Settings, slot: int) -> bool:
     """Enqueue the simulation of a slot (Unix seconds); False if it was enqueued before."""
-    ttl = BACKLOG_SLOTS * settings.schedule_interval + settings.retry_delay
-    return _enqueue(queue, settings, RUN_SIMULATION, simulation_job_id(slot), (slot,), ttl)
+    return _enqueue(queue, settings, RUN_SIMULATION, simulation_job_id(slot), (slot,))
 
 
 def enqueue_measurement(queue: Queue, settings: Settings, slot: int, measurement: Measurement) -> bool:
@@ -58,7 +123,6 @@ def enqueue_measurement(queue: Queue, settings: Settings, slot: int, measurement
         RUN_MEASUREMENT,
         measurement_job_id(measurement, slot),
         (measurement.llm, measurement.scenario, slot),
-        ttl=BACKLOG_SLOTS * measurement.interval + settings.retry_delay,
         timeout=measurement.longest_s + OVERHEAD_SECONDS,
     )
 
@@ -75,6 +139,18 @@ def enqueue_maintenance(queue: Queue, settings: Settings, slot: int) -> bool:
     return _enqueue(queue, settings, RUN_MAINTENANCE, f"maintenance-{slot}", (slot,), ttl)
 
 
+def enqueue_missed(  # noqa: PLR0913, PLR0917  (each is an argument of the job)
+    queue: Queue, settings: Settings, llm: str, scenario: str, interval: int, first: int, last: int
+) -> bool:
+    """Enqueue a job that records slots of a measurement as missed, `first` to `last`; False if it exists.
+
+    Without an LLM, those of the simulation.
+    """
+    digest = hashlib.sha256(f"{llm}\0{scenario}".encode()).hexdigest()[:8]
+    job_id = f"missed-{digest}-{first}-{last}"
+    return _enqueue(queue, settings, RECORD_MISSED, job_id, (llm, scenario, interval, first, last))
+
+
 def simulation_job_id(slot: int) -> str:
     """Return the id of the slot's simulation."""
     return f"simulation-{slot}"
@@ -85,15 +161,34 @@ def measurement_job_id(measurement: Measurement, slot: int) -> str:
     return f"measurement-{measurement.slug}-{slot}"
 
 
+def waits_untried(redis: Redis, settings: Settings, job_ids: list[str]) -> list[bool]:
+    """Return for each job whether it waits, in the queue or for a busy endpoint, and was never tried."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hmget(Job.key_for(job_id), "status", "retries_left")
+        found = pipeline.execute()
+    untried = (None, b"%d" % settings.max_retries)
+    return [status in (b"queued", b"scheduled") and left in untried for status, left in found]
+
+
+def unfinished(redis: Redis, job_ids: list[str]) -> list[bool]:
+    """Return for each job whether it waits, for its first or another try, or is running."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hget(Job.key_for(job_id), "status")
+        return [status in (b"queued", b"scheduled", b"started") for status in pipeline.execute()]
+
+
 def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
     queue: Queue,
     settings: Settings,
     function: str,
     job_id: str,
     arguments: tuple[str | int, ...],
-    ttl: int,
+    ttl: int | None = None,
     timeout: int = RUN_TIMEOUT,
 ) -> bool:
+    """Enqueue the call; without `ttl` its job never expires."""
     try:
         queue.enqueue_call(
             function,

@@ -2,6 +2,7 @@
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
 from redis.retry import Retry
 
 from webapp.settings import Settings
@@ -19,5 +20,13 @@ def cache_redis(settings: Settings) -> Redis:
 
 
 def queue_redis(settings: Settings) -> Redis:
-    """Return a client for the queue, which cannot do without Redis: longer timeouts, one retry."""
-    return Redis.from_url(settings.redis_url, socket_connect_timeout=3, retry=Retry(NoBackoff(), 1))
+    """Return a client for the queue, which cannot do without Redis: longer timeouts, one reconnection.
+
+    A silent server is not asked again, so that whoever waits for it soon opens another connection.
+    """
+    return Redis.from_url(
+        settings.redis_url,
+        socket_connect_timeout=2,
+        socket_timeout=2,
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+    )

@@ -21,8 +21,6 @@ from webapp.store import Connection, connect
 
 LLMS = 3
 POINTS = 50
-# A worker that finds abandoned jobs within seconds.
-SHORT_INTERVALS = "from jobs.worker import Intervals, main; main(Intervals(1, 1, 16))"
 
 
 class Process(subprocess.Popen):
@@ -64,9 +62,6 @@ class Processes:
     def worker(self, **changes: str) -> Process:
         return self.start("-m", "jobs.worker", **changes)
 
-    def quick_worker(self, **changes: str) -> Process:
-        return self.start("-c", SHORT_INTERVALS, **changes)
-
     def work_horse(self, worker: Process) -> psutil.Process:
         """The process in which the worker runs a job; waits for it."""
 
@@ -83,7 +78,7 @@ class Processes:
         for process in self._all:
             if process.poll() is None:
                 self._descendants += psutil.Process(process.pid).children(recursive=True)
-            # The group of a dead worker may be alive: RQ's process for delayed retries belongs to it.
+            # The group of a dead process may be alive.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

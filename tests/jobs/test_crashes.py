@@ -41,11 +41,6 @@ def wait_until_blocked(conn) -> None:
     until(lambda: someone_waits_for_a_lock(conn))
 
 
-def release_the_dead_retry_schedulers_lock(redis) -> None:
-    """Do what RQ does 61 seconds after the death of the worker that scheduled delayed retries."""
-    redis.delete("rq:scheduler-lock:runs")
-
-
 def attempts(conn) -> set[int]:
     return {number for (number,) in query(conn, "SELECT attempts FROM runs")}
 
@@ -77,17 +72,16 @@ def test_a_run_whose_process_is_killed_is_completed_by_its_retry(
 
 @pytest.mark.parametrize("place", [AT_COPY, AFTER_COPY, AFTER_COMMIT])
 def test_a_run_whose_worker_is_killed_with_it_is_completed_by_another_worker(
-    processes, settings, conn, redis, client, slot, place
+    processes, settings, conn, client, slot, place
 ):
     with Blocker(settings, place):
-        worker = processes.quick_worker()
+        worker = processes.worker()
         wait_until_blocked(conn)
         work_horse = processes.work_horse(worker)
         os.killpg(worker.pid, signal.SIGKILL)
         work_horse.kill()
-        release_the_dead_retry_schedulers_lock(redis)
 
-    processes.quick_worker()
+    processes.worker()
     wait_until_published(conn, slot)
 
     assert_exactly_once(conn, [slot])
@@ -99,14 +93,13 @@ def test_a_run_that_survives_its_worker_and_the_retry_write_once_between_them(
     processes, settings, conn, redis, client, slot, lock_lost
 ):
     with Blocker(settings, AFTER_COPY):
-        worker = processes.quick_worker()
+        worker = processes.worker()
         wait_until_blocked(conn)
         orphan = processes.work_horse(worker)
         os.kill(worker.pid, signal.SIGKILL)
-        release_the_dead_retry_schedulers_lock(redis)
         if lock_lost:
             redis.delete(*redis.keys("llm-benchmark:lock:*"))
-        second = processes.quick_worker()
+        second = processes.worker()
         processes.work_horse(second)
         assert orphan.is_running()
 

@@ -1,7 +1,10 @@
 """Scheduler and worker processes: several of each, restarts of their servers, and no slot run twice."""
 
+import os
 import re
 import signal
+import time
+from contextlib import closing
 
 import pytest
 from flask_migrate import upgrade
@@ -9,15 +12,18 @@ from flask_migrate import upgrade
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.conftest import FAST
 from tests.jobs.system import (
+    LLMS,
     assert_answer_is_right,
     assert_exactly_once,
     closing_connect,
     finished_slots,
+    now_slot,
     until,
 )
 from tests.support import dispose, query
 from webapp import create_app
 from webapp.queue import BACKLOG_SLOTS
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 
 EVERY_2_S = "0.0334"
@@ -84,14 +90,48 @@ def test_slots_queue_once_each_while_no_worker_runs(processes, conn, queue, clie
     assert_every_slot(conn, client, interval=2, least=5)
 
 
-def test_only_the_newest_slots_stay_queued_while_no_worker_runs(processes, redis, queue):
-    processes.scheduler(SCHEDULE_INTERVAL=EVERY_S, RETRY_DELAY="0")
+def every_slot_has_ended(conn, first: int, last: int) -> bool:
+    """Whether each LLM has one run in every slot from `first` to `last`, which has finished or was missed."""
+    rows = query(
+        conn,
+        "SELECT extract(epoch FROM slot)::bigint FROM runs WHERE status IN ('finished', 'missed')"
+        " GROUP BY slot HAVING count(*) = %s",
+        LLMS,
+    )
+    return {slot for (slot,) in rows} >= set(range(first, last + 1))
 
-    ids = until(lambda: (ids := queued_simulations(queue)) and len(ids) >= BACKLOG_SLOTS + 4 and ids)
 
-    alive = [job_id for job_id in ids if redis.exists(f"rq:job:{job_id}")]
-    assert len(alive) <= BACKLOG_SLOTS + 1
-    assert alive == ids[-len(alive) :]
+def test_ten_slots_wait_while_no_worker_runs_and_none_is_lost(processes, conn, queue):
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE llms SET created_at = '2020-01-01'")
+    scheduler = processes.scheduler(SCHEDULE_INTERVAL=EVERY_S)
+    first = int(until(lambda: queued_simulations(queue))[0].rpartition("-")[2])
+    until(lambda: time.time() > first + 2 * BACKLOG_SLOTS + 5)
+    assert len(queued_simulations(queue)) == BACKLOG_SLOTS
+
+    worker = processes.worker(SCHEDULE_INTERVAL=EVERY_S)
+    last = now_slot()
+    until(lambda: every_slot_has_ended(conn, first, last))
+
+    assert finished_slots(conn)[0] > first + BACKLOG_SLOTS
+    end(scheduler, worker)
+
+
+def test_a_stopped_scheduler_holds_up_no_other_and_enqueues_nothing_twice(processes, conn, client):
+    schedulers = [processes.scheduler(SCHEDULE_INTERVAL=EVERY_S) for _ in range(2)]
+    worker = processes.worker(SCHEDULE_INTERVAL=EVERY_S)
+    wait_for_slots(conn, 1)
+    for stopped in schedulers:
+        stopped.send_signal(signal.SIGSTOP)
+        before = now_slot()
+        until(lambda before=before: finished_slots(conn)[-1] >= before + 3, 6)
+        stopped.send_signal(signal.SIGCONT)
+    wait_for_slots(conn, len(finished_slots(conn)) + 2)
+    end(*schedulers, worker)
+
+    enqueued = re.findall(r"enqueued (simulation-\d+)", schedulers[0].log + schedulers[1].log)
+    assert len(enqueued) == len(set(enqueued))
+    assert_every_slot(conn, client, interval=1, least=8)
 
 
 def test_after_redis_lost_its_data_the_next_slot_runs_without_a_restart(
@@ -136,6 +176,32 @@ def test_scheduler_and_worker_survive_a_restart_of_redis(own_redis, processes, c
     until(lambda: not query(conn, "SELECT FROM runs WHERE generation IS NULL"))
     assert_exactly_once(conn, finished_slots(conn))
     assert_answer_is_right(client, conn)
+
+
+@pytest.mark.parametrize("outage", ["stopped", "silent"])
+def test_slots_continue_within_an_interval_of_the_return_of_redis(own_redis, processes, conn, outage):
+    settings = Settings.from_env(processes.environment)
+    scheduler = processes.scheduler(SCHEDULE_INTERVAL=EVERY_2_S)
+    workers = [processes.worker(SCHEDULE_INTERVAL=EVERY_2_S) for _ in range(2)]
+    first = wait_for_slots(conn, 1)[0]
+    with closing(queue_redis(settings)) as redis:
+        pid = redis.info("server")["process_id"]
+        redis.save()
+    if outage == "stopped":
+        own_redis.stop()
+        time.sleep(6)
+        own_redis.start()
+    else:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(6)
+        os.kill(pid, signal.SIGCONT)
+    current = now_slot() // 2 * 2
+
+    # An interval, and time for the run itself.
+    until(lambda: finished_slots(conn)[-1] >= current, 2 + 2)
+
+    until(lambda: finished_slots(conn)[: (current - first) // 2 + 1] == list(range(first, current + 1, 2)))
+    end(scheduler, *workers)
 
 
 def test_signals_end_scheduler_and_worker_while_redis_is_unreachable(own_redis, processes, conn):

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from llm_measure.metrics import METRICS
-from tests.jobs.system import SHORT_INTERVALS, now_slot, until
+from tests.jobs.system import now_slot, until
 from tests.support import query
 from webapp.ingest.persist import rederive
 from webapp.plan.benchmark_file import read_benchmark_file
@@ -21,7 +21,7 @@ ALL_VALID = (
     " assert validity.MAX_LAG_MS and validity.MAX_BUSY and validity.MIN_HELD;"
     " validity.MAX_LAG_MS = validity.MAX_BUSY = 1e9; validity.MIN_HELD = 0"
 )
-WORKER = ["-c", f"{ALL_VALID}; {SHORT_INTERVALS}"]
+WORKER = ["-c", f"{ALL_VALID}; from jobs.worker import main; main()"]
 EVERY_4_S = "interval: 0.0667"
 FEW = "output_tokens: 5, requests: 12, warmup: 4, timeout: 5"
 
@@ -100,7 +100,7 @@ def enqueue(environment, queue):
 
 @pytest.mark.parametrize("victim", ["work-horse", "worker"])
 def test_a_killed_measurement_is_completed_once_by_its_retry(
-    processes, conn, redis, mock_servers, declare_llms, enqueue, victim
+    processes, conn, mock_servers, declare_llms, enqueue, victim
 ):
     declare_llms({"Patient": mock_servers.start(ttft=1, itl=0.001)}, f"concurrency: 8, {FEW}")
     slot = enqueue()
@@ -112,8 +112,6 @@ def test_a_killed_measurement_is_completed_once_by_its_retry(
         os.killpg(worker.pid, signal.SIGKILL)
     work_horse.kill()
     if victim == "worker":
-        # RQ itself releases the lock on delayed retries 61 seconds after its holder's death.
-        redis.delete("rq:scheduler-lock:runs")
         processes.start(*WORKER)
 
     until(lambda: slots(conn, "Patient") == [slot], 60)

@@ -8,7 +8,7 @@ from rq_scheduler import Scheduler
 
 from jobs.scheduler import SlotScheduler
 from tests.measured import measurement
-from webapp.queue import JSONJob
+from webapp.queue import RECORD_MISSED, JSONJob
 
 NOW = 1_800_000_000 + 1234.5
 MINUTES = 60
@@ -67,15 +67,135 @@ def test_each_slot_is_enqueued_once_when_it_is_due(make_scheduler, queue, clock)
     assert simulations == [f"simulation-{slot(INTERVAL) + n * INTERVAL}" for n in range(4)]
 
 
-def test_slots_missed_while_no_scheduler_runs_are_skipped(make_scheduler, queue, redis, clock):
+def simulations(queue) -> list[str]:
+    return [job_id for job_id in queue.job_ids if job_id.startswith("simulation-")]
+
+
+def test_slots_that_became_due_while_no_scheduler_ran_are_all_enqueued(make_scheduler, queue, redis, clock):
     make_scheduler().poll()
     clock.now += 5 * INTERVAL
 
     make_scheduler().poll()
 
-    simulations = [job_id for job_id in queue.job_ids if job_id.startswith("simulation-")]
-    assert simulations == [f"simulation-{slot(INTERVAL, time)}" for time in (NOW, clock.now)]
+    assert simulations(queue) == [f"simulation-{slot(INTERVAL) + n * INTERVAL}" for n in range(6)]
     assert entries(redis)[SIMULATION] > clock.now
+
+
+def test_of_more_than_ten_such_slots_the_older_are_recorded_as_missed(make_scheduler, queue, redis, clock):
+    make_scheduler().poll()
+    queue.empty()
+    clock.now += 25 * INTERVAL
+
+    make_scheduler().poll()
+
+    newest = slot(INTERVAL) + 25 * INTERVAL
+    assert simulations(queue) == [f"simulation-{newest - back * INTERVAL}" for back in range(9, -1, -1)]
+    (recording,) = [job for job in queue.jobs if job.func_name == RECORD_MISSED]
+    assert recording.args == ["", "default", INTERVAL, slot(INTERVAL) + INTERVAL, newest - 10 * INTERVAL]
+    assert entries(redis)[SIMULATION] == newest + INTERVAL
+
+
+def test_an_entry_stays_due_while_ten_of_its_slots_wait(make_scheduler, queue, redis, clock):
+    scheduler = make_scheduler()
+    scheduler.poll()
+    for _ in range(30):
+        clock.now += INTERVAL
+        scheduler.poll()
+    waiting = simulations(queue)
+    assert waiting == [f"simulation-{slot(INTERVAL) + n * INTERVAL}" for n in range(10)]
+    assert entries(redis)[SIMULATION] == slot(INTERVAL) + 10 * INTERVAL
+
+    redis.lrem(queue.key, 1, waiting[0])
+    redis.hset(JSONJob.key_for(waiting[0]), "status", "started")
+    scheduler.poll()
+
+    newest = slot(INTERVAL) + 30 * INTERVAL
+    assert simulations(queue)[-10:] == [f"simulation-{newest - n * INTERVAL}" for n in range(9, -1, -1)]
+    assert entries(redis)[SIMULATION] == newest + INTERVAL
+
+
+def test_slots_that_wait_for_a_retry_do_not_hold_up_the_next_ones(make_scheduler, queue, redis, clock):
+    scheduler = make_scheduler()
+    for _ in range(15):
+        scheduler.poll()
+        for job_id in simulations(queue):
+            redis.hset(JSONJob.key_for(job_id), mapping={"status": "scheduled", "retries_left": 1})
+        clock.now += INTERVAL
+
+    assert len(simulations(queue)) == 15
+
+
+def test_the_lock_of_a_stuck_scheduler_of_a_former_version_stops_nobody(make_scheduler, queue, redis):
+    redis.set("llm-benchmark:lock:schedule", "stuck")
+
+    make_scheduler().poll()
+
+    assert simulations(queue) == [f"simulation-{slot(INTERVAL)}"]
+
+
+@pytest.mark.parametrize("due", ["inf", "-inf", "-1", str(NOW + 2 * INTERVAL)])
+def test_an_entry_with_an_impossible_time_is_due_again(make_scheduler, queue, redis, due):
+    make_scheduler().poll()
+    queue.empty()
+    redis.zadd(SlotScheduler.scheduled_jobs_key, {SIMULATION: due})
+
+    make_scheduler().poll()
+
+    assert simulations(queue) == [f"simulation-{slot(INTERVAL)}"]
+
+
+def test_hostile_entries_and_hashes_are_removed_or_replaced(make_scheduler, queue, redis):
+    make_scheduler().poll()
+    queue.empty()
+    hostile = {b"\xff": 1, "os.system": 1, "": 1, SIMULATION: slot(INTERVAL)}
+    redis.zadd(SlotScheduler.scheduled_jobs_key, hostile)
+    redis.hset(JSONJob.key_for(SIMULATION), mapping={"status": "nonsense", "meta": "[]"})
+    redis.hset(JSONJob.key_for(ENTRIES[0]), "meta", '{"interval": "x", "since": null, "resumed": 1}')
+
+    make_scheduler().poll()
+
+    assert sorted(entries(redis)) == ENTRIES
+    assert simulations(queue) == [f"simulation-{slot(INTERVAL)}"]
+
+
+class StuckClock(Clock):
+    """A clock at whose nth call the process is stuck, while `meanwhile` happens."""
+
+    def __init__(self, calls: int, meanwhile):
+        super().__init__()
+        self.calls = calls
+        self.meanwhile = meanwhile
+
+    def __call__(self) -> float:
+        now = self.now
+        self.calls -= 1
+        if self.calls == 0:
+            self.meanwhile()
+        return now
+
+
+@pytest.mark.parametrize("interval", [INTERVAL, 7 * MINUTES], ids=["due", "changed"])
+@pytest.mark.parametrize("calls", range(1, 5))
+def test_a_scheduler_that_was_stuck_neither_moves_an_entry_back_nor_enqueues_a_slot_twice(
+    make_scheduler, redis, settings, queue, clock, calls, interval
+):
+    make_scheduler().poll()
+    changed = replace(settings, schedule_interval=interval)
+    seen = []
+
+    def others_work() -> None:
+        for _ in range(5):
+            clock.now += interval
+            make_scheduler(schedule_interval=interval).poll()
+        seen.append(entries(redis))
+
+    stuck = SlotScheduler(redis, changed, (), StuckClock(calls, others_work))
+    stuck.clock.now = clock.now + INTERVAL
+    stuck.poll()
+
+    if seen:
+        assert entries(redis) == seen[0]
+    assert len(simulations(queue)) == len(set(simulations(queue)))
 
 
 def test_a_measurement_has_an_entry_with_its_interval(make_scheduler, queue, redis):
@@ -180,7 +300,5 @@ def test_entries_of_other_applications_are_left_alone(
 
 def test_schedulers_of_other_applications_do_not_take_entries(make_scheduler, other_application, redis):
     make_scheduler().poll()
-    assert other_application.acquire_lock()
 
     assert list(other_application.get_jobs()) == []
-    assert make_scheduler().acquire_lock()

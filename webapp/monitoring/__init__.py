@@ -13,8 +13,9 @@ Of the whole system, the same from every API server, so aggregate with max() ove
     llm_benchmark_generation                                           gauge
     llm_benchmark_schedule_interval_seconds                            gauge
     llm_benchmark_runs_total{source,status}                            counter of ended attempts; status
-                                                                       "finished", "failed", "invalid"
-    llm_benchmark_run_duration_seconds{source,status}                  histogram of the same
+                                                                       "finished", "failed", "invalid";
+                                                                       and of runs that were "missed"
+    llm_benchmark_run_duration_seconds{source,status}                  histogram of the attempts
     llm_benchmark_points_inserted_total{source}                        counter
     llm_benchmark_last_finished_run_timestamp_seconds{source,scenario,llm}
                                                                        gauge, Unix time

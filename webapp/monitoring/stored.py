@@ -45,7 +45,9 @@ def collect(conn: Connection) -> Iterator[Family]:
 
 
 def _runs(rows: list[totals.RunTotal]) -> list[Family]:
-    runs = CounterMetricFamily("llm_benchmark_runs", "Run attempts that ended", labels=["source", "status"])
+    runs = CounterMetricFamily(
+        "llm_benchmark_runs", "Run attempts that ended, and missed runs", labels=["source", "status"]
+    )
     durations = HistogramMetricFamily(
         "llm_benchmark_run_duration_seconds", "Duration of run attempts", labels=["source", "status"]
     )
@@ -54,6 +56,8 @@ def _runs(rows: list[totals.RunTotal]) -> list[Family]:
         buckets = list(group)
         by_bound = {bucket.at_most: bucket.runs for bucket in buckets}
         runs.add_metric([source, status], sum(by_bound.values()))
+        if status == "missed":  # which has no duration
+            continue
         durations.add_metric(
             [source, status],
             cumulative(

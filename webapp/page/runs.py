@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from webapp.cache import snapshot
 from webapp.errors import shown
-from webapp.on_demand import job_status, request_measurement, request_simulation
+from webapp.on_demand import job_status, request_measurement, request_simulation, status_with_runs
 from webapp.page.access import require_writer
 from webapp.page.views import query_arguments, respond_fresh
 from webapp.plan.measurement import Measurement
@@ -61,7 +61,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         query=query,
         runs=page,
         next=page[-1].id if len(found) > len(page) else None,
-        job=query["job_id"] and _job_status(query["job_id"]),
+        job=query["job_id"] and status_with_runs(_job_status(query["job_id"]), found),
         statuses=STATUSES,
         measurements=current_app.extensions["measurements"],
         sources=SOURCES,

@@ -8,7 +8,7 @@ from webapp.store import Connection, sql_file
 
 RUN_RECORDS = sql_file("run_records")
 LAST_FAILURES = sql_file("last_failures")
-STATUSES = ("running", "finished", "failed", "invalid")
+STATUSES = ("running", "finished", "failed", "invalid", "missed")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why the newest run of an LLM has no values; `status` is failed or invalid."""
+    """Why the newest run of an LLM has no values; `status` is failed, invalid or missed."""
 
     llm_name: str
     slot: datetime

@@ -1,7 +1,7 @@
-"""Runs: claimed by an attempt, locked while it writes, then finished, invalid or failed."""
+"""Runs: claimed by an attempt, locked while it writes, then finished, invalid or failed; or missed."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,14 @@ from psycopg2.extras import Json
 from webapp.store import Connection, sql_file, storable
 
 CLAIM = sql_file("claim_runs")
+RECORD_MISSED = sql_file("record_missed")
+# Under the lock of the trigger that counts all other runs, see migration 0004.
+COUNT_MISSED = """
+SELECT pg_advisory_xact_lock(7205005);
+INSERT INTO run_totals AS totals (source, status, at_most, runs, points, seconds)
+VALUES (%(source)s, 'missed', duration_bucket(0), %(runs)s, 0, 0)
+ON CONFLICT (source, status, at_most) DO UPDATE SET runs = totals.runs + excluded.runs
+"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,67 @@ def fail_job(conn: Connection, job_id: str, error: str) -> None:
             " WHERE job_id = %s AND status = 'running'",
             (storable(error), job_id),
         )
+
+
+def record_missed(  # noqa: PLR0913  (each names a part of what makes a run unique)
+    conn: Connection,
+    *,
+    source: str,
+    scenario: str,
+    first: datetime,
+    last: datetime,
+    interval: timedelta,
+    job_prefix: str,
+    reason: str,
+    llm: str | None = None,
+) -> int:
+    """Record the slots from `first` to `last` that have no run as missed; returns the number of added runs.
+
+    There is one run per slot, of the named LLM, or one for each simulated LLM. Its job's id is `job_prefix`
+    and the slot in Unix seconds. The caller commits without delay, since other runs wait to be counted.
+    """
+    arguments = {
+        "source": source,
+        "scenario": scenario,
+        "llm": llm,
+        "first": first,
+        "last": last,
+        "interval": interval,
+        "job_prefix": job_prefix,
+        "reason": reason,
+    }
+    with conn.cursor() as cursor:
+        cursor.execute(RECORD_MISSED, arguments)
+        added = cursor.rowcount
+        if added:
+            cursor.execute(COUNT_MISSED, {"source": source, "runs": added})
+        return added
+
+
+def newest_slot(  # noqa: PLR0913  (each names a part of what is asked)
+    conn: Connection,
+    *,
+    source: str,
+    scenario: str,
+    before: datetime,
+    interval: timedelta,
+    llm: str | None = None,
+) -> datetime | None:
+    """Return the newest slot before that time with a run, of the named LLM or of any; None without one.
+
+    Slots that are no multiple of the interval are those of runs on demand, and left out.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT slot FROM runs JOIN scenarios ON scenarios.id = scenario_id JOIN llms ON llms.id = llm_id"
+            " WHERE source = %(source)s AND scenarios.name = %(scenario)s AND slot < %(before)s"
+            " AND extract(epoch FROM slot) %% extract(epoch FROM %(interval)s) = 0"
+            " AND (%(llm)s IS NULL OR llms.name = %(llm)s)"
+            " ORDER BY slot DESC LIMIT 1",
+            {"source": source, "scenario": scenario, "before": before, "interval": interval, "llm": llm},
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None
 
 
 def measurement(conn: Connection, run_id: int) -> tuple[datetime, dict[str, Any]] | None:

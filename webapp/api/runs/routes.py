@@ -29,7 +29,7 @@ from webapp.api.runs.schemas import (
 )
 from webapp.cache import snapshot
 from webapp.errors import shown
-from webapp.on_demand import job_status, request_measurement, request_simulation
+from webapp.on_demand import job_status, request_measurement, request_simulation, status_with_runs
 from webapp.plan.measurement import Measurement
 from webapp.queries import RunsQuery, llm_id, scenario_id
 from webapp.store import Connection, requests, run_records, views
@@ -177,17 +177,11 @@ def _job(job_id: str) -> bytes:
     with snapshot() as conn:
         runs = run_records.read(conn, job_id=job_id) if JOB_ID.fullmatch(job_id) else []
         generation = views.generation(conn)
-    status = status or _status_of(runs)
+    status = status_with_runs(status, runs)
     if status is None:
         raise unreachable or NotFound(f"run_id={shown(job_id)}: unknown job")
     parts = {"generation": generation, "job_id": job_id, "status": status, "runs": runs}
     return JobSchema().dumps(parts).encode()
-
-
-def _status_of(runs: list[RunRecord]) -> str | None:
-    """Return the status of a job that only its runs are known of; None if it has no runs."""
-    found = {"finished" if run.status == "invalid" else run.status for run in runs}
-    return next((status for status in ("running", "failed", "finished") if status in found), None)
 
 
 def _redis() -> Redis:

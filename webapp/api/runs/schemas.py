@@ -109,9 +109,12 @@ class RunSchema(Schema):
     scenario = text("Scenario", "default")
     llm_name = text("Name of the LLM", "GPT-4o")
     slot = timestamp("Scheduled time of the run")
-    status = text("running, finished, failed, or invalid: ended without an error, but not ranked", "finished")
-    attempts = count("Number of attempts", 1)
-    started_at = timestamp("Start of the last attempt")
+    status = text(
+        "running, finished, failed, invalid (ended without an error, but not ranked) or missed (never tried)",
+        "finished",
+    )
+    attempts = count("Number of attempts; 0 for a missed run", 1)
+    started_at = timestamp("Start of the last attempt; of a missed run, when that was recorded")
     finished_at = timestamp("End of the last attempt; null while it is running", nullable=True)
     duration_s = fields.Float(
         required=True,
@@ -122,7 +125,11 @@ class RunSchema(Schema):
         },
     )
     points = count("Number of stored values; null until the run has finished", 4000, nullable=True)
-    error = text("Error of the last attempt; null if it did not fail", "OSError: disk full", nullable=True)
+    error = text(
+        "Error of the last attempt, or why the run was missed; null otherwise",
+        "OSError: disk full",
+        nullable=True,
+    )
     generation = count(
         "First generation that shows the run; null until then", 1_795_553_963_018_399, nullable=True
     )
@@ -156,7 +163,8 @@ class JobSchema(Schema):
     generation = count("Generation of the data, raised by each refresh", 1_795_553_963_018_399)
     job_id = text("Id of the job", "simulation-1795521600")
     status = text(
-        f"{', '.join(JOB_STATUSES[:-1])} or {JOB_STATUSES[-1]}; queued also while it waits to be retried",
+        f"{', '.join(JOB_STATUSES[:-1])} or {JOB_STATUSES[-1]}; queued also while it waits to be retried,"
+        " missed if it waited for too long to be run",
         "finished",
     )
     runs = fields.List(

@@ -1,6 +1,6 @@
 -- Claim a slot for one attempt: one row, with the attempt's token, for the named LLM, or for each simulated LLM
 -- if none is named; archived LLMs get none. A finished or invalid run is neither changed nor returned. Any other
--- run is taken over: its token becomes the newest attempt's, and the previous attempt's error stays until this
+-- run, also a missed one, is taken over: its token becomes the newest attempt's, and the previous attempt's error stays until this
 -- one ends. Rows are claimed in the order of ids, so that two claims cannot deadlock.
 INSERT INTO runs (source, scenario_id, llm_id, slot, status, attempts, token, job_id, started_at)
 SELECT

@@ -1,5 +1,5 @@
--- The ranked LLMs whose newest ended run has no values, because it failed or is invalid. A run that is being
--- retried counts as failed until the retry ends. Costs one lookup in the unique index of runs per LLM.
+-- The ranked LLMs whose newest ended run has no values, because it failed, is invalid or was missed. A run that is
+-- being retried counts as failed until the retry ends. Costs one lookup in the unique index of runs per LLM.
 SELECT
     llms.name,
     newest.slot,

@@ -1,0 +1,132 @@
+"""Slots that nobody ran, recorded as missed: see `jobs.schedule` for which those are."""
+
+import logging
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from redis import Redis
+from rq import get_current_job
+from rq.utils import now
+
+from jobs.schedule import Entry, Series, Stored, schedule, stored
+from webapp.ingest.publish import publishing
+from webapp.ingest.register import register
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.queue import BACKLOG_SLOTS, unfinished
+from webapp.redis import cache_redis
+from webapp.settings import Settings
+from webapp.store import Connection, connect, runs
+
+logger = logging.getLogger(__name__)
+
+# Of one series; of more, the oldest are not recorded.
+MOST_SLOTS = 10_000
+NOT_ENQUEUED = "no scheduler ran, or no worker took the slots before it"
+LATE = f"no worker took the slot within {BACKLOG_SLOTS} intervals"
+LOST = "its job was lost, or failed while the database was unreachable"
+
+
+def record_missed(llm: str, scenario: str, interval: int, first: int, last: int) -> None:
+    """Record the slots `first` to `last` (Unix seconds) that have no run as missed, and publish; the RQ job.
+
+    Without an LLM, those of the simulation. May be called any number of times.
+    """
+    settings = Settings.from_env()
+    for entry in schedule(settings, read_benchmark_file(settings)):
+        if entry.series and (entry.series.llm, entry.series.scenario) == (llm, scenario):
+            redis = cache_redis(settings)
+            with closing(connect(settings)) as conn, publishing(conn, redis):
+                _record(conn, settings, redis, entry.series, interval, first, last, NOT_ENQUEUED)
+            return
+    logger.warning("%s %s: no longer in the benchmark file", llm, scenario)
+
+
+def is_late(settings: Settings, interval: int) -> bool:
+    """Return whether the current RQ job has waited for too long, and was never tried.
+
+    Neither a retry nor a call that is not a job is late.
+    """
+    job = get_current_job()
+    if job is None or job.retries_left not in (None, settings.max_retries):
+        return False
+    return now() - job.created_at > timedelta(seconds=BACKLOG_SLOTS * interval)
+
+
+def record_late(settings: Settings, redis: Redis, series: Series, slot: int) -> None:
+    """Record the slot as missed because its job is late, and publish."""
+    with closing(connect(settings)) as conn, publishing(conn, redis):
+        _record(conn, settings, redis, series, 1, slot, slot, LATE)
+
+
+def record_lost(conn: Connection, settings: Settings, redis: Redis, moment: float) -> None:
+    """Record what should have run by `moment` (Unix seconds) and has left neither run nor job; commits."""
+    for entry in schedule(settings, read_benchmark_file(settings)):
+        known = stored(redis, entry)
+        if entry.series and known and known.interval == entry.interval:
+            first = _first(conn, entry, entry.series, known)
+            last = _last(redis, entry, entry.series, moment)
+            _record(conn, settings, redis, entry.series, entry.interval, first, last, LOST)
+
+
+def _first(conn: Connection, entry: Entry, series: Series, known: Stored) -> int:
+    """Return the first slot for which the entry must have made a run.
+
+    If Redis had lost its data, that is the one after the newest slot that ran before.
+    """
+    if not known.resumed:
+        return known.since
+    newest = runs.newest_slot(
+        conn,
+        source=_source(series),
+        scenario=series.scenario,
+        llm=series.llm or None,
+        before=datetime.fromtimestamp(known.since, UTC),
+        interval=timedelta(seconds=entry.interval),
+    )
+    return int(newest.timestamp()) + entry.interval if newest else known.since
+
+
+def _last(redis: Redis, entry: Entry, series: Series, moment: float) -> int:
+    """Return the last slot before the current one, and before all slots whose jobs wait or are running."""
+    current = entry.slot_at(moment)
+    # A job waits for up to ten intervals, for a slot that was up to ten intervals old when it was enqueued.
+    slots = [current - back * entry.interval for back in range(2 * BACKLOG_SLOTS + 1)]
+    states = unfinished(redis, [series.job_id(slot) for slot in slots])
+    alive = [slot for slot, waits in zip(slots, states, strict=True) if waits]
+    return min(alive, default=current) - entry.interval
+
+
+def _record(  # noqa: PLR0913, PLR0917  (private; each is part of what is recorded)
+    conn: Connection,
+    settings: Settings,
+    redis: Redis,
+    series: Series,
+    interval: int,
+    first: int,
+    last: int,
+    reason: str,
+) -> None:
+    if first > last:
+        return
+    if series.measurement:
+        register(conn, settings, redis, series.measurement)
+        conn.commit()
+    first = max(first, last - (MOST_SLOTS - 1) * interval)
+    added = runs.record_missed(
+        conn,
+        source=_source(series),
+        scenario=series.scenario,
+        llm=series.llm or None,
+        first=datetime.fromtimestamp(first, UTC),
+        last=datetime.fromtimestamp(last, UTC),
+        interval=timedelta(seconds=interval),
+        job_prefix=series.job_id(0).removesuffix("0"),
+        reason=reason,
+    )
+    conn.commit()
+    if added:
+        logger.warning("%s %s: recorded %d runs as missed", _source(series), series.scenario, added)
+
+
+def _source(series: Series) -> str:
+    return "measurement" if series.measurement else "simulation"
