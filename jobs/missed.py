@@ -12,7 +12,7 @@ from jobs.schedule import Entry, Series, Stored, schedule, stored
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import register
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.queue import BACKLOG_SLOTS, unfinished
+from webapp.queue import BACKLOG_SLOTS, MAINTENANCE_INTERVAL, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, runs
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Of one series; of more, the oldest are not recorded.
 MOST_SLOTS = 10_000
+# Twice as long as from one search for lost slots to the next.
+LOOK_BACK_SECONDS = 2 * MAINTENANCE_INTERVAL
 NOT_ENQUEUED = "no scheduler ran, or no worker took the slots before it"
 LATE = f"no worker took the slot within {BACKLOG_SLOTS} intervals"
 LOST = "its job was lost, or failed while the database was unreachable"
@@ -71,7 +73,8 @@ def record_lost(conn: Connection, settings: Settings, redis: Redis, moment: floa
 def _first(conn: Connection, entry: Entry, series: Series, known: Stored) -> int:
     """Return the first slot for which the entry must have made a run.
 
-    If Redis had lost its data, that is the one after the newest slot that ran before.
+    If Redis had lost its data, that is the one after the newest slot that ran long before. What Redis lost
+    shortly before, nobody may have looked for yet.
     """
     if not known.resumed:
         return known.since
@@ -80,10 +83,10 @@ def _first(conn: Connection, entry: Entry, series: Series, known: Stored) -> int
         source=_source(series),
         scenario=series.scenario,
         llm=series.llm or None,
-        before=datetime.fromtimestamp(known.since, UTC),
+        before=datetime.fromtimestamp(known.since - LOOK_BACK_SECONDS, UTC),
         interval=timedelta(seconds=entry.interval),
     )
-    return int(newest.timestamp()) + entry.interval if newest else known.since
+    return min(int(newest.timestamp()) + entry.interval, known.since) if newest else known.since
 
 
 def _last(redis: Redis, entry: Entry, series: Series, moment: float) -> int:

@@ -259,6 +259,20 @@ class TestALostJob:
 
         assert slots(conn) == [int(now) - back * INTERVAL for back in range(39, 20, -1)]
 
+    def test_is_missed_even_if_redis_lost_everything_again_before_the_search(
+        self, conn, redis, now, schedule_at
+    ):
+        run_simulation(int(now) - 9 * INTERVAL)
+        for back in (5, 2):  # lost are 8 to 6, and 4 and 3
+            redis.flushall()
+            schedule_at(now - back * INTERVAL)
+            run_simulation(int(now) - back * INTERVAL)
+        run_simulation(int(now) - INTERVAL)
+
+        run_maintenance(0)
+
+        assert slots(conn) == [int(now) - back * INTERVAL for back in (8, 7, 6, 4, 3)]
+
     def test_nothing_is_missed_from_before_the_interval_was_changed(
         self, conn, redis, settings, now, schedule_at, monkeypatch
     ):
@@ -280,4 +294,5 @@ def test_the_newest_slot_is_one_of_the_schedule(conn):
     arguments = {"source": "simulation", "scenario": "default", "interval": timedelta(seconds=INTERVAL)}
 
     assert runs.newest_slot(conn, before=day + timedelta(days=1), **arguments) == day
-    assert runs.newest_slot(conn, before=day, **arguments) is None
+    assert runs.newest_slot(conn, before=day, **arguments) == day
+    assert runs.newest_slot(conn, before=day, **{**arguments, "source": "measurement"}) is None

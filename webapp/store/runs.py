@@ -161,21 +161,25 @@ def newest_slot(  # noqa: PLR0913  (each names a part of what is asked)
     interval: timedelta,
     llm: str | None = None,
 ) -> datetime | None:
-    """Return the newest slot before that time with a run, of the named LLM or of any; None without one.
+    """Return the newest slot before that time with a run, of the named LLM or of any.
 
-    Slots that are no multiple of the interval are those of runs on demand, and left out.
+    If there is none, the oldest slot with a run; None if there is no run at all. Slots that are no multiple
+    of the interval are those of runs on demand, and left out.
     """
+    arguments = {"source": source, "scenario": scenario, "before": before, "interval": interval, "llm": llm}
     with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT slot FROM runs JOIN scenarios ON scenarios.id = scenario_id JOIN llms ON llms.id = llm_id"
-            " WHERE source = %(source)s AND scenarios.name = %(scenario)s AND slot < %(before)s"
-            " AND extract(epoch FROM slot) %% extract(epoch FROM %(interval)s) = 0"
-            " AND (%(llm)s IS NULL OR llms.name = %(llm)s)"
-            " ORDER BY slot DESC LIMIT 1",
-            {"source": source, "scenario": scenario, "before": before, "interval": interval, "llm": llm},
-        )
-        row = cursor.fetchone()
-        return row[0] if row else None
+        for order in ("AND slot < %(before)s ORDER BY slot DESC", "ORDER BY slot"):
+            cursor.execute(
+                "SELECT slot FROM runs"  # noqa: S608  (constants)
+                " JOIN scenarios ON scenarios.id = scenario_id JOIN llms ON llms.id = llm_id"
+                " WHERE source = %(source)s AND scenarios.name = %(scenario)s"
+                " AND extract(epoch FROM slot) %% extract(epoch FROM %(interval)s) = 0"
+                f" AND (%(llm)s IS NULL OR llms.name = %(llm)s) {order} LIMIT 1",
+                arguments,
+            )
+            if row := cursor.fetchone():
+                return row[0]
+        return None
 
 
 def measurement(conn: Connection, run_id: int) -> tuple[datetime, dict[str, Any]] | None:
