@@ -12,7 +12,8 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
-from webapp.auth import digest, is_key, refuse_wrong_key
+from webapp.auth import check_key, digest
+from webapp.headers import browser_scheme
 from webapp.settings import Settings
 
 PROOF = "proof"
@@ -37,7 +38,7 @@ class CookieInterface(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Return whether the browser may send the cookie over HTTPS only."""
-        return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
+        return browser_scheme() == "https"
 
 
 def configure_cookies(app: Flask, settings: Settings) -> None:
@@ -107,9 +108,7 @@ def sign_in() -> tuple[str, int] | AnyResponse:
     """Exchange an API key for a cookie; 403 for a wrong key, 429 after too many."""
     require_csrf_token()
     key = request.form.get("api_key", "").strip()
-    if not is_key(key):
-        if key:
-            refuse_wrong_key()
+    if not key or not check_key(key):
         fault = "Invalid API key." if key else "Enter an API key."
         return render_template("page/sign_in.html", next=request.form.get("next", ""), fault=fault), 403
     session.clear()
@@ -137,7 +136,7 @@ def _proof(key: str) -> str:
 
 
 def _proofs() -> list[str]:
-    return [_sign(right) for right in current_app.extensions["key_digests"]]
+    return [_sign(right) for right in current_app.extensions["key_guard"].digests]
 
 
 def _sign(key_digest: bytes) -> str:
