@@ -10,7 +10,9 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-from webapp.settings import Settings
+from webapp.settings import SHORTEST_KEY, Settings
+
+logger = logging.getLogger(__name__)
 
 TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 # Shorter secrets would match ordinary words.
@@ -63,7 +65,7 @@ def bind_more(**fields: Any) -> None:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to stderr in the format and from the level of the settings."""
+    """Log to stderr in the format and from the level of the settings; warn of a short API key."""
     formatter: logging.Formatter
     if settings.log_format == "json":
         formatter = JsonFormatter(
@@ -83,3 +85,5 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     # Alembic logs the names of its plugins whenever it is imported.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    if settings.has_short_key:
+        logger.warning("API_KEY has a key of fewer than %d characters, which can be guessed", SHORTEST_KEY)

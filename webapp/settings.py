@@ -22,6 +22,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
 SHORTEST_SECRET = 32
+SHORTEST_KEY = 16  # shorter ones are accepted with a warning
 MOST_WORKERS = 256
 MOST_DAYS = 36_500
 
@@ -81,6 +82,11 @@ class Settings:
         Raises SettingsError with all faults.
         """
         return _read(environment() if environ is None else environ)
+
+    @property
+    def has_short_key(self) -> bool:
+        """Whether an API key is short enough to be guessed."""
+        return any(len(key) < SHORTEST_KEY for key in self.api_keys)
 
     @property
     def bind(self) -> str:

@@ -107,6 +107,19 @@ def test_a_value_that_was_sent_cannot_forge_a_line(written, character):
     assert character not in written.getvalue().rstrip("\n")
 
 
+@pytest.mark.parametrize(("keys", "warned"), [(("1234",), True), ((KEY, "x" * 15), True), ((KEY,), False)])
+def test_a_key_that_can_be_guessed_is_warned_of_at_the_start_without_being_shown(
+    server_environment, capsys, keys, warned
+):
+    before = logging.getLogger().handlers[:]
+    configure_logging(replace(Settings.from_env(server_environment), api_keys=keys))
+    logging.getLogger().handlers[:] = before
+
+    written = capsys.readouterr().err
+    assert ("fewer than 16 characters" in written) == warned
+    assert not any(key in written for key in keys)
+
+
 def test_records_below_the_level_are_dropped(log_to):
     written = log_to(log_level="ERROR")
     logging.getLogger("a").warning("quiet")

@@ -39,7 +39,7 @@ def test_wrong_keys_are_limited_together_with_those_sent_to_the_api(stranger):
 
     assert codes == [403] * WRONG_KEYS_PER_MINUTE + [429]
     assert stranger.get(RANKINGS, headers={"x-api-key": "wrong"}).status_code == 429
-    assert sign_in(stranger).status_code == 303
+    assert sign_in(stranger).status_code == 429
 
 
 def test_the_cookie_gives_no_access_to_the_api(reader):
