@@ -24,6 +24,7 @@ from webapp.page import register_page
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.redis import cache_redis
 from webapp.rq_dashboard import register_rq_dashboard
+from webapp.sessions import Sessions
 from webapp.settings import ROOT, Settings
 from webapp.store import connection_options
 
@@ -54,6 +55,7 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["redis"] = redis = cache_redis(settings)
     app.extensions["key_guard"] = KeyGuard(settings)
     app.extensions["llms"] = LLMs(settings, redis)
+    app.extensions["sessions"] = Sessions(settings, redis)
 
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
