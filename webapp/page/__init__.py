@@ -32,6 +32,7 @@ FILTERS = {
     "sentence": text.sentence,
     "duration": text.duration,
     "percent": marks.percent,
+    "reason": access.shown_reason,
 }
 
 

@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from webapp.auth import check_key, digest
 from webapp.headers import browser_scheme
+from webapp.page.text import error_class
 from webapp.sessions import LIFETIME, Sessions
 from webapp.settings import Settings
 
@@ -82,6 +83,14 @@ def may_read() -> bool:
     """Return whether the page may be shown to whoever sent the request."""
     settings: Settings = current_app.extensions["settings"]
     return settings.public_dashboard or is_signed_in()
+
+
+def shown_reason(text: str | None) -> str:
+    """Return why a run has no values: the whole text for the signed-in, else the class of errors alone.
+
+    Texts of providers may contain names of hosts, accounts and models that are not public.
+    """
+    return (text or "") if is_signed_in() else error_class(text or "")
 
 
 def require_reader() -> AnyResponse | None:
