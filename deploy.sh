@@ -103,6 +103,11 @@ whole_number() {
     ! is_set "$1" || [[ $(setting "$1") =~ ^[0-9]+$ ]] || fail "$1=$(setting "$1"): expected a whole number"
 }
 
+# Only its owner may read a file with secrets, whoever made it.
+protect() {
+    if [ -f "$env_file" ] && [ -O "$env_file" ]; then chmod go= "$env_file"; fi
+}
+
 check_settings() {
     local hint=" (run \`make env\` to fill in secrets)"
     required API_KEY "$hint"
@@ -182,6 +187,7 @@ send() {
         ${extra_values[@]+"${extra_values[@]}"} --values -
 }
 
+protect
 check_settings
 if [ -z "$dry_run" ]; then
     send upgrade --install --create-namespace --atomic --wait --timeout "$timeout"

@@ -32,6 +32,12 @@ class TestAccess:
     def test_without_the_right_key_every_path_is_refused(self, stranger, path, headers, code):
         assert_error(stranger.get(path, headers=headers), code)
 
+    @pytest.mark.parametrize(("key", "code"), [("", 401), (" ", 403), (KEY, 403)])
+    def test_an_app_without_keys_accepts_none(self, make_app, key, code):
+        client = make_app(api_keys=()).test_client()
+
+        assert_error(client.get(RANKINGS, headers={"x-api-key": key}), code)
+
     @pytest.mark.parametrize(
         "key", ["é", "\xff\xfe", "ключ".encode().decode("latin-1"), chr(0xDCFF), chr(0xD800), KEY + "é",
                 KEY.upper(), KEY[:-1], f"{KEY},{KEY}", f"old,{KEY}", "x" * 100_000, " "]

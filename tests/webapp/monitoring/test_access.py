@@ -1,5 +1,7 @@
 """Who may read /metrics, at the API and at METRICS_PORT."""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client import make_wsgi_app
 from werkzeug.test import Client
@@ -76,6 +78,12 @@ class TestAtMetricsPort:
         elsewhere = {"REMOTE_ADDR": "192.0.2.1"}
         assert scraper.get("/metrics", headers=WRONG[0], environ_base=elsewhere).status_code == 401
         assert scraper.get("/metrics", headers=BEARER).status_code == 429
+
+    def test_of_a_process_without_keys_refuses_every_key_and_none(self, settings):
+        keyless = exporter.require_key(make_wsgi_app(exporter.registry()), replace(settings, api_keys=()))
+
+        codes = [Client(keyless).get("/metrics", headers=headers).status_code for headers in (BEARER, {})]
+        assert codes == [401, 401]
 
     def test_a_scraper_whose_key_worked_before_is_not_affected(self, scraper):
         scraper.get("/metrics", headers=BEARER)
