@@ -10,6 +10,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from llm_measure.report.text import printable
 from webapp.settings import SHORTEST_KEY, Settings
 
 logger = logging.getLogger(__name__)
@@ -21,12 +22,10 @@ SHORTEST_SECRET = 4
 CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
 # Replaces the fields in the JSON log lines of this thread.
 bind = CONTEXT.set
-# A value that was sent must not forge a line or control a terminal.
-CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 class RedactingFilter(logging.Filter):
-    """Removes keys, passwords and control characters from each record."""
+    """Removes keys and passwords from each record, and what could forge a line or control a terminal."""
 
     def __init__(self, settings: Settings):
         super().__init__()
@@ -44,12 +43,13 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record in place; every record passes."""
-        record.msg = self._hide(record.getMessage()).translate(CONTROL_CHARACTERS)
+        record.msg = printable(self._hide(record.getMessage()))
         record.args = ()
         for name, value in (CONTEXT.get() or {}).items():
             setattr(record, name, self._hide(value) if isinstance(value, str) else value)
         if record.exc_info:
-            record.exc_text = self._hide(logging.Formatter().formatException(record.exc_info))
+            traceback = self._hide(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = "\n".join(map(printable, traceback.split("\n")))
             record.exc_info = None
         return True
 

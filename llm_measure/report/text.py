@@ -12,6 +12,8 @@ def printable(text: str) -> str:
     Escapes control characters, among them those of ANSI sequences, line breaks, and invisible characters such
     as those that change the direction of writing.
     """
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

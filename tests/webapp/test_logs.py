@@ -99,12 +99,23 @@ def test_secrets_in_messages_and_errors_are_redacted(written, secret):
     assert "(hidden)" in written.getvalue()
 
 
-@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\0", "\x85", chr(0x2028)])
+@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\0", "\x85", chr(0x2028), chr(0x202E)])
 def test_a_value_that_was_sent_cannot_forge_a_line(written, character):
     logging.getLogger("a").warning("sent %s", f"x{character}2026-01-01 forged")
 
     assert len(written.getvalue().splitlines()) == 1
     assert character not in written.getvalue().rstrip("\n")
+
+
+def test_an_errors_text_cannot_control_the_terminal(log_to):
+    written = log_to(log_format="text")
+    try:
+        fail("\x1b[2J")
+    except RuntimeError:
+        logging.getLogger("a").exception("failed")
+
+    assert written.getvalue().endswith("RuntimeError: \\x1b[2J\n")
+    assert written.getvalue().count("\n") > 3
 
 
 @pytest.mark.parametrize(("keys", "warned"), [(("1234",), True), ((KEY, "x" * 15), True), ((KEY,), False)])
