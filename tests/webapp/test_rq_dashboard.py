@@ -179,8 +179,11 @@ class TestMarkup:
     def test_only_its_own_scripts_run_and_no_other_site_may_frame_it(self, visit, path):
         assert_strict(visit.get(f"/rq{path}").headers)
 
-    def test_so_does_a_refusal(self, stranger):
+    def test_so_does_a_refusal(self, stranger, visit):
         assert_strict(stranger.get("/rq/").headers)
+        assert_strict(visit.get("/rq/nosuch").headers)
+        assert_strict(visit.get("/rq/nosuch", headers={"Accept": "text/html"}).headers)
+        assert_strict(visit.put("/rq/").headers)
 
     @pytest.mark.parametrize("path", PAGES)
     def test_each_inline_script_carries_the_nonce_of_its_response(self, visit, path):
