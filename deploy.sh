@@ -16,7 +16,7 @@ Secrets, settings and the file named by BENCHMARK_FILE reach Helm through a pipe
   --release NAME      name of the release (default: llm-benchmark)
   --namespace NAME    namespace, created if missing (default: llm-benchmark)
   --image IMAGE       image to run (default: IMAGE in the environment, else the chart's)
-  --secret NAME       additional secret setting, such as the API key of an endpoint; repeatable
+  --secret NAME       secret setting of the workers, such as the API key of an endpoint; repeatable
   --env-file FILE     file with the settings (default: .env)
   --values FILE       additional values for the chart, overridden by the settings; repeatable
   --timeout DURATION  time to wait for the pods before rolling back (default: 10m)
