@@ -232,9 +232,15 @@ def test_the_measuring_command_is_part_of_the_image(container):
 
 
 def test_a_wrong_setting_ends_it_with_one_line(container):
-    assert container.run("migrate", API_KEY="") == (
+    assert container.run("api", API_KEY="") == (
         2, "setting API_KEY='': must contain at least one key; see make env\n",
     )  # fmt: skip
+
+
+def test_migrations_and_the_role_for_grafana_need_no_api_key(container):
+    assert container.run("migrate", API_KEY="")[0] == 0
+    code, output = container.run("flask", "--app", "webapp", "grafana-reader", API_KEY="")
+    assert (code, "GRAFANA_DB_PASSWORD" in output) == (2, True), output
 
 
 def test_the_charts_own_test_passes_against_the_real_api_and_fails_without_it(container, port):
