@@ -7,6 +7,8 @@ BIN := .venv/bin
 # Tests wait more than they compute, so more processes than cores pay off. Each starts its servers; where TEST_*_HOST
 # names servers to use instead, this must be 0.
 PROCESSES ?= 4
+# .env holds secrets, and may be a copy that others can read.
+PROTECT_ENV := test ! -O .env || chmod go= .env
 
 .PHONY: help start install env run-migrations undo-migration create-migration start-simulator start-benchmark \
 	tests tests-e2e vendor lint format lock bench picture check-deploy clean
@@ -24,7 +26,7 @@ env: ## Write .env with random secrets where they are empty or missing
 	@$(or $(PYTHON),python3) tools/env.py
 
 run-migrations: .venv/installed-start ## Upgrade the database to the newest migration
-	@$(BIN)/flask db upgrade
+	@$(PROTECT_ENV) && $(BIN)/flask db upgrade
 
 undo-migration: .venv/installed-start ## Revert the newest migration
 	@$(BIN)/flask db downgrade
@@ -34,10 +36,10 @@ create-migration: .venv/installed-start ## Draft a migration from the models: ma
 	@$(BIN)/flask db revision --autogenerate -m "$(MSG)"
 
 start-simulator: .venv/installed-start ## Run the scheduler and a worker on your servers
-	@exec $(BIN)/python -m jobs.start --only scheduler worker
+	@$(PROTECT_ENV) && exec $(BIN)/python -m jobs.start --only scheduler worker
 
 start-benchmark: .venv/installed-start ## Run the API on your servers
-	@exec $(BIN)/python -m webapp.serve
+	@$(PROTECT_ENV) && exec $(BIN)/python -m webapp.serve
 
 # pytest exits with 5 where it finds no test.
 tests: .venv/installed-tests ## Run the tests on embedded servers

@@ -16,7 +16,7 @@ Secrets, settings and the file named by BENCHMARK_FILE reach Helm through a pipe
   --release NAME      name of the release (default: llm-benchmark)
   --namespace NAME    namespace, created if missing (default: llm-benchmark)
   --image IMAGE       image to run (default: IMAGE in the environment, else the chart's)
-  --secret NAME       additional secret setting, such as the API key of an endpoint; repeatable
+  --secret NAME       secret setting of the workers, such as the API key of an endpoint; repeatable
   --env-file FILE     file with the settings (default: .env)
   --values FILE       additional values for the chart, overridden by the settings; repeatable
   --timeout DURATION  time to wait for the pods before rolling back (default: 10m)
@@ -103,6 +103,11 @@ whole_number() {
     ! is_set "$1" || [[ $(setting "$1") =~ ^[0-9]+$ ]] || fail "$1=$(setting "$1"): expected a whole number"
 }
 
+# Only its owner may read a file with secrets, whoever made it.
+protect() {
+    if [ -f "$env_file" ] && [ -O "$env_file" ]; then chmod go= "$env_file"; fi
+}
+
 check_settings() {
     local hint=" (run \`make env\` to fill in secrets)"
     required API_KEY "$hint"
@@ -182,6 +187,7 @@ send() {
         ${extra_values[@]+"${extra_values[@]}"} --values -
 }
 
+protect
 check_settings
 if [ -z "$dry_run" ]; then
     send upgrade --install --create-namespace --atomic --wait --timeout "$timeout"

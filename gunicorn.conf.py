@@ -16,7 +16,7 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.settings import Settings, SettingsError, exit_for
 
 try:
-    settings = Settings.from_env()
+    settings = Settings.from_env(needs_key=True)
     read_benchmark_file(settings)
 except SettingsError as error:
     exit_for(error)

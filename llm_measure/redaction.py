@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from llm_measure.records import Record
+from llm_measure.text import printable
 
 HIDDEN = "(hidden)"
 MAX_DETAIL, MAX_FINISH_REASON = 400, 100  # characters that a record keeps
@@ -59,10 +60,3 @@ def clean(text: str, limit: int, secrets: Secrets) -> str:
     text = secrets.hide_parts(text[:WINDOW])
     text = CREDENTIALS.sub(lambda found: (found["before"] or found["scheme"]) + HIDDEN, text)
     return printable(text[:limit])[:limit]
-
-
-def printable(text: str) -> str:
-    """Return the text with each character that is not printable as an escape such as \\x00."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -3,7 +3,7 @@
 from limits import RateLimitItemPerMinute
 
 from webapp import create_app
-from webapp.auth import WrongKeyLimiter
+from webapp.auth import KeyGuard
 
 app = create_app()
-app.extensions["wrong_keys"] = WrongKeyLimiter(app.extensions["settings"], RateLimitItemPerMinute(100_000))
+app.extensions["key_guard"] = KeyGuard(app.extensions["settings"], RateLimitItemPerMinute(100_000))

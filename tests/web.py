@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -152,6 +153,18 @@ def assert_error(response: Any, code: int) -> dict[str, Any]:
     assert isinstance(error["message"], str)
     assert 0 < len(error["message"]) < 500
     return error
+
+
+def assert_strict(headers: Mapping[str, str]) -> None:
+    """Assert that a page with these headers runs no foreign script, and is framed and sniffed by nobody."""
+    directives = dict(each.split(" ", 1) for each in headers["Content-Security-Policy"].split("; "))
+    assert directives["default-src"] == "'none'"
+    assert {directives[name] for name in ("frame-ancestors", "base-uri", "object-src")} == {"'none'"}
+    assert directives["form-action"] == "'self'"
+    assert not re.search("unsafe-(inline|eval)|\\*|http", " ".join(directives.values()))
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
 
 
 def show_run(settings: Settings, redis: Redis, number: int) -> None:

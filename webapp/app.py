@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, redirect
 from sqlalchemy import URL
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from webapp.api import register_apis
-from webapp.auth import WrongKeyLimiter, key_digests
+from webapp.auth import KeyGuard
 from webapp.cache import Answers
 from webapp.cli import register_commands
 from webapp.docs import docs
@@ -21,16 +24,25 @@ from webapp.page import register_page
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.redis import cache_redis
 from webapp.rq_dashboard import register_rq_dashboard
+from webapp.sessions import Sessions
 from webapp.settings import ROOT, Settings
 from webapp.store import connection_options
 
 
 class App(Flask):
-    """Flask for views that are all plain functions."""
+    """Flask for views that are all plain functions, with redirects that do not repeat the request's Host."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view as it is; looking for coroutines would cost more per request than all metrics."""
         return func
+
+    def handle_http_exception(self, e: HTTPException) -> Any:
+        """Redirect to the path alone where the address lacks a slash; Flask would trust the Host header."""
+        if not isinstance(e, RequestRedirect):
+            return super().handle_http_exception(e)
+        wanted = urlsplit(e.new_url)
+        path = "/" + wanted.path.lstrip("/")  # "//name" would lead to another host
+        return redirect(f"{path}?{wanted.query}" if wanted.query else path, e.code)
 
 
 def build_app(settings: Settings) -> Flask:
@@ -41,9 +53,9 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["measurements"] = read_benchmark_file(settings)
     app.extensions["redis"] = redis = cache_redis(settings)
-    app.extensions["key_digests"] = key_digests(settings)
-    app.extensions["wrong_keys"] = WrongKeyLimiter(settings)
+    app.extensions["key_guard"] = KeyGuard(settings)
     app.extensions["llms"] = LLMs(settings, redis)
+    app.extensions["sessions"] = Sessions(settings, redis)
 
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))

@@ -14,6 +14,8 @@ from redis.exceptions import LockError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.http import HTTP_STATUS_CODES
 
+from webapp.headers import HEADERS
+
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5
@@ -72,7 +74,7 @@ def shown(value: object) -> str:
 
 def answer_error(error: HTTPException) -> Response:
     """Return the error's status and headers with a JSON body; webargs' messages are listed under "errors"."""
-    response = Response()
+    response = Response(headers=HEADERS)
     response.status_code = code = error.code or 500
     response.headers.extend(
         (name, value) for name, value in error.get_headers() if name.lower() != "content-type"

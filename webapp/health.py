@@ -11,10 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import schema_version
 from webapp.extensions import db
+from webapp.settings import SHORTEST_KEY
 
 health = Blueprint("health", __name__, description="Liveness and readiness")
 
 OK = "ok"
+WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 SKIPPED = "unknown: database unreachable"
 
 
@@ -41,7 +43,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "description": "ok, or the problem, by name of the check",
-            "example": {"database": OK, "migrations": OK, "redis": OK},
+            "example": {"database": OK, "migrations": OK, "redis": OK, "api_key": OK},
         },
     )
 
@@ -66,13 +68,15 @@ def healthz() -> Response:
 def readyz() -> tuple[Response, int]:
     """Check readiness.
 
-    Checks database, migrations and Redis. The API works without Redis, but not without the other two.
+    Checks database, migrations, Redis and the length of the API keys. The API works without Redis and with a
+    weak key, but not without the other two.
     """
     database = _outcome(_check_database)
     checks = {
         "database": database,
         "migrations": _outcome(_check_migrations) if database == OK else SKIPPED,
         "redis": _outcome(_check_redis),
+        "api_key": _check_api_key(),
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
@@ -107,6 +111,10 @@ def _check_migrations() -> str:
 
 def _named(revisions: frozenset[str]) -> str:
     return ", ".join(sorted(revisions)) or "none"
+
+
+def _check_api_key() -> str:
+    return WEAK if current_app.extensions["settings"].has_short_key else OK
 
 
 def _check_redis() -> str:

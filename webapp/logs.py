@@ -11,19 +11,20 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 from llm_measure.redaction import Secrets
-from webapp.settings import Settings
+from llm_measure.text import printable
+from webapp.settings import SHORTEST_KEY, Settings
+
+logger = logging.getLogger(__name__)
 
 TEXT_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 # What this thread is working on, see `bind`.
 CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
 # Replaces the fields in the JSON log lines of this thread.
 bind = CONTEXT.set
-# A value that was sent must not forge a line or control a terminal.
-CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
 class RedactingFilter(logging.Filter):
-    """Removes keys, passwords and control characters from each record."""
+    """Removes keys and passwords from each record, and what could forge a line or control a terminal."""
 
     def __init__(self, settings: Settings):
         super().__init__()
@@ -38,12 +39,13 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record in place; every record passes."""
-        record.msg = self._hide(record.getMessage()).translate(CONTROL_CHARACTERS)
+        record.msg = printable(self._hide(record.getMessage()))
         record.args = ()
         for name, value in (CONTEXT.get() or {}).items():
             setattr(record, name, self._hide(value) if isinstance(value, str) else value)
         if record.exc_info:
-            record.exc_text = self._hide(logging.Formatter().formatException(record.exc_info))
+            traceback = self._hide(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = "\n".join(map(printable, traceback.split("\n")))
             record.exc_info = None
         return True
 
@@ -54,7 +56,7 @@ def bind_more(**fields: Any) -> None:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to stderr in the format and from the level of the settings."""
+    """Log to stderr in the format and from the level of the settings; warn of a short API key."""
     formatter: logging.Formatter
     if settings.log_format == "json":
         formatter = JsonFormatter(
@@ -74,3 +76,5 @@ def configure_logging(settings: Settings) -> None:
     root.setLevel(settings.log_level)
     # Alembic logs the names of its plugins whenever it is imported.
     logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    if settings.has_short_key:
+        logger.warning("API_KEY has a key of fewer than %d characters, which can be guessed", SHORTEST_KEY)

@@ -1,14 +1,17 @@
 """/rq: rq-dashboard, which has no access control, behind a guard.
 
-HTTP Basic authentication with an API key as password; no change by GET or from another site; no deletion.
+HTTP Basic authentication with an API key as password; no change by GET or from another site; no deletion; and
+no markup or script but its own, whatever the jobs contain.
 """
 
 import re
+from base64 import b64encode
+from hashlib import sha256
+from secrets import token_urlsafe
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import rq_dashboard
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from redis import Redis, ResponseError
 from rq import Queue, Worker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
@@ -19,10 +22,12 @@ from rq_dashboard import web
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound, Unauthorized
 
-from webapp.auth import is_key, refuse_wrong_key
+from webapp.auth import authorization, check_key
 from webapp.errors import answer_error, answer_redis_unreachable, shown
+from webapp.headers import HEADERS, POLICY, browser_scheme, policy
 from webapp.queue import QUEUE_NAME, JSONJob
 from webapp.redis import cache_redis
+from webapp.rq_rows import compile_rows
 from webapp.settings import Settings
 
 BLUEPRINT = rq_dashboard.blueprint.name
@@ -35,10 +40,15 @@ ALLOWED = {
         "must be queued, started, finished, failed, deferred, scheduled or canceled",
     ),
     "job_id": (r"[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?", "unknown job"),
+    # One of its scripts contains the name, unescaped.
+    "queue_name": (r"[A-Za-z0-9_.:-]+", "unknown queue"),
     "order": (r"asc|dsc", "must be asc or dsc"),
     "page": (r"[1-9][0-9]{0,3}", "must be a whole number from 1 to 9999"),
     "per_page": (r"[1-9][0-9]{0,2}", "must be a whole number from 1 to 999"),
 }
+# The style attributes in its templates, and their hashes, which the Content-Security-Policy names.
+STYLES = ("", "display: none", "float: right", "float: right; margin-right: 8px;")
+STYLE_HASHES = [f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" for style in STYLES]
 
 
 def register_rq_dashboard(app: Flask, settings: Settings) -> None:
@@ -52,10 +62,10 @@ def register_rq_dashboard(app: Flask, settings: Settings) -> None:
         hooks.remove(web.push_rq_connection)
     _read_json_only()
     app.register_blueprint(rq_dashboard.blueprint, url_prefix="/rq")
-    # Its pages link to the app's static files, which the page's blueprint serves.
-    app.add_url_rule("/static/<path:filename>", endpoint="static", build_only=True)
+    app.jinja_env.globals.update(compile_rows=compile_rows, csp_nonce=_nonce)
     # Registered with this app, since the blueprint is shared by all apps; before all other hooks.
     app.before_request_funcs.setdefault(BLUEPRINT, []).insert(0, _guard)
+    app.after_request_funcs.setdefault(BLUEPRINT, []).append(_set_headers)
     app.register_error_handler(NoSuchJobError, _answer_unknown_job)
     app.register_error_handler(InvalidJobOperation, _answer_unknown_job)
     app.register_error_handler(ResponseError, _answer_response_error)
@@ -90,26 +100,39 @@ def _guard() -> None:
         _require_queue(current_app.redis_conn, arguments)  # type: ignore[attr-defined]
 
 
+def _nonce() -> str:
+    """Return the random text that marks the scripts of this response."""
+    return g.setdefault("csp_nonce", token_urlsafe(16))
+
+
+def _set_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    response.headers[POLICY] = policy(
+        script_src=f"'nonce-{_nonce()}'",
+        style_src=" ".join(("'unsafe-hashes'", *STYLE_HASHES)),
+        img_src="data:",  # Bootstrap's icons
+    )
+    return response
+
+
 def _require_password() -> None:
     challenge = WWWAuthenticate("basic", {"realm": "LLM Benchmark queue"})
-    given = request.authorization
+    given = authorization()
     if given is None or given.type != "basic" or not given.password:
         raise Unauthorized(
             "Sign in with any user name, and an API key as password", www_authenticate=challenge
         )
-    if not is_key(given.password):
-        refuse_wrong_key()
+    if not check_key(given.password):
         raise Unauthorized("Wrong password; expected an API key", www_authenticate=challenge)
 
 
 def _require_same_site() -> None:
-    """Refuse a change whose Origin, which browsers send with every POST, is missing or another site."""
+    """Refuse a change whose Origin, which browsers send with every POST, is missing or another site.
+
+    Scheme, host and port must be equal: another port or scheme of this host may serve somebody else's pages.
+    """
     origin = request.headers.get("Origin", "")
-    try:
-        site = urlsplit(origin).netloc
-    except ValueError:
-        site = ""
-    if not site or site != request.host:
+    if not request.host or origin.lower() != f"{browser_scheme()}://{request.host.lower()}":
         raise Forbidden(f"Origin={shown(origin)}: changes are accepted from this site's pages only")
 
 

@@ -13,7 +13,7 @@ from webapp.settings import Settings, SettingsError, exit_for
 def main() -> None:
     """Run gunicorn with gunicorn.conf.py and the command line's options; exit with 2 for bad settings."""
     try:
-        settings = Settings.from_env()
+        settings = Settings.from_env(needs_key=True)
     except SettingsError as error:
         exit_for(error)
     os.environ["WEB_CONCURRENCY"] = str(settings.web_concurrency)

@@ -22,6 +22,7 @@ SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
 SHORTEST_SECRET = 32
+SHORTEST_KEY = 16  # shorter ones are accepted with a warning
 MOST_WORKERS = 256
 MOST_DAYS = 36_500
 
@@ -48,7 +49,7 @@ class Settings:
     postgres_password: str = field(repr=False)
     postgres_db: str
     postgres_sslmode: str
-    api_keys: tuple[str, ...] = field(repr=False)
+    api_keys: tuple[str, ...] = field(repr=False)  # empty: this process accepts none
     schedule_interval: int  # seconds between slots
     redis_host: str  # a name, an address, or a Unix socket (starts with /)
     redis_port: int
@@ -75,12 +76,17 @@ class Settings:
     grafana_db_password: str = field(repr=False)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, needs_key: bool = False) -> "Settings":
         """Return the settings of `environ`, by default of the process's environment and `.env`.
 
-        Raises SettingsError with all faults.
+        Raises SettingsError with all faults. The API needs a key, which no other process should have to hold.
         """
-        return _read(environment() if environ is None else environ)
+        return _read(environment() if environ is None else environ, needs_key)
+
+    @property
+    def has_short_key(self) -> bool:
+        """Whether an API key is short enough to be guessed."""
+        return any(len(key) < SHORTEST_KEY for key in self.api_keys)
 
     @property
     def bind(self) -> str:
@@ -113,7 +119,7 @@ def secret_variable(name: str) -> str | None:
     return environment().get(name) or None
 
 
-def _read(environ: Mapping[str, str]) -> Settings:
+def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
     faults: list[str] = []
 
     def read(name: str, parse: Callable[[str], T], default: str | None = None, secret: bool = False) -> Any:
@@ -134,7 +140,7 @@ def _read(environ: Mapping[str, str]) -> Settings:
         postgres_password=read("POSTGRES_PASSWORD", str, "", secret=True),
         postgres_db=read("POSTGRES_DB", _text, "llm_benchmark"),
         postgres_sslmode=read("POSTGRES_SSLMODE", _one_of(SSL_MODES), "prefer"),
-        api_keys=read("API_KEY", _keys, secret=True),
+        api_keys=read("API_KEY", lambda raw: _keys(raw) if raw or needs_key else (), secret=True),
         schedule_interval=read("SCHEDULE_INTERVAL", _minutes, "10"),
         redis_host=read("REDIS_HOST", _server),
         redis_port=read("REDIS_PORT", _whole(1, 65535), "6379"),

@@ -46,6 +46,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.existingSecret | default (include "llm-benchmark.fullname" .) }}
 {{- end }}
 
+{{- define "llm-benchmark.endpointsSecretName" -}}
+{{- if .Values.existingEndpointsSecret -}}
+{{ .Values.existingEndpointsSecret }}
+{{- else if .Values.extraSecrets -}}
+{{ include "llm-benchmark.fullname" . }}-endpoints
+{{- end }}
+{{- end }}
+
 {{- define "llm-benchmark.benchmarkConfigMap" -}}
 {{- if .Values.existingBenchmarkConfigMap -}}
 {{ .Values.existingBenchmarkConfigMap }}

@@ -1,5 +1,14 @@
 {{/* Common parts of the API, scheduler and worker pods; each template takes (list $ "component"). */}}
 
+{{/* The secrets that a container uses; it gets no others. */}}
+{{- define "llm-benchmark.secretsOf" -}}
+api: [API_KEY, SECRET_KEY, POSTGRES_PASSWORD, REDIS_PASSWORD]
+scheduler: [REDIS_PASSWORD]
+worker: [POSTGRES_PASSWORD, REDIS_PASSWORD]
+migrate: [POSTGRES_PASSWORD]
+grafana-reader: [POSTGRES_PASSWORD, GRAFANA_DB_PASSWORD]
+{{- end }}
+
 {{- define "llm-benchmark.podMetadata" -}}
 {{- $root := index . 0 }}{{- $component := index . 1 }}
 labels:
@@ -50,23 +59,25 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-# Each pod waits for PostgreSQL and migrates before it starts. Under the lock the first one does the work; the others
-# find it done.
+{{- if ne $component "scheduler" }}
+# Each pod that uses PostgreSQL waits for it and migrates before it starts. Under the lock the first one does the work;
+# the others find it done.
 initContainers:
   - name: migrate
     args: [migrate]
-    {{- include "llm-benchmark.container" . | nindent 4 }}
+    {{- include "llm-benchmark.container" (list $root "migrate") | nindent 4 }}
     resources:
       requests: {cpu: 50m, memory: 128Mi}
       limits: {memory: 256Mi}
-  {{- if and $root.Values.grafana.reader.enabled (eq $component "scheduler") }}
+  {{- if and $root.Values.grafana.reader.enabled (eq $component "api") }}
   - name: grafana-reader
-    args: [flask, grafana-reader]
-    {{- include "llm-benchmark.container" . | nindent 4 }}
+    args: [flask, --app, webapp, grafana-reader]
+    {{- include "llm-benchmark.container" (list $root "grafana-reader") | nindent 4 }}
     resources:
       requests: {cpu: 50m, memory: 128Mi}
       limits: {memory: 256Mi}
   {{- end }}
+{{- end }}
 volumes:
   - name: tmp
     emptyDir: {medium: Memory, sizeLimit: 64Mi}
@@ -76,15 +87,34 @@ volumes:
   {{- end }}
 {{- end }}
 
+{{/* Takes (list $ "container"). */}}
 {{- define "llm-benchmark.container" -}}
-{{- $root := index . 0 }}
+{{- $root := index . 0 }}{{- $container := index . 1 }}
 image: {{ include "llm-benchmark.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 securityContext:
   {{- include "llm-benchmark.securityContext" $root | nindent 2 }}
 envFrom:
   - configMapRef: {name: {{ include "llm-benchmark.fullname" $root }}}
-  - secretRef: {name: {{ include "llm-benchmark.secretName" $root }}}
+  {{- if eq $container "worker" }}
+  {{- with include "llm-benchmark.endpointsSecretName" $root }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+  {{- end }}
+env:
+  {{- range index (include "llm-benchmark.secretsOf" $root | fromYaml) $container }}
+  - name: {{ . }}
+    valueFrom:
+      # Your servers may need no password, and the page signs cookies with a random key if it has no other.
+      secretKeyRef: {name: {{ include "llm-benchmark.secretName" $root }}, key: {{ . }}, optional: {{ ne . "API_KEY" }}}
+  {{- end }}
+  {{- if and $root.Values.monitoring.enabled (has $container (list "scheduler" "worker")) }}
+  # The key that Prometheus sends; without it, /metrics refuses everybody unless METRICS_PUBLIC is true.
+  - name: API_KEY
+    valueFrom:
+      secretKeyRef:
+        {{- include "llm-benchmark.metricsKey" $root | nindent 8 }}
+  {{- end }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- if include "llm-benchmark.benchmarkConfigMap" $root }}

@@ -4,11 +4,16 @@ from typing import Any
 
 import click
 
+from llm_measure.text import printable
+
 
 class CommandError(click.ClickException):
     """Ends the command with one line on stderr and exit code 2."""
 
     exit_code = 2
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 class Command(click.Command):

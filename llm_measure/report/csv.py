@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_measure.report.errors import failed
 from llm_measure.stats.summary import NAMES
+from llm_measure.text import csv_cell
 
 
 def as_csv(levels: Sequence[Mapping[str, Any]]) -> str:
@@ -18,5 +19,6 @@ def as_csv(levels: Sequence[Mapping[str, Any]]) -> str:
         load = level.get("concurrency", level.get("rate"))
         start = (level["pattern"], load, str(level["valid"]).lower(), level["requests"], failed(level))
         for name, figures in level["metrics"].items():
-            writer.writerow((*start, name, figures["unit"], *(figures[figure] for figure in NAMES)))
+            row = (*start, name, figures["unit"], *(figures[figure] for figure in NAMES))
+            writer.writerow(csv_cell(cell) if isinstance(cell, str) else cell for cell in row)
     return text.getvalue()

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from llm_measure.text import printable
+
 
 def failed(level: Mapping[str, Any]) -> int:
     """Return the number of failed requests; cancelled ones have not failed."""
@@ -10,16 +12,9 @@ def failed(level: Mapping[str, Any]) -> int:
 
 
 def error_lines(level: Mapping[str, Any]) -> list[str]:
-    """Return a line per class of error, with its first detail.
-
-    Details come from the endpoint: what could control a terminal is replaced.
-    """
+    """Return a line per class of error, with its first detail, which the endpoint has sent."""
     details = level["error_details"]
     return [
-        f"{number} x {error}: {_printable(details.get(error, ''))}"
+        f"{number} x {error}: {printable(details.get(error, ''))}"
         for error, number in level["errors"].items()
     ]
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

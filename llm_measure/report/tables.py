@@ -9,6 +9,7 @@ from rich.table import Table
 
 from llm_measure.report.errors import error_lines, failed
 from llm_measure.stats.summary import NAMES
+from llm_measure.text import printable
 
 PIPE_WIDTH = 140  # a pipe has no width, and no figure may be cut there
 WIDE = 132  # columns of a terminal that all figures need
@@ -30,7 +31,9 @@ def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
         for line in error_lines(level):
             console.print(line, markup=False, highlight=False)
         if not level["valid"]:
-            console.print(f"[bold red]not valid[/]: {escape(level['invalid_reason'])}", highlight=False)
+            console.print(
+                f"[bold red]not valid[/]: {escape(printable(level['invalid_reason']))}", highlight=False
+            )
         if level["token_sources"].get("chunks"):
             console.print(
                 "Token counts are estimates: the server reports no usage, so each chunk counts as one token."

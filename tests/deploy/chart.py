@@ -123,9 +123,9 @@ def containers(objects: list[dict]) -> Iterator[tuple[str, dict]]:
             yield f"{name}/{container['name']}", container
 
 
-def secret(objects: list[dict]) -> dict[str, str]:
-    """Return the decoded data of the application's Secret."""
-    data = of_kind(objects, "Secret")["llm-llm-benchmark"]["data"]
+def secret(objects: list[dict], *suffix: str) -> dict[str, str]:
+    """Return the decoded data of the application's Secret, or of the one whose name has that suffix."""
+    data = of_kind(objects, "Secret")["-".join(("llm-llm-benchmark", *suffix))]["data"]
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 

@@ -145,14 +145,18 @@ def test_the_container_port_is_the_one_on_which_the_api_listens():
     assert config_map(objects)["PORT"] == "8001"
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
-def test_each_pod_migrates_first_with_the_same_image_and_settings(objects, name):
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_each_pod_that_uses_the_database_migrates_it_first_with_the_same_image_and_settings(objects, name):
     spec = component(objects, "Deployment", name)["spec"]["template"]["spec"]
     (migrate, *others), (main,) = spec["initContainers"], spec["containers"]
 
     assert (migrate["args"], main["args"]) == (["migrate"], [name])
-    assert (migrate["image"], migrate["envFrom"]) == (main["image"], main["envFrom"])
-    assert [other["args"] for other in others] in ([], [["flask", "grafana-reader"]])
+    assert (migrate["image"], migrate["envFrom"]) == (main["image"], main["envFrom"][:1])
+    assert [other["args"][-1] for other in others] in ([], ["grafana-reader"])
+
+
+def test_the_scheduler_uses_no_database(objects):
+    assert "initContainers" not in component(objects, "Deployment", "scheduler")["spec"]["template"]["spec"]
 
 
 def test_the_only_hook_is_the_test(objects):
@@ -228,6 +232,10 @@ def test_network_policies_admit_only_the_releases_pods_and_the_named_peers():
     allowed = {name for name, pod in labels.items() if any(matches(selector, pod) for selector in own)}
     assert allowed == {f"llm-llm-benchmark-{name}" for name in COMPONENTS}
     assert EVERYTHING["networkPolicy"]["redisFrom"][0] in rule["from"]
+    (rule,) = policies["llm-llm-benchmark-postgresql"]["spec"]["ingress"]
+    own = [source["podSelector"] for source in rule["from"] if "podSelector" in source]
+    allowed = {name for name, pod in labels.items() if any(matches(selector, pod) for selector in own)}
+    assert allowed == {"llm-llm-benchmark-api", "llm-llm-benchmark-worker"}
     assert policies["llm-llm-benchmark-postgresql"]["spec"]["egress"] == []
     https = EVERYTHING["networkPolicy"]["workerEgress"][0]
     assert https in policies["llm-llm-benchmark-worker"]["spec"]["egress"]

@@ -12,6 +12,7 @@ from tests.deploy.chart import (
     GIVEN,
     component,
     config_map,
+    containers,
     notes,
     of_kind,
     render,
@@ -40,9 +41,73 @@ def test_the_secret_contains_the_given_values():
         "SECRET_KEY": "the-key-that-signs-the-cookies-of-the-page",
         "POSTGRES_PASSWORD": "pg-word",
         "REDIS_PASSWORD": "redis-word",
-        "OPENAI_API_KEY": "endpoint-word",
         "GRAFANA_DB_PASSWORD": "reader$word",
     }
+    assert secret(render(EVERYTHING), "endpoints") == {"OPENAI_API_KEY": "endpoint-word"}
+
+
+OF_API = {"API_KEY", "SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+OF_WORKER = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
+
+
+@pytest.mark.parametrize(
+    ("values", "held"),
+    [
+        (GIVEN, {"api": OF_API, "worker": OF_WORKER, "scheduler": {"REDIS_PASSWORD"}}),
+        (
+            EVERYTHING,
+            {
+                "api": {*OF_API, "GRAFANA_DB_PASSWORD"},
+                "worker": {*OF_WORKER, "OPENAI_API_KEY", "API_KEY"},
+                "scheduler": {"REDIS_PASSWORD", "API_KEY"},  # Prometheus is enabled
+            },
+        ),
+    ],
+    ids=["given", "everything"],
+)
+def test_each_pod_holds_only_the_secrets_that_it_uses(values, held):
+    objects = render(values)
+
+    found = {name: held_secrets(objects, f"llm-llm-benchmark-{name}/") for name in held}
+
+    assert found == held
+    assert "GRAFANA_DB_PASSWORD" not in held_secrets(objects, "llm-llm-benchmark-api/api")
+    assert "SECRET_KEY" not in held_secrets(objects, "llm-llm-benchmark-api/migrate")
+
+
+def test_a_separate_key_for_prometheus_is_all_that_scheduler_and_workers_hold_of_the_api():
+    separate = {"monitoring": {"enabled": True, "keySecret": {"name": "prometheus", "key": "token"}}}
+
+    for name, container in containers(render({**GIVEN, **separate})):
+        if name.endswith(("/scheduler", "/worker")):
+            (key,) = (
+                each["valueFrom"]["secretKeyRef"] for each in container["env"] if each["name"] == "API_KEY"
+            )
+            assert key == {"name": "prometheus", "key": "token"}
+
+
+@pytest.mark.parametrize("values", [EXTERNAL, {**EXTERNAL, "existingEndpointsSecret": "keys"}], ids=str)
+def test_existing_secrets_reach_the_same_pods(values):
+    wholes = {
+        name: [each["secretRef"]["name"] for each in container["envFrom"] if "secretRef" in each]
+        for name, container in containers(render(values))
+        if name.startswith("llm-llm-benchmark-") and not name.endswith("/test")
+    }
+
+    endpoints = ["keys"] if "existingEndpointsSecret" in values else []
+    assert wholes.pop("llm-llm-benchmark-worker/worker") == endpoints
+    assert not any(wholes.values())
+
+
+def held_secrets(objects, prefix):
+    """Return the names of the secret variables of the containers whose name begins with the prefix."""
+    names = set()
+    for name, container in containers(objects):
+        if name.startswith(prefix):
+            names |= {each["name"] for each in container["env"] if "valueFrom" in each}
+            if any("secretRef" in each for each in container["envFrom"]):
+                names |= set(secret(objects, "endpoints"))
+    return names
 
 
 def test_missing_secrets_are_generated_long_and_distinct():

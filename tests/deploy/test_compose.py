@@ -14,7 +14,8 @@ from redis import AuthenticationError, Redis, RedisError
 from jobs.embedded.binaries import redis_server
 from tests.deploy.compose import TEXT, MissingVariableError, interpolate, render
 from tests.jobs.system import until
-from webapp.settings import ROOT
+from tools.env import SECRETS
+from webapp.settings import ROOT, Settings
 
 COMPOSE = yaml.safe_load(TEXT)
 SERVICES = COMPOSE["services"]
@@ -93,6 +94,35 @@ def test_every_container_has_limits_and_bounded_logs():
         assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"]), name
         assert service["logging"]["options"]["max-size"], name
         assert service["restart"] == ("no" if name in ONCE else "unless-stopped"), name
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("api", {"API_KEY", "SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD"}),
+        ("worker", {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "OPENAI_API_KEY"}),
+        ("scheduler", {"REDIS_PASSWORD"}),
+        ("migrate", {"POSTGRES_PASSWORD"}),
+        ("grafana-reader", {"POSTGRES_PASSWORD", "GRAFANA_DB_PASSWORD"}),
+        ("redis", {"REDIS_PASSWORD"}),
+        ("postgres", {"POSTGRES_PASSWORD"}),
+    ],
+)
+def test_each_container_holds_only_the_secrets_that_it_uses(name, held):
+    secrets = {each: f"the-{each}" for each in (*SECRETS, "OPENAI_API_KEY")}
+    service = render(secrets)[name]
+
+    environment = {**(secrets if "env_file" in service else {}), **service["environment"]}
+
+    assert {each for each, value in environment.items() if value in secrets.values()} == held
+
+
+@pytest.mark.parametrize("name", ["scheduler", "worker"])
+def test_a_process_without_a_key_starts_and_lets_prometheus_read_its_metrics(name):
+    settings = Settings.from_env({**render(SEED_ENV)[name]["environment"], "BENCHMARK_FILE": ""})
+
+    assert (settings.api_keys, settings.metrics_public) == ((), True)
+    assert "ports" not in SERVICES[name]
 
 
 def test_a_worker_may_finish_its_run_and_can_be_scaled():

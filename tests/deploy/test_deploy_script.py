@@ -185,3 +185,12 @@ def test_invalid_input_is_rejected_before_helm_is_called(deployment, arguments, 
     assert done.returncode == 2
     assert message.format(env_file=deployment.env_file) in done.stderr.splitlines()[-1]
     assert not (deployment.folder / "call.json").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_only_its_owner_may_read_the_env_file_afterwards(deployment, options):
+    deployment.env_file.chmod(0o644)
+
+    deployment.run(*options)
+
+    assert deployment.env_file.stat().st_mode & 0o777 == 0o600

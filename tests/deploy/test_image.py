@@ -143,7 +143,7 @@ def test_the_user_can_write_only_to_tmp(container):
 def test_the_api_serves_is_healthy_and_ends_within_its_grace_period(container, port):
     api = container.start("api", PORT=port)
     assert until(lambda: get(port, "/readyz")) == (200, {
-        "status": "ok", "checks": {"database": "ok", "migrations": "ok", "redis": "ok"},
+        "status": "ok", "checks": {"database": "ok", "migrations": "ok", "redis": "ok", "api_key": "ok"},
     })  # fmt: skip
 
     assert get(port, RANKINGS)[0] == 200
@@ -232,9 +232,15 @@ def test_the_measuring_command_is_part_of_the_image(container):
 
 
 def test_a_wrong_setting_ends_it_with_one_line(container):
-    assert container.run("migrate", API_KEY="") == (
+    assert container.run("api", API_KEY="") == (
         2, "setting API_KEY='': must contain at least one key; see make env\n",
     )  # fmt: skip
+
+
+def test_migrations_and_the_role_for_grafana_need_no_api_key(container):
+    assert container.run("migrate", API_KEY="")[0] == 0
+    code, output = container.run("flask", "--app", "webapp", "grafana-reader", API_KEY="")
+    assert (code, "GRAFANA_DB_PASSWORD" in output) == (2, True), output
 
 
 def test_the_charts_own_test_passes_against_the_real_api_and_fails_without_it(container, port):

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -55,6 +56,20 @@ def test_env_runs_on_a_fresh_clone_and_a_second_time_changes_nothing(clone):
     assert make(clone, "env").stdout == ".env is complete\n"
     assert (clone / ".env").read_text() == first
     assert not (clone / ".venv").exists()
+
+
+@pytest.mark.parametrize("target", ["start", "start-benchmark", "start-simulator", "run-migrations", "env"])
+def test_whatever_reads_a_copied_env_file_first_hides_it_from_others(clone, target):
+    shutil.copy(clone / ".env.example", clone / ".env")
+    (clone / ".env").chmod(0o644)
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "bin" / "flask").symlink_to("/bin/true")
+    python = clone / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\ncase $1 in tools/*) exec {sys.executable} "$@" ;; esac\n')
+    python.chmod(0o755)
+
+    assert make(clone, "-o", ".venv/installed-start", target).returncode == 0
+    assert (clone / ".env").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,8 @@ class Tab:
 
     def close(self) -> None:
         self.context.close()
-        assert self.errors == []
-        assert self.strays == []
+        assert self.errors == [], self.errors
+        assert self.strays == [], self.strays
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from flask_migrate import downgrade, upgrade
 from tests.support import dispose
 from webapp.health import SKIPPED
 
-OK = {"database": "ok", "migrations": "ok", "redis": "ok"}
+OK = {"database": "ok", "migrations": "ok", "redis": "ok", "api_key": "ok"}
 QUICK_SECONDS = 1.5
 
 
@@ -38,6 +38,13 @@ def test_without_redis_it_is_degraded(own_app, own_redis):
     own_redis.stop()
 
     assert ready(own_app) == (200, "degraded", OK | {"redis": "unreachable (ConnectionError)"})
+
+
+@pytest.mark.parametrize("keys", [("1234",), ("the-first-key-is-long", "15-characters--")])
+def test_a_key_that_can_be_guessed_is_reported_and_nothing_else_changes(make_app, keys):
+    weak = {"api_key": "weak: shorter than 16 characters"}
+
+    assert ready(make_app(api_keys=keys)) == (200, "ok", OK | weak)
 
 
 @pytest.mark.moments

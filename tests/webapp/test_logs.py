@@ -99,12 +99,36 @@ def test_secrets_in_messages_and_errors_are_redacted(written, secret):
     assert "(hidden)" in written.getvalue()
 
 
-@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\0", "\x85", chr(0x2028)])
+@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\0", "\x85", chr(0x2028), chr(0x202E)])
 def test_a_value_that_was_sent_cannot_forge_a_line(written, character):
     logging.getLogger("a").warning("sent %s", f"x{character}2026-01-01 forged")
 
     assert len(written.getvalue().splitlines()) == 1
     assert character not in written.getvalue().rstrip("\n")
+
+
+def test_an_errors_text_cannot_control_the_terminal(log_to):
+    written = log_to(log_format="text")
+    try:
+        fail("\x1b[2J")
+    except RuntimeError:
+        logging.getLogger("a").exception("failed")
+
+    assert written.getvalue().endswith("RuntimeError: \\x1b[2J\n")
+    assert written.getvalue().count("\n") > 3
+
+
+@pytest.mark.parametrize(("keys", "warned"), [(("1234",), True), ((KEY, "x" * 15), True), ((KEY,), False)])
+def test_a_key_that_can_be_guessed_is_warned_of_at_the_start_without_being_shown(
+    server_environment, capsys, keys, warned
+):
+    before = logging.getLogger().handlers[:]
+    configure_logging(replace(Settings.from_env(server_environment), api_keys=keys))
+    logging.getLogger().handlers[:] = before
+
+    written = capsys.readouterr().err
+    assert ("fewer than 16 characters" in written) == warned
+    assert not any(key in written for key in keys)
 
 
 def test_records_below_the_level_are_dropped(log_to):

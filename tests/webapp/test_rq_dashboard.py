@@ -2,6 +2,7 @@ import pickle
 import re
 import time
 from base64 import b64encode
+from urllib.parse import quote
 
 import pytest
 from rq import SimpleWorker, Worker
@@ -9,7 +10,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from tests.support import KEY
-from tests.web import assert_error, wait_until
+from tests.web import assert_error, assert_strict, wait_until
 from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.queue import QUEUE_NAME, JSONJob, runs_queue
 
@@ -37,6 +38,10 @@ def visitor(app):
 def visit(app):
     """A client that is signed in."""
     return visitor(app)
+
+
+def nonce(response):
+    return re.search(r"'nonce-([^']+)'", response.headers["Content-Security-Policy"])[1]
 
 
 @pytest.fixture
@@ -87,7 +92,8 @@ class TestAuthentication:
 
     @pytest.mark.parametrize(
         "header",
-        ["", "Basic", "Basic !", *("Basic " + b64encode(raw).decode() for raw in (b"\xff\xfe", b"x", b"x:")),
+        ["", "Basic", "Basic !", "Basic \xff",
+         *("Basic " + b64encode(raw).decode() for raw in (b"\xff\xfe", b"x", b"x:")),
          f"Bearer {KEY}", "Digest a=b", "Basic " + "A" * 100_000],
     )  # fmt: skip
     def test_is_required_again_if_the_header_has_no_password(self, stranger, header):
@@ -100,14 +106,14 @@ class TestAuthentication:
     def test_does_not_accept_the_key_in_the_apis_header(self, client):
         assert_error(client.get("/rq/"), 401)
 
-    def test_limits_wrong_passwords_but_not_the_right_one(self, stranger):
+    def test_limits_wrong_passwords_and_then_refuses_the_right_one(self, stranger):
         codes = [
             stranger.get("/rq/", headers=signed_in("wrong")).status_code
             for _ in range(WRONG_KEYS_PER_MINUTE + 2)
         ]
 
         assert codes == [401] * WRONG_KEYS_PER_MINUTE + [429] * 2
-        assert stranger.get("/rq/", headers=signed_in(KEY)).status_code == 200
+        assert_error(stranger.get("/rq/", headers=signed_in(KEY)), 429)
 
 
 @pytest.mark.usefixtures("failed_job")
@@ -119,7 +125,7 @@ class TestReading:
         assert (page.status_code, page.mimetype) == (200, "text/html")
         for asset in re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="([^"]+)"', page.text):
             assert asset.startswith("/")
-            assert visit.get(asset).status_code == 200 or asset == "/static/favicon.ico"
+            assert visit.get(asset).status_code == 200
 
     @pytest.mark.parametrize("path", DATA)
     def test_the_data_of_each_page_is_served(self, visit, path):
@@ -168,18 +174,61 @@ class Trap:
 
 
 @pytest.mark.usefixtures("failed_job")
+class TestMarkup:
+    @pytest.mark.parametrize("path", [*PAGES, *DATA, "/static/css/main.css", "/0/view/job/nosuch"])
+    def test_only_its_own_scripts_run_and_no_other_site_may_frame_it(self, visit, path):
+        assert_strict(visit.get(f"/rq{path}").headers)
+
+    def test_so_does_a_refusal(self, stranger, visit):
+        assert_strict(stranger.get("/rq/").headers)
+        assert_strict(visit.get("/rq/nosuch").headers)
+        assert_strict(visit.get("/rq/nosuch", headers={"Accept": "text/html"}).headers)
+        assert_strict(visit.put("/rq/").headers)
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_each_inline_script_carries_the_nonce_of_its_response(self, visit, path):
+        first, second = visit.get(f"/rq{path}"), visit.get(f"/rq{path}")
+
+        assert nonce(first) != nonce(second)
+        assert re.findall(r"<script(?! src| type=.text/template| name)([^>]*)>", first.text) == [
+            f' nonce="{nonce(first)}"'
+        ]
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_no_value_of_a_row_is_inserted_as_html(self, visit, path):
+        page = visit.get(f"/rq{path}").text
+
+        assert "<%" not in page
+        assert re.findall(r"(?m)^html \+= (?!_\.escape\(|\")", page) == []
+        assert "html += _.escape(" in page
+
+    def test_a_queue_whose_name_could_leave_its_script_is_unknown(self, visit, redis):
+        name = "');alert(1);('"
+        redis.sadd("rq:queues", f"rq:queue:{name}")
+
+        assert_error(visit.get(f"/rq/0/view/jobs/{quote(name)}/queued/8/asc/1"), 404)
+
+
+@pytest.mark.usefixtures("failed_job")
 class TestChanging:
     @pytest.mark.parametrize("path", CHANGES)
     @pytest.mark.parametrize(
         "origin",
         [None, "", "null", "http://elsewhere.test", "http://localhost.elsewhere.test", "http://localhost:81",
-         "http://[", "localhost", "http://localhost@elsewhere.test"],
+         "http://[", "localhost", "http://localhost@elsewhere.test", "https://localhost", "ftp://localhost",
+         "http://localhost/"],
     )  # fmt: skip
     def test_is_refused_from_another_site(self, visit, queue, path, origin):
         headers = {} if origin is None else {"Origin": origin}
 
         assert_error(visit.post(f"/rq{path}", headers=headers), 403)
         assert queue.failed_job_registry.get_job_ids() == [JOB]
+
+    def test_is_accepted_over_https_to_a_proxy_from_https_alone(self, visit):
+        path, proxied = f"/rq/requeue/{QUEUE_NAME}", {"X-Forwarded-Proto": "https"}
+
+        assert_error(visit.post(path, headers={**proxied, **ORIGIN}), 403)
+        assert visit.post(path, headers={**proxied, "Origin": "https://localhost"}).status_code == 200
 
     def test_is_refused_with_an_invalid_host(self, visit):
         assert_error(visit.post(f"/rq/requeue/{QUEUE_NAME}", headers={"Host": "<", "Origin": ""}), 403)

@@ -10,7 +10,7 @@ LEAST = {"API_KEY": "key", "POSTGRES_HOST": "db", "REDIS_HOST": "cache"}
 
 def faults(**changes: str) -> list[str]:
     with pytest.raises(SettingsError) as caught:
-        Settings.from_env({**LEAST, **changes})
+        Settings.from_env({**LEAST, **changes}, needs_key=True)
     return caught.value.faults
 
 
@@ -176,9 +176,15 @@ def test_the_environment_overrides_the_file_which_overrides_the_embedded_servers
     assert (settings.api_keys, settings.seed) == (("of-the-file",), 2)
 
 
+@pytest.mark.parametrize(("key", "shown"), [("", "''"), (" ", "(hidden)")])
+def test_only_the_api_needs_a_key(key, shown):
+    assert Settings.from_env({**LEAST, "API_KEY": key}).api_keys == ()
+    assert faults(API_KEY=key) == [f"API_KEY={shown}: must contain at least one key; see make env"]
+
+
 @pytest.mark.parametrize("command", [["-m", "jobs.worker"], ["-m", "jobs.scheduler"], ["-c", "import wsgi"]])
 def test_a_process_reports_each_bad_setting_in_one_line_and_exits_with_2(command):
-    broken = {**LEAST, "API_KEY": " ", "POSTGRES_PORT": "x", "SEED": "1"}
+    broken = {**LEAST, "API_KEY": "a b", "POSTGRES_PORT": "x", "SEED": "1"}
 
     done = subprocess.run(
         [sys.executable, *command], env=broken, cwd=ROOT, capture_output=True, text=True, check=False

@@ -6,8 +6,9 @@ from flask.cli import with_appcontext
 
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.report.reading import ReadDocument, UnreadableDocumentError, read_document
+from llm_measure.text import printable
 from webapp.cli.llms import checked_name
-from webapp.cli.reporting import printable, reporting, restoring
+from webapp.cli.reporting import reporting, restoring
 from webapp.errors import shown
 from webapp.ingest import import_results as ingest
 from webapp.ingest.register import ChangedScenarioError

@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 from marshmallow import RAISE, Schema
 
 from llm_measure.cli.errors import Command
+from llm_measure.text import printable
 from webapp.api.llms.schemas import LLMChangesSchema, NewLLMSchema
 from webapp.cache import snapshot
 from webapp.cli.reporting import reporting
@@ -26,7 +27,7 @@ def list_llms(archived: bool) -> None:
     """List the LLMs, one per line: name, maker and provider, separated by tabs."""
     with snapshot() as conn:
         for llm in store.read_all(conn, archived):
-            click.echo(f"{llm.name}\t{llm.company_name}\t{llm.provider}")
+            click.echo("\t".join(map(printable, (llm.name, llm.company_name, llm.provider))))
 
 
 @llms.command("add")
@@ -39,7 +40,7 @@ def add(name: str, company_name: str, provider: str | None, measured_only: bool)
     """Add an LLM, which the next run includes."""
     given = {"name": name, "company_name": company_name, "provider": provider}
     added = _llms().add(**_checked(NewLLMSchema, given), simulated=not measured_only)
-    click.echo(f"added {added.name}")
+    click.echo(f"added {printable(added.name)}")
 
 
 @llms.command("rename")
@@ -49,7 +50,7 @@ def add(name: str, company_name: str, provider: str | None, measured_only: bool)
 def rename(name: str, new_name: str) -> None:
     """Rename an LLM and keep its history."""
     changed = _llms().change(_named(name).id, **_checked(LLMChangesSchema, {"name": new_name}))
-    click.echo(f"renamed {name} to {changed.name}")
+    click.echo(f"renamed {printable(name)} to {printable(changed.name)}")
 
 
 @llms.command("archive")
@@ -58,7 +59,7 @@ def rename(name: str, new_name: str) -> None:
 def archive(name: str) -> None:
     """Exclude an LLM from runs and rankings and keep its history."""
     _llms().change(_named(name).id, archived=True)
-    click.echo(f"archived {name}")
+    click.echo(f"archived {printable(name)}")
 
 
 @llms.command("restore")
@@ -67,7 +68,7 @@ def archive(name: str) -> None:
 def restore(name: str) -> None:
     """Restore an archived LLM."""
     _llms().change(_named(name).id, archived=False)
-    click.echo(f"restored {name}")
+    click.echo(f"restored {printable(name)}")
 
 
 def _llms() -> LLMs:

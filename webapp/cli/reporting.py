@@ -44,11 +44,6 @@ def restoring(name: str) -> str:
     return f"restore it with: flask llms restore {shlex.quote(name)}"
 
 
-def printable(text: str) -> str:
-    """Return the text with control characters escaped, since a measured server may have sent it."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def _faults(error: ValidationError) -> str:
     """Return the faults of each field in one line."""
     found = error.normalized_messages()

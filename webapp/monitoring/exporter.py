@@ -11,8 +11,9 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, make_wsgi_app
+from werkzeug.exceptions import TooManyRequests
 
-from webapp.auth import WrongKeyLimiter, key_digests, matches
+from webapp.auth import KeyGuard
 from webapp.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -59,19 +60,17 @@ def require_key(app: Callable, settings: Settings) -> Callable:
 
     Responds 401 without a key or with a wrong one, 429 after too many wrong ones from the same address.
     """
-    digests = key_digests(settings)
-    wrong_keys = WrongKeyLimiter(settings)
+    guard = KeyGuard(settings)
 
     def guarded(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         key = _sent_key(environ)
         if not key:
             return _refuse(start_response, 401, NO_KEY)
-        if matches(digests, key):
-            return app(environ, start_response)
-        address = environ.get("REMOTE_ADDR") or "unknown"
-        if not wrong_keys.hit(address):
-            return _refuse(start_response, 429, "Too many wrong API keys from this address; wait a minute")
-        logger.warning("wrong API key from %s for /metrics", address)
+        try:
+            if guard.admits(environ.get("REMOTE_ADDR"), key, "/metrics"):
+                return app(environ, start_response)
+        except TooManyRequests as error:
+            return _refuse(start_response, 429, str(error.description))
         return _refuse(start_response, 401, "Wrong API key")
 
     return guarded

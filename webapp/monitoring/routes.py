@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from webapp.auth import HEADER, is_key, refuse_wrong_key
+from webapp.auth import HEADER, authorization, check_key
 from webapp.cache import snapshot
 from webapp.errors import ErrorSchema
 from webapp.monitoring import queue, requests, stored
@@ -75,7 +75,7 @@ def _from_database() -> Iterator[Family]:
 def _require_key() -> None:
     """Check the key like the API; also accept a Bearer token, which Prometheus can send."""
     challenge = WWWAuthenticate("bearer", {"realm": "LLM Benchmark metrics"})
-    given = request.authorization
+    given = authorization()
     bearer = given.token if given is not None and given.type == "bearer" else None
     candidate = request.headers.get(HEADER) or bearer
     if not candidate:
@@ -83,6 +83,5 @@ def _require_key() -> None:
             f"API key missing; expected as a Bearer token or in the header {HEADER}",
             www_authenticate=challenge,
         )
-    if not is_key(candidate):
-        refuse_wrong_key()
+    if not check_key(candidate):
         raise Unauthorized("Wrong API key", www_authenticate=challenge)

@@ -9,9 +9,9 @@ from pathlib import Path
 from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
+from webapp.headers import set_headers
 from webapp.page import access, compare, leaderboard, llm, marks, runs, text, views
 from webapp.page.errors import register_error_pages, respond_not_found
-from webapp.page.headers import set_headers
 from webapp.page.version import version
 from webapp.settings import Settings
 
@@ -32,6 +32,7 @@ FILTERS = {
     "sentence": text.sentence,
     "duration": text.duration,
     "percent": marks.percent,
+    "reason": access.shown_reason,
 }
 
 

@@ -1,23 +1,37 @@
 """Who may see and use the page: a signed cookie for people who have signed in with an API key.
 
-The cookie holds no key, only a proof that one was sent. Removing a key from API_KEY therefore signs out
-everyone who signed in with it.
+The cookie holds no key, only a proof that one was sent, and the random id of its session. Removing a key
+from API_KEY therefore signs out everyone who signed in with it. Signing out ends every copy of the cookie.
 """
 
 import hmac
 from secrets import token_urlsafe
 
-from flask import Flask, Request, Response, current_app, redirect, render_template, request, session, url_for
+from flask import (
+    Flask,
+    Request,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
-from webapp.auth import digest, is_key, refuse_wrong_key
+from webapp.auth import check_key, digest
+from webapp.headers import browser_scheme
+from webapp.page.text import error_class
+from webapp.sessions import LIFETIME, Sessions
 from webapp.settings import Settings
 
 PROOF = "proof"
+SESSION_ID = "id"
 CSRF_TOKEN = "csrf_token"  # noqa: S105  (a name)
-DAYS = 30
 LONGEST_NEXT = 2000
 
 
@@ -37,7 +51,7 @@ class CookieInterface(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Return whether the browser may send the cookie over HTTPS only."""
-        return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
+        return browser_scheme() == "https"
 
 
 def configure_cookies(app: Flask, settings: Settings) -> None:
@@ -49,21 +63,34 @@ def configure_cookies(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
-        PERMANENT_SESSION_LIFETIME=DAYS * 24 * 3600,
+        PERMANENT_SESSION_LIFETIME=LIFETIME,
     )
 
 
 def is_signed_in() -> bool:
-    """Return whether the cookie proves a sign-in with a key that is still valid."""
-    proof = session.get(PROOF)
-    matches = [hmac.compare_digest(proof or "", right) for right in _proofs()]
-    return bool(proof) and any(matches)
+    """Return whether the cookie proves a sign-in with a key that is still valid, and has not been ended.
+
+    Raises one of DATABASE_UNREACHABLE if it is unknown what has ended. The page of that error asks again, and
+    then shows itself as to a visitor.
+    """
+    if "signed_in" not in g:
+        g.signed_in = False
+        g.signed_in = _has_valid_proof() and not _sessions().has_ended(session[SESSION_ID])
+    return g.signed_in
 
 
 def may_read() -> bool:
     """Return whether the page may be shown to whoever sent the request."""
     settings: Settings = current_app.extensions["settings"]
     return settings.public_dashboard or is_signed_in()
+
+
+def shown_reason(text: str | None) -> str:
+    """Return why a run has no values: the whole text for the signed-in, else the class of errors alone.
+
+    Texts of providers may contain names of hosts, accounts and models that are not public.
+    """
+    return (text or "") if is_signed_in() else error_class(text or "")
 
 
 def require_reader() -> AnyResponse | None:
@@ -107,20 +134,21 @@ def sign_in() -> tuple[str, int] | AnyResponse:
     """Exchange an API key for a cookie; 403 for a wrong key, 429 after too many."""
     require_csrf_token()
     key = request.form.get("api_key", "").strip()
-    if not is_key(key):
-        if key:
-            refuse_wrong_key()
+    if not key or not check_key(key):
         fault = "Invalid API key." if key else "Enter an API key."
         return render_template("page/sign_in.html", next=request.form.get("next", ""), fault=fault), 403
     session.clear()
     session.permanent = True
     session[PROOF] = _proof(key)
+    session[SESSION_ID] = token_urlsafe(16)
     return redirect(_next(), 303)
 
 
 def sign_out() -> AnyResponse:
-    """Delete the cookie."""
+    """End the session, which makes all copies of the cookie useless, and delete the cookie."""
     require_csrf_token()
+    if is_signed_in():
+        _sessions().end(session[SESSION_ID])
     session.clear()
     return redirect(url_for("page.leaderboard"), 303)
 
@@ -132,12 +160,22 @@ def _next() -> str:
     return path if local else url_for("page.leaderboard")
 
 
+def _sessions() -> Sessions:
+    return current_app.extensions["sessions"]
+
+
+def _has_valid_proof() -> bool:
+    proof = session.get(PROOF)
+    matches = [hmac.compare_digest(proof or "", right) for right in _proofs()]
+    return bool(proof) and any(matches) and SESSION_ID in session
+
+
 def _proof(key: str) -> str:
     return _sign(digest(key))
 
 
 def _proofs() -> list[str]:
-    return [_sign(right) for right in current_app.extensions["key_digests"]]
+    return [_sign(right) for right in current_app.extensions["key_guard"].digests]
 
 
 def _sign(key_digest: bytes) -> str:

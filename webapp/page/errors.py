@@ -7,7 +7,7 @@ from flask import Blueprint, Response, json, render_template, request
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from webapp import errors
-from webapp.page.headers import set_headers
+from webapp.headers import set_headers
 
 # A browser prefers HTML; a program that accepts anything gets JSON.
 JSON_OR_HTML = ("application/json", "text/html")

@@ -1,11 +1,15 @@
 """Text formats of the page: labels, numbers, times and durations."""
 
 import math
+import re
 from datetime import UTC, datetime
 
 from llm_measure.metrics import METRICS
+from llm_measure.records import ERROR_CLASSES
 from webapp.windows import WINDOWS_BY_NAME
 
+# How a run without any correct response begins to describe its errors.
+FAILED = re.compile(rf"requests failed \(({'|'.join(ERROR_CLASSES)}) ")
 NONE = "\N{EN DASH}"
 
 
@@ -21,6 +25,12 @@ def label(name: str) -> str:
 def sentence(text: str) -> str:
     """Capitalize the first letter and leave the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def error_class(text: str) -> str:
+    """Return the most frequent class of errors that the reason of a failed run names; empty without one."""
+    found = FAILED.search(text)
+    return found[1] if found else ""
 
 
 def figure(value: float | None) -> str:

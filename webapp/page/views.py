@@ -11,6 +11,7 @@ from werkzeug.http import generate_etag
 
 from llm_measure.metrics import METRICS, Metric
 from webapp.cache import answers, etag
+from webapp.page.access import is_signed_in
 from webapp.page.version import version
 from webapp.queries import answer_name, refuse_repeated_arguments
 from webapp.store import Connection, catalogue
@@ -58,8 +59,9 @@ def respond_cached(  # noqa: PLR0913, PLR0917  (each is a part of the response)
 
 
 def cache_name(view: str, query: dict[str, Any]) -> str:
-    """Return the name under which this release caches the view."""
-    return answer_name(f"page/{version()}/{view}", query)
+    """Return the name under which this release caches the view for visitors, or for the signed-in."""
+    audience = "signed-in" if is_signed_in() else "public"
+    return answer_name(f"page/{version()}/{audience}/{view}", query)
 
 
 def respond_fresh(html: str, title: str, live: bool) -> Response | str:

@@ -6,8 +6,19 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.report.csv import as_csv
 from llm_measure.report.document import document
+from llm_measure.stats.summary import NAMES
 from llm_measure.workloads import Load, Workload
 from tests.measured import answered, failed, level
+
+
+def test_no_text_is_a_formula_for_a_spreadsheet_and_numbers_stay_numbers():
+    figures = dict.fromkeys(NAMES, -1.5) | {"unit": "@s"}
+    hostile = {"pattern": "=1+1", "rate": 2, "valid": True, "requests": 1, "errors": {}}
+
+    (row,) = csv.DictReader(io.StringIO(as_csv([hostile | {"metrics": {"-ttft": figures}}])))
+
+    assert (row["pattern"], row["metric"], row["unit"]) == ("'=1+1", "'-ttft", "'@s")
+    assert (row["load"], row["mean"]) == ("2", "-1.5")
 
 
 def test_each_level_and_metric_has_a_line():

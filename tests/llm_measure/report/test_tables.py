@@ -50,6 +50,10 @@ def test_a_level_that_is_not_valid_says_why():
     )
 
 
+def test_a_reason_from_outside_cannot_control_the_terminal():
+    assert r"not valid: \x1b[2J\u202e" in printed(level([answered(0)], "\x1b[2J\u202e"))
+
+
 def test_estimated_token_counts_are_mentioned():
     record = answered(0)
     assert "estimates" not in printed(level([record]))

@@ -105,7 +105,18 @@ def test_json_lines_have_the_same_columns_with_numbers_as_numbers(client, conn):
     assert response.headers["Content-Disposition"].endswith(".ndjson")
 
 
-@pytest.mark.parametrize("name", ['a,b"c"', "two\nlines\r\nmore", "=1+1", " é日本 ", "'", "\\", "%s"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-2", "@a", "\tb", "\rb"])
+def test_no_name_is_a_formula_for_a_spreadsheet_and_numbers_stay_numbers(client, conn, name):
+    with conn:
+        add_llm(conn, name)
+    store(conn, NOON, {"ttft": [0.5]}, llm=name)
+
+    (row,) = rows(client.get(POINTS, query_string={"from": "2026-10-24", "to": "2026-10-25", "llm": name}))
+
+    assert (row["llm_name"], row["value"]) == (f"'{name}", "0.5")
+
+
+@pytest.mark.parametrize("name", ['a,b"c"', "two\nlines\r\nmore", " é日本 ", "'", "\\", "%s"])
 def test_any_name_is_read_back_unchanged(client, conn, name):
     with conn:
         add_llm(conn, name)

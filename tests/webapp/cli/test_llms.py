@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.factories import add_llm
 from tests.support import query
 from tests.web import clean_environment
 from tests.webapp.cli.refusal import assert_refused
@@ -31,6 +32,13 @@ def listed(llms):
 def test_the_list_has_name_maker_and_provider(llms):
     assert llms("list").output == SEEDED
     assert llms("list", "--archived").output == ""
+
+
+def test_a_name_cannot_control_the_terminal(llms, conn):
+    with conn:
+        add_llm(conn, "\x1b[2J\u202ea\tb")
+
+    assert r"\x1b[2J\u202ea\tb" in llms("list").output
 
 
 def test_an_added_llm_is_listed(llms):

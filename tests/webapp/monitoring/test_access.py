@@ -1,5 +1,7 @@
 """Who may read /metrics, at the API and at METRICS_PORT."""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client import make_wsgi_app
 from werkzeug.test import Client
@@ -40,7 +42,10 @@ class TestOfTheApi:
         ]
 
         assert codes == [401] * WRONG_KEYS_PER_MINUTE + [429]
-        assert stranger.get("/metrics", headers=BEARER).status_code == 200
+        assert_error(stranger.get("/metrics", headers=BEARER), 429)
+
+    def test_an_unreadable_header_is_a_missing_key(self, stranger):
+        assert_error(stranger.get("/metrics", headers={"Authorization": "Basic \xff"}), 401)
 
     def test_is_public_with_metrics_public(self, make_app):
         assert make_app(metrics_public=True).test_client().get("/metrics").status_code == 200
@@ -72,7 +77,26 @@ class TestAtMetricsPort:
         assert responses[-1].headers["Retry-After"] == "60"
         elsewhere = {"REMOTE_ADDR": "192.0.2.1"}
         assert scraper.get("/metrics", headers=WRONG[0], environ_base=elsewhere).status_code == 401
+        assert scraper.get("/metrics", headers=BEARER).status_code == 429
+
+    def test_of_a_process_without_keys_refuses_every_key_and_none(self, settings):
+        keyless = exporter.require_key(make_wsgi_app(exporter.registry()), replace(settings, api_keys=()))
+
+        codes = [Client(keyless).get("/metrics", headers=headers).status_code for headers in (BEARER, {})]
+        assert codes == [401, 401]
+
+    def test_a_scraper_whose_key_worked_before_is_not_affected(self, scraper):
+        scraper.get("/metrics", headers=BEARER)
+        for _ in range(WRONG_KEYS_PER_MINUTE + 1):
+            scraper.get("/metrics", headers=WRONG[0])
+
         assert scraper.get("/metrics", headers=BEARER).status_code == 200
+
+    def test_counts_them_together_with_those_sent_to_the_api(self, scraper, stranger):
+        for _ in range(WRONG_KEYS_PER_MINUTE):
+            scraper.get("/metrics", headers=WRONG[0], environ_base={"REMOTE_ADDR": "127.0.0.1"})
+
+        assert_error(stranger.get("/metrics", headers=WRONG[0]), 429)
 
     def test_counts_no_requests_without_a_key_as_wrong(self, scraper):
         codes = {scraper.get("/metrics").status_code for _ in range(WRONG_KEYS_PER_MINUTE + 1)}

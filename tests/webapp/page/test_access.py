@@ -1,13 +1,27 @@
 import re
 
 import pytest
+from flask import session
+from flask_migrate import upgrade
 
-from tests.support import KEY, SECRET
+from tests.support import KEY, SECRET, dispose, query
 from tests.web import RANKINGS
 from tests.webapp.page.conftest import sign_in, token
 from webapp.auth import WRONG_KEYS_PER_MINUTE
+from webapp.page.access import _proof
 
+COOKIE = "llm-benchmark"
 VIEWS = ["/", "/llm?name=GPT-4o", "/compare", "/runs"]
+
+
+@pytest.fixture
+def elsewhere(make_app, own_database, own_redis):
+    """An app on a separate database and Redis, which a test may stop."""
+    app = make_app(**own_database, redis_host=str(own_redis.socket))
+    with app.app_context():
+        upgrade()
+    yield app
+    dispose(app)
 
 
 @pytest.mark.parametrize("path", VIEWS)
@@ -39,7 +53,7 @@ def test_wrong_keys_are_limited_together_with_those_sent_to_the_api(stranger):
 
     assert codes == [403] * WRONG_KEYS_PER_MINUTE + [429]
     assert stranger.get(RANKINGS, headers={"x-api-key": "wrong"}).status_code == 429
-    assert sign_in(stranger).status_code == 303
+    assert sign_in(stranger).status_code == 429
 
 
 def test_the_cookie_gives_no_access_to_the_api(reader):
@@ -52,7 +66,7 @@ def test_removing_a_key_signs_out_only_those_who_used_it(make_app):
     for key in ("old", "new"):
         client = before.test_client()
         sign_in(client, key)
-        cookies[key] = client.get_cookie("llm-benchmark").value
+        cookies[key] = client.get_cookie(COOKIE).value
 
     after = make_app(api_keys=("new",), secret_key=SECRET)
 
@@ -60,7 +74,7 @@ def test_removing_a_key_signs_out_only_those_who_used_it(make_app):
 
 
 def test_a_cookie_signed_with_another_secret_is_ignored(make_app, reader):
-    cookie = reader.get_cookie("llm-benchmark").value
+    cookie = reader.get_cookie(COOKIE).value
     other = make_app(secret_key="another secret of at least 32 characters")
 
     assert status_with(other, cookie) == 303
@@ -68,7 +82,7 @@ def test_a_cookie_signed_with_another_secret_is_ignored(make_app, reader):
 
 def status_with(app, cookie):
     client = app.test_client()
-    client.set_cookie("llm-benchmark", cookie)
+    client.set_cookie(COOKIE, cookie)
     return client.get("/").status_code
 
 
@@ -79,7 +93,7 @@ def test_the_cookie_is_restricted_to_https_if_the_browser_or_its_proxy_uses_it(s
     assert "HttpOnly" in plain
     assert "SameSite=Lax" in plain
     assert "Secure" not in plain
-    stranger.delete_cookie("llm-benchmark")
+    stranger.delete_cookie(COOKIE)
     assert "Secure" in stranger.get("/sign-in", headers=behind_proxy).headers["Set-Cookie"]
 
 
@@ -120,10 +134,95 @@ def test_a_public_page_can_be_read_but_not_changed_without_signing_in(make_app):
     assert client.get(RANKINGS).status_code == 401
 
 
-def test_signing_out_ends_access(reader):
-    assert reader.post("/sign-out", data={"csrf_token": token(reader, "/")}).status_code == 303
+class TestSigningOut:
+    @pytest.fixture
+    def sign_out(self):
+        def post(client):
+            return client.post("/sign-out", data={"csrf_token": token(client, "/")})
 
-    assert reader.get("/").status_code == 303
+        return post
+
+    def test_ends_access(self, reader, sign_out):
+        assert sign_out(reader).status_code == 303
+        assert reader.get("/").status_code == 303
+
+    def test_ends_every_copy_of_the_cookie_in_every_process(self, reader, make_app, sign_out):
+        cookie, other = reader.get_cookie(COOKIE).value, make_app()
+        assert status_with(other, cookie) == 200
+
+        sign_out(reader)
+
+        assert [status_with(app, cookie) for app in (other, make_app(), reader.application)] == [303] * 3
+
+    def test_does_not_end_other_sessions_of_the_same_key(self, reader, make_reader, app, sign_out):
+        other = make_reader(app)
+        sign_out(reader)
+
+        assert other.get("/").status_code == 200
+
+    def test_holds_while_redis_is_unreachable(self, own_app, own_redis, make_reader, sign_out):
+        ended, kept = make_reader(own_app), make_reader(own_app)
+        cookie = ended.get_cookie(COOKIE).value
+        sign_out(ended)
+
+        own_redis.stop()
+
+        assert status_with(own_app, cookie) == 303
+        assert kept.get("/").status_code == 200
+
+    def test_works_while_redis_is_unreachable(self, own_app, own_redis, make_reader, sign_out):
+        reader = make_reader(own_app)
+        cookie = reader.get_cookie(COOKIE).value
+        own_redis.stop()
+
+        assert sign_out(reader).status_code == 303
+        assert status_with(own_app, cookie) == 303
+
+    def test_holds_while_postgresql_is_unreachable(self, elsewhere, own_postgres, make_reader, sign_out):
+        ended, kept = make_reader(elsewhere), make_reader(elsewhere)
+        cookie = ended.get_cookie(COOKIE).value
+        sign_out(ended)
+        assert kept.get("/compare").status_code == 200
+
+        own_postgres.stop()
+
+        assert status_with(elsewhere, cookie) == 303
+        assert kept.get("/compare").status_code == 200
+
+    def test_is_503_while_postgresql_is_unreachable_and_can_be_repeated(
+        self, elsewhere, own_postgres, make_reader, sign_out
+    ):
+        reader = make_reader(elsewhere)
+        csrf_token = {"csrf_token": token(reader, "/compare")}
+        own_postgres.stop()
+        assert reader.post("/sign-out", data=csrf_token).status_code == 503
+
+        own_postgres.start()
+        assert sign_out(reader).status_code == 303
+
+    def test_a_process_that_knows_no_ended_sessions_shows_nothing(self, elsewhere, own_postgres, make_reader):
+        reader = make_reader(elsewhere)
+        own_postgres.stop()
+
+        response = reader.get("/compare")
+        assert (response.status_code, "Sign out" in response.text) == (503, False)
+
+    def test_forgets_a_session_when_its_cookie_has_expired(self, reader, conn, sign_out):
+        with conn, conn.cursor() as cursor:
+            cursor.execute("INSERT INTO ended_sessions VALUES ('long ago', now() - interval '1 s')")
+        sign_out(reader)
+
+        ((days,),) = query(conn, "SELECT extract(day FROM expires_at - now()) FROM ended_sessions")
+        assert days == 29
+
+    def test_a_cookie_without_a_session_is_ignored(self, app):
+        with app.test_request_context():
+            session["proof"] = _proof(KEY)
+            response = app.make_response("")
+            app.session_interface.save_session(app, session, response)
+        cookie = response.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
+
+        assert status_with(app, cookie) == 303
 
 
 @pytest.mark.parametrize("path", [*VIEWS, "/sign-in", "/llm?name=none", "/static/page.js"])

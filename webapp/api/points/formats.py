@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from llm_measure.text import csv_cell
 from webapp.store.export import COLUMNS, Row
 
 
@@ -19,9 +20,14 @@ class Format:
 
 
 def encode_csv(rows: Iterable[Row]) -> bytes:
-    """Return CSV (RFC 4180), with floats in the shortest form that reads back to the same bits."""
+    """Return CSV (RFC 4180), with floats in the shortest form that reads back to the same bits.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+    """
     lines = io.StringIO(newline="")
-    csv.writer(lines).writerows(rows)
+    csv.writer(lines).writerows(
+        (recorded_at, run_id, *map(csv_cell, texts), value) for recorded_at, run_id, *texts, value in rows
+    )
     return lines.getvalue().encode()
 
 
