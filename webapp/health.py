@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Response, current_app, jsonify
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
-from redis import RedisError
+from redis import RedisError, ResponseError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +17,8 @@ health = Blueprint("health", __name__, description="Liveness and readiness")
 
 OK = "ok"
 WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
+# Written to find out whether Redis accepts writes.
+WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
 SKIPPED = "unknown: database unreachable"
 
 
@@ -33,7 +35,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: slower, since Redis is unreachable",
+            "description": "degraded: slower, since Redis is unreachable or refuses writes",
             "example": OK,
         },
     )
@@ -118,5 +120,8 @@ def _check_api_key() -> str:
 
 
 def _check_redis() -> str:
-    current_app.extensions["redis"].ping()
+    try:
+        current_app.extensions["redis"].set(WRITTEN, 1, ex=WRITTEN_SECONDS)
+    except ResponseError as error:  # such as a full memory, or a read-only replica
+        return f"refuses writes ({type(error).__name__})"
     return OK

@@ -1,7 +1,9 @@
 import time
+from contextlib import closing
 
 import pytest
 from flask_migrate import downgrade, upgrade
+from redis import Redis
 
 from tests.support import dispose
 from webapp.health import SKIPPED
@@ -38,6 +40,13 @@ def test_without_redis_it_is_degraded(own_app, own_redis):
     own_redis.stop()
 
     assert ready(own_app) == (200, "degraded", OK | {"redis": "unreachable (ConnectionError)"})
+
+
+def test_with_a_redis_that_refuses_writes_it_is_degraded(own_app, own_redis):
+    with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
+        redis.config_set("maxmemory", 1)
+
+    assert ready(own_app) == (200, "degraded", OK | {"redis": "refuses writes (OutOfMemoryError)"})
 
 
 @pytest.mark.parametrize("keys", [("1234",), ("the-first-key-is-long", "15-characters--")])

@@ -18,7 +18,8 @@ LEAST, MOST = 2, 5
 
 def show(live: bool) -> Response | str:
     """Return the comparison; with fewer than two LLMs, the form to add some."""
-    names = list(dict.fromkeys(request.args.getlist("llm")))
+    # Sorted, so that each order of the same names leads to the same cached response.
+    names = sorted(set(request.args.getlist("llm")))
     if len(names) > MOST:
         raise UnprocessableEntity(f"llm: {len(names)} names; expected at most {MOST}")
     if any(not 0 < len(name) <= LONGEST_NAME or "\0" in name for name in names):

@@ -1,11 +1,13 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 
 from tests.factories import add_run
 from tests.webapp.api.shown_runs import finish_run, show
+from webapp.cache_backend import ORDER
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
@@ -86,7 +88,7 @@ def test_a_comparison_has_a_chart_per_metric_and_a_line_per_llm(hours, reader):
     html = reader.get("/compare?llm=Llama+3.1+70B&llm=GPT-4o").text
 
     (chart,) = charts(html)
-    assert [line["label"] for line in chart["lines"]] == ["Llama 3.1 70B", "GPT-4o"]
+    assert [line["label"] for line in chart["lines"]] == ["GPT-4o", "Llama 3.1 70B"]
     assert [len(line["values"]) for line in chart["lines"]] == [3, 3]
     assert html.count('<td class="muted" colspan="4">No data in this window') == 2 * 3
 
@@ -97,3 +99,16 @@ def test_a_single_llm_is_not_compared_but_others_can_be_added(hours, reader):
     assert "Select at least two LLMs" in html
     assert '<option value="Llama 3.1 70B">' in html
     assert '<option value="GPT-4o">' not in html
+
+
+def test_a_comparison_is_cached_once_for_any_order_of_names(hours, reader, redis):
+    def kept() -> int:
+        return sum(b"/compare" in name for name in redis.zrange(ORDER, 0, -1))
+
+    names = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
+    pages = {
+        reader.get("/compare", query_string=[("llm", name) for name in order]).text.partition("<main")[2]
+        for order in permutations(names)
+    }
+
+    assert (len(pages), kept()) == (1, 1)
