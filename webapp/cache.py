@@ -28,6 +28,10 @@ REST_SECONDS = 1.0
 # Sent with a response while PostgreSQL is unreachable: it is the newest that is known.
 UNREACHABLE_HEADER = ("X-Database", "unreachable")
 
+# What one process keeps of the newest generation, to answer without a round trip while it relies on the hint.
+MOST_BODIES = 256
+LARGEST_BODY = 1 << 16
+
 # Returns whether the client already has the response of that generation.
 Held = Callable[[int], bool]
 
@@ -48,6 +52,8 @@ class Answers:
         self._cache = cache
         self._redis = redis
         self._latest = 0  # the newest generation that this process knows; saves a round trip
+        self._relied_on = (0.0, 0)  # until when this process relies on which generation
+        self._bodies: dict[str, Found] = {}  # by name
         self._resting_until = 0.0
 
     def respond(
@@ -99,16 +105,36 @@ class Answers:
             return Found(number, body)
 
     def _look_up(self, name: str) -> tuple[int | None, bytes | None]:
-        """Return the hinted generation and its body, in one round trip unless the generation is new."""
-        guess = self._latest
+        """Return the hinted generation and its body, in one round trip at most; in two for a new one."""
+        begun, guess = time.monotonic(), self._latest
+        until, number = self._relied_on
+        if begun < until:
+            kept = self._bodies.get(name)
+            return number, kept.body if kept and kept.generation == number else self._fetch(number, name)
         hint, body = self._try_redis(
             lambda: self._cache.get_many(generation.HINT_NAME, _key(guess, name)), (None, None)
         )
         hinted = generation.parse(hint)
-        if hinted is None or hinted == guess:
-            return hinted, body if hinted is not None else None
-        self._latest = hinted
-        return hinted, self._cached(hinted, name)
+        if hinted is None:
+            return None, None
+        self._latest, self._relied_on = hinted, (begun + generation.PROCESS_SECONDS, hinted)
+        if hinted != guess:
+            return hinted, self._fetch(hinted, name)
+        self._keep_body(Found(hinted, body), name)
+        return hinted, body
+
+    def _fetch(self, number: int, name: str) -> bytes | None:
+        """Return the cached body, and keep it in this process."""
+        body = self._cached(number, name)
+        self._keep_body(Found(number, body), name)
+        return body
+
+    def _keep_body(self, found: Found, name: str) -> None:
+        if found.body is None or len(found.body) > LARGEST_BODY:
+            return
+        if len(self._bodies) >= MOST_BODIES:
+            self._bodies.clear()
+        self._bodies[name] = found
 
     def _last_known(self, name: str) -> tuple[int, bytes | None]:
         """Return the newest known generation and its body, for use while PostgreSQL is unreachable."""

@@ -8,6 +8,8 @@ and it expires within seconds. The protocol that keeps it from being outdated:
 - Whoever changes what readers see (`change`) first commits the announcement in PostgreSQL, so that no reader
   sets the hint any more. Then it revokes the hint and every claim, which Redis does in one step. If Redis
   cannot be reached, it waits until both have expired everywhere, since readers may still reach Redis.
+- A process relies on a hint for PROCESS_SECONDS before it looks again. So at least that time passes between a
+  revocation and the commit of its change.
 - Nothing that arrives late does harm: a revocation only removes a hint, its withdrawal only removes that same
   revocation, and the last known generation only rises.
 - A Redis that has lost its latest data, for example because it was restored from a snapshot, may present a
@@ -43,6 +45,8 @@ HINT_SECONDS = 2
 # After this, no hint is left of those that a reader set, or was about to set, before an announcement. Redis
 # and this machine may measure seconds a little differently.
 LEASE_SECONDS = CLAIM_SECONDS + HINT_SECONDS + 0.5
+# How long a process relies on a hint, counted from when it began to read it.
+PROCESS_SECONDS = 0.01
 RETRY_SECONDS = 0.1
 LAST_KNOWN_SECONDS = 7 * 24 * 3600
 # The generation is in microseconds since 1970, which have fewer digits for the next 30,000 years.
@@ -88,9 +92,11 @@ def change(conn: Connection, redis: Redis) -> Iterator[int]:
     views.announce_change(conn)
     conn.commit()
     revocation, committed = revoke(redis), 0
+    earliest_commit = time.monotonic() + PROCESS_SECONDS
     try:
         generation = views.raise_generation(conn)
         yield generation
+        time.sleep(max(0, earliest_commit - time.monotonic()))
         conn.commit()
         committed = generation
     except BaseException:
