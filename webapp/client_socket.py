@@ -17,7 +17,7 @@ RECEIVE_BYTES = 1 << 16
 SENDFILE_BYTES = 1 << 20
 # The kernel would keep up to 4 MiB for each client that does not read.
 KERNEL_BUFFER_BYTES = 1 << 17
-# The thread of a response that is made in parts waits while more than this is unsent.
+# The thread of a response of unknown length, as of an export, waits while more than this is unsent.
 MOST_UNSENT = 1 << 20
 
 
@@ -118,6 +118,7 @@ class ClientSocket:
         self._request = b""
         self._position = 0
         self._head: bytes | None = None
+        self._is_export = False
         self._unsent: deque[BytesPart | FilePart] = deque()
         self.busy = False
         # Set by the thread if the connection cannot be reused.
@@ -161,7 +162,6 @@ class ClientSocket:
 
     def end(self, unparsed: bytes) -> None:
         """Take back what belongs to the next request; gunicorn has read, but not parsed, its first bytes."""
-        self.busy = False
         self.received += unparsed + self._request[self._position :]
         self._request = b""
         self.framing = Framing(self._longest_body)
@@ -183,10 +183,12 @@ class ClientSocket:
     def sendall(self, data: bytes) -> None:
         """Send a response's head together with its first bytes, and its other parts as they come.
 
-        Waits while much is unsent; raises ConnectionResetError if the client then reads nothing for a while.
+        Waits while much of an export is unsent; raises ConnectionResetError if the client then reads nothing
+        for a while.
         """
         if self._head is None:
             self._head = data
+            self._is_export = b"\r\ncontent-length: " not in data.lower()
         else:
             self._add(BytesPart(self._head + data))
 
@@ -197,11 +199,15 @@ class ClientSocket:
 
     def _add(self, part: BytesPart | FilePart) -> None:
         self._head = b""
+        is_blocked = bool(self._unsent)
         self._unsent.append(part)
-        while not self.flush() and len(self._unsent) > 1 and self.held_bytes > MOST_UNSENT:
+        if is_blocked and not self._is_export:
+            return  # The main loop sends it when the client reads.
+        while not self.flush() and self._is_export and self.held_bytes > MOST_UNSENT:
             poll = select.poll()
             poll.register(self._sock, select.POLLOUT)
             if not poll.poll(self._stall_seconds * 1000):
+                self._discard_unsent()
                 raise ConnectionResetError(errno.ECONNRESET, "client does not read")
 
     def end_response(self) -> None:
@@ -237,6 +243,9 @@ class ClientSocket:
         if self.busy:
             self.must_close = True
             return
+        self._discard_unsent()
+        self._sock.close()
+
+    def _discard_unsent(self) -> None:
         while self._unsent:
             self._unsent.popleft().close()
-        self._sock.close()

@@ -4,6 +4,7 @@ A thread gets only whole requests, and leaves when a response is made, so client
 hold none. The main loop receives, sends, and disconnects clients whose time is up.
 """
 
+import errno
 import socket
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +18,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from webapp.client_socket import ClientSocket
 
-# A longer head is given to gunicorn as it is, which refuses it.
 LONGEST_HEAD = 1 << 16
-# A body's limit is Flask's MAX_CONTENT_LENGTH; a chunked body is longer by the sizes of its chunks.
+# Flask's MAX_CONTENT_LENGTH. A chunked body is longer by the sizes of its chunks; the app refuses the rest.
 LONGEST_BODY = 1 << 20
 LONGEST_REQUEST = LONGEST_HEAD + 2 * LONGEST_BODY
 # The memory of one worker process for requests and responses.
@@ -66,6 +66,11 @@ class Worker(ThreadWorker):
             sock, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._close_first(self._waiting())
+            return
         if self.nr_conns >= self.worker_connections - 1:
             self._close_first(self._waiting())
         client = ClientSocket(sock, LONGEST_BODY, self.stall_seconds)
@@ -90,6 +95,7 @@ class Worker(ThreadWorker):
     def finish_request(self, conn: Connection, future: "Future[bool]") -> None:
         """Continue with a connection that a thread has answered."""
         client = conn.sock
+        client.busy = False
         try:
             conn.keep = future.result() and not client.must_close
         except Exception:
@@ -157,17 +163,16 @@ class Worker(ThreadWorker):
             self._close(conn)
         elif conn.lingers:
             client.received.clear()
-        elif client.framing.is_whole or self._is_too_long(client):
+        elif client.framing.is_whole or len(client.received) > LONGEST_REQUEST:
             self._answer(conn)
+        elif not client.framing.has_head and len(client.received) > LONGEST_HEAD:
+            self._refuse(conn, 431 if b"\n" in client.received else 414, "Head of the request too long")
         elif len(client.received) > LONGEST_HEAD and self._held() > MOST_HELD:
             self._refuse(conn, 503, "Too many requests with large bodies; try again in a moment")
         elif client.framing.has_head and not had_head:
             self._await_body(conn)
         elif client.received and not had_bytes:
             conn.timeout = min(conn.timeout, time.monotonic() + self.head_seconds)
-
-    def _is_too_long(self, client: ClientSocket) -> bool:
-        return len(client.received) > (LONGEST_REQUEST if client.framing.has_head else LONGEST_HEAD)
 
     def _held(self) -> int:
         return sum(conn.sock.held_bytes for conn in self._connections)

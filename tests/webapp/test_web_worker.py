@@ -40,6 +40,7 @@ SENDERS = {
 UNREAD = {
     "the specification": get("/openapi.json"),
     "a file": get(SCRIPT),
+    "most of a file": get(SCRIPT).replace(b"Host", b"Range: bytes=1-\r\nHost", 1),
     "an export": get(POINTS),
     "pipelined requests": get("/openapi.json") * 20,
 }
