@@ -63,23 +63,21 @@ class Framing:
 class FilePart:
     """A part of a file that is to be sent, without reading it into memory."""
 
+    held = 0
+
     def __init__(self, file: BinaryIO, offset: int, count: int):
         self._descriptor = os.dup(file.fileno())
         self._offset = offset
-        self._count = count
+        self.left = count
 
-    def __len__(self) -> int:
-        return self._count
-
-    def send(self, sock: socket.socket) -> None:
-        """Send what the client takes; raises BlockingIOError if that is nothing."""
-        count = min(self._count, SENDFILE_BYTES)
-        sent = os.sendfile(sock.fileno(), self._descriptor, self._offset, count)
-        self._offset += sent
-        # A file that has become shorter ends the response, and its connection is closed as incomplete.
+    def send(self, sock: socket.socket) -> int:
+        """Send what the client takes; return the memory freed. Raises BlockingIOError if that is nothing."""
+        sent = os.sendfile(sock.fileno(), self._descriptor, self._offset, min(self.left, SENDFILE_BYTES))
         if not sent:
             raise ConnectionResetError(errno.ECONNRESET, "file truncated")
-        self._count -= sent
+        self._offset += sent
+        self.left -= sent
+        return 0
 
     def close(self) -> None:
         """Close the file."""
@@ -90,14 +88,15 @@ class BytesPart:
     """Bytes that are to be sent."""
 
     def __init__(self, data: bytes):
-        self._left = memoryview(data)
+        self._data = memoryview(data)
+        self.left = self.held = len(data)
 
-    def __len__(self) -> int:
-        return len(self._left)
-
-    def send(self, sock: socket.socket) -> None:
-        """Send what the client takes; raises BlockingIOError if that is nothing."""
-        self._left = self._left[sock.send(self._left) :]
+    def send(self, sock: socket.socket) -> int:
+        """Send what the client takes; return the memory freed. Raises BlockingIOError if that is nothing."""
+        sent = sock.send(self._data)
+        self._data = self._data[sent:]
+        self.left -= sent
+        return self.held if not self.left else 0
 
     def close(self) -> None:
         """Do nothing; there is nothing to close."""
@@ -120,6 +119,7 @@ class ClientSocket:
         self._head: bytes | None = None
         self._is_export = False
         self._unsent: deque[BytesPart | FilePart] = deque()
+        self._unsent_bytes = 0
         self.busy = False
         # Set by the thread if the connection cannot be reused.
         self.must_close = False
@@ -132,9 +132,8 @@ class ClientSocket:
 
     @property
     def held_bytes(self) -> int:
-        """The memory that the client occupies, apart from files."""
-        unsent = sum(len(part) for part in self._unsent if isinstance(part, BytesPart))
-        return len(self.received) + len(self._request) + unsent
+        """The memory that the client occupies."""
+        return len(self.received) + len(self._request) + self._unsent_bytes
 
     def receive(self) -> bool:
         """Receive what has arrived; return False at the end of the stream. Raises OSError."""
@@ -200,7 +199,7 @@ class ClientSocket:
     def _add(self, part: BytesPart | FilePart) -> None:
         self._head = b""
         is_blocked = bool(self._unsent)
-        self._unsent.append(part)
+        self._append(part)
         if is_blocked and not self._is_export:
             return  # The main loop sends it when the client reads.
         while not self.flush() and self._is_export and self.held_bytes > MOST_UNSENT:
@@ -210,10 +209,14 @@ class ClientSocket:
                 self._discard_unsent()
                 raise ConnectionResetError(errno.ECONNRESET, "client does not read")
 
+    def _append(self, part: BytesPart | FilePart) -> None:
+        self._unsent.append(part)
+        self._unsent_bytes += part.held
+
     def end_response(self) -> None:
         """Send what the client takes of a whole response. Raises OSError."""
         if self._head:
-            self._unsent.append(BytesPart(self._head))
+            self._append(BytesPart(self._head))
         self._head = None
         self.flush()
 
@@ -221,8 +224,8 @@ class ClientSocket:
         """Send what the client takes without waiting; return whether nothing is left. Raises OSError."""
         try:
             while self._unsent:
-                self._unsent[0].send(self._sock)
-                if not self._unsent[0]:
+                self._unsent_bytes -= self._unsent[0].send(self._sock)
+                if not self._unsent[0].left:
                     self._unsent.popleft().close()
         except BlockingIOError:
             return False
@@ -249,3 +252,4 @@ class ClientSocket:
     def _discard_unsent(self) -> None:
         while self._unsent:
             self._unsent.popleft().close()
+        self._unsent_bytes = 0

@@ -192,8 +192,7 @@ class Worker(ThreadWorker):
         """Send the rest of a response; then wait for the next request, or close."""
         try:
             if not conn.sock.flush():
-                self._watch(conn, EVENT_WRITE)
-                self._bound_memory()
+                self._await_reading(conn)
             elif not conn.keep:
                 self._linger(conn)
             elif conn.sock.framing.is_whole:
@@ -203,7 +202,10 @@ class Worker(ThreadWorker):
         except OSError:
             self._close(conn)
 
-    def _bound_memory(self) -> None:
+    def _await_reading(self, conn: Connection) -> None:
+        if conn.events == EVENT_WRITE:
+            return
+        self._watch(conn, EVENT_WRITE)
         if self._held() > MOST_HELD:
             self._close_first([conn for conn in self._waiting() if conn.events == EVENT_WRITE])
 
