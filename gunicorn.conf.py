@@ -27,10 +27,12 @@ bind = settings.bind
 worker_class = Worker
 workers = settings.web_concurrency
 threads = 4
-# Each connection needs a descriptor, and a second one while it is sent a file.
 worker_connections = 1000
-_, most_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (most_descriptors, most_descriptors))
+# Each connection needs a descriptor, and a second one while it is sent a file.
+wanted_descriptors = 4096
+descriptors, most_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+if descriptors < wanted_descriptors <= most_descriptors:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted_descriptors, most_descriptors))
 # A thread that waits for Redis releases the interpreter's lock. By default, a busy thread may hold it for
 # 5 ms, ten times the duration of a request; with 100 us, cached rankings are answered twice as fast.
 sys.setswitchinterval(0.0001)

@@ -44,8 +44,8 @@ class Connection(TConn):
 class Worker(ThreadWorker):
     """gunicorn's threaded worker, whose threads never wait for a client, except for exports."""
 
-    head_seconds = 10.0
-    body_seconds = 30.0
+    head_seconds = 10.0  # to send a head, from the connection's or the head's beginning
+    body_seconds = 30.0  # to send a body
     response_seconds = 60.0  # to read the rest of a response after it was made
     stall_seconds = 30.0  # between two reads of an export
     linger_seconds = 2.0
@@ -178,7 +178,7 @@ class Worker(ThreadWorker):
         return sum(conn.sock.held_bytes for conn in self._connections)
 
     def _await_body(self, conn: Connection) -> None:
-        conn.timeout = time.monotonic() + self.body_seconds
+        self._await_request(conn, self.body_seconds)
         if conn.sock.framing.expects_continue:
             with suppress(OSError):
                 conn.sock.invite_body()
@@ -197,6 +197,8 @@ class Worker(ThreadWorker):
                 self._linger(conn)
             elif conn.sock.framing.is_whole:
                 self._answer(conn)
+            elif conn.sock.framing.has_head:
+                self._await_body(conn)
             else:
                 self._await_request(conn, self.head_seconds if conn.sock.received else self.cfg.keepalive)
         except OSError:
