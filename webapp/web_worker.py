@@ -237,7 +237,9 @@ class Worker(ThreadWorker):
             self._close(min(candidates, key=lambda conn: conn.timeout))
 
     def _close(self, conn: Connection) -> None:
+        if conn not in self._connections:
+            return  # It gave way to another connection before its own event of the same wait.
         self._watch(conn, 0)
-        self._connections.discard(conn)
+        self._connections.remove(conn)
         self.nr_conns -= 1
         conn.close()
