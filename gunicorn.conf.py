@@ -1,19 +1,16 @@
 """gunicorn's settings. Measurements led to worker class, workers and threads, see docs/design.md."""
 
 import json
-import socket
-import struct
+import resource
 import sys
-import time
-from contextlib import suppress
 
 from gunicorn import util
-from gunicorn.workers.gthread import ThreadWorker
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webapp.monitoring.counts import ROWS
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.settings import Settings, SettingsError, exit_for
+from webapp.web_worker import Worker
 
 try:
     settings = Settings.from_env(needs_key=True)
@@ -24,51 +21,18 @@ except SettingsError as error:
 LONGEST_MESSAGE = 300
 
 
-class Worker(ThreadWorker):
-    """gunicorn's threaded worker, which also disconnects slow clients.
-
-    Otherwise one client per thread, each with half a request or an export that it does not read, would block
-    the worker.
-    """
-
-    request_seconds = 5  # to send head and body
-    send_seconds = 60  # without reading anything of the response
-
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self._deadlines = {}
-
-    def handle(self, conn):
-        """Read and answer a request, in a thread."""
-        self._deadlines[conn] = time.monotonic() + self.request_seconds
-        try:
-            return super().handle(conn)
-        finally:
-            self._deadlines.pop(conn, None)
-
-    def handle_request(self, req, conn):
-        """Answer a request whose head has been read."""
-        if req.method in {"GET", "HEAD"}:
-            self._deadlines.pop(conn, None)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", self.send_seconds, 0))
-        return super().handle_request(req, conn)
-
-    def notify(self):
-        """Disconnect slow clients; the main loop calls this at least once a second."""
-        super().notify()
-        now = time.monotonic()
-        for conn, deadline in list(self._deadlines.items()):
-            if deadline < now:
-                with suppress(OSError):
-                    conn.sock.shutdown(socket.SHUT_RD)
-
-
 wsgi_app = "wsgi:app"
 bind = settings.bind
 
 worker_class = Worker
 workers = settings.web_concurrency
 threads = 4
+worker_connections = 1000
+# Each connection needs a descriptor, and a second one while it is sent a file.
+wanted_descriptors = 4096
+descriptors, most_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+if descriptors < wanted_descriptors <= most_descriptors:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted_descriptors, most_descriptors))
 # A thread that waits for Redis releases the interpreter's lock. By default, a busy thread may hold it for
 # 5 ms, ten times the duration of a request; with 100 us, cached rankings are answered twice as fast.
 sys.setswitchinterval(0.0001)
@@ -126,7 +90,7 @@ def _write_json_error(sock, code, reason, message):
         f"HTTP/1.1 {code} {phrase}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    util.write_nonblock(sock, (head + body).encode("ascii"))
+    sock.sendall((head + body).encode("ascii"))
 
 
 util.write_error = _write_json_error

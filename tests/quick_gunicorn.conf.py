@@ -4,4 +4,6 @@ from runpy import run_path
 
 globals().update(run_path("gunicorn.conf.py"))
 worker_class = globals()["worker_class"]
-worker_class.request_seconds = worker_class.send_seconds = graceful_timeout = 1
+worker_class.head_seconds = worker_class.body_seconds = 1
+worker_class.response_seconds = worker_class.stall_seconds = 1
+graceful_timeout = keepalive = 1

@@ -18,7 +18,7 @@ from webapp.store import connect
 RANKINGS = "/api/v1/benchmarks/rankings"
 # With two workers the kernel may give one of them most of the connections, at random.
 ONE = ("--workers", "1")
-CONNECTIONS = 8
+CONNECTIONS = 16
 SECONDS = 1
 
 
@@ -48,7 +48,7 @@ def cached(bare: int, ours: int) -> Row:
         ours=lambda: rate(ours, RANKINGS),
         base=lambda: rate(bare, "/"),
         rounds=15,
-        at_least=0.7,
+        at_least=0.8,
     )
 
 

@@ -39,6 +39,8 @@ class Observer:
         given = environ.get("HTTP_X_REQUEST_ID")
         request_id = given if given and REQUEST_ID.fullmatch(given) else f"{getrandbits(64):016x}"
         bind({"request_id": request_id})
+        # Whole files are sent by the kernel; parts of them would be read and copied in small pieces.
+        environ.pop("HTTP_RANGE", None)
 
         def start_with_id(line: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             # Flask has matched the route by now, and still holds the request.
