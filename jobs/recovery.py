@@ -82,26 +82,27 @@ class Recovery:
         self._scheduled = ScheduledJobRegistry(queue=queue)
         self._overdue = Unchanged()
         self._popped = Unchanged()
-        self._move = self._redis.register_script(MOVE_DUE_RETRIES)
         self._return = self._redis.register_script(RETURN_POPPED)
         self._tidied = 0.0
 
     def run(self) -> None:
         """Enqueue the retries that are due, and recover what dead workers have left; call it every second."""
-        self._move(
-            keys=[self._scheduled.key, self._queue.key],
-            args=[time.time(), Job.redis_job_namespace_prefix, utcformat(now()), MOST_MOVED],
-        )
-        self._recover_abandoned()
-        self._return_popped()
+        moment = time.time()
+        # One round trip, since the worker takes no job meanwhile.
+        with self._redis.pipeline(transaction=False) as pipeline:
+            to_move = (moment, Job.redis_job_namespace_prefix, utcformat(now()), MOST_MOVED)
+            pipeline.eval(MOVE_DUE_RETRIES, 2, self._scheduled.key, self._queue.key, *map(str, to_move))
+            pipeline.zrangebyscore(self._started.key, "-inf", moment, withscores=True)
+            pipeline.lrange(self._queue.intermediate_queue_key, 0, -1)
+            _, overdue, popped = pipeline.execute()
+        self._recover_abandoned(dict(overdue))
+        self._return_popped(popped)
         if time.monotonic() - self._tidied >= TIDYING_SECONDS:
             self._tidy()
             self._tidied = time.monotonic()
 
-    def _recover_abandoned(self) -> None:
-        """End the jobs whose heartbeats have run out; one worker at a time."""
-        found = self._redis.zrangebyscore(self._started.key, "-inf", time.time(), withscores=True)
-        overdue = dict(cast("list[tuple[bytes, float]]", found))
+    def _recover_abandoned(self, overdue: dict[bytes, float]) -> None:
+        """End the jobs whose heartbeats have run out and stay out; one worker at a time."""
         lost = self._overdue.since(overdue, CONFIRMATION_SECONDS)
         if not lost:
             return
@@ -128,10 +129,8 @@ class Recovery:
         else:
             self._redis.zrem(self._started.key, entry)
 
-    def _return_popped(self) -> None:
-        """Return the jobs to the queue that a worker took and did not begin."""
-        intermediate = self._queue.intermediate_queue_key
-        popped = cast("list[bytes]", self._redis.lrange(intermediate, 0, -1))
+    def _return_popped(self, popped: list[bytes]) -> None:
+        """Return those of the popped jobs to the queue that their worker did not begin."""
         lost = self._popped.since(dict.fromkeys(popped), CONFIRMATION_SECONDS)
         if not lost:
             return
@@ -140,7 +139,8 @@ class Recovery:
         for job_id in lost:
             if job_id not in running:
                 self._return(
-                    keys=[intermediate, self._queue.key], args=[job_id, Job.redis_job_namespace_prefix]
+                    keys=[self._queue.intermediate_queue_key, self._queue.key],
+                    args=[job_id, Job.redis_job_namespace_prefix],
                 )
 
     def _tidy(self) -> None:

@@ -18,6 +18,7 @@ from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.utils import now
 
 # The functions of webapp.queue, imported once, not in each job's process.
 import jobs.maintenance
@@ -69,6 +70,7 @@ class RunWorker(Worker):
             serializer=JSONSerializer,
             job_class=RunJob,
             worker_ttl=WORKER_TTL,
+            maintenance_interval=DEQUEUE_SECONDS,
             job_monitoring_interval=HEARTBEAT_SECONDS,
             work_horse_killed_handler=self._record_killed,
         )
@@ -91,6 +93,7 @@ class RunWorker(Worker):
     def run_maintenance_tasks(self) -> None:
         """Recover what dead workers have left; RQ calls this before it waits for a job."""
         self._recovery.run()
+        self.last_cleaned_at = now()  # type: ignore[assignment]
         if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for an error of its own
             raise StopRequested
 

@@ -51,10 +51,16 @@ def queued_simulations(queue) -> list[str]:
     return [job_id for job_id in queue.job_ids if job_id.startswith("simulation-")]
 
 
+def is_empty(queue) -> bool:
+    """Whether no job is queued, just taken, or running."""
+    lists = (queue.key, queue.intermediate_queue_key)
+    return not any(map(queue.connection.llen, lists)) and not queue.connection.zcard("rq:wip:runs")
+
+
 def drain(processes, conn, queue) -> None:
     """Let a worker finish what is still queued."""
     worker = processes.worker()
-    until(lambda: not queue.job_ids and not query(conn, "SELECT FROM runs WHERE generation IS NULL"))
+    until(lambda: is_empty(queue) and not query(conn, "SELECT FROM runs WHERE generation IS NULL"))
     worker.terminate()
     worker.wait(timeout=20)
 
@@ -243,7 +249,7 @@ def test_scheduler_and_worker_survive_a_restart_of_postgresql(
         with closing_connect(settings) as conn:
             wait_for_slots(conn, len(before) + 2)
             end(scheduler)
-            until(lambda: not queue.job_ids and not queue.scheduled_job_registry.count)
+            until(lambda: is_empty(queue) and not queue.scheduled_job_registry.count)
             until(lambda: not query(conn, "SELECT FROM runs WHERE generation IS NULL"))
             end(worker)
             assert_every_slot(conn, client, interval=2, least=3)
