@@ -58,6 +58,8 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["sessions"] = Sessions(settings, redis)
 
     db.init_app(app)
+    # Flask-SQLAlchemy would end, after each request, a session that nothing here opens.
+    app.teardown_appcontext_funcs.clear()
     migrate.init_app(app, db, directory=str(ROOT / "migrations"))
     cache.init_app(app)
     api.init_app(app)

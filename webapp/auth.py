@@ -20,6 +20,7 @@ from webapp.settings import Settings
 logger = logging.getLogger(__name__)
 
 HEADER = "x-api-key"
+HEADER_IN_ENVIRON = "HTTP_X_API_KEY"
 WRONG_KEYS_PER_MINUTE = 10
 PREFIX = "llm-benchmark"
 # How long all processes remember that a key was used from an address.
@@ -118,12 +119,13 @@ def network_of(address: str) -> str:
 def check_key(candidate: str) -> bool:
     """Return whether the request's `candidate` is an API key, see `KeyGuard.admits`."""
     guard: KeyGuard = current_app.extensions["key_guard"]
-    return guard.admits(request.remote_addr, candidate, request.path)
+    environ = request.environ
+    return guard.admits(environ.get("REMOTE_ADDR"), candidate, environ["PATH_INFO"])
 
 
 def require_key() -> None:
     """Refuse a request without API key (401), with a wrong one (403), or after too many wrong ones (429)."""
-    candidate = request.headers.get(HEADER)
+    candidate = request.environ.get(HEADER_IN_ENVIRON)
     if not candidate:
         raise Unauthorized(f"API key missing; expected in the header {HEADER}")
     if not check_key(candidate):

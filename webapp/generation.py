@@ -45,8 +45,8 @@ HINT_SECONDS = 2
 # After this, no hint is left of those that a reader set, or was about to set, before an announcement. Redis
 # and this machine may measure seconds a little differently.
 LEASE_SECONDS = CLAIM_SECONDS + HINT_SECONDS + 0.5
-# How long a process relies on a hint, counted from when it began to read it.
-PROCESS_SECONDS = 0.01
+# How long a process relies on a hint, counted from when it began to read it. A refresh takes longer anyway.
+PROCESS_SECONDS = 0.02
 RETRY_SECONDS = 0.1
 LAST_KNOWN_SECONDS = 7 * 24 * 3600
 # The generation is in microseconds since 1970, which have fewer digits for the next 30,000 years.

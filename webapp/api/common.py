@@ -188,6 +188,6 @@ def _error(code: int, description: str) -> dict[str, Any]:
 
 def refuse_arguments() -> None:
     """Refuse any query string; 422 names the first argument."""
-    if request.query_string and request.args:
+    if request.environ["QUERY_STRING"] and request.args:
         name = next(iter(request.args))
         raise UnprocessableEntity(f"{shown(name)}: unknown argument; expected none")

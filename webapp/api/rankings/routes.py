@@ -32,7 +32,7 @@ def list_rankings() -> Response:
 
     Orders the LLMs of each metric by the mean of their latest finished run, in descending order.
     """
-    return answers().respond("rankings", partial(_rankings, list(CONTRACT)))
+    return answers().respond("rankings", _all_rankings)
 
 
 @blueprint.route("/<metric_name>", methods=["GET"], parameters=[metric_in_path(CONTRACT)])
@@ -53,3 +53,6 @@ def _rankings(names: list[str], conn: Connection) -> bytes:
         for name in names
     ]
     return json.dumps({"data": data}).encode()
+
+
+_all_rankings = partial(_rankings, list(CONTRACT))
