@@ -1,6 +1,6 @@
 """Database maintenance: create partitions ahead, drop expired ones, delete old rollups, slide the windows.
 
-Also records the slots whose runs were lost, see `jobs.schedule`.
+Also records the slots whose runs were lost, see `jobs.schedule`, and ends runs that nobody will end.
 """
 
 import logging
@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from psycopg2.errors import LockNotAvailable
+from redis import Redis
 
 from jobs.missed import record_lost
 from webapp.ingest.publish import publish
+from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, partitions, retention
+from webapp.store import Connection, connect, partitions, retention, runs
 
 logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 7
+ABANDONED = "its process died, and its job was lost"
 DELETIONS: dict[str, Callable[[Connection, datetime, int], int]] = {
     "hourly rollups": retention.delete_hours,
     "rollups of runs": retention.delete_run_rollups,
@@ -51,8 +55,25 @@ def run_maintenance(slot: int) -> None:
     with closing(connect(settings)) as conn:
         maintain(conn, settings, datetime.now(UTC))
         record_lost(conn, settings, redis, time.time())
+        end_abandoned(conn, settings, redis, datetime.now(UTC))
         publish(conn, redis)
     logger.info("slot %d: maintenance finished", slot)
+
+
+def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datetime) -> None:
+    """Record runs as failed that no job will end: Redis lost it, or its end could not be recorded; commits.
+
+    A run is left alone for as long as its process may live.
+    """
+    longest = (measurement.longest_s + OVERHEAD_SECONDS for measurement in read_benchmark_file(settings))
+    before = now - timedelta(seconds=max([RUN_TIMEOUT, *longest]))
+    job_ids = runs.running_jobs(conn, before)
+    states = unfinished(redis, job_ids)
+    abandoned = [job_id for job_id, alive in zip(job_ids, states, strict=True) if not alive]
+    ended = runs.fail_abandoned(conn, abandoned, before, ABANDONED)
+    conn.commit()
+    if ended:
+        logger.warning("recorded %d abandoned runs as failed", ended)
 
 
 def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = DEFAULT_PACE) -> None:

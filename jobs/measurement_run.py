@@ -74,6 +74,7 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is part of the job)
         publishing(conn, redis),
         claimed(
             conn,
+            settings,
             source="measurement",
             scenario=measurement.scenario,
             slot=moment,

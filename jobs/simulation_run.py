@@ -48,7 +48,7 @@ def run_simulation(slot: int) -> None:
 def fill_slot(conn: Connection, settings: Settings, slot: datetime, job_id: str) -> None:
     """Claim the slot's unfinished simulations; store their points, rollups and status in one transaction."""
     with claimed(
-        conn, source="simulation", scenario=SIMULATION.scenario, slot=slot, job_id=job_id
+        conn, settings, source="simulation", scenario=SIMULATION.scenario, slot=slot, job_id=job_id
     ) as attempt:
         if attempt.runs and attempt.hold(conn):
             stored = finish(conn, attempt, _simulated(attempt.runs, settings))

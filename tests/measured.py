@@ -90,6 +90,6 @@ def store_level(
     """Store the level as the run of that slot; the failure, if it is one."""
     register(conn, settings, redis, what)
     with claimed(
-        conn, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm
+        conn, settings, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm
     ) as attempt:
         return persist(conn, attempt, what.workload, result)

@@ -11,14 +11,14 @@ import psycopg2
 import pytest
 
 from jobs import maintenance
-from jobs.maintenance import DAYS_AHEAD, Pace, run_maintenance
+from jobs.maintenance import ABANDONED, DAYS_AHEAD, Pace, run_maintenance
 from jobs.simulation_run import fill_slot
 from tests.factories import add_rollups, add_run
 from tests.jobs.system import until
 from tests.support import query
 from webapp import generation
 from webapp.ingest.publish import publish
-from webapp.queue import enqueue_maintenance
+from webapp.queue import RUN_TIMEOUT, enqueue_maintenance
 from webapp.settings import Settings
 from webapp.store import connect, export, points, retention, self_checks, views
 from webapp.store.export import Selection
@@ -334,3 +334,36 @@ def test_a_slot_has_one_maintenance_job_which_a_worker_runs(processes, queue, en
 
     until(lambda: queue.finished_job_registry.get_job_ids() == ["maintenance-3600"])
     assert len(partitions(conn)) == DAYS_AHEAD + 1
+
+
+class TestARunThatNobodyWillEnd:
+    """It is running for longer than any run may take."""
+
+    OLD = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=RUN_TIMEOUT + 60)
+
+    def test_is_recorded_as_failed_and_shown(self, conn, client, own_environment):
+        add_run(conn, self.OLD, status="running")
+        conn.commit()
+
+        run_maintenance(0)
+
+        (shown,) = client.get("/api/v1/benchmarks/runs?status=failed").json["runs"]
+        assert (shown["error"], shown["generation"] is not None) == (ABANDONED, True)
+
+    @pytest.mark.parametrize("status", ["queued", "scheduled", "started"])
+    def test_is_left_alone_if_its_job_lives(self, conn, redis, own_environment, status):
+        add_run(conn, self.OLD, status="running", job_id="living")
+        conn.commit()
+        redis.hset("rq:job:living", "status", status)
+
+        run_maintenance(0)
+
+        assert query(conn, "SELECT status FROM runs WHERE job_id = 'living'") == [("running",)]
+
+    def test_is_left_alone_while_its_process_may_live(self, conn, own_environment):
+        add_run(conn, self.OLD, status="running", job_id="young", started_at=datetime.now(UTC))
+        conn.commit()
+
+        run_maintenance(0)
+
+        assert query(conn, "SELECT status FROM runs WHERE job_id = 'young'") == [("running",)]

@@ -25,7 +25,9 @@ def test_a_slot_that_runs_several_times_is_stored_once(settings, conn, redis, cl
 
 
 def test_a_superseded_attempt_writes_nothing(settings, conn):
-    with claimed(conn, source="simulation", scenario="default", slot=SLOT, job_id="former") as attempt:
+    with claimed(
+        conn, settings, source="simulation", scenario="default", slot=SLOT, job_id="former"
+    ) as attempt:
         with closing_connect(settings) as other:
             fill_slot(other, settings, SLOT, "later")
 
@@ -76,7 +78,7 @@ def test_a_failure_raises_the_generation_and_leaves_the_rankings_unchanged(setti
     failures = run_records.last_failures(conn, source="simulation", scenario_id=1)
     assert len(failures) == 3
     slot = SLOT + timedelta(seconds=600)
-    with claimed(conn, source="simulation", scenario="default", slot=slot, job_id="again"):
+    with claimed(conn, settings, source="simulation", scenario="default", slot=slot, job_id="again"):
         assert query(conn, "SELECT DISTINCT generation FROM runs WHERE slot = %s", slot) == [(None,)]
         assert run_records.last_failures(conn, source="simulation", scenario_id=1) == failures
 

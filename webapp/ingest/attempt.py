@@ -1,21 +1,29 @@
 """One attempt at the runs of a slot, of any source: claimed, then locked while values are written."""
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
 import numpy as np
+import psycopg2
 
 from llm_measure.metrics import Metric
 from webapp.logs import bind_more
-from webapp.store import Connection, partitions, points, rollups, runs
+from webapp.settings import Settings
+from webapp.store import Connection, connect, partitions, points, rollups, runs
 from webapp.store.rollups import Rollup
 from webapp.store.runs import ClaimedRun
 
 logger = logging.getLogger(__name__)
+
+# How long a failed attempt tries to record its error while the database is unreachable. The retry, or the
+# hourly maintenance, finds what was not recorded.
+RECONNECT_SECONDS = 10
+RETRY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,19 @@ class Attempt:
 
 @contextmanager
 def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
-    conn: Connection, *, source: str, scenario: str, slot: datetime, job_id: str, llm: str | None = None
+    conn: Connection,
+    settings: Settings,
+    *,
+    source: str,
+    scenario: str,
+    slot: datetime,
+    job_id: str,
+    llm: str | None = None,
 ) -> Iterator[Attempt]:
     """Claim the slot's unfinished runs, of one LLM or of all simulated ones, and commit.
 
-    An exception in the block is committed as the runs' error and raised again.
+    An exception in the block is committed as the runs' error and raised again, also if it was the loss of the
+    connection.
     """
     partitions.ensure(conn, slot.date())
     conn.commit()
@@ -54,10 +70,30 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     try:
         yield Attempt(slot, token, found)
     except Exception as error:
-        conn.rollback()
-        runs.fail(conn, found, token, f"{type(error).__name__}: {error}")
-        conn.commit()
+        _record_failure(conn, settings, found, token, f"{type(error).__name__}: {error}")
         raise
+
+
+def _record_failure(
+    conn: Connection, settings: Settings, claimed_runs: list[ClaimedRun], token: UUID, error: str
+) -> None:
+    """Commit the runs' error, if the connection was lost on new ones, until the database can be reached."""
+
+    def record(conn: Connection) -> None:
+        conn.rollback()
+        runs.fail(conn, claimed_runs, token, error)
+        conn.commit()
+
+    with suppress(psycopg2.Error):
+        record(conn)
+        return
+    deadline = time.monotonic() + RECONNECT_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(psycopg2.Error), closing(connect(settings)) as fresh:
+            record(fresh)
+            return
+        time.sleep(RETRY_SECONDS)
+    logger.error("database unreachable: not recorded: %s", error)
 
 
 def finish(

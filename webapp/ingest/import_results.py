@@ -61,7 +61,7 @@ def import_results(
         names = [_add_scenario(conn, results, level, name) for level in results.levels]
         conn.commit()
         return [
-            _import_level(conn, llm, scenario, results, level)
+            _import_level(conn, settings, llm, scenario, results, level)
             for scenario, level in zip(names, results.levels, strict=True)
         ]
 
@@ -88,11 +88,13 @@ def _add_scenario(conn: Connection, results: ReadDocument, level: LevelResult, n
     return scenario
 
 
-def _import_level(
-    conn: Connection, llm: str, scenario: str, results: ReadDocument, level: LevelResult
+def _import_level(  # noqa: PLR0913, PLR0917  (private; each is a part of what is stored)
+    conn: Connection, settings: Settings, llm: str, scenario: str, results: ReadDocument, level: LevelResult
 ) -> Imported:
     slot = level.started_at.replace(microsecond=0)
-    with claimed(conn, source="measurement", scenario=scenario, slot=slot, job_id=JOB_ID, llm=llm) as attempt:
+    with claimed(
+        conn, settings, source="measurement", scenario=scenario, slot=slot, job_id=JOB_ID, llm=llm
+    ) as attempt:
         if not attempt.runs:
             return Imported(scenario, already_stored=True)
         failure = persist(conn, attempt, results.workload, level)

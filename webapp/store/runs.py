@@ -117,6 +117,26 @@ def fail_job(conn: Connection, job_id: str, error: str) -> None:
         )
 
 
+def running_jobs(conn: Connection, before: datetime) -> list[str]:
+    """Return the ids of the jobs whose runs are running since before that time."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT job_id FROM runs WHERE status = 'running' AND started_at < %s", (before,)
+        )
+        return [job_id for (job_id,) in cursor.fetchall()]
+
+
+def fail_abandoned(conn: Connection, job_ids: list[str], before: datetime, error: str) -> int:
+    """Mark the runs of these jobs that are running since before that time failed; return their number."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET status = 'failed', finished_at = clock_timestamp(), error = %s"
+            " WHERE status = 'running' AND started_at < %s AND job_id = ANY(%s)",
+            (error, before, job_ids),
+        )
+        return cursor.rowcount
+
+
 def record_missed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     conn: Connection,
     *,

@@ -146,7 +146,7 @@ def test_an_invalid_run_is_not_claimed_again(conn, keep, settings, redis):
     keep(level(WARM, invalid_reason="the client was the limit"))
 
     with claimed(
-        conn, source="measurement", scenario="chat@c8", slot=SLOT, job_id="again", llm="Measured"
+        conn, settings, source="measurement", scenario="chat@c8", slot=SLOT, job_id="again", llm="Measured"
     ) as attempt:
         assert attempt.runs == []
 
@@ -165,7 +165,7 @@ def test_an_attempt_writes_nothing_after_a_newer_one_has_claimed_the_run(conn, k
     what = measurement()
     register(conn, settings, redis, what)
     with claimed(
-        conn, source="measurement", scenario=what.scenario, slot=SLOT, job_id="older", llm=what.llm
+        conn, settings, source="measurement", scenario=what.scenario, slot=SLOT, job_id="older", llm=what.llm
     ) as older:
         keep(level(WARM))
 
