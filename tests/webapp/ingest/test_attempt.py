@@ -42,9 +42,7 @@ def test_an_exception_becomes_the_runs_error_even_if_the_connection_is_lost(conn
         with pytest.raises(psycopg2.OperationalError, match="terminat"), claimed(conn, settings, **WHAT):
             query(other, end, conn.info.backend_pid) and conn.cursor().execute("SELECT 1")
 
-        assert {(status, error[:20]) for status, error, _ in states(other)} == {
-            ("failed", "AdminShutdown: termi")
-        }
+        assert [(status, "terminat" in error) for status, error, _ in states(other)] == [("failed", True)] * 3
 
 
 def test_points_rollups_and_status_are_committed_together(conn, settings):
