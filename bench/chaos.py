@@ -31,7 +31,7 @@ MIXED_AT_ONCE = 3
 SHORTEST, LONGEST = 1.0, 4.0  # seconds of a fault
 PAUSE = 1.5
 MIXED_PAUSE = 1.0
-CALM_SECONDS = 180  # for what is left to be done after the last fault
+CALM_SECONDS = 700  # longer than a run may take, after which maintenance ends abandoned ones
 # After PostgreSQL has returned, pooled connections are replaced and started connections time out.
 GRACE_SECONDS = 6.0
 MIXED = "all kinds mixed"

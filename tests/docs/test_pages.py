@@ -118,3 +118,10 @@ def test_the_layout_names_files_that_exist():
             folder = ROOT / named[0]
         lost = [name for name in named if not (folder / name).exists() and not (ROOT / name).exists()]
         assert not lost, line
+
+
+def test_every_test_that_the_attempt_list_names_exists():
+    named = set(re.findall(r"`([\w/]+\.py)`", Page("docs/security.md").text))
+
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "tests" / name).is_file()] == []
