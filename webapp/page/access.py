@@ -85,12 +85,14 @@ def may_read() -> bool:
     return settings.public_dashboard or is_signed_in()
 
 
-def shown_reason(text: str | None) -> str:
+def shown_reason(text: str | None, status: str) -> str:
     """Return why a run has no values: the whole text for the signed-in, else the class of errors alone.
 
-    Texts of providers may contain names of hosts, accounts and models that are not public.
+    Texts of providers may contain names of hosts, accounts and models that are not public. Why a run was missed
+    is not a provider's text.
     """
-    return (text or "") if is_signed_in() else error_class(text or "")
+    shown = text or ""
+    return shown if status == "missed" or is_signed_in() else error_class(shown)
 
 
 def require_reader() -> AnyResponse | None:
