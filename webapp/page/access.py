@@ -88,8 +88,8 @@ def may_read() -> bool:
 def shown_reason(text: str | None, status: str) -> str:
     """Return why a run has no values: the whole text for the signed-in, else the class of errors alone.
 
-    Texts of providers may contain names of hosts, accounts and models that are not public. Why a run was missed
-    is not a provider's text.
+    Texts of providers may contain names of hosts, accounts and models that are not public. The reason of a
+    missed run is none of them.
     """
     shown = text or ""
     return shown if status == "missed" or is_signed_in() else error_class(shown)

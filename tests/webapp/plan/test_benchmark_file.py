@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support import KEY, SECRET
+from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
@@ -171,7 +171,7 @@ def test_a_process_reports_each_fault_in_one_line_and_ends_with_code_2(command, 
 
     done = subprocess.run(
         command,
-        env={"PATH": os.environ["PATH"], **LEAST, "API_KEY": KEY, "SECRET_KEY": SECRET, "BENCHMARK_FILE": str(path)},
+        env={"PATH": os.environ["PATH"], **LEAST, "API_KEY": KEY, "BENCHMARK_FILE": str(path)},
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
