@@ -11,7 +11,7 @@ PROCESSES ?= 4
 PROTECT_ENV := test ! -O .env || chmod go= .env
 
 .PHONY: help start install env run-migrations undo-migration create-migration start-simulator start-benchmark \
-	tests tests-e2e vendor lint format lock bench picture check-deploy clean
+	tests tests-e2e vendor lint format lock bench chaos picture check-deploy clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ check-deploy: .venv/installed-deploy ## Check Dockerfile, Compose file, chart, s
 
 bench: .venv/installed-bench ## Measure the system against its bounds; writes bench/results.json
 	@$(BIN)/python -m bench
+
+chaos: .venv/installed-bench ## Inject faults into the running system, and check what it promises
+	@$(BIN)/python -m bench.chaos
 
 picture: .venv/installed-picture ## Draw public/dashboard.png from the API of a running `make start`: make picture URL=http://...
 	@$(BIN)/python -m tools.picture $(URL)
