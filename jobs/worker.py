@@ -94,7 +94,7 @@ class RunWorker(Worker):
         """Recover what dead workers have left; RQ calls this before it waits for a job."""
         self._recovery.run()
         self.last_cleaned_at = now()  # type: ignore[assignment]
-        if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for an error of its own
+        if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for one of its errors
             raise StopRequested
 
     def dequeue_job_and_maintain_ttl(
