@@ -71,9 +71,9 @@ class Chaos:
         """The number of faults of each kind."""
         return sum((segment.faults for segment in self.segments), Counter())
 
-    def is_without_postgres(self, moment: float) -> bool:
-        """Return whether the API could not, or could hardly, reach PostgreSQL then."""
-        return any(start <= moment <= end + GRACE_SECONDS for start, end in self.without_postgres)
+    def is_without_postgres(self, begun: float, ended: float) -> bool:
+        """Return whether the API could not, or could hardly, reach PostgreSQL at any time between."""
+        return any(start <= ended and begun <= end + GRACE_SECONDS for start, end in self.without_postgres)
 
     def each_kind_alone(self) -> None:
         """Inject each kind a few times, with pauses."""
@@ -187,7 +187,7 @@ def report(chaos: Chaos, cluster: Cluster, wanted: set[Key], answers: Answers) -
     """Print a row for each kind of fault and the sums; return whether every promise was kept."""
     runs = recorded(cluster.settings)
     wrong, compared = check(cluster.settings)
-    unexplained = [moment for moment in answers.unavailable if not chaos.is_without_postgres(moment)]
+    unexplained = [span for span in answers.unavailable if not chaos.is_without_postgres(*span)]
     print("| fault | faults | runs | missed | failed | lost | stale | wrong answers | 503 |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for segment in (*chaos.segments, Segment("all", 0, time.time(), chaos.faults)):
@@ -198,7 +198,7 @@ def report(chaos: Chaos, cluster: Cluster, wanted: set[Key], answers: Answers) -
             len(keys),
             *(found[status] for status in ("missed", "failed", "lost")),
             *(sum(segment.has(at) for at, _ in seen) for seen in (answers.stale, answers.wrong)),
-            sum(segment.has(at) for at in answers.unavailable),
+            sum(segment.has(at) for at, _ in answers.unavailable),
         )
         print(f"| {segment.name} | " + " | ".join(f"{number:,}" for number in row) + " |")
     lost = [key for key in wanted if runs.get(key, "running") == "running"]

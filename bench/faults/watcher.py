@@ -29,7 +29,7 @@ class Answers:
 
     answered: int = 0
     unanswered: int = 0
-    unavailable: list[float] = field(default_factory=list)  # 503
+    unavailable: list[tuple[float, float]] = field(default_factory=list)  # 503, from request to answer
     stale: list[tuple[float, str]] = field(default_factory=list)
     wrong: list[tuple[float, str]] = field(default_factory=list)  # other errors, two bodies of one generation
 
@@ -39,7 +39,7 @@ class Answers:
         return cls(
             answered=sum(part.answered for part in parts),
             unanswered=sum(part.unanswered for part in parts),
-            unavailable=[moment for part in parts for moment in part.unavailable],
+            unavailable=[span for part in parts for span in part.unavailable],
             stale=[seen for part in parts for seen in part.stale],
             wrong=[seen for part in parts for seen in part.wrong],
         )
@@ -82,7 +82,7 @@ class Watcher:
         body = response.read()
         self.answers.answered += 1
         if response.status == 503:
-            self.answers.unavailable.append(moment)
+            self.answers.unavailable.append((moment, time.time()))
         elif response.status == 200:
             self._check(path, moment, at_least, response, body)
         elif not (response.status == 422 and b"unknown scenario" in body):  # before the first measurement
