@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
+from llm_measure.metrics.rates import Rates, rates
 from llm_measure.records import Record
 from llm_measure.workloads import Load
 
@@ -29,3 +31,13 @@ class LevelResult:
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
+
+    @cached_property
+    def rates(self) -> Rates | None:
+        """Return the rates of an open loop; None for a closed one."""
+        return rates(self.records) if self.load.rate is not None else None
+
+    @cached_property
+    def not_ranked(self) -> dict[str, str]:
+        """Return why a metric says nothing about the endpoint, by the metric's name."""
+        return {"rps": "the load sets it"} if self.load.rate is not None else {}

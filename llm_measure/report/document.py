@@ -49,6 +49,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
     described: dict[str, Any] = {
         "pattern": "closed" if load.concurrency else load.arrival,
         **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
+        **(asdict(result.rates) if result.rates else {}),
         "requests": len(measured),
         "warmup": load.warmup,
         "errors": dict(Counter(record.error for record in measured if record.error)),
@@ -57,6 +58,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "duration_s": result.duration_s,
         "valid": result.valid,
         "invalid_reason": result.invalid_reason,
+        "not_ranked": result.not_ranked,
         "client_cpu_s": result.client_cpu_s,
         "send_lag_ms": asdict(result.send_lag),
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
     A level without one correct response becomes a failed run, one that is not valid an invalid run: both
-    keep their requests and have no points, so no ranking shows them. Returns why the run failed, None if it
-    did not. Writes nothing if a newer attempt has claimed the run.
+    keep their requests and have no points, so no ranking shows them. Neither has a metric that says nothing
+    about the endpoint. Returns why the run failed, None if it did not. Writes nothing if a newer attempt has
+    claimed the run.
 
     A request with values that cannot be true becomes a failed one, so that it does not cost the run.
     """
@@ -42,7 +43,8 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
         runs.invalidate(conn, attempt.runs, result.invalid_reason or "not valid")
     else:
         values = derive(result.records, workload.slo, result.duration_s)
-        finish(conn, attempt, _by_metric(run, values))
+        ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
+        finish(conn, attempt, _by_metric(run, ranked))
     conn.commit()
     return failure
 
@@ -71,6 +73,7 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "client_cpu_s": result.client_cpu_s,
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
         "slo": workload.slo,
+        **(asdict(result.rates) if result.rates else {}),
     }
 
 
@@ -93,8 +96,9 @@ def _by_metric(
     run: ClaimedRun, values: dict[str, np.ndarray]
 ) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
     for metric in METRICS:
-        if len(values[metric.name]):
-            yield run, metric, values[metric.name]
+        found = values.get(metric.name)
+        if found is not None and len(found):
+            yield run, metric, found
 
 
 def _sound(record: Record) -> Record:

@@ -1,12 +1,12 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
 from llm_measure.report.document import as_json, dataset_sha256, document
-from llm_measure.workloads import Workload
+from llm_measure.workloads import Load, Workload
 from tests.measured import START, answered, failed, level
 
 ENDPOINT = Endpoint("http://x:8000/v1", "m", api_key="sesame")
@@ -40,6 +40,17 @@ def test_a_level_counts_measured_requests_and_errors_by_class():
     assert found["metrics"]["error_rate"]["mean"] == pytest.approx(3 / 5)
     assert set(found["from_intended"]) == {"ttft", "e2e_latency"}
     assert "records" not in found
+
+
+def test_a_level_at_a_rate_has_the_offered_and_the_achieved_rate():
+    result = replace(level([answered(0), failed(1), answered(2)]), load=Load(rate=2.5, requests=3))
+
+    (found,) = document(ENDPOINT, WORKLOAD, [result])["levels"]
+
+    assert (found["rate"], found["offered_rate"], found["achieved_rate"]) == (2.5, 1, pytest.approx(0.5))
+    assert found["saturated"] is False
+    assert found["metrics"]["rps"]["n"] == 1
+    assert found["not_ranked"] == {"rps": "the load sets it"}
 
 
 def test_records_count_moments_from_the_start_of_the_level():

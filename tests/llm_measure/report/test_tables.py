@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -6,7 +7,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import document
 from llm_measure.report.tables import print_tables
 from llm_measure.results import LevelResult
-from llm_measure.workloads import Workload
+from llm_measure.workloads import Load, Workload
 from tests.measured import answered, failed, level
 
 
@@ -60,6 +61,21 @@ def test_estimated_token_counts_are_mentioned():
 
     record.token_source = "chunks"
     assert "Token counts are estimates" in printed(level([record]))
+
+
+def test_a_level_at_a_rate_says_whether_the_endpoint_kept_up():
+    behind = [answered(index, ttft=float(index)) for index in range(1, 13)]
+    result = replace(level(behind), load=Load(rate=1, requests=12))
+
+    shown = printed(result)
+
+    assert (
+        "Offered 1 requests/s, achieved 0.5 requests/s; saturated: the answers fell behind the requests."
+        in shown
+    )
+    assert "rps is not ranked: the load sets it." in shown
+    kept_up = replace(result, records=[answered(index) for index in range(12)])
+    assert "saturated" not in printed(kept_up)
 
 
 def test_large_and_unknown_figures_are_short():

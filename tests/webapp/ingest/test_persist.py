@@ -11,6 +11,7 @@ from hypothesis import settings as trying
 from hypothesis import strategies as st
 
 from llm_measure.metrics import METRICS
+from llm_measure.workloads import Load
 from tests.measured import ANY_RECORDS, answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import RANKINGS
@@ -92,6 +93,19 @@ def test_points_are_derived_again_from_the_stored_requests(conn, keep):
     }
     for name, found in again.items():
         assert found.tolist() == stored[name].tolist(), name
+
+
+def test_the_rps_that_a_load_sets_is_in_the_run_and_in_no_ranking(conn, keep, client):
+    at_a_rate = replace(level(PARTLY), load=Load(rate=2, requests=6))
+
+    assert keep(at_a_rate, measurement(load=at_a_rate.load)) is None
+
+    run_id, _ = run(conn)
+    assert len(values(conn, run_id)["rps"]) == 0
+    assert len(values(conn, run_id)["output_throughput"]) == 1
+    kept = "SELECT measurement->'offered_rate', measurement->'saturated' FROM runs"
+    assert query(conn, kept) == [(1, False)]
+    assert len(rederive(conn, run_id)["rps"]) == 1
 
 
 def test_a_run_that_was_not_measured_cannot_be_derived_again(conn):
