@@ -5,7 +5,8 @@ from datetime import datetime
 from functools import cached_property
 
 from llm_measure.metrics.rates import Rates, rates
-from llm_measure.records import Record
+from llm_measure.metrics.spans import Span, held
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.workloads import Load
 
 
@@ -31,6 +32,12 @@ class LevelResult:
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
+
+    @cached_property
+    def span(self) -> Span:
+        """Return over what rates per second are taken: while the concurrency was held, or the whole level."""
+        found = held(self.records, self.load.concurrency) if self.load.concurrency else None
+        return found or Span(self.start_ns, self.start_ns + round(self.duration_s * SECOND_NS))
 
     @cached_property
     def rates(self) -> Rates | None:

@@ -14,6 +14,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
 from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
+from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Workload
@@ -56,6 +57,9 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "error_details": _details(result),
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
+        "span_s": [
+            (moment - result.start_ns) / SECOND_NS for moment in (result.span.begin_ns, result.span.end_ns)
+        ],
         "valid": result.valid,
         "invalid_reason": result.invalid_reason,
         "not_ranked": result.not_ranked,
@@ -76,7 +80,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
 
 def summaries(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Figures]:
     """Return the figures of every metric by name."""
-    values = derive(result.records, slo, result.duration_s)
+    values = derive(result.records, slo, result.span)
     return {metric.name: Figures.of(values[metric.name], metric.unit.symbol) for metric in METRICS}
 
 

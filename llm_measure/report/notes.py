@@ -6,12 +6,16 @@ from typing import Any
 
 def notes(level: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each; `level` is that of the JSON document."""
-    if "rate" in level:
-        yield _rates(level)
+    yield _rates(level) if "rate" in level else _span(level)
     for name, reason in level["not_ranked"].items():
         yield f"{name} is not ranked: {reason}."
     if level["token_sources"].get("chunks"):
         yield "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
+
+
+def _span(level: Mapping[str, Any]) -> str:
+    begin, end = level["span_s"]
+    return f"Rates per second are over {end - begin:.1f} s, from {begin:.1f} s to {end:.1f} s of the level."
 
 
 def _rates(level: Mapping[str, Any]) -> str:

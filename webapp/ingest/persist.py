@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_measure.metrics import METRICS, Metric, derive
+from llm_measure.metrics import METRICS, Metric, Span, derive
 from llm_measure.records import Record
 from llm_measure.results import LevelResult
 from llm_measure.soundness import fault, refused
@@ -42,7 +42,7 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     elif not result.valid:
         runs.invalidate(conn, attempt.runs, result.invalid_reason or "not valid")
     else:
-        values = derive(result.records, workload.slo, result.duration_s)
+        values = derive(result.records, workload.slo, result.span)
         ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
         finish(conn, attempt, _by_metric(run, ranked))
     conn.commit()
@@ -58,7 +58,7 @@ def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     records = [_record(request) for request in requests.read(conn, slot, run_id)]
     if not records:
         raise LookupError(f"run {run_id}: its requests are no longer kept")
-    return derive(records, measurement["slo"], measurement["duration_s"])
+    return derive(records, measurement["slo"], Span(*measurement["span_ns"]))
 
 
 def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
@@ -68,6 +68,7 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "level": result.load.name,
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
+        "span_ns": [result.span.begin_ns, result.span.end_ns],
         "requests": len(measured),
         "errors": dict(Counter(record.error for record in measured if record.error)),
         "client_cpu_s": result.client_cpu_s,

@@ -7,7 +7,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import as_json, document
 from llm_measure.report.reading import UnreadableDocumentError, read_document
 from llm_measure.workloads import Load, Workload
-from tests.measured import START, answered, failed, level
+from tests.measured import answered, failed, level
 
 ENDPOINT = Endpoint("http://x:8000/v1", "m", "completions", api_key="sesame")
 WORKLOAD = Workload(dataset="rows.jsonl", slo={"ttft": 0.5}, seed=7, extra_body={"temperature": 0})
@@ -27,7 +27,8 @@ def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
     assert found.endpoint == replace(ENDPOINT, api_key=None)
     assert (found.workload, found.dataset_sha256) == (WORKLOAD, "abc")
     assert found.levels == [
-        replace(made, start_ns=0, records=[record.since(START) for record in made.records]) for made in LEVELS
+        replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
+        for made in LEVELS
     ]
 
 

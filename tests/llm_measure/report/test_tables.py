@@ -63,6 +63,12 @@ def test_estimated_token_counts_are_mentioned():
     assert "Token counts are estimates" in printed(level([record]))
 
 
+def test_the_span_of_the_rates_is_stated():
+    shown = printed(level([answered(index) for index in range(4)]))
+
+    assert "Rates per second are over 4.0 s, from 0.0 s to 4.0 s of the level." in shown
+
+
 def test_a_level_at_a_rate_says_whether_the_endpoint_kept_up():
     behind = [answered(index, ttft=float(index)) for index in range(1, 13)]
     result = replace(level(behind), load=Load(rate=1, requests=12))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import METRICS, derive
 from llm_measure.workloads import Load
 from tests.measured import ANY_RECORDS, answered, failed, level, measurement, store_level
 from tests.support import query
@@ -93,6 +93,18 @@ def test_points_are_derived_again_from_the_stored_requests(conn, keep):
     }
     for name, found in again.items():
         assert found.tolist() == stored[name].tolist(), name
+
+
+def test_rates_are_derived_again_over_the_span_in_which_the_load_was_held(conn, keep, client):
+    held = level([answered(index, ttft=3.0) for index in range(12)])
+    held = replace(held, load=Load(concurrency=3, requests=12))
+    assert 0 < held.span.seconds < 12
+
+    keep(held)
+
+    run_id, _ = run(conn)
+    rps = derive(held.records, {}, held.span)["rps"].tolist()
+    assert values(conn, run_id)["rps"].tolist() == rederive(conn, run_id)["rps"].tolist() == rps
 
 
 def test_the_rps_that_a_load_sets_is_in_the_run_and_in_no_ranking(conn, keep, client):
