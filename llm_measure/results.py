@@ -20,6 +20,15 @@ class SendLag:
 
 
 @dataclass(frozen=True)
+class ClientTime:
+    """How one client process spent a level, in seconds."""
+
+    busy_s: float  # processor time
+    waited_s: float  # for a processor that others used
+    lasted_s: float  # in all
+
+
+@dataclass(frozen=True)
 class LevelResult:
     """The requests of one load level, and how the level went."""
 
@@ -29,6 +38,7 @@ class LevelResult:
     start_ns: int  # when the first measured request was meant to be sent
     duration_s: float  # from then to the end of the last measured request
     client_cpu_s: float  # processor time of all client processes
+    client_wait_s: float  # how long the client process that waited longest for a processor did
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid

@@ -74,7 +74,8 @@ def level(records: list[Record], invalid_reason: str | None = None) -> LevelResu
     return LevelResult(
         load=Load(concurrency=8, requests=len(records)), records=records,
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=start_ns, duration_s=float(len(records)),
-        client_cpu_s=0.25, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5), valid=invalid_reason is None,
+        client_cpu_s=0.25, client_wait_s=0.125, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5),
+        valid=invalid_reason is None,
         invalid_reason=invalid_reason,
     )  # fmt: skip
 

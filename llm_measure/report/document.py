@@ -64,6 +64,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "invalid_reason": result.invalid_reason,
         "not_ranked": result.not_ranked,
         "client_cpu_s": result.client_cpu_s,
+        "client_wait_s": result.client_wait_s,
         "send_lag_ms": asdict(result.send_lag),
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
         "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},

@@ -72,6 +72,7 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "requests": len(measured),
         "errors": dict(Counter(record.error for record in measured if record.error)),
         "client_cpu_s": result.client_cpu_s,
+        "client_wait_s": result.client_wait_s,
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
         "slo": workload.slo,
         **(asdict(result.rates) if result.rates else {}),

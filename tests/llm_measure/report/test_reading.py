@@ -98,6 +98,7 @@ RECORD = (*FIRST, "records", 1)
         (changed(*RECORD, "connect_ns", value=-1), "connect_ns=-1: out of range"),
         (changed(*FIRST, "duration_s", value=-1), "duration_s=-1.0: out of range; expected 0 to 1000000000"),
         (changed(*FIRST, "client_cpu_s", value=1e300), "client_cpu_s=1e+300: out of range"),
+        (changed(*FIRST, "client_wait_s", value=-1), "client_wait_s=-1.0: out of range"),
         (changed(*FIRST, "send_lag_ms", "p99", value=1e300), "send_lag_ms.p99=1e+300: out of range"),
         (changed(*FIRST, "load", "requests", value=2**40), "load.requests=1099511627776: out of range"),
         (changed(*FIRST, "load", "requests", value=10**400), "load.requests=a number of 1329 bits"),
