@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from llm_measure.metrics.clumps import MAX_TOGETHER, share_together
 from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
 from llm_measure.records import SECOND_NS, Record
@@ -55,6 +56,14 @@ class LevelResult:
         return rates(self.records) if self.load.rate is not None else None
 
     @cached_property
+    def chunks_together(self) -> float | None:
+        """Return which part of the chunks came together with the one before; None if nothing is known."""
+        return share_together(self.records)
+
+    @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
-        return {"rps": "the load sets it"} if self.load.rate is not None else {}
+        reasons = {"rps": "the load sets it"} if self.load.rate is not None else {}
+        if (self.chunks_together or 0) > MAX_TOGETHER:
+            reasons["itl"] = f"{self.chunks_together:.0%} of the chunks came together with the one before"
+        return reasons

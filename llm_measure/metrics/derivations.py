@@ -5,6 +5,7 @@ from itertools import chain
 
 import numpy as np
 
+from llm_measure.metrics.clumps import in_one_piece
 from llm_measure.metrics.record import Sample, Values
 from llm_measure.records import SECOND_NS, Record
 
@@ -24,7 +25,12 @@ def ttft(record: Record) -> float | None:
 
 
 def tpot(record: Record) -> float | None:
-    """Return the seconds per token after the first; tokens in the first chunk all count as the first."""
+    """Return the seconds per token after the first; tokens in the first chunk all count as the first.
+
+    None for a response in one piece.
+    """
+    if in_one_piece(record):
+        return None
     later = sum(record.chunk_tokens[1:])
     if later < 1 or record.first_token_ns is None or record.last_token_ns is None:
         return None
@@ -50,9 +56,10 @@ def longest_gap(record: Record) -> float | None:
 def gaps(records: Sequence[Record]) -> np.ndarray:
     """Return the seconds from each token to the next; a chunk of n tokens gives n gaps of an n-th each.
 
-    A chunk without a token, such as a part of a character, prolongs the gap before the next chunk.
+    A chunk without a token, such as a part of a character, prolongs the gap before the next chunk. A response
+    in one piece has no gaps.
     """
-    responses = [record for record in records if record.chunk_offsets_ns]
+    responses = [record for record in records if record.chunk_offsets_ns and not in_one_piece(record)]
     at = np.fromiter(chain.from_iterable(record.chunk_offsets_ns for record in responses), dtype=np.int64)
     tokens = np.fromiter(chain.from_iterable(record.chunk_tokens for record in responses), dtype=np.int64)
     lengths = np.array([len(record.chunk_offsets_ns) for record in responses], dtype=np.int64)

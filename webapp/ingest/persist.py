@@ -74,6 +74,7 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
+        "chunks_together": result.chunks_together,
         "slo": workload.slo,
         **(asdict(result.rates) if result.rates else {}),
     }

@@ -63,6 +63,23 @@ def test_a_chunk_of_several_tokens_is_spread_over_them():
     np.testing.assert_allclose(values["tps"], [6 / 0.08])
 
 
+def test_a_response_in_one_piece_has_a_first_token_and_no_speed():
+    values = derived([answered(0, itl=0.0), answered(1, itl=1e-5)], {"tpot": 0.001})
+
+    assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [2, 0, 0, 0]
+    assert values["output_throughput"] == pytest.approx([1], rel=0.01)
+
+
+def test_a_response_in_clumps_keeps_its_gaps():
+    record = answered(0, ttft=0.1, tokens=4)
+    record.chunk_offsets_ns = [100_000_000, 100_000_000, 300_000_000, 300_000_000]
+    record.last_token_ns = record.sent_ns + 300_000_000
+    values = derived([record])
+
+    np.testing.assert_allclose(values["itl"], [0, 0.2, 0])
+    np.testing.assert_allclose(values["tpot"], [0.2 / 3])
+
+
 def test_a_chunk_without_a_whole_token_prolongs_the_next_gap():
     record = answered(0, ttft=0.1, itl=0.01, tokens=3)
     record.chunk_tokens, record.output_tokens = [1, 0, 1], 2

@@ -50,6 +50,15 @@ def test_a_level_states_the_span_of_its_rates_in_seconds_since_its_start():
     assert found["span_s"] == pytest.approx([1, 11.04], abs=0.01)
 
 
+def test_a_level_has_the_share_of_chunks_that_came_together():
+    buffered = level([answered(0, warmup=True), answered(1, itl=0.0), answered(2)])
+    (found, none) = document(ENDPOINT, WORKLOAD, [buffered, level([failed(0)])])["levels"]
+
+    assert (found["chunks_together"], none["chunks_together"]) == (0.5, None)
+    assert found["not_ranked"] == {"itl": "50% of the chunks came together with the one before"}
+    assert none["not_ranked"] == {}
+
+
 def test_a_level_at_a_rate_has_the_offered_and_the_achieved_rate():
     result = replace(level([answered(0), failed(1), answered(2)]), load=Load(rate=2.5, requests=3))
 

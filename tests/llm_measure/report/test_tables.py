@@ -63,6 +63,13 @@ def test_estimated_token_counts_are_mentioned():
     assert "Token counts are estimates" in printed(level([record]))
 
 
+def test_chunks_that_came_together_are_mentioned():
+    shown = printed(level([answered(0, itl=0.0), *(answered(index) for index in (1, 2, 3))]))
+
+    assert "itl is not ranked: 25% of the chunks came together with the one before." in shown
+    assert "together" not in printed(level([answered(0)]))
+
+
 def test_the_span_of_the_rates_is_stated():
     shown = printed(level([answered(index) for index in range(4)]))
 
@@ -85,7 +92,8 @@ def test_a_level_at_a_rate_says_whether_the_endpoint_kept_up():
 
 
 def test_large_and_unknown_figures_are_short():
-    record = answered(0, itl=1e-7)
+    record = answered(0)
+    record.output_tokens = 10_000_000
     shown = printed(level([record]))
 
     assert "10,000,000" in shown

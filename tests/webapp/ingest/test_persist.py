@@ -120,6 +120,18 @@ def test_the_rps_that_a_load_sets_is_in_the_run_and_in_no_ranking(conn, keep, cl
     assert len(rederive(conn, run_id)["rps"]) == 1
 
 
+def test_gaps_of_a_buffered_stream_are_in_no_ranking(conn, keep, client):
+    keep(level([answered(0), answered(1, itl=0.0)]))
+
+    run_id, _ = run(conn)
+    assert query(conn, "SELECT measurement->'chunks_together' FROM runs") == [(0.5,)]
+    assert {name: len(found) for name, found in values(conn, run_id).items() if name in ("itl", "tpot")} == {
+        "itl": 0,
+        "tpot": 1,
+    }
+    assert ranked(client, "itl") == {}
+
+
 def test_a_run_that_was_not_measured_cannot_be_derived_again(conn):
     with pytest.raises(LookupError):
         rederive(conn, 1)
