@@ -49,7 +49,7 @@ def check() -> list[SelfCheckError]:
     failed = [record.error for record in result.records if record.error]
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(result.records)} requests failed: {failed[0]}")
-    values = derive(result.records, {}, result.duration_s)
+    values = derive(result.records, {}, result.span)
     return [_error(metric, values[metric] - known, known) for metric, known in KNOWN_S.items()]
 
 

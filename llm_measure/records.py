@@ -40,6 +40,11 @@ class Record:
     error: str | None = None  # of ERROR_CLASSES
     error_detail: str | None = None
 
+    @property
+    def late_ms(self) -> float:
+        """How late it was sent; the time spent connecting counts for the network and the endpoint."""
+        return (self.sent_ns - self.intended_ns - self.connect_ns) / 1e6
+
     def since(self, start_ns: int) -> "Record":
         """Return the same request with moments counted from `start_ns` instead of the clock's zero."""
 

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from llm_measure.records import Record
+from llm_measure.metrics.clumps import MAX_TOGETHER, share_together
+from llm_measure.metrics.rates import Rates, rates
+from llm_measure.metrics.spans import Span, held
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.workloads import Load
 
 
@@ -17,6 +21,15 @@ class SendLag:
 
 
 @dataclass(frozen=True)
+class ClientTime:
+    """How one client process spent a level, in seconds."""
+
+    busy_s: float  # processor time
+    waited_s: float  # for a processor that others used
+    lasted_s: float  # in all
+
+
+@dataclass(frozen=True)
 class LevelResult:
     """The requests of one load level, and how the level went."""
 
@@ -26,6 +39,31 @@ class LevelResult:
     start_ns: int  # when the first measured request was meant to be sent
     duration_s: float  # from then to the end of the last measured request
     client_cpu_s: float  # processor time of all client processes
+    client_wait_s: float  # how long the client process that waited longest for a processor did
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
+
+    @cached_property
+    def span(self) -> Span:
+        """Return over what rates per second are taken: while the concurrency was held, or the whole level."""
+        found = held(self.records, self.load.concurrency) if self.load.concurrency else None
+        return found or Span(self.start_ns, self.start_ns + round(self.duration_s * SECOND_NS))
+
+    @cached_property
+    def rates(self) -> Rates | None:
+        """Return the rates of an open loop; None for a closed one."""
+        return rates(self.records) if self.load.rate is not None else None
+
+    @cached_property
+    def chunks_together(self) -> float | None:
+        """Return which part of the chunks came together with the one before; None if nothing is known."""
+        return share_together(self.records)
+
+    @cached_property
+    def not_ranked(self) -> dict[str, str]:
+        """Return why a metric says nothing about the endpoint, by the metric's name."""
+        reasons = {"rps": "the load sets it"} if self.load.rate is not None else {}
+        if (self.chunks_together or 0) > MAX_TOGETHER:
+            reasons["itl"] = f"{self.chunks_together:.0%} of the chunks came together with the one before"
+        return reasons

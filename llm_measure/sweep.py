@@ -16,7 +16,7 @@ def sweep(measure: Callable[[int], LevelResult]) -> Iterator[LevelResult]:
     while concurrency <= MAX_CONCURRENCY:
         result = measure(concurrency)
         yield result
-        values = derive(result.records, {}, result.duration_s)
+        values = derive(result.records, {}, result.span)
         rate = max(values["rps"], default=0.0)
         if not result.valid or rate < best * MIN_GAIN or max(values["error_rate"], default=1) > MAX_ERRORS:
             return

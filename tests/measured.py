@@ -69,11 +69,13 @@ def failed(index: int, error: str = "timeout", detail: str = "no answer within 6
 
 
 def level(records: list[Record], invalid_reason: str | None = None) -> LevelResult:
-    """A level of concurrency 8 with these requests."""
+    """A level of concurrency 8, which was never held, with these requests."""
+    start_ns = next((record.intended_ns for record in records if not record.warmup), START)
     return LevelResult(
         load=Load(concurrency=8, requests=len(records)), records=records,
-        started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=START, duration_s=float(len(records)),
-        client_cpu_s=0.25, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5), valid=invalid_reason is None,
+        started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=start_ns, duration_s=float(len(records)),
+        client_cpu_s=0.25, client_wait_s=0.125, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5),
+        valid=invalid_reason is None,
         invalid_reason=invalid_reason,
     )  # fmt: skip
 

@@ -133,7 +133,7 @@ def _load(url: str) -> Figures:
     begun = time.process_time()
     load = Load(concurrency=STREAMS, requests=REQUESTS, warmup=STREAMS)
     result = measure_level(Endpoint(url, "mock"), Workload(output_tokens=TOKENS, seed=20), load)
-    values = derive(result.records, {}, result.duration_s)
+    values = derive(result.records, {}, result.span)
     cpu_s = time.process_time() - begun
     growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     tens_of_thousands = len(result.records) / 10_000

@@ -19,10 +19,12 @@ from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
 from llm_measure.client.poller import Poller
 from llm_measure.client.response import fail, parse_response
+from llm_measure.client.waiting import Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets, clean_texts
+from llm_measure.results import ClientTime
 from llm_measure.soundness import refused
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
@@ -67,8 +69,7 @@ class ClientResult:
     records: list[Record]
     started_at: datetime  # wall time of begin_ns
     begin_ns: int
-    busy_s: float  # processor time while the load lasted
-    lasted_s: float
+    time: ClientTime
 
 
 class Client:
@@ -94,6 +95,7 @@ class Client:
         self._tokens_left = MAX_LEVEL_TOKENS
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
+        self._waiting = Waiting()
         self._sent = self._ended = self._failed = 0
         self._last_send_ns: int | None = None  # when a duration ends
         self._stopped = False
@@ -133,7 +135,7 @@ class Client:
             self._begin_ns = begin()
             self._plan = deque(self._begin_ns + start for start in self._share.starts)
             started_at = _wall_time(self._begin_ns)
-            busy, begun = time.process_time(), monotonic_ns()
+            busy, begun, self._waiting = time.process_time(), monotonic_ns(), Waiting()
             self._begin_what_is_due()
             await self._over
         finally:
@@ -143,11 +145,15 @@ class Client:
             self._poller.close()
             for connection in self._idle:
                 connection.close()
-        busy_s, lasted_s = time.process_time() - busy, (monotonic_ns() - begun) / SECOND_NS
+        spent = ClientTime(
+            busy_s=time.process_time() - busy,
+            waited_s=self._waiting.seconds,
+            lasted_s=(monotonic_ns() - begun) / SECOND_NS,
+        )
         while self._unparsed:
             self._parse_one()
         self._records.sort(key=lambda record: record.index)
-        return ClientResult(self._records, started_at, self._begin_ns, busy_s, lasted_s)
+        return ClientResult(self._records, started_at, self._begin_ns, spent)
 
     async def _connect_ahead(self) -> None:
         """Open a closed loop's connections before it starts, unless stopped."""
@@ -178,6 +184,7 @@ class Client:
         """Report progress, and stop when asked to."""
         while True:
             await asyncio.sleep(TICK_S)
+            self._waiting.tick(TICK_S)
             if on_progress and self._begin_ns:
                 elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
                 on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s))

@@ -10,7 +10,7 @@ from llm_measure.client.client import Client, ClientResult, Progress, Share, Sto
 from llm_measure.client.processes import run_in_processes
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
-from llm_measure.records import SECOND_NS, Record
+from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
@@ -47,12 +47,6 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     return _merged(load, parts)
 
 
-def send_lag(records: list[Record]) -> SendLag:
-    """Return how late the client was; time spent connecting counts for the network and the endpoint."""
-    late = [(record.sent_ns - record.intended_ns - record.connect_ns) / 1e6 for record in records]
-    return SendLag(*(float(value) for value in np.percentile(late or [0.0], (50, 99, 100))))
-
-
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
     """Deal the requests out to the processes in turn."""
     return Share(
@@ -70,17 +64,18 @@ def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
     begin_ns = parts[0].begin_ns
     start_ns = min((record.intended_ns for record in measured), default=begin_ns)
     end_ns = max((record.end_ns for record in measured), default=start_ns)
-    lag = send_lag(measured)
-    busiest = max(part.busy_s / part.lasted_s for part in parts)
-    reason = why_invalid(load, records, lag, busiest)
+    times = [part.time for part in parts]
+    reason = why_invalid(load, records, times)
+    p50, p99, most = np.percentile([record.late_ms for record in measured] or [0.0], (50, 99, 100)).tolist()
     return LevelResult(
         load=load,
         records=records,
         started_at=parts[0].started_at + timedelta(microseconds=(start_ns - begin_ns) / 1000),
         start_ns=start_ns,
         duration_s=(end_ns - start_ns) / SECOND_NS,
-        client_cpu_s=sum(part.busy_s for part in parts),
-        send_lag=lag,
+        client_cpu_s=sum(time.busy_s for time in times),
+        client_wait_s=max(time.waited_s for time in times),
+        send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,
     )

@@ -12,28 +12,29 @@ RAMP_S_PER_STREAM, MAX_RAMP_S = 0.0005, 1.0
 def starts(load: Load, seed: int) -> np.ndarray:
     """Return the planned moments of the load in ns (int64) after its start, ascending.
 
-    Open loop: of each request; poisson arrivals draw their gaps from the exponential distribution.
+    Open loop: of each request. n requests take n / rate: the last one is (n - 1) / rate after the first, and
+    poisson arrivals draw the gaps in between from the exponential distribution, under that condition. The
+    warm-up has a plan of the same kind in front. A duration means rate x duration requests, at least one.
     Closed loop: of each stream's first request; the others follow the responses.
     """
     if load.rate is None:
         streams = load.concurrency or 1
         ramp = min(streams * RAMP_S_PER_STREAM, MAX_RAMP_S)
         return _ns(np.arange(streams) * (ramp / streams))
-    if load.requests is not None:
-        return _ns(_arrivals(load, seed, load.warmup + load.requests))
-    # Enough for any draw: 10 standard deviations above the expected number.
-    expected = load.rate * (load.duration_s or 0)
-    moments = _arrivals(load, seed, load.warmup + int(expected + 10 * expected**0.5 + 10))
-    first = moments[load.warmup]
-    return _ns(moments[moments < first + (load.duration_s or 0)])
+    n = load.requests or max(1, round(load.rate * (load.duration_s or 0)))
+    random = np.random.default_rng(seed)
+    # The gap after the warm-up is part of it.
+    warmup, measured = (_gaps(load, random, number) for number in (load.warmup, n - 1))
+    return _ns(np.concatenate(([0.0], np.cumsum(np.concatenate((warmup, measured))))))
 
 
-def _arrivals(load: Load, seed: int, n: int) -> np.ndarray:
-    mean_gap = 1 / (load.rate or 1)
-    if load.arrival == "constant":
-        return np.arange(n) * mean_gap
-    gaps = np.random.default_rng(seed).exponential(mean_gap, n)
-    return np.cumsum(gaps) - gaps[0]
+def _gaps(load: Load, random: np.random.Generator, n: int) -> np.ndarray:
+    """Return n gaps in s whose mean is that of the rate."""
+    mean = 1 / (load.rate or 1)
+    if load.arrival == "constant" or n < 1:
+        return np.full(n, mean)
+    gaps = random.exponential(size=n)
+    return gaps * (n * mean / gaps.sum())
 
 
 def _ns(seconds: np.ndarray) -> np.ndarray:

@@ -79,10 +79,12 @@ METRICS.register(
         title="Requests per second",
         unit=REQUESTS_PER_SECOND,
         better="higher",
-        formula="successful requests, over the time that the load lasted",
+        formula="successful requests, over the time that the load was held",
         derive=of.rps,
         simulated_range=(1, 100),
-        note="From the planned sending of the first measured request to the end of the last one.",
+        note="Closed loop: over the span in which at least 90 % of the streams had a request; one that is"
+        " partly within it counts in part. Open loop: from the planned sending of the first measured request"
+        " to the end of the last one.",
         elsewhere={
             "vLLM": "request_throughput: successful requests from the first sending to the last end.",
             "GuideLLM": "requests per second, where the total also counts failed and incomplete requests; its"
@@ -137,7 +139,7 @@ METRICS.register(
         title="Output throughput",
         unit=TOKENS_PER_SECOND,
         better="higher",
-        formula="output tokens of successful requests, over the time that the load lasted",
+        formula="output tokens of successful requests, over the time that the load was held",
         derive=of.output_throughput,
         note="Reasoning counts, as it does in the server's usage.",
         elsewhere={
@@ -190,7 +192,7 @@ METRICS.register(
         title="Goodput",
         unit=REQUESTS_PER_SECOND,
         better="higher",
-        formula="requests that met every objective (SLO), over the time that the load lasted",
+        formula="requests that met every objective (SLO), over the time that the load was held",
         derive=of.goodput,
         note="Only with --slo.",
         elsewhere={

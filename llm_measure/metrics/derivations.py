@@ -5,6 +5,7 @@ from itertools import chain
 
 import numpy as np
 
+from llm_measure.metrics.clumps import in_one_piece
 from llm_measure.metrics.record import Sample, Values
 from llm_measure.records import SECOND_NS, Record
 
@@ -24,7 +25,12 @@ def ttft(record: Record) -> float | None:
 
 
 def tpot(record: Record) -> float | None:
-    """Return the seconds per token after the first; tokens in the first chunk all count as the first."""
+    """Return the seconds per token after the first; tokens in the first chunk all count as the first.
+
+    None for a response in one piece.
+    """
+    if in_one_piece(record):
+        return None
     later = sum(record.chunk_tokens[1:])
     if later < 1 or record.first_token_ns is None or record.last_token_ns is None:
         return None
@@ -50,9 +56,10 @@ def longest_gap(record: Record) -> float | None:
 def gaps(records: Sequence[Record]) -> np.ndarray:
     """Return the seconds from each token to the next; a chunk of n tokens gives n gaps of an n-th each.
 
-    A chunk without a token, such as a part of a character, prolongs the gap before the next chunk.
+    A chunk without a token, such as a part of a character, prolongs the gap before the next chunk. A response
+    in one piece has no gaps.
     """
-    responses = [record for record in records if record.chunk_offsets_ns]
+    responses = [record for record in records if record.chunk_offsets_ns and not in_one_piece(record)]
     at = np.fromiter(chain.from_iterable(record.chunk_offsets_ns for record in responses), dtype=np.int64)
     tokens = np.fromiter(chain.from_iterable(record.chunk_tokens for record in responses), dtype=np.int64)
     lengths = np.array([len(record.chunk_offsets_ns) for record in responses], dtype=np.int64)
@@ -71,12 +78,12 @@ def itl(sample: Sample) -> Values:
 
 def rps(sample: Sample) -> Values:
     """Derive successful requests per second."""
-    return _per_second(sample, len(sample.successful))
+    return _per_second(sample, lambda record: 1)
 
 
 def output_throughput(sample: Sample) -> Values:
     """Derive output tokens per second over all requests."""
-    return _per_second(sample, sum(record.output_tokens or 0 for record in sample.successful))
+    return _per_second(sample, lambda record: record.output_tokens or 0)
 
 
 def error_rate(sample: Sample) -> Values:
@@ -88,12 +95,14 @@ def slo_attainment(sample: Sample) -> Values:
     """Derive the ratio of requests that met every objective to all; nothing without an objective."""
     if not sample.objectives or not sample.requests:
         return []
-    return [_conforming(sample) / len(sample.requests)]
+    return [sum(_conforms(sample, record) for record in sample.successful) / len(sample.requests)]
 
 
 def goodput(sample: Sample) -> Values:
     """Derive requests per second that met every objective; nothing without an objective."""
-    return _per_second(sample, _conforming(sample)) if sample.objectives else []
+    if not sample.objectives:
+        return []
+    return _per_second(sample, lambda record: _conforms(sample, record))
 
 
 def latencies_from_intended(records: Sequence[Record]) -> dict[str, np.ndarray]:
@@ -113,13 +122,13 @@ def latencies_from_intended(records: Sequence[Record]) -> dict[str, np.ndarray]:
     return {name: np.array(values, dtype=np.float64) for name, values in late.items()}
 
 
-def _per_second(sample: Sample, number: int) -> Values:
-    return [number / sample.duration_s] if sample.requests and sample.duration_s > 0 else []
+def _per_second(sample: Sample, amount: Callable[[Record], int]) -> Values:
+    """Derive an amount per second of the span; a request that is partly within it counts in part."""
+    if not sample.requests or sample.span.seconds <= 0:
+        return []
+    return [sum(amount(record) * part for record, part in sample.within) / sample.span.seconds]
 
 
-def _conforming(sample: Sample) -> int:
-    """Return the number of successful requests that met every objective."""
-    return sum(
-        all(objective.is_met(record, bound) for objective, bound in sample.objectives)
-        for record in sample.successful
-    )
+def _conforms(sample: Sample, record: Record) -> bool:
+    """Return whether a successful request met every objective."""
+    return all(objective.is_met(record, bound) for objective, bound in sample.objectives)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from llm_measure.metrics.spans import Span
 from llm_measure.records import Record
 
 Values = Sequence[float] | np.ndarray
@@ -40,13 +41,15 @@ class Objective:
 class Sample:
     """The requests of one level from which its metrics are derived.
 
-    `requests` leaves out warm-up and cancelled requests; `successful` are those without an error.
+    `requests` leaves out warm-up and cancelled requests; `successful` are those without an error. `within`
+    are the successful requests, warm-up included, of which a part lies within the span, each with that part.
     """
 
     requests: Sequence[Record]
     successful: Sequence[Record]
     objectives: Sequence[tuple[Objective, float]]  # with their bounds
-    duration_s: float
+    span: Span
+    within: Sequence[tuple[Record, float]]
 
 
 @dataclass(frozen=True)

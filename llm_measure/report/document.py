@@ -14,6 +14,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
 from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
+from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Workload
@@ -49,16 +50,23 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
     described: dict[str, Any] = {
         "pattern": "closed" if load.concurrency else load.arrival,
         **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
+        **(asdict(result.rates) if result.rates else {}),
         "requests": len(measured),
         "warmup": load.warmup,
         "errors": dict(Counter(record.error for record in measured if record.error)),
         "error_details": _details(result),
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
+        "span_s": [
+            (moment - result.start_ns) / SECOND_NS for moment in (result.span.begin_ns, result.span.end_ns)
+        ],
         "valid": result.valid,
         "invalid_reason": result.invalid_reason,
+        "not_ranked": result.not_ranked,
         "client_cpu_s": result.client_cpu_s,
+        "client_wait_s": result.client_wait_s,
         "send_lag_ms": asdict(result.send_lag),
+        "chunks_together": result.chunks_together,
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
         "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},
         "from_intended": {
@@ -74,7 +82,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
 
 def summaries(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Figures]:
     """Return the figures of every metric by name."""
-    values = derive(result.records, slo, result.duration_s)
+    values = derive(result.records, slo, result.span)
     return {metric.name: Figures.of(values[metric.name], metric.unit.symbol) for metric in METRICS}
 
 

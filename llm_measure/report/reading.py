@@ -39,6 +39,7 @@ class _Level(msgspec.Struct):
     duration_s: float
     valid: bool
     client_cpu_s: float
+    client_wait_s: float
     send_lag_ms: SendLag
     load: Load
     invalid_reason: str | None = None
@@ -92,6 +93,7 @@ def _level_result(level: _Level) -> LevelResult:
         start_ns=0,
         duration_s=level.duration_s,
         client_cpu_s=level.client_cpu_s,
+        client_wait_s=level.client_wait_s,
         send_lag=level.send_lag_ms,
         valid=level.valid,
         invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),
@@ -115,7 +117,7 @@ def _check_texts(value: Any, levels: int = MAX_NESTING) -> None:
 
 def _check_numbers(level: _Level) -> None:
     lag = level.send_lag_ms
-    seconds = {"duration_s": level.duration_s, "client_cpu_s": level.client_cpu_s}
+    seconds = {name: getattr(level, name) for name in ("duration_s", "client_cpu_s", "client_wait_s")}
     lags = {f"send_lag_ms.{name}": getattr(lag, name) for name in ("p50", "p99", "max")}
     load = {name: getattr(level.load, name) or 0 for name in ("concurrency", "requests", "warmup")}
     for name, value, low, high in (

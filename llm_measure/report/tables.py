@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from llm_measure.report.errors import error_lines, failed
+from llm_measure.report.notes import notes
 from llm_measure.stats.summary import NAMES
 from llm_measure.text import printable
 
@@ -28,15 +29,11 @@ def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
         for name, figures in level["metrics"].items():
             table.add_row(name, figures["unit"], *(_shown(figures[figure]) for figure in names))
         console.print(table)
-        for line in error_lines(level):
+        for line in (*notes(level), *error_lines(level)):
             console.print(line, markup=False, highlight=False)
         if not level["valid"]:
             console.print(
                 f"[bold red]not valid[/]: {escape(printable(level['invalid_reason']))}", highlight=False
-            )
-        if level["token_sources"].get("chunks"):
-            console.print(
-                "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
             )
 
 

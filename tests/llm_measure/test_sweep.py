@@ -3,13 +3,19 @@ from dataclasses import replace
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
 from llm_measure.workloads import Load
-from tests.measured import answered, failed, level
+from tests.measured import SECOND, answered, failed, level
 
 
 def at(concurrency: int, rate: float, invalid_reason: str | None = None) -> LevelResult:
-    """A level of that concurrency with ten successful requests, at that rate."""
-    made = level([answered(index) for index in range(10)], invalid_reason)
-    return replace(made, load=Load(concurrency=concurrency, requests=10), duration_s=10 / rate)
+    """A level of that concurrency with ten requests of each stream, at that rate."""
+    records = [
+        replace(
+            answered(0), index=index, intended_ns=begin, end_ns=begin + round(concurrency / rate * SECOND)
+        )
+        for index in range(10 * concurrency)
+        for begin in [round(index // concurrency * concurrency / rate * SECOND)]
+    ]
+    return replace(level(records, invalid_reason), load=Load(concurrency=concurrency, requests=len(records)))
 
 
 def test_the_concurrency_doubles_until_throughput_stops_growing():

@@ -1,11 +1,18 @@
 import pytest
 
-from llm_measure.results import SendLag
+from llm_measure.results import ClientTime
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load
 from tests.measured import SECOND, answered, failed
 
-ON_TIME = SendLag(p50=0.1, p99=1.0, max=5.0)
+FREE = ClientTime(busy_s=3.0, waited_s=0.1, lasted_s=10.0)
+
+
+def late(records, *numbers: int):
+    """The records, of which some are sent 50 ms late."""
+    for number in numbers:
+        records[number].sent_ns += SECOND // 20
+    return records
 
 
 def in_a_row(n: int, streams: int = 1, pause_s: float = 0.0):
@@ -20,38 +27,55 @@ def in_a_row(n: int, streams: int = 1, pause_s: float = 0.0):
 
 
 def test_a_level_whose_load_was_held_is_valid():
-    assert why_invalid(Load(concurrency=4, requests=40), in_a_row(40, 4), ON_TIME, 0.3) is None
-    assert why_invalid(Load(rate=1, requests=40), in_a_row(40), ON_TIME, 0.3) is None
+    assert why_invalid(Load(concurrency=4, requests=40), in_a_row(40, 4), [FREE]) is None
+    assert why_invalid(Load(rate=1, requests=40), in_a_row(40), [FREE]) is None
 
 
 @pytest.mark.parametrize(
-    ("load", "records", "lag", "busiest", "word"),
+    ("load", "records", "clients", "word"),
     [
-        (Load(concurrency=1, requests=9), [], ON_TIME, 0.1, "no request"),
-        (Load(concurrency=1, requests=9), [failed(0, "cancelled")], ON_TIME, 0.1, "no request"),
-        (Load(concurrency=1, requests=9), [answered(0, warmup=True)], ON_TIME, 0.1, "no request"),
-        (Load(concurrency=1, requests=9), in_a_row(9), ON_TIME, 0.95, "95% of a processor"),
-        (Load(concurrency=1, requests=9), in_a_row(9), SendLag(1, 50, 60), 0.1, "50 ms late"),
-        (Load(concurrency=8, requests=4), in_a_row(4, 8), ON_TIME, 0.1, "never reached by 4"),
-        (Load(concurrency=4, requests=40), in_a_row(40, 4, pause_s=0.5), ON_TIME, 0.1, "not held: 2.7"),
+        (Load(concurrency=1, requests=9), [], [FREE], "no request was measured"),
+        (Load(concurrency=1, requests=9), [failed(0, "cancelled")], [FREE], "no request was measured"),
+        (Load(concurrency=1, requests=9), [answered(0, warmup=True)], [FREE], "no request was measured"),
+        (Load(concurrency=1, requests=2), [failed(0), failed(1)], [FREE], "no request succeeded"),
+        (Load(concurrency=1, requests=9), in_a_row(9), [FREE, ClientTime(9.5, 0, 10)], "95% of a processor"),
+        (Load(concurrency=1, requests=9), in_a_row(9), [FREE, ClientTime(1, 2, 10)], "waited 2 s, 20% of"),
+        (Load(concurrency=1, requests=8), late(in_a_row(8), 3, 5), [FREE], "2 of 8 requests were sent more"),
+        (Load(concurrency=1, requests=500), late(in_a_row(500), *range(6)), [FREE], "6 of 500 requests"),
+        (Load(concurrency=8, requests=4), in_a_row(4, 8), [FREE], "never reached by 4"),
+        (Load(concurrency=4, requests=40), in_a_row(40, 4, pause_s=0.5), [FREE], "not held: 2.7"),
     ],
 )
-def test_a_level_that_is_not_valid_has_a_reason(load, records, lag, busiest, word):
-    assert word in why_invalid(load, records, lag, busiest)
+def test_a_level_that_is_not_valid_has_a_reason(load, records, clients, word):
+    assert word in why_invalid(load, records, clients)
+
+
+@pytest.mark.parametrize(
+    ("records", "clients"),
+    [
+        (late(in_a_row(8), 3), [FREE]),
+        (late(in_a_row(500), *range(5)), [FREE]),
+        (in_a_row(9), [ClientTime(1, 1.4, 10)]),
+        (in_a_row(9), [ClientTime(0.01, 0.04, 0.1)]),
+    ],
+)
+def test_what_chance_explains_does_not_make_a_level_invalid(records, clients):
+    assert why_invalid(Load(concurrency=1, requests=len(records)), records, clients) is None
 
 
 def test_a_rate_that_was_not_held_is_not_valid():
     records = in_a_row(40)
     for record in records:
+        record.connect_ns = record.sent_ns
         record.sent_ns *= 2
 
-    assert "was not held: it was 50%" in why_invalid(Load(rate=1, requests=40), records, ON_TIME, 0.1)
+    assert "was not held: it was 50%" in why_invalid(Load(rate=1, requests=40), records, [FREE])
 
 
 def test_pauses_after_failures_do_not_make_a_level_invalid():
     records = in_a_row(40, 4, pause_s=0.5)
-    assert why_invalid(Load(concurrency=4, requests=40), records, ON_TIME, 0.1)
+    assert why_invalid(Load(concurrency=4, requests=40), records, [FREE])
 
-    for record in records:
+    for record in records[1:]:
         record.error = "http_5xx"
-    assert why_invalid(Load(concurrency=4, requests=40), records, ON_TIME, 0.1) is None
+    assert why_invalid(Load(concurrency=4, requests=40), records, [FREE]) is None

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from llm_measure.metrics import METRICS, Metric, derive
+from llm_measure.metrics import METRICS, Metric, Span, derive
 from llm_measure.records import Record
 from llm_measure.results import LevelResult
 from llm_measure.soundness import fault, refused
@@ -22,8 +22,9 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
     A level without one correct response becomes a failed run, one that is not valid an invalid run: both
-    keep their requests and have no points, so no ranking shows them. Returns why the run failed, None if it
-    did not. Writes nothing if a newer attempt has claimed the run.
+    keep their requests and have no points, so no ranking shows them. Neither has a metric that says nothing
+    about the endpoint. Returns why the run failed, None if it did not. Writes nothing if a newer attempt has
+    claimed the run.
 
     A request with values that cannot be true becomes a failed one, so that it does not cost the run.
     """
@@ -41,8 +42,9 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     elif not result.valid:
         runs.invalidate(conn, attempt.runs, result.invalid_reason or "not valid")
     else:
-        values = derive(result.records, workload.slo, result.duration_s)
-        finish(conn, attempt, _by_metric(run, values))
+        values = derive(result.records, workload.slo, result.span)
+        ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
+        finish(conn, attempt, _by_metric(run, ranked))
     conn.commit()
     return failure
 
@@ -56,7 +58,7 @@ def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     records = [_record(request) for request in requests.read(conn, slot, run_id)]
     if not records:
         raise LookupError(f"run {run_id}: its requests are no longer kept")
-    return derive(records, measurement["slo"], measurement["duration_s"])
+    return derive(records, measurement["slo"], Span(*measurement["span_ns"]))
 
 
 def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
@@ -66,11 +68,15 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "level": result.load.name,
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
+        "span_ns": [result.span.begin_ns, result.span.end_ns],
         "requests": len(measured),
         "errors": dict(Counter(record.error for record in measured if record.error)),
         "client_cpu_s": result.client_cpu_s,
+        "client_wait_s": result.client_wait_s,
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
+        "chunks_together": result.chunks_together,
         "slo": workload.slo,
+        **(asdict(result.rates) if result.rates else {}),
     }
 
 
@@ -93,8 +99,9 @@ def _by_metric(
     run: ClaimedRun, values: dict[str, np.ndarray]
 ) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
     for metric in METRICS:
-        if len(values[metric.name]):
-            yield run, metric, values[metric.name]
+        found = values.get(metric.name)
+        if found is not None and len(found):
+            yield run, metric, found
 
 
 def _sound(record: Record) -> Record:

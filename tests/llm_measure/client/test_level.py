@@ -7,6 +7,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
+from llm_measure.report.document import summaries
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.scripted import scripted, whole
@@ -38,6 +39,21 @@ def test_a_closed_loop_sends_its_requests_and_never_exceeds_its_concurrency(endp
         most = max(most, in_flight)
     assert most == 5
     assert result.client_cpu_s > 0
+
+
+@pytest.mark.moments
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_rate_of_a_closed_loop_is_that_of_its_streams(processes):
+    load = Load(concurrency=100, requests=400, warmup=100)
+    with running_mock_server(Behaviour(ttft=0.2, itl=0.01)) as url:
+        result = measure_level(Endpoint(url, "m"), Workload(output_tokens=11), load, processes=processes)
+
+    metrics = summaries(result, {})
+    # Requests take 0.3 s on the server and a little more on the way.
+    assert 0.96 * 100 / 0.3 < metrics["rps"].mean <= 100 / 0.3
+    assert metrics["output_throughput"].mean == pytest.approx(11 * metrics["rps"].mean)
+    assert result.span.begin_ns >= result.start_ns
+    assert result.span.seconds < result.duration_s
 
 
 @pytest.mark.moments

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from llm_measure.metrics import METRICS, derive
+from llm_measure.metrics import METRICS, Span, derive
 from llm_measure.metrics.derivations import latencies_from_intended
 from llm_measure.records import Record
-from tests.measured import SECOND, answered, failed
+from tests.measured import SECOND, START, answered, failed
 
 
 def derived(records: list[Record], slo: dict | None = None, duration_s: float = 10) -> dict:
-    return derive(records, slo or {}, duration_s)
+    return derive(records, slo or {}, Span(START - 1000, START - 1000 + round(duration_s * SECOND)))
 
 
 def test_each_metric_of_the_catalogue_is_derived():
@@ -29,7 +29,7 @@ def test_the_metrics_of_one_request():
 
 
 def test_warm_up_and_cancelled_requests_are_left_out_and_failed_ones_are_not():
-    records = [answered(0, warmup=True, ttft=9), answered(1), failed(2), failed(3, "cancelled")]
+    records = [answered(-1, warmup=True, ttft=0.3), answered(1), failed(2), failed(3, "cancelled")]
     values = derived(records, {"ttft": 0.5})
 
     np.testing.assert_allclose(values["ttft"], [0.2])
@@ -63,6 +63,23 @@ def test_a_chunk_of_several_tokens_is_spread_over_them():
     np.testing.assert_allclose(values["tps"], [6 / 0.08])
 
 
+def test_a_response_in_one_piece_has_a_first_token_and_no_speed():
+    values = derived([answered(0, itl=0.0), answered(1, itl=1e-5)], {"tpot": 0.001})
+
+    assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [2, 0, 0, 0]
+    assert values["output_throughput"] == pytest.approx([1], rel=0.01)
+
+
+def test_a_response_in_clumps_keeps_its_gaps():
+    record = answered(0, ttft=0.1, tokens=4)
+    record.chunk_offsets_ns = [100_000_000, 100_000_000, 300_000_000, 300_000_000]
+    record.last_token_ns = record.sent_ns + 300_000_000
+    values = derived([record])
+
+    np.testing.assert_allclose(values["itl"], [0, 0.2, 0])
+    np.testing.assert_allclose(values["tpot"], [0.2 / 3])
+
+
 def test_a_chunk_without_a_whole_token_prolongs_the_next_gap():
     record = answered(0, ttft=0.1, itl=0.01, tokens=3)
     record.chunk_tokens, record.output_tokens = [1, 0, 1], 2
@@ -86,6 +103,16 @@ def test_requests_that_meet_every_objective_count_for_goodput_and_slo_attainment
 
     assert values["slo_attainment"] == [conforming / 4]
     assert values["goodput"] == [conforming / 8]
+
+
+def test_a_request_that_is_partly_within_the_span_counts_in_part_for_rates():
+    before, after = answered(-1, ttft=2.0, tokens=1, warmup=True), answered(9, ttft=3.0, tokens=1)
+    before.output_tokens = after.output_tokens = 30
+    values = derived([before, after, answered(4, tokens=1)], {"ttft": 2.5}, duration_s=10)
+
+    np.testing.assert_allclose(values["rps"], [(1 / 2 + 1 / 3 + 1) / 10], rtol=1e-5)
+    np.testing.assert_allclose(values["output_throughput"], [(15 + 10 + 1) / 10], rtol=1e-5)
+    np.testing.assert_allclose(values["goodput"], [(1 / 2 + 1) / 10], rtol=1e-5)
 
 
 def test_without_objectives_there_is_no_goodput_and_no_slo_attainment():

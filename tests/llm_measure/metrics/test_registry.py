@@ -67,7 +67,7 @@ def test_a_registered_metric_is_in_the_csv(toy_metric, url):
 
 
 def test_a_registered_metric_is_in_the_table(toy_metric, url):
-    (line,) = [line for line in reported(url, "table").splitlines() if " chunks " in line]
+    (line,) = [line for line in reported(url, "table").splitlines() if "│ chunks " in line]
 
     assert line.split()[1:6] == ["chunks", "│", "chunks", "│", "3"]
 

@@ -1,13 +1,13 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
 from llm_measure.report.document import as_json, dataset_sha256, document
-from llm_measure.workloads import Workload
-from tests.measured import START, answered, failed, level
+from llm_measure.workloads import Load, Workload
+from tests.measured import answered, failed, level
 
 ENDPOINT = Endpoint("http://x:8000/v1", "m", api_key="sesame")
 WORKLOAD = Workload(slo={"ttft": 0.5}, seed=7)
@@ -42,12 +42,41 @@ def test_a_level_counts_measured_requests_and_errors_by_class():
     assert "records" not in found
 
 
+def test_a_level_states_the_span_of_its_rates_in_seconds_since_its_start():
+    records = [answered(index, ttft=3.0, warmup=index < 1) for index in range(12)]
+    held = replace(level(records), load=Load(concurrency=3, requests=12))
+    (found,) = document(ENDPOINT, WORKLOAD, [held])["levels"]
+
+    assert found["span_s"] == pytest.approx([1, 11.04], abs=0.01)
+
+
+def test_a_level_has_the_share_of_chunks_that_came_together():
+    buffered = level([answered(0, warmup=True), answered(1, itl=0.0), answered(2)])
+    (found, none) = document(ENDPOINT, WORKLOAD, [buffered, level([failed(0)])])["levels"]
+
+    assert (found["chunks_together"], none["chunks_together"]) == (0.5, None)
+    assert found["not_ranked"] == {"itl": "50% of the chunks came together with the one before"}
+    assert none["not_ranked"] == {}
+
+
+def test_a_level_at_a_rate_has_the_offered_and_the_achieved_rate():
+    result = replace(level([answered(0), failed(1), answered(2)]), load=Load(rate=2.5, requests=3))
+
+    (found,) = document(ENDPOINT, WORKLOAD, [result])["levels"]
+
+    assert (found["rate"], found["offered_rate"], found["achieved_rate"]) == (2.5, 1, pytest.approx(0.5))
+    assert found["saturated"] is False
+    assert found["metrics"]["rps"]["n"] == 1
+    assert found["not_ranked"] == {"rps": "the load sets it"}
+
+
 def test_records_count_moments_from_the_start_of_the_level():
-    (found,) = document(ENDPOINT, WORKLOAD, [level(RECORDS)], records=True)["levels"]
+    result = level(RECORDS)
+    (found,) = document(ENDPOINT, WORKLOAD, [result], records=True)["levels"]
 
     assert found["load"]["concurrency"] == 8
-    assert found["records"] == [asdict(record.since(START)) for record in RECORDS]
-    assert found["records"][1]["sent_ns"] == 1_000_000_000
+    assert found["records"] == [asdict(record.since(result.start_ns)) for record in RECORDS]
+    assert found["records"][1]["intended_ns"] == 0
 
 
 def test_the_key_is_nowhere():

@@ -7,7 +7,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import as_json, document
 from llm_measure.report.reading import UnreadableDocumentError, read_document
 from llm_measure.workloads import Load, Workload
-from tests.measured import START, answered, failed, level
+from tests.measured import answered, failed, level
 
 ENDPOINT = Endpoint("http://x:8000/v1", "m", "completions", api_key="sesame")
 WORKLOAD = Workload(dataset="rows.jsonl", slo={"ttft": 0.5}, seed=7, extra_body={"temperature": 0})
@@ -27,7 +27,8 @@ def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
     assert found.endpoint == replace(ENDPOINT, api_key=None)
     assert (found.workload, found.dataset_sha256) == (WORKLOAD, "abc")
     assert found.levels == [
-        replace(made, start_ns=0, records=[record.since(START) for record in made.records]) for made in LEVELS
+        replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
+        for made in LEVELS
     ]
 
 
@@ -97,6 +98,7 @@ RECORD = (*FIRST, "records", 1)
         (changed(*RECORD, "connect_ns", value=-1), "connect_ns=-1: out of range"),
         (changed(*FIRST, "duration_s", value=-1), "duration_s=-1.0: out of range; expected 0 to 1000000000"),
         (changed(*FIRST, "client_cpu_s", value=1e300), "client_cpu_s=1e+300: out of range"),
+        (changed(*FIRST, "client_wait_s", value=-1), "client_wait_s=-1.0: out of range"),
         (changed(*FIRST, "send_lag_ms", "p99", value=1e300), "send_lag_ms.p99=1e+300: out of range"),
         (changed(*FIRST, "load", "requests", value=2**40), "load.requests=1099511627776: out of range"),
         (changed(*FIRST, "load", "requests", value=10**400), "load.requests=a number of 1329 bits"),

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -6,7 +7,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import document
 from llm_measure.report.tables import print_tables
 from llm_measure.results import LevelResult
-from llm_measure.workloads import Workload
+from llm_measure.workloads import Load, Workload
 from tests.measured import answered, failed, level
 
 
@@ -62,8 +63,37 @@ def test_estimated_token_counts_are_mentioned():
     assert "Token counts are estimates" in printed(level([record]))
 
 
+def test_chunks_that_came_together_are_mentioned():
+    shown = printed(level([answered(0, itl=0.0), *(answered(index) for index in (1, 2, 3))]))
+
+    assert "itl is not ranked: 25% of the chunks came together with the one before." in shown
+    assert "together" not in printed(level([answered(0)]))
+
+
+def test_the_span_of_the_rates_is_stated():
+    shown = printed(level([answered(index) for index in range(4)]))
+
+    assert "Rates per second are over 4.0 s, from 0.0 s to 4.0 s of the level." in shown
+
+
+def test_a_level_at_a_rate_says_whether_the_endpoint_kept_up():
+    behind = [answered(index, ttft=float(index)) for index in range(1, 13)]
+    result = replace(level(behind), load=Load(rate=1, requests=12))
+
+    shown = printed(result)
+
+    assert (
+        "Offered 1 requests/s, achieved 0.5 requests/s; saturated: the answers fell behind the requests."
+        in shown
+    )
+    assert "rps is not ranked: the load sets it." in shown
+    kept_up = replace(result, records=[answered(index) for index in range(12)])
+    assert "saturated" not in printed(kept_up)
+
+
 def test_large_and_unknown_figures_are_short():
-    record = answered(0, itl=1e-7)
+    record = answered(0)
+    record.output_tokens = 10_000_000
     shown = printed(level([record]))
 
     assert "10,000,000" in shown

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import METRICS, derive
+from llm_measure.workloads import Load
 from tests.measured import ANY_RECORDS, answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import RANKINGS
@@ -92,6 +93,43 @@ def test_points_are_derived_again_from_the_stored_requests(conn, keep):
     }
     for name, found in again.items():
         assert found.tolist() == stored[name].tolist(), name
+
+
+def test_rates_are_derived_again_over_the_span_in_which_the_load_was_held(conn, keep, client):
+    held = level([answered(index, ttft=3.0) for index in range(12)])
+    held = replace(held, load=Load(concurrency=3, requests=12))
+    assert 0 < held.span.seconds < 12
+
+    keep(held)
+
+    run_id, _ = run(conn)
+    rps = derive(held.records, {}, held.span)["rps"].tolist()
+    assert values(conn, run_id)["rps"].tolist() == rederive(conn, run_id)["rps"].tolist() == rps
+
+
+def test_the_rps_that_a_load_sets_is_in_the_run_and_in_no_ranking(conn, keep, client):
+    at_a_rate = replace(level(PARTLY), load=Load(rate=2, requests=6))
+
+    assert keep(at_a_rate, measurement(load=at_a_rate.load)) is None
+
+    run_id, _ = run(conn)
+    assert len(values(conn, run_id)["rps"]) == 0
+    assert len(values(conn, run_id)["output_throughput"]) == 1
+    kept = "SELECT measurement->'offered_rate', measurement->'saturated' FROM runs"
+    assert query(conn, kept) == [(1, False)]
+    assert len(rederive(conn, run_id)["rps"]) == 1
+
+
+def test_gaps_of_a_buffered_stream_are_in_no_ranking(conn, keep, client):
+    keep(level([answered(0), answered(1, itl=0.0)]))
+
+    run_id, _ = run(conn)
+    assert query(conn, "SELECT measurement->'chunks_together' FROM runs") == [(0.5,)]
+    assert {name: len(found) for name, found in values(conn, run_id).items() if name in ("itl", "tpot")} == {
+        "itl": 0,
+        "tpot": 1,
+    }
+    assert ranked(client, "itl") == {}
 
 
 def test_a_run_that_was_not_measured_cannot_be_derived_again(conn):

@@ -1,0 +1,28 @@
+"""What a reader of a level's figures must know, in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def notes(level: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each; `level` is that of the JSON document."""
+    yield _rates(level) if "rate" in level else _span(level)
+    for name, reason in level["not_ranked"].items():
+        yield f"{name} is not ranked: {reason}."
+    if level["token_sources"].get("chunks"):
+        yield "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
+
+
+def _span(level: Mapping[str, Any]) -> str:
+    begin, end = level["span_s"]
+    return f"Rates per second are over {end - begin:.1f} s, from {begin:.1f} s to {end:.1f} s of the level."
+
+
+def _rates(level: Mapping[str, Any]) -> str:
+    offered, achieved = (_rate(level[name]) for name in ("offered_rate", "achieved_rate"))
+    saturated = "; saturated: the answers fell behind the requests" if level["saturated"] else ""
+    return f"Offered {offered}, achieved {achieved}{saturated}."
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g} requests/s"
