@@ -7,7 +7,7 @@ import msgspec
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
 
-# What a chunk adds: characters of text, of reasoning and of tool calls, and the finish reason, if any.
+# What a chunk adds: bytes of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
 
 
@@ -21,13 +21,41 @@ class Usage(msgspec.Struct, gc=False):
 
     prompt_tokens: TokenCount | None = None
     completion_tokens: TokenCount | None = None
+    details: Any = msgspec.field(default=None, name="completion_tokens_details")
+    total: Any = msgspec.field(default=None, name="total_tokens")
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """The tokens of reasoning; None if the server says nothing usable."""
+        return _count(self.details.get("reasoning_tokens")) if isinstance(self.details, dict) else None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """The tokens of prompt and output; None if the server says nothing usable."""
+        return _count(self.total)
+
+    def over(self, earlier: "Usage") -> "Usage":
+        """Return these counts, and the earlier ones where they are missing or zero."""
+        if self.prompt_tokens and self.completion_tokens:
+            return self
+        pairs = [(getattr(self, name), getattr(earlier, name)) for name in self.__struct_fields__]
+        return Usage(*(own if own or former is None else former for own, former in pairs))
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
+
+
+def size(text: str) -> int:
+    """Return the bytes of the text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class Chunk(Protocol):
     """One decoded event of a stream."""
 
     def content(self) -> Content:
-        """Return what the chunk adds to the response; any characters make it a chunk with tokens."""
+        """Return what the chunk adds to the response; any bytes make it a chunk with tokens."""
 
     @property
     def usage(self) -> Usage | None:

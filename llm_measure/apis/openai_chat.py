@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage
+from llm_measure.apis.base import Content, Prompt, Usage, size
 from llm_measure.apis.openai import OpenAI, streamed
 
 
@@ -40,10 +40,10 @@ class ChatChunk(msgspec.Struct, gc=False):
             delta = choice.delta
             if delta is not None:
                 if delta.content:
-                    text += len(delta.content)
+                    text += size(delta.content)
                 else:
-                    text += len(delta.refusal or "")
-                    reasoning += len(delta.reasoning_content or delta.reasoning or "")
+                    text += size(delta.refusal or "")
+                    reasoning += size(delta.reasoning_content or delta.reasoning or "")
                     tool_calls += sum(map(len, delta.tool_calls or ()))
             if choice.finish_reason:
                 finish_reason = choice.finish_reason

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage
+from llm_measure.apis.base import Content, Prompt, Usage, size
 from llm_measure.apis.openai import OpenAI, streamed
 
 
@@ -27,7 +27,7 @@ class CompletionChunk(msgspec.Struct, gc=False):
         text, finish_reason = 0, None
         for choice in self.choices or ():
             if choice.text:
-                text += len(choice.text)
+                text += size(choice.text)
             if choice.finish_reason:
                 finish_reason = choice.finish_reason
         return text, 0, 0, finish_reason

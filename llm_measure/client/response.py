@@ -1,7 +1,6 @@
 """What a finished exchange holds: tokens and their moments, token counts, and the class of an error."""
 
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
@@ -10,11 +9,12 @@ from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
 from llm_measure.client.sse import EventLimitError, events, plain_events
+from llm_measure.client.tokens import Chunks, output_tokens, tokens_of_chunks
 from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
-BYTES_PER_CHARACTER = 4  # and a token is at least a byte
+CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, and no token of its own
 # What decoding raises: too deeply nested JSON ends in a RecursionError.
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -49,8 +49,7 @@ class _Stream:
         self._api = api
         self._most_tokens = most_tokens
         self._moments: list[int] = []  # of chunks with tokens
-        self._sizes: list[int] = []
-        self._counts: list[int | None] = []  # the server's count up to and including each of them
+        self._with_tokens = Chunks()
         self._usage = Usage()
         self._seen = 0  # number of events
         self._ended = False  # by the event after which nothing follows
@@ -68,7 +67,7 @@ class _Stream:
 
     def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
         """Read chunks with their moments: the hot path of parsing."""
-        moments, sizes, counts = self._moments, self._sizes, self._counts
+        moments, sizes, counts = self._moments, self._with_tokens.sizes, self._with_tokens.counts
         for moment, chunk in chunks:
             if chunk.error is not None:
                 self._fail_within(chunk.error)
@@ -76,13 +75,15 @@ class _Stream:
             text, reasoning, tool_calls, finish_reason = chunk.content()
             usage, count = chunk.usage, None
             if usage is not None:
-                self._usage, count = usage, usage.completion_tokens
+                self._usage, count = usage.over(self._usage), usage.completion_tokens
             if finish_reason is not None:
                 self._record.finish_reason = finish_reason
             if size := text + reasoning + tool_calls:
                 moments.append(moment)
                 sizes.append(size)
                 counts.append(count)
+                if reasoning:
+                    self._with_tokens.reasoning += 1
 
     def _chunks(self) -> Iterator[tuple[int, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
@@ -101,27 +102,26 @@ class _Stream:
 
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
-        record, moments = self._record, self._moments
-        record.prompt_tokens = self._usage.prompt_tokens
-        total = self._plausible(self._usage.completion_tokens)
+        record, moments, usage = self._record, self._moments, self._usage
+        record.prompt_tokens = usage.prompt_tokens
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
             sent_ns = record.sent_ns
             record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
-        if total is None or (total == 0 and moments):
+        total = self._plausible(output_tokens(usage, self._with_tokens))
+        if total is None:
             if moments:
                 record.output_tokens, record.token_source = len(moments), "chunks"
                 record.chunk_tokens = [1] * len(moments)
             return
         record.output_tokens, record.token_source = total, "usage"
-        record.chunk_tokens = _reported(self._counts, total) or spread(total, self._sizes)
+        has_end = record.finish_reason not in (None, CUT_OFF)
+        record.chunk_tokens = tokens_of_chunks(total, usage, self._with_tokens, has_end)
 
     def _plausible(self, total: int | None) -> int | None:
         """Return the server's count of output tokens, or None, and fail, if there cannot be as many."""
-        if total is None or total <= self._most_tokens:
-            return total
-        most = self._most_tokens + BYTES_PER_CHARACTER * sum(self._sizes)
-        if total <= most:
+        most = min(self._most_tokens + sum(self._with_tokens.sizes), MAX_TOKENS)
+        if total is None or total <= most:
             return total
         fail(self._record, "malformed", f"completion_tokens={total}: implausible; expected at most {most}")
         return None
@@ -150,24 +150,6 @@ def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> list[Chunk] | None:
         return list(map(api.decode, found))
     except MALFORMED:
         return None
-
-
-def spread(total: int, sizes: list[int]) -> list[int]:
-    """Return `total` tokens spread over chunks by their sizes, as evenly as whole numbers allow."""
-    if total == len(sizes):
-        return [1] * total
-    ends = [total * end // sum(sizes) for end in accumulate(sizes)]
-    return [end - begin for begin, end in pairwise([0, *ends])]
-
-
-def _reported(counts: list[int | None], total: int) -> list[int] | None:
-    """Return the tokens of each chunk if the server reported the count with each chunk."""
-    if len(counts) < 2 or None in counts:
-        return None
-    known = [count for count in counts if count is not None]
-    known[-1] = total  # the last chunk's tokens may be reported with the end
-    each = [end - begin for begin, end in pairwise([0, *known])]
-    return each if min(each) >= 0 else None
 
 
 def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from llm_measure import apis
-from llm_measure.client.response import parse_response, spread
+from llm_measure.client.response import parse_response
 from tests.llm_measure.streams import DONE, STREAMS, chat, event, exchange, record
 
 
@@ -44,22 +44,6 @@ def test_only_chunks_with_tokens_have_a_moment(name):
     assert filled.chunk_offsets_ns == moments
     assert filled.first_token_ns == (moments[0] if moments else None)
     assert filled.last_token_ns == (moments[-1] if moments else None)
-
-
-def test_tokens_of_usage_are_spread_over_chunks_by_their_length():
-    body = chat({"content": "aaaa"}) + chat({"content": "aaaaaaaa"}) + chat({}, "stop")
-    body += event(choices=[], usage={"completion_tokens": 6}) + DONE
-
-    assert read(body.encode()).chunk_tokens == [2, 4]
-
-
-@pytest.mark.parametrize(("total", "sizes"), [(10, [1, 1, 1]), (1, [5, 5]), (3, [3, 1, 2, 9]), (0, [4])])
-def test_a_spread_adds_up_without_negative_parts(total, sizes):
-    parts = spread(total, sizes)
-
-    assert sum(parts) == total
-    assert len(parts) == len(sizes)
-    assert min(parts) >= 0
 
 
 STARTED = chat({"content": "a"})
