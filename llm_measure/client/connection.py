@@ -16,6 +16,9 @@ from llm_measure.client.limits import (
     Memory,
 )
 
+# How long the framing's end may follow the stream's end, in s; a connection that stays open longer is closed.
+LINGER_S = 0.02
+LONGEST_END = 24  # of the last bytes of a read, in which the stream's end is looked for
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
 MIN_STALE_NS = 50_000_000
 
@@ -49,11 +52,6 @@ class Exchange:
         """
         return self.failure == "connect" and self.end_ns - self.sent_ns < self.stale_ns
 
-    @property
-    def looks_right(self) -> bool:
-        """Whether a stream came, judged by the head alone."""
-        return self.failure is None and self.status == 200 and b"event-stream" in self.content_type
-
 
 class Connection(asyncio.Protocol):
     """Sends one request at a time and waits for the end of its response."""
@@ -72,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._arrived = 0  # bytes since the request was sent or the response ended
         self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
         self._parts = 0  # of the body at the last look
+        self.end = b"[DONE]"  # the data of a stream's last event
         self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
         self.is_open = False
@@ -137,8 +136,23 @@ class Connection(asyncio.Protocol):
             self.fail("malformed", "the endpoint switches to another protocol")
         except httptools.HttpParserError as error:
             self.fail("malformed", f"the response is not HTTP: {error}")
+        if self.end in data[-LONGEST_END:]:
+            self._linger()
         if self._arrived > self._check_at:
             self._check_limits()
+
+    def _linger(self) -> None:
+        """Wait a little for the end of a body whose stream has ended, if that is what has come."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        last = b"".join(exchange.parts[-3:]).rstrip()
+        if last.endswith((b"data: " + self.end, b"data:" + self.end)):
+            asyncio.get_running_loop().call_later(LINGER_S, self._end_open_body, exchange)
+
+    def _end_open_body(self, exchange: Exchange) -> None:
+        if self._exchange is exchange:
+            self.fail("truncated", "the response stayed open after the end of its stream")
 
     def _check_limits(self) -> None:
         """End an exchange that exceeds a limit, and forget what it has brought; called every 64 KiB."""

@@ -1,6 +1,11 @@
-"""What a finished exchange holds: tokens and their moments, token counts, and the class of an error."""
+"""What a finished exchange holds: tokens and their moments, token counts, and the class of an error.
 
+This is the one verdict on a response: pauses, progress, giving up and metrics all follow it.
+"""
+
+import re
 from collections.abc import Iterable, Iterator
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -15,6 +20,8 @@ from llm_measure.records import Record
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
 CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, and no token of its own
+TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
+CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 # What decoding raises: too deeply nested JSON ends in a RecursionError.
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -29,15 +36,30 @@ def parse_response(
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
     record.status = exchange.status
+    ended_ns = None
     try:
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
             _parse_refusal(exchange, record, api)
         else:
-            _Stream(exchange, record, api, most_tokens).parse()
+            ended_ns = _Stream(exchange, record, api, most_tokens).parse()
     except Exception as error:  # a provider API meets whatever servers send; no response may end the level
         fail(record, "malformed", f"{type(error).__name__}: {error}")
-    if exchange.failure is not None:
+    if exchange.failure in CUTS and ended_ns is not None:
+        record.end_ns = ended_ns
+    elif exchange.failure is not None:
         fail(record, exchange.failure, exchange.detail or "")
+
+
+def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
+    """Return the verdict on a large response by its last events alone; None if they are not enough."""
+    last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
+    found = re.search(rb"\n\n|\r\n\r\n", last)
+    if found is None:
+        return None
+    tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
+    tail.parts, tail.times = [last[found.end() :]], exchange.times[-1:]
+    parse_response(tail, record, api)
+    return record.error is None
 
 
 class _Stream:
@@ -52,18 +74,21 @@ class _Stream:
         self._with_tokens = Chunks()
         self._usage = Usage()
         self._seen = 0  # number of events
-        self._ended = False  # by the event after which nothing follows
+        self._ended_ns: int | None = None  # when the event came after which nothing follows
 
-    def parse(self) -> None:
+    def parse(self) -> int | None:
+        """Fill in the record; return when the stream's last event came, None if it never did."""
         exchange, record = self._exchange, self._record
         chunks = _plain_chunks(exchange.parts, self._api)
         if chunks is None:
             self._read(self._chunks())
-            if record.error is None and not self._ended and record.finish_reason is None:
+            if record.error is None and self._ended_ns is None and record.finish_reason is None:
                 self._fail_without_end()
         else:
             self._read(zip(exchange.times, chunks, strict=False))  # the last part is no chunk
+            self._ended_ns = exchange.times[-1]
         self._count_tokens()
+        return self._ended_ns
 
     def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
         """Read chunks with their moments: the hot path of parsing."""
@@ -91,7 +116,7 @@ class _Stream:
         try:
             for moment, data in events(self._exchange.parts, self._exchange.times):
                 if data == end:
-                    self._ended = True
+                    self._ended_ns = moment
                     return
                 self._seen += 1
                 yield moment, decode(data)
