@@ -14,6 +14,8 @@ Content = tuple[int, int, int, str | None]
 # Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
 MAX_TOKENS = 10_000_000
 TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+# Fields with text within parts of a message, as servers name them, and of a call.
+TEXT_FIELDS = frozenset(("text", "content", "summary", "thinking", "data", "name", "arguments"))
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -46,9 +48,13 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
 
 
-def size(text: str) -> int:
-    """Return the bytes of the text in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode())
+def size(text: Any) -> int:
+    """Return the bytes of the text in UTF-8; of a list of parts or an object, those of all texts in it."""
+    if isinstance(text, str):
+        return len(text) if text.isascii() else len(text.encode())
+    if isinstance(text, dict):
+        return sum(size(value) for name, value in text.items() if name in TEXT_FIELDS)
+    return sum(map(size, text)) if isinstance(text, list) else 0
 
 
 class Chunk(Protocol):
@@ -63,7 +69,10 @@ class Chunk(Protocol):
 
     @property
     def error(self) -> Any:
-        """The error that the chunk reports, see `ProviderAPI.stream_error`; None if it reports none."""
+        """The error that the chunk reports, see `ProviderAPI.stream_error`; empty if it reports none.
+
+        Read after `content`, which may find it within a choice.
+        """
 
 
 class ProviderAPI(Protocol):

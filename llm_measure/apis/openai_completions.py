@@ -13,6 +13,7 @@ class Choice(msgspec.Struct, gc=False):
 
     text: str | None = None
     finish_reason: str | None = None
+    error: Any = None
 
 
 class CompletionChunk(msgspec.Struct, gc=False):
@@ -30,6 +31,8 @@ class CompletionChunk(msgspec.Struct, gc=False):
                 text += size(choice.text)
             if choice.finish_reason:
                 finish_reason = choice.finish_reason
+            if choice.error:
+                self.error = choice.error
         return text, 0, 0, finish_reason
 
 

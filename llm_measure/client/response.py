@@ -13,7 +13,8 @@ import msgspec
 from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
-from llm_measure.client.sse import EventLimitError, events, plain_events
+from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
+from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import Chunks, output_tokens, tokens_of_chunks
 from llm_measure.records import Record
 
@@ -22,6 +23,7 @@ MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
 CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, and no token of its own
 TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
+GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
 # What decoding raises: too deeply nested JSON ends in a RecursionError.
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -86,18 +88,20 @@ class _Stream:
                 self._fail_without_end()
         else:
             self._read(zip(exchange.times, chunks, strict=False))  # the last part is no chunk
-            self._ended_ns = exchange.times[-1]
+            self._ended_ns = self._ended_ns or exchange.times[-1]
         self._count_tokens()
+        if record.error is None:
+            self._check_answer()
         return self._ended_ns
 
     def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
         """Read chunks with their moments: the hot path of parsing."""
         moments, sizes, counts = self._moments, self._with_tokens.sizes, self._with_tokens.counts
         for moment, chunk in chunks:
-            if chunk.error is not None:
-                self._fail_within(chunk.error)
-                return
             text, reasoning, tool_calls, finish_reason = chunk.content()
+            if chunk.error:  # some servers send an empty one with each chunk
+                self._fail_within(chunk.error, moment)
+                return
             usage, count = chunk.usage, None
             if usage is not None:
                 self._usage, count = usage.over(self._usage), usage.completion_tokens
@@ -112,18 +116,30 @@ class _Stream:
 
     def _chunks(self) -> Iterator[tuple[int, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
-        decode, end, data = self._api.decode, self._api.end, b""
+        end, data = self._api.end, b""
         try:
             for moment, data in events(self._exchange.parts, self._exchange.times):
                 if data == end:
                     self._ended_ns = moment
                     return
                 self._seen += 1
-                yield moment, decode(data)
+                if isinstance(data, ErrorData):
+                    self._fail_within(_error_in(data), moment)
+                    return
+                yield moment, self._decoded(data)
         except EventLimitError as error:
             fail(self._record, "malformed", str(error))
         except MALFORMED as error:
             fail(self._record, "malformed", f"{error} in {_shown(data)}")
+
+    def _decoded(self, data: bytes) -> Chunk:
+        try:
+            return self._api.decode(data)
+        except MALFORMED as error:
+            try:
+                return self._api.decode(tidied(data))
+            except (ValueError, RecursionError):
+                raise error from None
 
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
@@ -151,10 +167,25 @@ class _Stream:
         fail(self._record, "malformed", f"completion_tokens={total}: implausible; expected at most {most}")
         return None
 
-    def _fail_within(self, error: Any) -> None:
-        """Record an error that came as an event, after the 200."""
+    def _check_answer(self) -> None:
+        """Fail unless something was answered, an immediate end of the sequence at least."""
+        record, usage = self._record, self._usage
+        reason = record.finish_reason
+        if reason in GIVEN_UP:
+            fail(record, "truncated", f"finish_reason={reason}: the server gave the response up")
+        elif not self._moments and reason is None and usage.completion_tokens is None:
+            shown = _shown(b"".join(self._exchange.parts))
+            fail(
+                record,
+                "malformed",
+                f"nothing answered; expected tokens, a finish reason or usage, got {shown}",
+            )
+
+    def _fail_within(self, error: Any, moment: int) -> None:
+        """Record an error that came as an event, after the 200; it ends the stream."""
         status, message = self._api.stream_error(error)
         fail(self._record, _class_of(status), f"within the stream: {message}")
+        self._ended_ns = moment
 
     def _fail_without_end(self) -> None:
         kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
@@ -175,6 +206,15 @@ def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> list[Chunk] | None:
         return list(map(api.decode, found))
     except MALFORMED:
         return None
+
+
+def _error_in(data: bytes) -> Any:
+    """Return the error that an event of this name holds: JSON with or without a field `error`, or a text."""
+    try:
+        content = msgspec.json.decode(data)
+    except MALFORMED:
+        return data.decode(errors="replace")
+    return (isinstance(content, dict) and content.get("error")) or content or "no message"
 
 
 def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
