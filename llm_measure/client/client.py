@@ -81,6 +81,7 @@ class Client:
         self._load = load
         self._share = share
         self._api = apis.named(endpoint.api)
+        self._url = f"{endpoint.base_url.rstrip('/')}/{self._api.path}"
         self._dialer = Dialer(endpoint)
         self._build = request_builder(
             endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
@@ -320,7 +321,7 @@ class Client:
     def _parse(self, exchange: Exchange, record: Record) -> bool:
         """Parse a response, keep its record, and return whether it is right."""
         self._memory.left += exchange.size
-        parse_response(exchange, record, self._api, self._most_tokens)
+        parse_response(exchange, record, self._api, self._most_tokens, self._url)
         self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
         if self._tokens_left < 0:
             record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")

@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
+from llm_measure.client.encoding import EncodingError, unpacked
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import Chunks, output_tokens, tokens_of_chunks
@@ -29,21 +31,25 @@ MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse_response(
-    exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int = MAX_TOKENS
+    exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int = MAX_TOKENS, url: str = ""
 ) -> None:
     """Fill in the record from what the endpoint has sent; its texts are as they came.
 
     More than `most_tokens` output tokens in addition to those that were seen make the response malformed.
+    A response with status 404 is shown with the `url` that was asked.
     """
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
     record.status = exchange.status
     ended_ns = None
     try:
+        _unpack(exchange)
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
-            _parse_refusal(exchange, record, api)
+            _parse_refusal(exchange, record, api, url)
         else:
             ended_ns = _Stream(exchange, record, api, most_tokens).parse()
+    except EncodingError as error:
+        fail(record, "malformed", str(error))
     except Exception as error:  # a provider API meets whatever servers send; no response may end the level
         fail(record, "malformed", f"{type(error).__name__}: {error}")
     if exchange.failure in CUTS and ended_ns is not None:
@@ -54,6 +60,8 @@ def parse_response(
 
 def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
     """Return the verdict on a large response by its last events alone; None if they are not enough."""
+    if exchange.encoding:
+        return None
     last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
     found = re.search(rb"\n\n|\r\n\r\n", last)
     if found is None:
@@ -62,6 +70,14 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
     tail.parts, tail.times = [last[found.end() :]], exchange.times[-1:]
     parse_response(tail, record, api)
     return record.error is None
+
+
+def _unpack(exchange: Exchange) -> None:
+    """Undo the encoding of the body."""
+    encoding = exchange.encoding.decode("latin-1").strip().lower()
+    if encoding not in ("", "identity"):
+        exchange.parts, packed = [], exchange.parts
+        exchange.parts = list(unpacked(packed, encoding))
 
 
 class _Stream:
@@ -217,7 +233,7 @@ def _error_in(data: bytes) -> Any:
     return (isinstance(content, dict) and content.get("error")) or content or "no message"
 
 
-def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
+def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI, url: str) -> None:
     """Record a response with a status other than 2xx."""
     status, body = exchange.status or 0, b"".join(exchange.parts)
     if 300 <= status < 400:
@@ -228,6 +244,9 @@ def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None
         detail = api.error_message(content) or _shown(body)
     except MALFORMED:
         detail = _shown(body)
+    if status == 404 and url:
+        version = urlsplit(url).path.startswith("/v1/")
+        detail = f"{detail[:SHOWN_BYTES]}; asked {url}" + ("" if version else "; does the base URL lack /v1?")
     fail(record, _class_of(status), f"{status}: {detail}")
 
 
