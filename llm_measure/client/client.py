@@ -27,6 +27,7 @@ from llm_measure.soundness import refused
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
+REFUSALS = frozenset(("connect", "tls", "http_4xx"))  # classes of error that another request will not mend
 # Responses up to this size are parsed when they end, which takes less than a millisecond.
 SMALL_BYTES = 128 << 10
 # Larger ones stay unparsed up to this size together, so that parsing takes no time from measuring.
@@ -42,6 +43,7 @@ class Progress:
     ended: int
     failed: int
     elapsed_s: float
+    refused: int = 0  # failures, if every request failed alike, with a 4xx or without a connection; else 0
 
 
 class Stop(Protocol):
@@ -98,6 +100,7 @@ class Client:
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
         self._sent = self._ended = self._failed = 0
+        self._failures: set[tuple[str | None, int | None]] = set()  # class and status
         self._last_send_ns: int | None = None  # when a duration ends
         self._stopped = False
 
@@ -183,7 +186,7 @@ class Client:
             await asyncio.sleep(TICK_S)
             if on_progress and self._begin_ns:
                 elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
-                on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s))
+                on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s, self._count_refused()))
             if stop and stop.is_set():
                 self._stop()
 
@@ -262,7 +265,7 @@ class Client:
             record.sent_ns = record.end_ns = monotonic_ns()
             fail(record, error.failure, str(error))
             self._add(record)
-            self._ended, self._failed = self._ended + 1, self._failed + 1
+            self._count(record, False)
             return None
         return exchange.end_ns if self._keep(exchange, record) else None
 
@@ -307,11 +310,20 @@ class Client:
         else:
             self._unparsed.append((exchange, record, is_right))
             self._unparsed_bytes += exchange.size
-        self._ended += 1
-        self._failed += not is_right
+        self._count(record, is_right)
         while self._unparsed_bytes > MAX_UNPARSED_BYTES:
             self._parse_oldest()
         return is_right
+
+    def _count(self, record: Record, is_right: bool) -> None:
+        self._ended += 1
+        if not is_right:
+            self._failed += 1
+            self._failures.add((record.error, record.status))
+
+    def _count_refused(self) -> int:
+        alike = self._failed == self._ended and len(self._failures) == 1
+        return self._failed if alike and {error for error, _ in self._failures} <= REFUSALS else 0
 
     def _parse_oldest(self) -> None:
         exchange, record, was_right = self._unparsed.popleft()
