@@ -176,7 +176,8 @@ class Client:
         if not connection.is_open:
             raise DialError("connect", "the connection ended, or a response came, before a request")
         connection.opened_in_ns = monotonic_ns() - begun
-        connection.memory, connection.end = self._memory, self._api.end
+        connection.memory = self._memory
+        connection.expect(self._api.end)
         self._poller.add(connection)
         return connection
 

@@ -18,7 +18,8 @@ from llm_measure.client.limits import (
 
 # How long the framing's end may follow the stream's end, in s; a connection that stays open longer is closed.
 LINGER_S = 0.02
-LONGEST_END = 24  # of the last bytes of a read, in which the stream's end is looked for
+# What follows the stream's end in a read: its blank line, and that of a chunk.
+BLANK_LINES = (b"\n\n\r\n", b"\n\n", b"\r\n\r\n\r\n", b"\r\n\r\n")
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
 MIN_STALE_NS = 50_000_000
 
@@ -71,10 +72,15 @@ class Connection(asyncio.Protocol):
         self._arrived = 0  # bytes since the request was sent or the response ended
         self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
         self._parts = 0  # of the body at the last look
-        self.end = b"[DONE]"  # the data of a stream's last event
+        self.expect(b"[DONE]")
         self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
         self.is_open = False
+
+    def expect(self, end: bytes) -> None:
+        """Take an event with this data for the end of a stream."""
+        self._end_data = end
+        self._ends = tuple(end + blank for blank in BLANK_LINES)
 
     def send(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the response has ended or failed, and never raises."""
@@ -137,7 +143,7 @@ class Connection(asyncio.Protocol):
             self.fail("malformed", "the endpoint switches to another protocol")
         except httptools.HttpParserError as error:
             self.fail("malformed", f"the response is not HTTP: {error}")
-        if self.end in data[-LONGEST_END:]:
+        if data.endswith(self._ends):
             self._linger()
         if self._arrived > self._check_at:
             self._check_limits()
@@ -148,7 +154,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         last = b"".join(exchange.parts[-3:]).rstrip()
-        if last.endswith((b"data: " + self.end, b"data:" + self.end)):
+        if last.endswith((b"data: " + self._end_data, b"data:" + self._end_data)):
             asyncio.get_running_loop().call_later(LINGER_S, self._end_open_body, exchange)
 
     def _end_open_body(self, exchange: Exchange) -> None:
