@@ -1,6 +1,6 @@
 """When to stop asking an endpoint, so that a dead one does not keep a worker from the others."""
 
-from llm_measure.client.client import Progress
+from llm_measure.client.client import Progress, Stop
 
 # Enough to give up: this many failures and no success, or no success for this many timeouts.
 FAILURES_ENOUGH = 10
@@ -30,3 +30,24 @@ class GiveUp:
     def is_set(self) -> bool:
         """Return whether to stop."""
         return self._hopeless or self.is_late
+
+
+class Refusals:
+    """A `stop` for the command line: set when nothing but refusals came, or when another `stop` is.
+
+    A wrong model name, key or URL needs no hundred requests to be seen. `enough` is the number of failures
+    that are enough, if every request has failed alike, with a 4xx or without a connection; 0: never.
+    """
+
+    def __init__(self, enough: int, stop: Stop):
+        self._enough, self._stop = enough, stop
+        self.are_enough = False
+
+    def watch(self, progress: Progress) -> None:
+        """Take the level's progress into account; nothing is decided while requests are in flight."""
+        is_idle = progress.sent == progress.ended
+        self.are_enough = is_idle and 0 < self._enough <= progress.refused
+
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        return self.are_enough or self._stop.is_set()

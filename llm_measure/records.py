@@ -31,7 +31,7 @@ class Record:
     first_token_ns: int | None = None  # of content, reasoning or a tool call; a role alone is no token
     last_token_ns: int | None = None
     chunk_offsets_ns: list[int] = field(default_factory=list)  # since sent_ns, of chunks with tokens
-    chunk_tokens: list[int] = field(default_factory=list)  # tokens per such chunk; their sum is output_tokens
+    chunk_tokens: list[int] = field(default_factory=list)  # seen in each such chunk; output_tokens at most
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     token_source: Literal["usage", "chunks"] | None = None  # chunks: one token each, an estimate

@@ -7,13 +7,15 @@ import msgspec
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
 
-# What a chunk adds: characters of text, of reasoning and of tool calls, and the finish reason, if any.
+# What a chunk adds: bytes of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
 
 
 # Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
 MAX_TOKENS = 10_000_000
 TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
+# Fields with text within parts of a message, as servers name them, and of a call.
+TEXT_FIELDS = frozenset(("text", "content", "summary", "thinking", "data", "name", "arguments"))
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -21,13 +23,45 @@ class Usage(msgspec.Struct, gc=False):
 
     prompt_tokens: TokenCount | None = None
     completion_tokens: TokenCount | None = None
+    details: Any = msgspec.field(default=None, name="completion_tokens_details")
+    total: Any = msgspec.field(default=None, name="total_tokens")
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """The tokens of reasoning; None if the server says nothing usable."""
+        return _count(self.details.get("reasoning_tokens")) if isinstance(self.details, dict) else None
+
+    @property
+    def total_tokens(self) -> int | None:
+        """The tokens of prompt and output; None if the server says nothing usable."""
+        return _count(self.total)
+
+    def over(self, earlier: "Usage") -> "Usage":
+        """Return these counts, and the earlier ones where they are missing or zero."""
+        if self.prompt_tokens and self.completion_tokens:
+            return self
+        pairs = [(getattr(self, name), getattr(earlier, name)) for name in self.__struct_fields__]
+        return Usage(*(own if own or former is None else former for own, former in pairs))
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
+
+
+def size(text: Any) -> int:
+    """Return the bytes of the text in UTF-8; of a list of parts or an object, those of all texts in it."""
+    if isinstance(text, str):
+        return len(text) if text.isascii() else len(text.encode())
+    if isinstance(text, dict):
+        return sum(size(value) for name, value in text.items() if name in TEXT_FIELDS)
+    return sum(map(size, text)) if isinstance(text, list) else 0
 
 
 class Chunk(Protocol):
     """One decoded event of a stream."""
 
     def content(self) -> Content:
-        """Return what the chunk adds to the response; any characters make it a chunk with tokens."""
+        """Return what the chunk adds to the response; any bytes make it a chunk with tokens."""
 
     @property
     def usage(self) -> Usage | None:
@@ -35,7 +69,10 @@ class Chunk(Protocol):
 
     @property
     def error(self) -> Any:
-        """The error that the chunk reports, see `ProviderAPI.stream_error`; None if it reports none."""
+        """The error that the chunk reports, see `ProviderAPI.stream_error`; empty if it reports none.
+
+        Read after `content`, which may find it within a choice.
+        """
 
 
 class ProviderAPI(Protocol):

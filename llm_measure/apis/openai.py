@@ -24,10 +24,10 @@ class OpenAI:
         return str(found) if found else None
 
     def stream_error(self, error: Any) -> tuple[int, str]:
-        """Return the `code` if it is an HTTP status, else 500, and the message."""
-        code = str(error.get("code")) if isinstance(error, dict) else ""
-        status = int(code) if re.fullmatch("[45][0-9][0-9]", code) else 500
-        return status, self.error_message({"error": error}) or str(error)
+        """Return the `code` or `status` if it is one of HTTP, else 500, and the message."""
+        codes = (str(error.get(name)) for name in ("code", "status")) if isinstance(error, dict) else ()
+        found = (int(code) for code in codes if re.fullmatch("[45][0-9][0-9]", code))
+        return next(found, 500), self.error_message({"error": error}) or str(error)
 
 
 def streamed(model: str, asked: dict[str, Any], output_tokens: int) -> dict[str, Any]:

@@ -4,18 +4,20 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage
+from llm_measure.apis.base import Content, Prompt, Usage, size
 from llm_measure.apis.openai import OpenAI, streamed
 
 
 class Delta(msgspec.Struct, gc=False):
-    """What a chunk adds to a message; servers use either name for reasoning."""
+    """What a chunk adds to a message; servers use any name for reasoning, and texts or lists of parts."""
 
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
+    content: str | list[Any] | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    refusal: Any = None
     tool_calls: list[msgspec.Raw] | None = None
+    function_call: Any = None  # the former form of a tool call
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -23,6 +25,7 @@ class Choice(msgspec.Struct, gc=False):
 
     delta: Delta | None = None
     finish_reason: str | None = None
+    error: Any = None
 
 
 class ChatChunk(msgspec.Struct, gc=False):
@@ -40,13 +43,15 @@ class ChatChunk(msgspec.Struct, gc=False):
             delta = choice.delta
             if delta is not None:
                 if delta.content:
-                    text += len(delta.content)
+                    text += size(delta.content)
                 else:
-                    text += len(delta.refusal or "")
-                    reasoning += len(delta.reasoning_content or delta.reasoning or "")
-                    tool_calls += sum(map(len, delta.tool_calls or ()))
+                    text += size(delta.refusal)
+                    reasoning += size(delta.reasoning_content or delta.reasoning or delta.reasoning_details)
+                    tool_calls += sum(map(len, delta.tool_calls or ())) + size(delta.function_call)
             if choice.finish_reason:
                 finish_reason = choice.finish_reason
+            if choice.error:
+                self.error = choice.error
         return text, reasoning, tool_calls, finish_reason
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage
+from llm_measure.apis.base import Content, Prompt, Usage, size
 from llm_measure.apis.openai import OpenAI, streamed
 
 
@@ -13,6 +13,7 @@ class Choice(msgspec.Struct, gc=False):
 
     text: str | None = None
     finish_reason: str | None = None
+    error: Any = None
 
 
 class CompletionChunk(msgspec.Struct, gc=False):
@@ -27,9 +28,11 @@ class CompletionChunk(msgspec.Struct, gc=False):
         text, finish_reason = 0, None
         for choice in self.choices or ():
             if choice.text:
-                text += len(choice.text)
+                text += size(choice.text)
             if choice.finish_reason:
                 finish_reason = choice.finish_reason
+            if choice.error:
+                self.error = choice.error
         return text, 0, 0, finish_reason
 
 

@@ -1,6 +1,7 @@
 """Measuring from the command line: level after level, reported at the end."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,11 @@ from llm_measure.cli.errors import CommandError
 from llm_measure.cli.options import level_load
 from llm_measure.cli.output import check_writable, write
 from llm_measure.cli.progress import progress_display
-from llm_measure.client.client import Stop
+from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
 from llm_measure.client.processes import ClientProcessError
 from llm_measure.endpoints import Endpoint
+from llm_measure.give_up import Refusals
 from llm_measure.report.document import dataset_sha256, document
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
@@ -48,18 +50,24 @@ def _levels(
     endpoint: Endpoint, workload: Workload, loads: list[Load], options: dict[str, Any], stop: Stop
 ) -> Iterator[LevelResult]:
     first_index = 0
+    refusals = Refusals(options["give_up_after"], stop)
 
     def measure(load: Load) -> LevelResult:
         nonlocal first_index
         with progress_display(load) as show:
+
+            def watch(progress: Progress) -> None:
+                show(progress)
+                refusals.watch(progress)
+
             result = measure_level(
                 endpoint,
                 workload,
                 load,
                 first_index=first_index,
                 processes=options["processes"],
-                on_progress=show,
-                stop=stop,
+                on_progress=watch,
+                stop=refusals,
             )
         first_index = max((record.index + 1 for record in result.records), default=first_index)
         return result
@@ -69,9 +77,20 @@ def _levels(
     else:
         results = map(measure, loads)
     for result in results:
+        if refusals.are_enough:
+            print(_refused(result), file=sys.stderr)
         yield result
-        if stop.is_set():
+        if refusals.is_set():
             return
+
+
+def _refused(result: LevelResult) -> str:
+    """Return why the run ends early; the last failure is the reason, as they are all alike."""
+    failed = [record for record in result.records if record.error not in (None, "cancelled")]
+    return (
+        f"{result.load.name}: gave up after {len(failed)} requests that all failed alike"
+        f" ({failed[-1].error}: {failed[-1].error_detail}); --give-up-after 0 continues"
+    )
 
 
 def _has_a_response(result: LevelResult) -> bool:

@@ -43,6 +43,9 @@ FORMATS = ("table", "json", "csv")
               help="Requests to send first and not measure.  [default: 1 per stream]")  # fmt: skip
 @click.option("--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS",
               help="Timeout of a whole request.")  # fmt: skip
+@click.option("--give-up-after", type=click.IntRange(min=0), default=5, show_default=True, metavar="N",
+              help="Failures that end the run if every request fails alike, with a 4xx or without a"
+              " connection; 0 to continue.")  # fmt: skip
 @click.option("--slo", type=Objectives(), metavar="METRIC=BOUND,...",
               help="Bounds for slo_attainment and goodput in seconds, as in ttft=0.5,tpot=0.05.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",

@@ -18,7 +18,7 @@ from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
 from llm_measure.client.poller import Poller
-from llm_measure.client.response import fail, parse_response
+from llm_measure.client.response import ends_well, fail, parse_response
 from llm_measure.client.waiting import Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
@@ -29,7 +29,10 @@ from llm_measure.soundness import refused
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
-# Responses stay unparsed up to this size, so that parsing takes no time from measuring.
+REFUSALS = frozenset(("connect", "tls", "http_4xx"))  # classes of error that another request will not mend
+# Responses up to this size are parsed when they end, which takes less than a millisecond.
+SMALL_BYTES = 128 << 10
+# Larger ones stay unparsed up to this size together, so that parsing takes no time from measuring.
 MAX_UNPARSED_BYTES = 128 << 20
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
 
@@ -42,6 +45,7 @@ class Progress:
     ended: int
     failed: int
     elapsed_s: float
+    refused: int = 0  # failures, if every request failed alike, with a 4xx or without a connection; else 0
 
 
 class Stop(Protocol):
@@ -80,6 +84,7 @@ class Client:
         self._load = load
         self._share = share
         self._api = apis.named(endpoint.api)
+        self._url = f"{endpoint.base_url.rstrip('/')}/{self._api.path}"
         self._dialer = Dialer(endpoint)
         self._build = request_builder(
             endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
@@ -89,7 +94,7 @@ class Client:
         self._memory = Memory()
         self._idle: list[Connection] = []
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._unparsed: deque[tuple[Exchange, Record]] = deque()
+        self._unparsed: deque[tuple[Exchange, Record, bool]] = deque()  # with the verdict
         self._unparsed_bytes = 0
         self._records: list[Record] = []
         self._tokens_left = MAX_LEVEL_TOKENS
@@ -97,6 +102,7 @@ class Client:
         self._begin_ns = 0
         self._waiting = Waiting()
         self._sent = self._ended = self._failed = 0
+        self._failures: set[tuple[str | None, int | None]] = set()  # class and status
         self._last_send_ns: int | None = None  # when a duration ends
         self._stopped = False
 
@@ -151,7 +157,7 @@ class Client:
             lasted_s=(monotonic_ns() - begun) / SECOND_NS,
         )
         while self._unparsed:
-            self._parse_one()
+            self._parse_oldest()
         self._records.sort(key=lambda record: record.index)
         return ClientResult(self._records, started_at, self._begin_ns, spent)
 
@@ -177,6 +183,7 @@ class Client:
             raise DialError("connect", "the connection ended, or a response came, before a request")
         connection.opened_in_ns = monotonic_ns() - begun
         connection.memory = self._memory
+        connection.expect(self._api.end)
         self._poller.add(connection)
         return connection
 
@@ -187,7 +194,7 @@ class Client:
             self._waiting.tick(TICK_S)
             if on_progress and self._begin_ns:
                 elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
-                on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s))
+                on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s, self._count_refused()))
             if stop and stop.is_set():
                 self._stop()
 
@@ -232,9 +239,9 @@ class Client:
         """Send one request after another: a stream of a closed loop."""
         pause_s = MIN_PAUSE_S
         while (number := self._next_number()) is not None:
-            exchange = await self._request(number, intended_ns)
-            if exchange is not None and exchange.looks_right:
-                intended_ns, pause_s = exchange.end_ns, MIN_PAUSE_S
+            ended_ns = await self._request(number, intended_ns)
+            if ended_ns is not None:
+                intended_ns, pause_s = ended_ns, MIN_PAUSE_S
             elif not self._stopped:
                 await asyncio.sleep(pause_s)
                 intended_ns, pause_s = monotonic_ns(), min(2 * pause_s, MAX_PAUSE_S)
@@ -253,8 +260,8 @@ class Client:
         self._sent += 1
         return number
 
-    async def _request(self, number: int, intended_ns: int) -> Exchange | None:
-        """Send one request and keep its exchange; None if there is no connection."""
+    async def _request(self, number: int, intended_ns: int) -> int | None:
+        """Send one request and keep what comes; return when a right response ended, None if it failed."""
         index = self._share.first_index + number * self._share.step
         record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
         request = self._build(index)
@@ -266,10 +273,9 @@ class Client:
             record.sent_ns = record.end_ns = monotonic_ns()
             fail(record, error.failure, str(error))
             self._add(record)
-            self._ended, self._failed = self._ended + 1, self._failed + 1
+            self._count(record, False)
             return None
-        self._keep(exchange, record)
-        return exchange
+        return exchange.end_ns if self._keep(exchange, record) else None
 
     async def _exchange(self, request: bytes, record: Record) -> Exchange:
         """Send the request on a connection and wait for its end; DialError if there is no connection."""
@@ -304,23 +310,43 @@ class Client:
         finally:
             record.connect_ns = monotonic_ns() - begun
 
-    def _keep(self, exchange: Exchange, record: Record) -> None:
-        self._ended += 1
-        self._failed += not exchange.looks_right
-        self._unparsed.append((exchange, record))
-        self._unparsed_bytes += exchange.size
-        if self._unparsed_bytes > MAX_UNPARSED_BYTES:
-            self._parse_one()
+    def _keep(self, exchange: Exchange, record: Record) -> bool:
+        """Keep what came, and return the verdict on it."""
+        is_right = ends_well(exchange, self._api) if exchange.size > SMALL_BYTES else None
+        if is_right is None:
+            is_right = self._parse(exchange, record)
+        else:
+            self._unparsed.append((exchange, record, is_right))
+            self._unparsed_bytes += exchange.size
+        self._count(record, is_right)
+        while self._unparsed_bytes > MAX_UNPARSED_BYTES:
+            self._parse_oldest()
+        return is_right
 
-    def _parse_one(self) -> None:
-        exchange, record = self._unparsed.popleft()
+    def _count(self, record: Record, is_right: bool) -> None:
+        self._ended += 1
+        if not is_right:
+            self._failed += 1
+            self._failures.add((record.error, record.status))
+
+    def _count_refused(self) -> int:
+        alike = self._failed == self._ended and len(self._failures) == 1
+        return self._failed if alike and {error for error, _ in self._failures} <= REFUSALS else 0
+
+    def _parse_oldest(self) -> None:
+        exchange, record, was_right = self._unparsed.popleft()
         self._unparsed_bytes -= exchange.size
+        self._failed += was_right - self._parse(exchange, record)
+
+    def _parse(self, exchange: Exchange, record: Record) -> bool:
+        """Parse a response, keep its record, and return whether it is right."""
         self._memory.left += exchange.size
-        parse_response(exchange, record, self._api, self._most_tokens)
+        parse_response(exchange, record, self._api, self._most_tokens, self._url)
         self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
         if self._tokens_left < 0:
             record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")
         self._add(record)
+        return record.error is None
 
     def _add(self, record: Record) -> None:
         """Keep the record, its texts without secrets and fit to be stored and shown."""

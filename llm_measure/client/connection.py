@@ -16,6 +16,10 @@ from llm_measure.client.limits import (
     Memory,
 )
 
+# How long the framing's end may follow the stream's end, in s; a connection that stays open longer is closed.
+LINGER_S = 0.02
+# What follows the stream's end in a read: its blank line, and that of a chunk.
+BLANK_LINES = (b"\n\n\r\n", b"\n\n", b"\r\n\r\n\r\n", b"\r\n\r\n")
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
 MIN_STALE_NS = 50_000_000
 
@@ -24,8 +28,8 @@ class Exchange:
     """A request that was sent and the response to it, not parsed yet. Moments in ns, monotonic."""
 
     __slots__ = (
-        "content_type", "detail", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns", "size",
-        "stale_ns", "status", "times",
+        "content_type", "detail", "encoding", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns",
+        "size", "stale_ns", "status", "times",
     )  # fmt: skip
 
     def __init__(self, sent_ns: int, stale_ns: int):
@@ -35,6 +39,7 @@ class Exchange:
         self.end_ns = 0
         self.status: int | None = None
         self.content_type = b""
+        self.encoding = b""
         self.parts: list[bytes] = []  # of the body
         self.times: list[int] = []  # of each part
         self.size = 0  # of what is kept, in memory
@@ -48,11 +53,6 @@ class Exchange:
         Its end was then already on the way. One that comes later means a request that was taken and dropped.
         """
         return self.failure == "connect" and self.end_ns - self.sent_ns < self.stale_ns
-
-    @property
-    def looks_right(self) -> bool:
-        """Whether a stream came, judged by the head alone."""
-        return self.failure is None and self.status == 200 and b"event-stream" in self.content_type
 
 
 class Connection(asyncio.Protocol):
@@ -72,9 +72,15 @@ class Connection(asyncio.Protocol):
         self._arrived = 0  # bytes since the request was sent or the response ended
         self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
         self._parts = 0  # of the body at the last look
+        self.expect(b"[DONE]")
         self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
         self.is_open = False
+
+    def expect(self, end: bytes) -> None:
+        """Take an event with this data for the end of a stream."""
+        self._end_data = end
+        self._ends = tuple(end + blank for blank in BLANK_LINES)
 
     def send(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the response has ended or failed, and never raises."""
@@ -137,8 +143,23 @@ class Connection(asyncio.Protocol):
             self.fail("malformed", "the endpoint switches to another protocol")
         except httptools.HttpParserError as error:
             self.fail("malformed", f"the response is not HTTP: {error}")
+        if data.endswith(self._ends):
+            self._linger()
         if self._arrived > self._check_at:
             self._check_limits()
+
+    def _linger(self) -> None:
+        """Wait a little for the end of a body whose stream has ended, if that is what has come."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        last = b"".join(exchange.parts[-3:]).rstrip()
+        if last.endswith((b"data: " + self._end_data, b"data:" + self._end_data)):
+            asyncio.get_running_loop().call_later(LINGER_S, self._end_open_body, exchange)
+
+    def _end_open_body(self, exchange: Exchange) -> None:
+        if self._exchange is exchange:
+            self.fail("truncated", "the response stayed open after the end of its stream")
 
     def _check_limits(self) -> None:
         """End an exchange that exceeds a limit, and forget what it has brought; called every 64 KiB."""
@@ -191,6 +212,8 @@ class Connection(asyncio.Protocol):
             self._framed = True
         elif self._exchange is not None and name == b"content-type":
             self._exchange.content_type = value
+        elif self._exchange is not None and name == b"content-encoding":
+            self._exchange.encoding = value
         elif self._exchange is not None and name == b"location":
             self._exchange.detail = value.decode("latin-1")
 

@@ -91,11 +91,13 @@ def _begin(pipes: list[Pipe]) -> None:
 
 
 def _sum(progress: list[Progress]) -> Progress:
+    refused = [each.refused for each in progress if each.ended]
     return Progress(
         sent=sum(each.sent for each in progress),
         ended=sum(each.ended for each in progress),
         failed=sum(each.failed for each in progress),
         elapsed_s=max(each.elapsed_s for each in progress),
+        refused=sum(refused) if all(refused) else 0,
     )
 
 

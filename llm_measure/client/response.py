@@ -1,43 +1,83 @@
-"""What a finished exchange holds: tokens and their moments, token counts, and the class of an error."""
+"""What a finished exchange holds: tokens and their moments, token counts, and the class of an error.
 
+This is the one verdict on a response: pauses, progress, giving up and metrics all follow it.
+"""
+
+import re
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, pairwise
+from copy import copy
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
-from llm_measure.client.sse import EventLimitError, events, plain_events
+from llm_measure.client.encoding import EncodingError, unpacked
+from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
+from llm_measure.client.tidying import tidied
+from llm_measure.client.tokens import Chunks, output_tokens, tokens_of_chunks
 from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
-BYTES_PER_CHARACTER = 4  # and a token is at least a byte
+CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, and no token of its own
+TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
+CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
+GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
 # What decoding raises: too deeply nested JSON ends in a RecursionError.
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse_response(
-    exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int = MAX_TOKENS
+    exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int = MAX_TOKENS, url: str = ""
 ) -> None:
     """Fill in the record from what the endpoint has sent; its texts are as they came.
 
     More than `most_tokens` output tokens in addition to those that were seen make the response malformed.
+    A response with status 404 is shown with the `url` that was asked.
     """
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
     record.status = exchange.status
+    ended_ns = None
     try:
+        _unpack(exchange)
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
-            _parse_refusal(exchange, record, api)
+            _parse_refusal(exchange, record, api, url)
         else:
-            _Stream(exchange, record, api, most_tokens).parse()
+            ended_ns = _Stream(exchange, record, api, most_tokens).parse()
+    except EncodingError as error:
+        fail(record, "malformed", str(error))
     except Exception as error:  # a provider API meets whatever servers send; no response may end the level
         fail(record, "malformed", f"{type(error).__name__}: {error}")
-    if exchange.failure is not None:
+    if exchange.failure in CUTS and ended_ns is not None:
+        record.end_ns = ended_ns
+    elif exchange.failure is not None:
         fail(record, exchange.failure, exchange.detail or "")
+
+
+def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
+    """Return the verdict on a large response by its last events alone; None if they are not enough."""
+    if exchange.encoding:
+        return None
+    last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
+    found = re.search(rb"\n\n|\r\n\r\n", last)
+    if found is None:
+        return None
+    tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
+    tail.parts, tail.times = [last[found.end() :]], exchange.times[-1:]
+    parse_response(tail, record, api)
+    return record.error is None
+
+
+def _unpack(exchange: Exchange) -> None:
+    """Undo the encoding of the body."""
+    encoding = exchange.encoding.decode("latin-1").strip().lower()
+    if encoding not in ("", "identity"):
+        exchange.parts, packed = [], exchange.parts
+        exchange.parts = list(unpacked(packed, encoding))
 
 
 class _Stream:
@@ -49,87 +89,119 @@ class _Stream:
         self._api = api
         self._most_tokens = most_tokens
         self._moments: list[int] = []  # of chunks with tokens
-        self._sizes: list[int] = []
-        self._counts: list[int | None] = []  # the server's count up to and including each of them
+        self._with_tokens = Chunks()
         self._usage = Usage()
         self._seen = 0  # number of events
-        self._ended = False  # by the event after which nothing follows
+        self._ended_ns: int | None = None  # when the event came after which nothing follows
 
-    def parse(self) -> None:
+    def parse(self) -> int | None:
+        """Fill in the record; return when the stream's last event came, None if it never did."""
         exchange, record = self._exchange, self._record
         chunks = _plain_chunks(exchange.parts, self._api)
         if chunks is None:
             self._read(self._chunks())
-            if record.error is None and not self._ended and record.finish_reason is None:
+            if record.error is None and self._ended_ns is None and record.finish_reason is None:
                 self._fail_without_end()
         else:
             self._read(zip(exchange.times, chunks, strict=False))  # the last part is no chunk
+            self._ended_ns = self._ended_ns or exchange.times[-1]
         self._count_tokens()
+        if record.error is None:
+            self._check_answer()
+        return self._ended_ns
 
     def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
         """Read chunks with their moments: the hot path of parsing."""
-        moments, sizes, counts = self._moments, self._sizes, self._counts
+        moments, sizes, counts = self._moments, self._with_tokens.sizes, self._with_tokens.counts
         for moment, chunk in chunks:
-            if chunk.error is not None:
-                self._fail_within(chunk.error)
-                return
             text, reasoning, tool_calls, finish_reason = chunk.content()
+            if chunk.error:  # some servers send an empty one with each chunk
+                self._fail_within(chunk.error, moment)
+                return
             usage, count = chunk.usage, None
             if usage is not None:
-                self._usage, count = usage, usage.completion_tokens
+                self._usage, count = usage.over(self._usage), usage.completion_tokens
             if finish_reason is not None:
                 self._record.finish_reason = finish_reason
             if size := text + reasoning + tool_calls:
                 moments.append(moment)
                 sizes.append(size)
                 counts.append(count)
+                if reasoning:
+                    self._with_tokens.reasoning += 1
 
     def _chunks(self) -> Iterator[tuple[int, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
-        decode, end, data = self._api.decode, self._api.end, b""
+        end, data = self._api.end, b""
         try:
             for moment, data in events(self._exchange.parts, self._exchange.times):
                 if data == end:
-                    self._ended = True
+                    self._ended_ns = moment
                     return
                 self._seen += 1
-                yield moment, decode(data)
+                if isinstance(data, ErrorData):
+                    self._fail_within(_error_in(data), moment)
+                    return
+                yield moment, self._decoded(data)
         except EventLimitError as error:
             fail(self._record, "malformed", str(error))
         except MALFORMED as error:
             fail(self._record, "malformed", f"{error} in {_shown(data)}")
 
+    def _decoded(self, data: bytes) -> Chunk:
+        try:
+            return self._api.decode(data)
+        except MALFORMED as error:
+            try:
+                return self._api.decode(tidied(data))
+            except (ValueError, RecursionError):
+                raise error from None
+
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
-        record, moments = self._record, self._moments
-        record.prompt_tokens = self._usage.prompt_tokens
-        total = self._plausible(self._usage.completion_tokens)
+        record, moments, usage = self._record, self._moments, self._usage
+        record.prompt_tokens = usage.prompt_tokens
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
             sent_ns = record.sent_ns
             record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
-        if total is None or (total == 0 and moments):
+        total = self._plausible(output_tokens(usage, self._with_tokens))
+        if total is None:
             if moments:
                 record.output_tokens, record.token_source = len(moments), "chunks"
                 record.chunk_tokens = [1] * len(moments)
             return
         record.output_tokens, record.token_source = total, "usage"
-        record.chunk_tokens = _reported(self._counts, total) or spread(total, self._sizes)
+        has_end = record.finish_reason not in (None, CUT_OFF)
+        record.chunk_tokens = tokens_of_chunks(total, usage, self._with_tokens, has_end)
 
     def _plausible(self, total: int | None) -> int | None:
         """Return the server's count of output tokens, or None, and fail, if there cannot be as many."""
-        if total is None or total <= self._most_tokens:
-            return total
-        most = self._most_tokens + BYTES_PER_CHARACTER * sum(self._sizes)
-        if total <= most:
+        most = min(self._most_tokens + sum(self._with_tokens.sizes), MAX_TOKENS)
+        if total is None or total <= most:
             return total
         fail(self._record, "malformed", f"completion_tokens={total}: implausible; expected at most {most}")
         return None
 
-    def _fail_within(self, error: Any) -> None:
-        """Record an error that came as an event, after the 200."""
+    def _check_answer(self) -> None:
+        """Fail unless something was answered, an immediate end of the sequence at least."""
+        record, usage = self._record, self._usage
+        reason = record.finish_reason
+        if reason in GIVEN_UP:
+            fail(record, "truncated", f"finish_reason={reason}: the server gave the response up")
+        elif not self._moments and reason is None and usage.completion_tokens is None:
+            shown = _shown(b"".join(self._exchange.parts))
+            fail(
+                record,
+                "malformed",
+                f"nothing answered; expected tokens, a finish reason or usage, got {shown}",
+            )
+
+    def _fail_within(self, error: Any, moment: int) -> None:
+        """Record an error that came as an event, after the 200; it ends the stream."""
         status, message = self._api.stream_error(error)
         fail(self._record, _class_of(status), f"within the stream: {message}")
+        self._ended_ns = moment
 
     def _fail_without_end(self) -> None:
         kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
@@ -152,25 +224,16 @@ def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> list[Chunk] | None:
         return None
 
 
-def spread(total: int, sizes: list[int]) -> list[int]:
-    """Return `total` tokens spread over chunks by their sizes, as evenly as whole numbers allow."""
-    if total == len(sizes):
-        return [1] * total
-    ends = [total * end // sum(sizes) for end in accumulate(sizes)]
-    return [end - begin for begin, end in pairwise([0, *ends])]
+def _error_in(data: bytes) -> Any:
+    """Return the error that an event of this name holds: JSON with or without a field `error`, or a text."""
+    try:
+        content = msgspec.json.decode(data)
+    except MALFORMED:
+        return data.decode(errors="replace")
+    return (isinstance(content, dict) and content.get("error")) or content or "no message"
 
 
-def _reported(counts: list[int | None], total: int) -> list[int] | None:
-    """Return the tokens of each chunk if the server reported the count with each chunk."""
-    if len(counts) < 2 or None in counts:
-        return None
-    known = [count for count in counts if count is not None]
-    known[-1] = total  # the last chunk's tokens may be reported with the end
-    each = [end - begin for begin, end in pairwise([0, *known])]
-    return each if min(each) >= 0 else None
-
-
-def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None:
+def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI, url: str) -> None:
     """Record a response with a status other than 2xx."""
     status, body = exchange.status or 0, b"".join(exchange.parts)
     if 300 <= status < 400:
@@ -181,6 +244,9 @@ def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI) -> None
         detail = api.error_message(content) or _shown(body)
     except MALFORMED:
         detail = _shown(body)
+    if status == 404 and url:
+        version = urlsplit(url).path.startswith("/v1/")
+        detail = f"{detail[:SHOWN_BYTES]}; asked {url}" + ("" if version else "; does the base URL lack /v1?")
     fail(record, _class_of(status), f"{status}: {detail}")
 
 

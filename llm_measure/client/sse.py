@@ -16,6 +16,10 @@ class EventLimitError(ValueError):
     """An event is too large, or there are too many of them."""
 
 
+class ErrorData(bytes):
+    """The data of an event that is named `error`."""
+
+
 def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
     """Return the data of each part if each seems to be one event of one line, as most are, else None.
 
@@ -74,9 +78,11 @@ def _with_plain_line_ends(parts: Sequence[bytes]) -> Iterable[bytes]:
 def _data(block: bytes) -> bytes:
     if block.startswith(b"data: ") and b"\n" not in block:  # as most blocks do
         return block[6:]
-    lines = []
+    lines, kind = [], bytes
     for line in block.removeprefix(BYTE_ORDER_MARK).split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
             lines.append(value[1:] if value.startswith(b" ") else value)
-    return b"\n".join(lines)
+        elif name == b"event" and value.strip() == b"error":
+            kind = ErrorData
+    return kind(b"\n".join(lines))

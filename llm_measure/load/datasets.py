@@ -24,10 +24,10 @@ def read_dataset(path: Path) -> list[Row]:
     Raises DatasetError.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
-    # Not splitlines(): JSON may hold other line separators, such as U+2028, in a text.
+    # Not splitlines(): JSON may hold other line separators, such as U+2028 in a text, or CR between tokens.
     lines = enumerate(text.split("\n"), 1)
     rows = [_row(line, f"{path}:{number}") for number, line in lines if line.strip()]
     if not rows:

@@ -56,7 +56,7 @@ def longest_gap(record: Record) -> float | None:
 def gaps(records: Sequence[Record]) -> np.ndarray:
     """Return the seconds from each token to the next; a chunk of n tokens gives n gaps of an n-th each.
 
-    A chunk without a token, such as a part of a character, prolongs the gap before the next chunk. A response
+    A chunk of less than a token, such as a part of a character, has its gap, too, as on the wire. A response
     in one piece has no gaps.
     """
     responses = [record for record in records if record.chunk_offsets_ns and not in_one_piece(record)]
@@ -65,10 +65,9 @@ def gaps(records: Sequence[Record]) -> np.ndarray:
     lengths = np.array([len(record.chunk_offsets_ns) for record in responses], dtype=np.int64)
     first = np.zeros(len(at), dtype=bool)
     first[np.cumsum(lengths) - lengths] = True
-    kept = first | (tokens > 0)
-    at, tokens, first = at[kept], tokens[kept], first[kept]
     later = ~first[1:]
-    return np.repeat(np.diff(at)[later] / SECOND_NS / tokens[1:][later], tokens[1:][later])
+    gaps_of_chunks = np.maximum(tokens[1:][later], 1)
+    return np.repeat(np.diff(at)[later] / SECOND_NS / gaps_of_chunks, gaps_of_chunks)
 
 
 def itl(sample: Sample) -> Values:

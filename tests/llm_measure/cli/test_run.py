@@ -130,6 +130,38 @@ def test_an_endpoint_without_a_successful_response_ends_it_with_1(measure, dead_
     assert "2 x connect: " in done.stdout
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_an_endpoint_that_cannot_be_reached_is_given_up(measure, dead_url, processes):
+    asked = ("--base-url", dead_url, "--requests", "200", "--concurrency", "2,4", "--processes", processes)
+    done = measure(*asked, "--format", "json")
+
+    assert done.exit_code == 1
+    (level,) = json.loads(done.stdout)["levels"]
+    assert (list(level["errors"]), level["requests"] < 60) == (["connect"], True)
+    assert re.search(
+        r"concurrency 2: gave up after \d+ requests that all failed alike \(connect: ", done.stderr
+    )
+
+
+def test_a_wrong_model_name_is_given_up_unless_asked_to_continue(measure):
+    unknown = whole(b'{"error": {"message": "no model m"}}', "404 Not Found", "application/json")
+    with scripted(unknown, keep=True) as server:
+        asked = ("--base-url", server.url, "--requests", "8", "--warmup", "0", "--format", "json")
+        given_up, continued = measure(*asked, "--give-up-after", "3"), measure(*asked, "--give-up-after", "0")
+
+    assert "(http_4xx: 404: no model m; asked http://" in given_up.stderr
+    assert json.loads(given_up.stdout)["levels"][0]["errors"]["http_4xx"] < 8
+    assert json.loads(continued.stdout)["levels"][0]["errors"] == {"http_4xx": 8}
+
+
+def test_an_endpoint_that_fails_otherwise_is_not_given_up(measure):
+    broken = whole(b"no", "503 No", "text/plain")
+    with scripted(broken, keep=True) as server:
+        done = measure("--base-url", server.url, "--warmup", "0", "--format", "json", "--give-up-after", "2")
+
+    assert json.loads(done.stdout)["levels"][0]["errors"] == {"http_5xx": 8}
+
+
 def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
     answer = whole(b'{"error": {"message": "\\u001b]0;owned\\u0007 [bold]no"}}', "500 No", "application/json")
     with scripted(answer) as server:

@@ -24,7 +24,9 @@ ANYTHING = st.recursive(
     max_leaves=8,
 )
 COUNTS = st.integers(-5, 300) | ANYTHING
-USAGE = st.fixed_dictionaries({}, optional={"prompt_tokens": COUNTS, "completion_tokens": COUNTS}) | ANYTHING
+DETAILS = st.fixed_dictionaries({}, optional={"reasoning_tokens": COUNTS}) | ANYTHING
+COUNTED = {"prompt_tokens": COUNTS, "completion_tokens": COUNTS, "total_tokens": COUNTS}
+USAGE = st.fixed_dictionaries({}, optional={**COUNTED, "completion_tokens_details": DETAILS}) | ANYTHING
 DELTAS = st.fixed_dictionaries(
     {}, optional={"content": TEXTS, "reasoning": TEXTS, "tool_calls": st.lists(ANYTHING, max_size=2)}
 )

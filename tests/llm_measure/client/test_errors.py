@@ -133,3 +133,14 @@ def test_a_level_continues_through_all_failures():
     assert found.total() == 80
     assert set(found) == {None, "http_5xx", "rate_limited", "truncated", "timeout"}
     assert found[None] > 30
+
+
+@pytest.mark.parametrize(
+    ("base", "hint"), [("", "; does the base URL lack /v1?"), ("/v1", "")], ids=["without /v1", "with /v1"]
+)
+def test_a_404_names_the_url_that_was_asked(base, hint):
+    with scripted(whole(b'{"detail": "Not Found"}', "404 Not Found", "application/json")) as server:
+        root = server.url.removesuffix("/v1")
+        (record, _) = measured(root + base).records
+
+    assert record.error_detail == f"404: Not Found; asked {root}{base}/chat/completions{hint}"

@@ -1,7 +1,7 @@
 import pytest
 
 from llm_measure import apis
-from llm_measure.client.response import parse_response, spread
+from llm_measure.client.response import parse_response
 from tests.llm_measure.streams import DONE, STREAMS, chat, event, exchange, record
 
 
@@ -46,22 +46,6 @@ def test_only_chunks_with_tokens_have_a_moment(name):
     assert filled.last_token_ns == (moments[-1] if moments else None)
 
 
-def test_tokens_of_usage_are_spread_over_chunks_by_their_length():
-    body = chat({"content": "aaaa"}) + chat({"content": "aaaaaaaa"}) + chat({}, "stop")
-    body += event(choices=[], usage={"completion_tokens": 6}) + DONE
-
-    assert read(body.encode()).chunk_tokens == [2, 4]
-
-
-@pytest.mark.parametrize(("total", "sizes"), [(10, [1, 1, 1]), (1, [5, 5]), (3, [3, 1, 2, 9]), (0, [4])])
-def test_a_spread_adds_up_without_negative_parts(total, sizes):
-    parts = spread(total, sizes)
-
-    assert sum(parts) == total
-    assert len(parts) == len(sizes)
-    assert min(parts) >= 0
-
-
 STARTED = chat({"content": "a"})
 HTML, JSON = {"content_type": b"text/html"}, {"content_type": b"application/json"}
 
@@ -99,10 +83,73 @@ def test_a_failure_has_its_class_and_a_detail(body, changes, error, word):
     assert word in filled.error_detail
 
 
-def test_bytes_that_are_not_utf_8_are_malformed():
-    body = STARTED.encode() + b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n'
+ENDED = chat({}, "stop") + DONE
+LOOSE = {
+    "half a character": chat({"content": "?"}).encode().replace(b"?", b"\xe6\xad"),
+    "a lone surrogate": chat({"content": "?"}).replace("?", r"\ud83d").encode(),
+    "a list of parts": chat({"content": [{"type": "text", "text": "a"}]}).encode(),
+    "reasoning as a list": chat({"reasoning": [{"type": "text", "text": "hm"}]}).encode(),
+    "reasoning details": chat({"content": "", "reasoning_details": [{"text": "hm", "index": 0}]}).encode(),
+    "a function call": chat({"function_call": {"name": "f", "arguments": "{}"}}).encode(),
+    "a count as a float": chat({"content": "a"}, usage={"completion_tokens": 1.0}).encode(),
+    **{f"error {error!r}": chat({"content": "a"}, error=error).encode() for error in ("", {}, [], False, 0)},
+}
 
-    assert read(body).error == "malformed"
+
+@pytest.mark.parametrize("name", LOOSE)
+def test_what_is_not_needed_may_be_loose(name):
+    filled = read(LOOSE[name], ENDED.encode())
+
+    assert (filled.error, filled.output_tokens, filled.first_token_ns) == (None, 1, 100)
+
+
+IN_CHOICE = event(choices=[{"delta": {}, "error": {"code": 502, "message": "upstream gone"}}])
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "word"),
+    [
+        (
+            'event: error\ndata: {"message": "Upstream error", "status": 502}\n\n',
+            "http_5xx",
+            "Upstream error",
+        ),
+        ('event: error\ndata: {"error": {"message": "slow", "code": 429}}\n\n', "rate_limited", "slow"),
+        ("event: error\ndata: out of memory\n\n", "http_5xx", "out of memory"),
+        (IN_CHOICE, "http_5xx", "upstream gone"),
+        (chat({}, "abort"), "truncated", "finish_reason=abort"),
+        (chat({}, "error"), "truncated", "finish_reason=error"),
+    ],
+)
+def test_a_broken_end_fails(broken, error, word):
+    filled = read((STARTED + broken + DONE).encode())
+
+    assert filled.error == error
+    assert word in filled.error_detail
+
+
+def test_an_error_within_a_stream_is_the_failure_even_if_the_body_stays_open():
+    limited = event(error={"message": "slow down", "code": 429})
+
+    filled = read((STARTED + limited + DONE).encode(), failure="truncated", detail="cut")
+
+    assert (filled.error, filled.end_ns) == ("rate_limited", 100)
+
+
+@pytest.mark.parametrize(
+    "body", [DONE, 'data: {"message": "no", "code": 400}\n\n' + DONE, ": ping\n\n" + DONE]
+)
+def test_nothing_answered_is_a_failure_and_says_what_came(body):
+    filled = read(body.encode())
+
+    assert filled.error == "malformed"
+    assert "nothing answered" in filled.error_detail
+    assert body[:10] in filled.error_detail
+
+
+@pytest.mark.parametrize("body", [chat({}, "stop"), event(choices=[], usage={"completion_tokens": 0})])
+def test_an_immediate_end_of_the_sequence_is_right(body):
+    assert read((body + DONE).encode()).error is None
 
 
 def test_tokens_before_a_failure_are_kept():

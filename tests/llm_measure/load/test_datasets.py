@@ -22,6 +22,13 @@ def test_other_line_separators_belong_to_the_text(tmp_path):
     assert read_dataset(path) == [Row(text, None)]
 
 
+def test_a_carriage_return_alone_ends_no_line(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"prompt":\r"a"}\n{"prompt": "b"}')
+
+    assert read_dataset(path) == [Row("a", None), Row("b", None)]
+
+
 def test_a_byte_order_mark_and_crlf_are_accepted(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\r\n{"prompt": "b"}\r\n')

@@ -80,11 +80,12 @@ def test_a_response_in_clumps_keeps_its_gaps():
     np.testing.assert_allclose(values["tpot"], [0.2 / 3])
 
 
-def test_a_chunk_without_a_whole_token_prolongs_the_next_gap():
+def test_a_chunk_without_a_whole_token_has_its_gap_as_on_the_wire():
     record = answered(0, ttft=0.1, itl=0.01, tokens=3)
     record.chunk_tokens, record.output_tokens = [1, 0, 1], 2
 
-    np.testing.assert_allclose(derived([record])["itl"], [0.02])
+    np.testing.assert_allclose(derived([record])["itl"], [0.01, 0.01])
+    np.testing.assert_allclose(derived([record])["tpot"], [0.02])
 
 
 @pytest.mark.parametrize(
