@@ -89,6 +89,14 @@ class Clone:
             return None
         return rankings if rankings["data"][0]["ttft"] else None
 
+    def use_wrong_key(self) -> None:
+        """Send a request with a wrong key."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api/v1/benchmarks/rankings", headers={"x-api-key": "wrong"}
+        )
+        with suppress(OSError):
+            urllib.request.urlopen(request, timeout=5).close()
+
     def processes(self) -> list[psutil.Process]:
         """All processes whose working directory is in this folder."""
         found = []
@@ -221,6 +229,7 @@ def test_it_stops_when_the_reader_of_its_log_exits(clone):
     with open(reader) as log:
         next(line for line in log if "ready at" in line)
 
+    clone.use_wrong_key()  # which is logged
     assert started.wait(timeout=60) != 0
     until(lambda: not clone.processes(), 10)
 
