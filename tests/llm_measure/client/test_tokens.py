@@ -9,15 +9,20 @@ from llm_measure.metrics.derivations import gaps, tpot
 from tests.llm_measure.client.test_response import read
 from tests.llm_measure.streams import DONE, chat, event
 
+SCALE = 1_000_000  # from the moments of `read`, 100, 200, ... ns
 NEVER_COUNTED = {"completion_tokens": 0, "prompt_tokens": 0, "total_tokens": 0}
 
 
 def answer(texts: list[dict | str], finish_reason: str = "length", each: list[dict] | None = None, **usage):
-    """The record of a response whose events arrived at 100, 200, ..."""
+    """The record of a response whose events arrived after 0.1 s, 0.2 s, ..."""
     deltas = [text if isinstance(text, dict) else {"content": text} for text in texts]
     more = [{"usage": counts} for counts in each] if each else [{}] * len(deltas)
     events = [chat(delta, **added) for delta, added in zip(deltas, more, strict=True)]
-    return read(*(part.encode() for part in (*events, chat({}, finish_reason), event(usage=usage), DONE)))
+    record = read(*(part.encode() for part in (*events, chat({}, finish_reason), event(usage=usage), DONE)))
+    for name in ("sent_ns", "first_token_ns", "last_token_ns", "end_ns"):
+        setattr(record, name, (getattr(record, name) or 0) * SCALE)
+    record.chunk_offsets_ns = [offset * SCALE for offset in record.chunk_offsets_ns]
+    return record
 
 
 def words(number: int) -> list[dict | str]:
@@ -34,7 +39,7 @@ def test_the_end_of_the_sequence_belongs_to_the_finishing_chunk():
 
     assert (record.output_tokens, record.chunk_tokens) == (4, [1, 1, 1])
     assert as_on_the_wire(record)
-    assert tpot(record) == pytest.approx(100e-9)
+    assert tpot(record) == pytest.approx(0.1)
 
 
 def test_what_is_cut_at_the_maximum_has_no_end_of_the_sequence():
@@ -56,7 +61,7 @@ def test_a_token_over_two_chunks_leaves_the_gaps_as_they_were():
     assert record.chunk_tokens[0] == 1
     assert (sum(record.chunk_tokens), min(record.chunk_tokens)) == (8, 0)
     assert as_on_the_wire(record)
-    assert tpot(record) == pytest.approx(900e-9 / 7)
+    assert tpot(record) == pytest.approx(0.9 / 7)
 
 
 def test_chunks_that_clearly_hold_several_tokens_share_them_by_length():
@@ -78,7 +83,7 @@ def test_hidden_reasoning_is_counted_and_is_no_speed(usage):
 
     assert (record.output_tokens, record.chunk_tokens) == (510, [1] * 10)
     assert as_on_the_wire(record)
-    assert tpot(record) == pytest.approx(100e-9)
+    assert tpot(record) == pytest.approx(0.1)
 
 
 THOUGHTS = [{"reasoning_content": " hm"}] * 8 + words(2)
