@@ -122,8 +122,8 @@ METRICS.register(
         formula="time from one token to the next; the tokens of one chunk count as evenly spaced",
         derive=of.itl,
         objective=Objective(of.longest_gap),
-        note="One value per gap, over all requests. Tokens per chunk are the server's usage, spread by"
-        " length. An objective bounds a request's longest gap.",
+        note="One value per gap, over all requests. A chunk is a token unless it clearly holds more, whose"
+        " gaps are then equal. An objective bounds a request's longest gap.",
         elsewhere={
             "vLLM": "each gap between chunks, regardless of the tokens in a chunk.",
             "GuideLLM": "one mean per request: (last token - first token) / (output tokens - 1).",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from llm_measure.metrics import METRICS, Metric, Span, derive
-from llm_measure.records import Record
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult
 from llm_measure.soundness import fault, refused
 from llm_measure.workloads import Workload
@@ -58,7 +58,9 @@ def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     records = [_record(request) for request in requests.read(conn, slot, run_id)]
     if not records:
         raise LookupError(f"run {run_id}: its requests are no longer kept")
-    return derive(records, measurement["slo"], Span(*measurement["span_ns"]))
+    # Runs from before spans were stored had rates over the whole level.
+    span_ns = measurement.get("span_ns", (0, round(measurement["duration_s"] * SECOND_NS)))
+    return derive(records, measurement["slo"], Span(*span_ns))
 
 
 def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:

@@ -75,6 +75,31 @@ class MeasurementSchema(Schema):
         metadata={"description": "CPU time of the measuring client, in seconds", "example": 0.3},
     )
     send_lag_ms = fields.Nested(SendLagSchema, required=True)
+    span_ns = fields.List(
+        fields.Integer(),
+        metadata={
+            "description": "Over what rates per second are taken, in nanoseconds since the level began",
+            "example": [40_000_000, 12_300_000_000],
+        },
+    )
+    client_wait_s = fields.Float(
+        metadata={"description": "How long the client waited for a processor, in seconds", "example": 0.1}
+    )
+    chunks_together = fields.Float(
+        allow_none=True,
+        metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
+    )
+    offered_rate = fields.Float(
+        allow_none=True,
+        metadata={"description": "Requests per second that were sent, at a rate", "example": 2.0},
+    )
+    achieved_rate = fields.Float(
+        allow_none=True,
+        metadata={"description": "Requests per second that were answered, at a rate", "example": 1.9},
+    )
+    saturated = fields.Boolean(
+        metadata={"description": "Whether the answers fell behind the requests, at a rate", "example": False}
+    )
     slo = fields.Dict(
         keys=fields.String(),
         values=fields.Float(),
