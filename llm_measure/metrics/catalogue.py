@@ -102,7 +102,7 @@ METRICS.register(
         better="lower",
         formula="time from the first token to the last, over the output tokens after the first",
         derive=of.per_request(of.tpot),
-        objective=Objective(of.tpot),
+        objective=Objective(of.if_streamed(of.tpot)),
         note="One value per request; the inverse of its tps.",
         elsewhere={
             "vLLM": "(E2EL - TTFT) / (output tokens - 1), in ms.",
@@ -121,7 +121,7 @@ METRICS.register(
         better="lower",
         formula="time from one token to the next; the tokens of one chunk count as evenly spaced",
         derive=of.itl,
-        objective=Objective(of.longest_gap),
+        objective=Objective(of.if_streamed(of.longest_gap)),
         note="One value per gap, over all requests. A chunk is a token unless it clearly holds more, whose"
         " gaps are then equal. An objective bounds a request's longest gap.",
         elsewhere={

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from math import inf
 
 import numpy as np
 
@@ -51,6 +52,11 @@ def e2e_latency(record: Record) -> float:
 def longest_gap(record: Record) -> float | None:
     """Return the request's longest gap between tokens in seconds."""
     return max(gaps([record]), default=None)
+
+
+def if_streamed(value: Callable[[Record], float | None]) -> Callable[[Record], float | None]:
+    """Return the value for an objective that a response in one piece, whose pace is unknown, does not meet."""
+    return lambda record: inf if in_one_piece(record) else value(record)
 
 
 def gaps(records: Sequence[Record]) -> np.ndarray:

@@ -68,6 +68,7 @@ def test_a_response_in_one_piece_has_a_first_token_and_no_speed():
 
     assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [2, 0, 0, 0]
     assert values["output_throughput"] == pytest.approx([1], rel=0.01)
+    assert values["slo_attainment"].tolist() == [0]
 
 
 def test_a_response_in_clumps_keeps_its_gaps():
