@@ -55,7 +55,7 @@ def longest_gap(record: Record) -> float | None:
 
 
 def if_streamed(value: Callable[[Record], float | None]) -> Callable[[Record], float | None]:
-    """Return the value for an objective that a response in one piece, whose pace is unknown, does not meet."""
+    """Return the value for an objective, which a response in one piece, of unknown pace, does not meet."""
     return lambda record: inf if in_one_piece(record) else value(record)
 
 
