@@ -18,8 +18,8 @@ from webapp.settings import Settings
 # Accepts every level as valid, since this machine may be too busy for any. tests/llm_measure tests validity.
 ALL_VALID = (
     "import llm_measure.validity as validity;"
-    " assert validity.MAX_LAG_MS and validity.MAX_BUSY and validity.MIN_HELD;"
-    " validity.MAX_LAG_MS = validity.MAX_BUSY = 1e9; validity.MIN_HELD = 0"
+    " assert validity.MAX_LAG_MS and validity.MAX_BUSY and validity.MAX_WAIT and validity.MIN_HELD;"
+    " validity.MAX_LAG_MS = validity.MAX_BUSY = validity.MAX_WAIT = 1e9; validity.MIN_HELD = 0"
 )
 WORKER = ["-c", f"{ALL_VALID}; from jobs.worker import main; main()"]
 EVERY_4_S = "interval: 0.0667"
