@@ -25,7 +25,7 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.redis import cache_redis
 from webapp.rq_dashboard import register_rq_dashboard
 from webapp.sessions import Sessions
-from webapp.settings import ROOT, Settings
+from webapp.settings import LONGEST_BODY, ROOT, Settings
 from webapp.store import connection_options
 
 
@@ -103,5 +103,5 @@ def flask_config(settings: Settings) -> dict[str, object]:
                 }
             },
         },
-        "MAX_CONTENT_LENGTH": 1 << 20,
+        "MAX_CONTENT_LENGTH": LONGEST_BODY,
     }

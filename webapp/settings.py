@@ -23,6 +23,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
 SHORTEST_SECRET = 32
 SHORTEST_KEY = 16  # shorter ones are accepted with a warning
+LONGEST_BODY = 1 << 20  # bytes of a request's body
 MOST_WORKERS = 256
 MOST_DAYS = 36_500
 

@@ -17,10 +17,10 @@ from gunicorn import util
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from webapp.client_socket import ClientSocket
+from webapp.settings import LONGEST_BODY
 
 LONGEST_HEAD = 1 << 16
-# Flask's MAX_CONTENT_LENGTH. A chunked body is longer by the sizes of its chunks; the app refuses the rest.
-LONGEST_BODY = 1 << 20
+# A chunked body is longer by the sizes of its chunks; the app refuses the rest.
 LONGEST_REQUEST = LONGEST_HEAD + 2 * LONGEST_BODY
 # The memory of one worker process for requests and responses.
 MOST_HELD = 64 << 20

@@ -22,7 +22,7 @@ from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
-CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, and no token of its own
+CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, without a token for the end
 TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete

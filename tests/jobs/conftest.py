@@ -1,9 +1,13 @@
-"""Processes of a test, and the queue that they share."""
+"""Processes of a test, and the servers and the queue that they share."""
+
+from datetime import UTC, datetime
 
 import pytest
 
-from tests.jobs.system import POINTS, Processes
-from webapp.queue import runs_queue
+from jobs.embedded import EmbeddedRedis
+from tests.jobs.system import POINTS, Processes, now_slot
+from webapp.queue import enqueue_simulation, runs_queue
+from webapp.store import partitions
 
 
 @pytest.fixture
@@ -22,3 +26,23 @@ def processes(environment):
 @pytest.fixture
 def queue(redis):
     return runs_queue(redis)
+
+
+@pytest.fixture
+def slot(queue, settings, conn):
+    """A slot whose run is queued and whose partition exists."""
+    slot = now_slot()
+    partitions.ensure(conn, datetime.fromtimestamp(slot, UTC).date())
+    conn.commit()
+    enqueue_simulation(queue, settings, slot)
+    return slot
+
+
+@pytest.fixture
+def own_redis(folder, environment, counter):
+    """A separate Redis, which the test may stop and start."""
+    server = EmbeddedRedis(folder / f"redis-{next(counter)}")
+    server.start()
+    environment.update(server.environment)
+    yield server
+    server.stop()

@@ -5,7 +5,6 @@ A lock that the test holds in the database stops the run at exactly the wanted s
 
 import os
 import signal
-from datetime import UTC, datetime
 
 import pytest
 
@@ -14,27 +13,15 @@ from tests.jobs.system import (
     assert_answer_is_right,
     assert_exactly_once,
     finished_slots,
-    now_slot,
     someone_waits_for_a_lock,
     until,
 )
 from tests.support import query
-from webapp.queue import enqueue_simulation
-from webapp.store import partitions, views
+from webapp.store import views
 
 AT_COPY = "LOCK TABLE points IN SHARE MODE"
 AFTER_COPY = "LOCK TABLE rollups IN SHARE MODE"
 AFTER_COMMIT = f"SELECT pg_advisory_lock({views.REFRESH_LOCK})"
-
-
-@pytest.fixture
-def slot(queue, settings, conn):
-    """A slot whose run is queued and whose partition exists."""
-    slot = now_slot()
-    partitions.ensure(conn, datetime.fromtimestamp(slot, UTC).date())
-    conn.commit()
-    enqueue_simulation(queue, settings, slot)
-    return slot
 
 
 def wait_until_blocked(conn) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.embedded import EmbeddedRedis
 from jobs.recovery import Unchanged
 from tests.jobs.system import Blocker, finished_slots, now_slot, someone_waits_for_a_lock, until
 from tests.support import query
@@ -24,16 +23,6 @@ BEFORE_COPY = "LOCK TABLE points IN SHARE MODE"
 @pytest.fixture
 def environment(environment):
     return {**environment, "RETRY_DELAY": str(RETRY_DELAY)}
-
-
-@pytest.fixture
-def slot(queue, settings, conn):
-    """A slot whose run is queued and whose partition exists."""
-    slot = now_slot()
-    partitions.ensure(conn, datetime.fromtimestamp(slot, UTC).date())
-    conn.commit()
-    enqueue_simulation(queue, settings, slot)
-    return slot
 
 
 def attempts(conn) -> set[int]:
@@ -139,16 +128,6 @@ def test_two_workers_retry_an_abandoned_run_once(processes, settings, conn, slot
     recovered = [other for other in others if f"job simulation-{slot}: its worker died" in other.log]
     assert len(recovered) == 1
     assert attempts(conn) == {2}
-
-
-@pytest.fixture
-def own_redis(folder, environment, counter):
-    """A separate Redis, which the test may stop."""
-    server = EmbeddedRedis(folder / f"redis-{next(counter)}")
-    server.start()
-    environment.update(server.environment)
-    yield server
-    server.stop()
 
 
 def heartbeat(redis) -> float:

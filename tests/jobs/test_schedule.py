@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from flask_migrate import upgrade
 
-from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
+from jobs.embedded import EmbeddedPostgres
 from tests.conftest import FAST
 from tests.jobs.system import (
     LLMS,
@@ -153,16 +153,6 @@ def test_after_redis_lost_its_data_the_next_slot_runs_without_a_restart(
     drain(processes, conn, queue)
 
     assert_every_slot(conn, client, interval=2, least=3)
-
-
-@pytest.fixture
-def own_redis(folder, environment, counter):
-    """A separate Redis, which the test may stop and start."""
-    server = EmbeddedRedis(folder / f"redis-{next(counter)}")
-    server.start()
-    environment.update(server.environment)
-    yield server
-    server.stop()
 
 
 def test_scheduler_and_worker_survive_a_restart_of_redis(own_redis, processes, conn, client):
