@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Literal
 
-from llm_measure.metrics.clumps import MAX_TOGETHER, share_together
+from llm_measure.metrics.clumps import MAX_TOGETHER, shares
 from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.workloads import Load
+
+# Whose clock says when something arrived: the kernel's at the arrival, or the client's when it reads.
+Clock = Literal["kernel", "client"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class LevelResult:
     duration_s: float  # from then to the end of the last measured request
     client_cpu_s: float  # processor time of all client processes
     client_wait_s: float  # how long the client process that waited longest for a processor did
+    clock: Clock
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
@@ -57,13 +62,25 @@ class LevelResult:
 
     @cached_property
     def chunks_together(self) -> float | None:
-        """Return which part of the chunks came together with the one before; None if nothing is known."""
-        return share_together(self.records)
+        """Return which part of the chunks was sent together with the one before; None without chunks."""
+        return self._shares[0] if self._shares else None
+
+    @cached_property
+    def chunks_read_late(self) -> float | None:
+        """Return which part of the chunks was read too late to know their moments; None without chunks."""
+        return self._shares[1] if self._shares else None
+
+    @cached_property
+    def _shares(self) -> tuple[float, float] | None:
+        return shares(self.records)
 
     @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
         reasons = {"rps": "the load sets it"} if self.load.rate is not None else {}
-        if (self.chunks_together or 0) > MAX_TOGETHER:
-            reasons["itl"] = f"{self.chunks_together:.0%} of the chunks came together with the one before"
+        together, late = self._shares or (0.0, 0.0)
+        if together + late > MAX_TOGETHER:
+            reasons["itl"] = f"{together:.0%} of the chunks came together with the one before"
+            if late:
+                reasons["itl"] += f", and {late:.0%} were read late"
         return reasons

@@ -12,6 +12,8 @@ MOMENT, SPAN = (-MAX_MOMENT_NS, MAX_MOMENT_NS), (0, MAX_MOMENT_NS)
 RANGES = {
     "index": (0, 2**31 - 1),
     "connect_ns": SPAN,
+    "first_token_late_ns": SPAN,
+    "late_chunks": (0, MAX_TOKENS),
     "prompt_tokens": (0, MAX_TOKENS),
     "output_tokens": (0, MAX_TOKENS),
     "status": (0, 999),
@@ -40,6 +42,8 @@ def refused(record: Record, detail: str) -> Record:
         last_token_ns=None,
         chunk_offsets_ns=[],
         chunk_tokens=[],
+        late_chunks=0,
+        first_token_late_ns=0,
         prompt_tokens=None,
         output_tokens=None,
         token_source=None,

@@ -11,6 +11,7 @@ from llm_measure.workloads import MAX_PAUSE_S, Load
 MAX_LAG_MS = 20.0
 MAX_LATE = 0.01  # of the requests; a single one is chance
 MAX_BUSY = 0.9  # of one processor
+MAX_LATE_NS = 1_000_000  # of the moment of a first token
 # Of the level's duration. In trials, mean ttft was wrong by at most 4 ms below it, by up to 270 ms above.
 MAX_WAIT = 0.15
 LEAST_WAIT_S = 0.05  # a single time slice of another program says nothing about a short level
@@ -42,9 +43,13 @@ def _limit(measured: list[Record], clients: Sequence[ClientTime]) -> str | None:
         return (
             f"it waited {waited_s:.2g} s, {share:.0%} of the level, for a processor that other programs used"
         )
+    some = max(1, MAX_LATE * len(measured))
     late = sum(record.late_ms > MAX_LAG_MS for record in measured)
-    if late > max(1, MAX_LATE * len(measured)):
+    if late > some:
         return f"{late} of {len(measured)} requests were sent more than {MAX_LAG_MS:g} ms late"
+    unsure = sum(record.first_token_late_ns > MAX_LATE_NS for record in measured)
+    if unsure > some:
+        return f"it read {unsure} of {len(measured)} first tokens late, together with later ones"
     return None
 
 

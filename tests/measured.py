@@ -24,7 +24,7 @@ ANY_RECORDS = st.builds(
     index=st.integers(0, 2**31 - 1), warmup=st.booleans(), intended_ns=NUMBERS, sent_ns=NUMBERS,
     end_ns=NUMBERS, connect_ns=NUMBERS, first_byte_ns=MAYBE, first_token_ns=MAYBE, last_token_ns=MAYBE,
     chunk_offsets_ns=st.lists(NUMBERS, max_size=3), chunk_tokens=st.lists(NUMBERS, max_size=3),
-    prompt_tokens=MAYBE, output_tokens=MAYBE, status=MAYBE,
+    late_chunks=NUMBERS, first_token_late_ns=NUMBERS, prompt_tokens=MAYBE, output_tokens=MAYBE, status=MAYBE,
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def level(records: list[Record], invalid_reason: str | None = None) -> LevelResu
     return LevelResult(
         load=Load(concurrency=8, requests=len(records)), records=records,
         started_at=datetime(2026, 11, 24, 12, tzinfo=UTC), start_ns=start_ns, duration_s=float(len(records)),
-        client_cpu_s=0.25, client_wait_s=0.125, send_lag=SendLag(p50=0.1, p99=0.5, max=1.5),
+        client_cpu_s=0.25, client_wait_s=0.125, clock="kernel", send_lag=SendLag(p50=0.1, p99=0.5, max=1.5),
         valid=invalid_reason is None,
         invalid_reason=invalid_reason,
     )  # fmt: skip

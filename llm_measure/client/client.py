@@ -19,7 +19,7 @@ from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
 from llm_measure.client.poller import Poller
 from llm_measure.client.response import ends_well, fail, parse_response
-from llm_measure.client.waiting import Waiting
+from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
@@ -74,6 +74,7 @@ class ClientResult:
     started_at: datetime  # wall time of begin_ns
     begin_ns: int
     time: ClientTime
+    has_kernel_times: bool  # of what arrived
 
 
 class Client:
@@ -100,7 +101,6 @@ class Client:
         self._tokens_left = MAX_LEVEL_TOKENS
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
-        self._waiting = Waiting()
         self._sent = self._ended = self._failed = 0
         self._failures: set[tuple[str | None, int | None]] = set()  # class and status
         self._last_send_ns: int | None = None  # when a duration ends
@@ -122,16 +122,23 @@ class Client:
         gc.freeze()
         gc.disable()
         try:
-            return uvloop.run(self._run(begin, on_progress, stop))
+            uvloop.run(self._run(begin, on_progress, stop))
         finally:
             gc.enable()
             gc.unfreeze()
+        while self._unparsed:
+            self._parse_oldest()
+        self._records.sort(key=lambda record: record.index)
+        by_kernel = self._poller.has_kernel_times
+        return ClientResult(self._records, self._started_at, self._begin_ns, self._time, by_kernel)
 
     async def _run(
         self, begin: Callable[[], int], on_progress: Callable[[Progress], None] | None, stop: Stop | None
-    ) -> ClientResult:
+    ) -> None:
         loop = asyncio.get_running_loop()
-        self._poller = Poller(loop)
+        self._run_queue = RunQueue()
+        self._waiting = Waiting(self._run_queue)
+        self._poller = Poller(loop, self._run_queue)
         self._over = loop.create_future()
         self._alarm = Alarm(loop, self._begin_what_is_due)
         watch = loop.create_task(self._watch(on_progress, stop))
@@ -140,8 +147,8 @@ class Client:
             await self._connect_ahead()
             self._begin_ns = begin()
             self._plan = deque(self._begin_ns + start for start in self._share.starts)
-            started_at = _wall_time(self._begin_ns)
-            busy, begun, self._waiting = time.process_time(), monotonic_ns(), Waiting()
+            self._started_at = _wall_time(self._begin_ns)
+            busy, begun, self._waiting = time.process_time(), monotonic_ns(), Waiting(self._run_queue)
             self._begin_what_is_due()
             await self._over
         finally:
@@ -151,15 +158,12 @@ class Client:
             self._poller.close()
             for connection in self._idle:
                 connection.close()
-        spent = ClientTime(
+        self._time = ClientTime(
             busy_s=time.process_time() - busy,
             waited_s=self._waiting.seconds,
             lasted_s=(monotonic_ns() - begun) / SECOND_NS,
         )
-        while self._unparsed:
-            self._parse_oldest()
-        self._records.sort(key=lambda record: record.index)
-        return ClientResult(self._records, started_at, self._begin_ns, spent)
+        self._run_queue.close()
 
     async def _connect_ahead(self) -> None:
         """Open a closed loop's connections before it starts, unless stopped."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import os
+import socket
+from collections.abc import Callable
 from time import monotonic_ns
 
 import httptools
@@ -22,6 +23,8 @@ LINGER_S = 0.02
 BLANK_LINES = (b"\n\n\r\n", b"\n\n", b"\r\n\r\n\r\n", b"\r\n\r\n")
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
 MIN_STALE_NS = 50_000_000
+# Parts that share a read came together if they came within this time.
+TOGETHER_NS = 500_000
 
 
 class Exchange:
@@ -29,7 +32,7 @@ class Exchange:
 
     __slots__ = (
         "content_type", "detail", "encoding", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns",
-        "size", "stale_ns", "status", "times",
+        "shared", "size", "stale_ns", "status", "times",
     )  # fmt: skip
 
     def __init__(self, sent_ns: int, stale_ns: int):
@@ -42,6 +45,8 @@ class Exchange:
         self.encoding = b""
         self.parts: list[bytes] = []  # of the body
         self.times: list[int] = []  # of each part
+        # Of each part that shared its read with a later one: since when it may have come.
+        self.shared: dict[int, int] = {}
         self.size = 0  # of what is kept, in memory
         self.failure: str | None = None  # an error class, if the transfer itself failed
         self.detail: str | None = None
@@ -61,11 +66,13 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
-        self._fd: int | None = None  # of the socket, if the poller reads it instead of the transport
+        self._socket: socket.socket | None = None  # if the poller reads it instead of the transport
         self._exchange: Exchange | None = None  # the one in flight
         self._last: Exchange
         self._ended: asyncio.Future[Exchange] | None = None
         self._now = 0
+        self._of_read = 0  # number of parts of the body in the read
+        self._since = 0  # since when those before the last may have come
         self._framed = False  # whether the response says where it ends
         self._headed = False  # whether its head is complete, interim responses apart
         self._reused = False
@@ -75,6 +82,8 @@ class Connection(asyncio.Protocol):
         self.expect(b"[DONE]")
         self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
+        # Returns since when the parts of a read before the last may have come; the argument is its moment.
+        self.since: Callable[[int], int] = lambda moment: moment
         self.is_open = False
 
     def expect(self, end: bytes) -> None:
@@ -88,7 +97,8 @@ class Connection(asyncio.Protocol):
         self._headed = False
         self._arrived, self._check_at, self._parts = 0, MAX_BARE_BYTES, 0
         stale_ns = max(self.opened_in_ns, MIN_STALE_NS) if self._reused else 0
-        self._exchange = self._last = Exchange(monotonic_ns(), stale_ns)
+        self._now = monotonic_ns()
+        self._exchange = self._last = Exchange(self._now, stale_ns)
         self._reused = True
         self._write(request)
         return self._ended
@@ -96,9 +106,9 @@ class Connection(asyncio.Protocol):
     def _write(self, request: bytes) -> None:
         """Write immediately if possible, where the transport would wait for the loop's next iteration."""
         sent = 0
-        if self._fd is not None:
+        if self._socket is not None:
             with contextlib.suppress(OSError):  # the transport runs into it, too, and reports it
-                sent = os.write(self._fd, request)
+                sent = self._socket.send(request)
         if sent < len(request):
             self._transport.write(request[sent:])
 
@@ -114,20 +124,25 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection."""
-        self.is_open = False
+        self._let_go()
         self._transport.abort()
+
+    def _let_go(self) -> None:
+        self.is_open = False
+        if self._socket is not None:  # the transport closes it
+            self._socket.detach()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Become ready to send; called again once TLS is established inside a proxy's tunnel."""
         self._transport = transport  # type: ignore[assignment]
         self.is_open = True
 
-    def hand_over(self) -> int | None:
-        """Let the poller read instead of the transport; return the socket's number, or None with TLS."""
+    def hand_over(self) -> socket.socket | None:
+        """Let the poller read instead of the transport; return the socket, or None with TLS."""
         if self._transport.get_extra_info("ssl_object") is None:
             self._transport.pause_reading()
-            self._fd = self._transport.get_extra_info("socket").fileno()
-        return self._fd
+            self._socket = socket.socket(fileno=self._transport.get_extra_info("socket").fileno())
+        return self._socket
 
     def data_received(self, data: bytes) -> None:
         """Take what the transport has read."""
@@ -135,8 +150,10 @@ class Connection(asyncio.Protocol):
 
     def received(self, data: bytes, moment: int) -> None:
         """Keep the moment and feed the parser, which calls `on_body`: the hot path."""
-        self._now = moment
+        if moment > self._now:  # noqa: PLR1730  (max() takes three times as long)
+            self._now = moment
         self._arrived += len(data)
+        self._of_read = 0
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -180,7 +197,7 @@ class Connection(asyncio.Protocol):
             return
         self.fail("malformed", f"response: {excess}")
         self.memory.left += exchange.size
-        exchange.parts, exchange.times, exchange.size = [], [], 0
+        exchange.parts, exchange.times, exchange.shared, exchange.size = [], [], {}, 0
 
     def _account(self, exchange: Exchange) -> None:
         """Bring the exchange's size up to date."""
@@ -192,6 +209,11 @@ class Connection(asyncio.Protocol):
         """Keep a part of the body as it is."""
         exchange = self._exchange
         if exchange is not None:
+            if self._of_read:
+                if self._of_read == 1:
+                    self._since = self.since(self._now)
+                exchange.shared[len(exchange.times) - 1] = self._since
+            self._of_read += 1
             exchange.times.append(self._now)
             exchange.parts.append(body)
 
@@ -236,7 +258,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the exchange: well if that is how the response ends, else it is cut off, or never began."""
-        self.is_open = False
+        self._let_go()
         if self._exchange is None:
             return
         self._now = monotonic_ns()

@@ -75,6 +75,7 @@ def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
         duration_s=(end_ns - start_ns) / SECOND_NS,
         client_cpu_s=sum(time.busy_s for time in times),
         client_wait_s=max(time.waited_s for time in times),
+        clock="kernel" if all(part.has_kernel_times for part in parts) else "client",
         send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,

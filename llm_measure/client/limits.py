@@ -6,8 +6,8 @@ import resource
 MAX_BARE_BYTES = 64 << 10
 MAX_EVENT_BYTES = 8 << 20
 MAX_EVENTS = 1_000_000  # of one response, empty ones included
-# What a part of a body takes in memory apart from its bytes: a bytes object, its moment, two references.
-PART_BYTES = 100
+# What a part of a body takes in memory apart from its bytes: a bytes object, two moments, their references.
+PART_BYTES = 200
 MAX_RESPONSE_BYTES = 64 << 20  # of one response in memory
 # Of all responses of one client process in memory, whether they are arriving or wait to be parsed.
 MAX_LEVEL_BYTES = 1 << 30

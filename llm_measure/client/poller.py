@@ -1,57 +1,85 @@
-"""Reads all plain connections, in batches where much arrives.
+"""Reads all plain connections, in batches where much arrives, with the kernel's times of arrival.
 
 The event loop would wake up for each part of each response. With tens of thousands of parts a second, most
-of the processor time would go into waking up; a pause of a millisecond, in which parts gather, saves it at
-the price of half a millisecond of exactness. Where less arrives there is no pause.
+of the processor time would go into waking up; a pause of some milliseconds, in which parts gather, saves it.
+The kernel's times are as exact as without a pause, but for parts of one connection that share a read: only
+the last one's time is known. So pauses become shorter while that happens, and without these times all are.
 """
 
 import asyncio
-import os
 import select
+import socket
 import sys
-from time import monotonic_ns
+from time import monotonic_ns, thread_time_ns
 
 from llm_measure.client.clock import Alarm
-from llm_measure.client.connection import Connection
+from llm_measure.client.connection import TOGETHER_NS, Connection
+from llm_measure.client.kernel_clock import STAMP, STAMP_SPACE, KernelClock
+from llm_measure.client.waiting import RunQueue
 from llm_measure.records import SECOND_NS
 
-BUFFER_BYTES = 1 << 16
+READ_BYTES = 1 << 14
 BATCH = 64  # parts per look at the clock
 # How long one reading may last before the loop's timers and other callbacks have their turn.
 TURN_NS = 10_000_000
 JUDGE_INTERVAL_NS = 10_000_000
 EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET if sys.platform == "linux" else 0
+SHORTEST_PAUSE_NS, LONGEST_PAUSE_NS = 250_000, 3_000_000
+# What the two clocks may differ by, as they are compared from time to time.
+CLOCKS_APART_NS = 20_000
+MOST_UNSTAMPED = 0.01
+FEW_MERGED, MANY_MERGED = 0.002, 0.01  # of the parts
 
 
 class Poller:
     """Reads instead of the transports, where there is epoll and no TLS in between.
 
-    Above `busy_rate` parts per second it pauses for `pause_ns` after each reading.
+    Above `busy_rate` parts per second it pauses after each reading, for `pause_ns` at first.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, busy_rate: float = 20_000, pause_ns: int = 1_000_000):
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        run_queue: RunQueue,
+        busy_rate: float = 20_000,
+        pause_ns: int = 1_000_000,
+    ):
         self._loop = loop
+        self._run_queue = run_queue
         self._busy_rate = busy_rate
         self._pause_ns = pause_ns
-        self._connections: dict[int, Connection] = {}
-        self._room = bytearray(BUFFER_BYTES)
+        self._readers: dict[int, tuple[Connection, socket.socket]] = {}
         self._alarm = Alarm(loop, self._turn)
         self._pauses = False
-        self._arrived = 0
-        self._judged_ns = monotonic_ns()
+        self._reads_all = True  # no transport does
+        self._reads = self._unstamped = 0  # in all, and without the kernel's time
+        self._judged_reads = self._merged = 0
+        self._judged_ns = self._drained_ns = monotonic_ns()
+        self._awake_ns = self._awake()
+        self._clock = KernelClock()
         if sys.platform == "linux":
             self._ready = select.epoll()
             loop.add_reader(self._ready.fileno(), self._turn)
 
     def add(self, connection: Connection) -> None:
         """Read this connection from now on."""
-        if sys.platform == "linux" and (number := connection.hand_over()) is not None:
-            self._connections[number] = connection
-            self._ready.register(number, EVENTS)
+        if sys.platform == "linux" and (reader := connection.hand_over()) is not None:
+            self._clock.stamp(reader)
+            connection.since = self._since
+            self._readers[reader.fileno()] = connection, reader
+            self._ready.register(reader, EVENTS)
+        else:
+            self._reads_all = False
+
+    @property
+    def has_kernel_times(self) -> bool:
+        """Whether nearly all moments are the kernel's."""
+        return self._reads_all and self._unstamped <= MOST_UNSTAMPED * self._reads
 
     def close(self) -> None:
         """Stop reading."""
         self._alarm.close()
+        self._clock.close()
         if sys.platform == "linux":
             self._loop.remove_reader(self._ready.fileno())
             self._ready.close()
@@ -60,14 +88,19 @@ class Poller:
         self._read()
         now = monotonic_ns()
         if now - self._judged_ns > JUDGE_INTERVAL_NS:
-            self._judge(self._arrived * SECOND_NS / (now - self._judged_ns))
-            self._arrived, self._judged_ns = 0, now
+            self._judge(self._reads - self._judged_reads, now - self._judged_ns)
+            self._judged_reads, self._judged_ns, self._merged = self._reads, now, 0
         if self._pauses:
             self._alarm.set(now + self._pause_ns)
 
-    def _judge(self, rate: float) -> None:
-        """Pause or not, by the number of parts per second."""
-        if self._pauses != (rate > self._busy_rate):
+    def _judge(self, reads: int, interval_ns: int) -> None:
+        """Pause or not, by the number of reads per second, and for how long, by how many parts shared one."""
+        if self._pauses and self._clock.works:
+            if self._merged > MANY_MERGED * reads:
+                self._pause_ns = max(self._pause_ns // 2, SHORTEST_PAUSE_NS)
+            elif self._merged <= FEW_MERGED * reads:
+                self._pause_ns = min(self._pause_ns * 5 // 4, LONGEST_PAUSE_NS)
+        if self._pauses != (reads * SECOND_NS > self._busy_rate * interval_ns):
             self._pauses = not self._pauses
             if self._pauses:
                 self._loop.remove_reader(self._ready.fileno())
@@ -75,46 +108,78 @@ class Poller:
                 self._loop.add_reader(self._ready.fileno(), self._turn)
 
     def _read(self) -> None:
-        """Read what has arrived, all of it unless that takes too long.
-
-        Copies out of one buffer cost less than a new buffer per part.
-        """
-        connections, buffers, view, readv = self._connections, [self._room], memoryview(self._room), os.readv
-        until, more = monotonic_ns() + TURN_NS, True
+        """Read what has arrived, all of it unless that takes too long."""
+        readers, unpack, awake_ns = self._readers, STAMP.unpack, self._awake()
+        self._clock.compare()
+        offset_ns, drained_ns = self._clock.offset_ns, self._drained_ns
+        until, more, is_drained = monotonic_ns() + TURN_NS, True, True
         while more:
             events = self._ready.poll(0, BATCH)
-            moment = monotonic_ns()  # all of them arrived before
-            more = len(events) == BATCH and moment < until
-            self._arrived += len(events)
+            now = monotonic_ns()
+            more = len(events) == BATCH and now < until
+            self._reads += len(events)
             for number, event in events:
-                connection = connections[number]
+                connection, reader = readers[number]
                 if event != select.EPOLLIN:
-                    self._read_to_the_end(number, connection, until)
+                    is_drained &= self._read_to_the_end(connection, reader, until)
                     continue
                 try:
-                    size = readv(number, buffers)
+                    data, stamp, _, _ = reader.recvmsg(READ_BYTES, STAMP_SPACE)
                 except OSError:  # nothing left, or an error that is an event by itself
                     continue
-                connection.received(view[:size].tobytes(), moment)
-                if not 0 < size < BUFFER_BYTES:
-                    self._read_to_the_end(number, connection, until)
+                if data:
+                    seconds, ns = unpack(stamp[0][2]) if stamp else (0, 0)
+                    moment = seconds * SECOND_NS + ns - offset_ns
+                    if not drained_ns < moment < now:
+                        moment = self._checked(moment)
+                    connection.received(data, moment)
+                if not 0 < len(data) < READ_BYTES:
+                    is_drained &= self._read_to_the_end(connection, reader, until)
+        if is_drained and len(events) < BATCH:
+            self._drained_ns, self._awake_ns = now, awake_ns
 
-    def _read_to_the_end(self, number: int, connection: Connection, until: int) -> None:
-        """Read until nothing more has arrived, the server has ended the connection, or the time is up."""
+    def _read_to_the_end(self, connection: Connection, reader: socket.socket, until: int) -> bool:
+        """Read until nothing more has arrived, the server has ended the connection, or the time is up.
+
+        Return False if the time is up; what is left is an event again.
+        """
         lost: OSError | None = None
         while connection.is_open:
             try:
-                data = os.read(number, BUFFER_BYTES)
+                data, stamp, _, _ = reader.recvmsg(READ_BYTES, STAMP_SPACE)
             except BlockingIOError:
-                return
+                return True
             except OSError as error:
                 data, lost = b"", error
-            if data:
-                moment = monotonic_ns()
-                connection.received(data, moment)
-                if moment > until and connection.is_open:
-                    self._ready.modify(number, EVENTS)  # what is left is an event again
-                    return
-            else:
+            if not data:
                 connection.connection_lost(lost)
                 connection.close()
+                return True
+            connection.received(data, self._checked(self._clock.moment(stamp)))
+            if monotonic_ns() > until and connection.is_open:
+                self._ready.modify(reader, EVENTS)
+                return False
+        return True
+
+    def _checked(self, moment: int) -> int:
+        """Return the moment of an arrival if it can be right, else now.
+
+        It is wrong if the wall clock was set since then, and missing if the kernel noted none.
+        """
+        now = monotonic_ns()
+        if self._drained_ns - CLOCKS_APART_NS < moment < now + CLOCKS_APART_NS:
+            return min(moment, now)
+        self._unstamped += 1
+        return now
+
+    def _since(self, moment: int) -> int:
+        """Return since when the parts of a read before the last, which came at `moment`, may have come."""
+        begin, now = self._drained_ns, monotonic_ns()
+        if now - moment < TOGETHER_NS and (was_awake := self._awake_ns) and (is_awake := self._awake()):
+            begin = max(begin, now - (is_awake - was_awake))  # it slept, and woke up for the first of them
+        self._merged += moment - begin > TOGETHER_NS
+        return min(begin, moment)
+
+    def _awake(self) -> int:
+        """Return how long this thread has run or waited for a processor, in ns; 0 where it pauses."""
+        return 0 if self._pauses else thread_time_ns() + self._run_queue.waited_ns()

@@ -15,6 +15,7 @@ from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
 from llm_measure.client.encoding import EncodingError, unpacked
+from llm_measure.client.shared_reads import late_moments
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import Chunks, output_tokens, tokens_of_chunks
@@ -38,6 +39,7 @@ def parse_response(
     More than `most_tokens` output tokens in addition to those that were seen make the response malformed.
     A response with status 404 is shown with the `url` that was asked.
     """
+    late = late_moments(exchange) if exchange.shared else {}
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
     record.status = exchange.status
@@ -47,7 +49,7 @@ def parse_response(
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
             _parse_refusal(exchange, record, api, url)
         else:
-            ended_ns = _Stream(exchange, record, api, most_tokens).parse()
+            ended_ns = _Stream(exchange, late, record, api, most_tokens).parse()
     except EncodingError as error:
         fail(record, "malformed", str(error))
     except Exception as error:  # a provider API meets whatever servers send; no response may end the level
@@ -67,7 +69,7 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
     if found is None:
         return None
     tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
-    tail.parts, tail.times = [last[found.end() :]], exchange.times[-1:]
+    tail.parts, tail.times, tail.shared = [last[found.end() :]], exchange.times[-1:], {}
     parse_response(tail, record, api)
     return record.error is None
 
@@ -83,13 +85,16 @@ def _unpack(exchange: Exchange) -> None:
 class _Stream:
     """The chunks of one response, in order."""
 
-    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int):
+    def __init__(
+        self, exchange: Exchange, late: dict[int, int], record: Record, api: ProviderAPI, most_tokens: int
+    ):
         self._exchange = exchange
         self._record = record
         self._api = api
         self._most_tokens = most_tokens
         self._moments: list[int] = []  # of chunks with tokens
         self._with_tokens = Chunks()
+        self._late = late  # see `late_moments`
         self._usage = Usage()
         self._seen = 0  # number of events
         self._ended_ns: int | None = None  # when the event came after which nothing follows
@@ -165,6 +170,9 @@ class _Stream:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
             sent_ns = record.sent_ns
             record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
+        if self._late:
+            record.first_token_late_ns = self._late.get(record.first_token_ns or 0, 0)
+            record.late_chunks = sum(moment in self._late for moment in moments)
         total = self._plausible(output_tokens(usage, self._with_tokens))
         if total is None:
             if moments:

@@ -65,8 +65,10 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "not_ranked": result.not_ranked,
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
+        "clock": result.clock,
         "send_lag_ms": asdict(result.send_lag),
         "chunks_together": result.chunks_together,
+        "chunks_read_late": result.chunks_read_late,
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
         "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},
         "from_intended": {

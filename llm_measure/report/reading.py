@@ -10,7 +10,7 @@ from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import MAX_DETAIL, Secrets, clean, clean_texts
-from llm_measure.results import LevelResult, SendLag
+from llm_measure.results import Clock, LevelResult, SendLag
 from llm_measure.soundness import fault, outside
 from llm_measure.workloads import Load, Workload
 
@@ -40,6 +40,7 @@ class _Level(msgspec.Struct):
     valid: bool
     client_cpu_s: float
     client_wait_s: float
+    clock: Clock
     send_lag_ms: SendLag
     load: Load
     invalid_reason: str | None = None
@@ -94,6 +95,7 @@ def _level_result(level: _Level) -> LevelResult:
         duration_s=level.duration_s,
         client_cpu_s=level.client_cpu_s,
         client_wait_s=level.client_wait_s,
+        clock=level.clock,
         send_lag=level.send_lag_ms,
         valid=level.valid,
         invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),

@@ -75,8 +75,10 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "errors": dict(Counter(record.error for record in measured if record.error)),
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
+        "clock": result.clock,
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
         "chunks_together": result.chunks_together,
+        "chunks_read_late": result.chunks_read_late,
         "slo": workload.slo,
         **(asdict(result.rates) if result.rates else {}),
     }

@@ -27,7 +27,7 @@ def errors(result: LevelResult) -> Counter:
     assert all(record.error in (None, *ERROR_CLASSES) for record in result.records)
     assert all(record.error_detail for record in result.records if record.error)
     for record in result.records:
-        assert fault(record) is None
+        assert fault(record) is None, fault(record)
         for text in (record.error_detail, record.finish_reason):
             assert text is None or (text.isprintable() and len(text) <= 400)
     return Counter(record.error for record in result.records)

@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
+import statistics
 import sys
+import time
 from collections.abc import Awaitable, Callable
+from time import monotonic_ns
 
 import pytest
 import uvloop
@@ -12,10 +15,10 @@ from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer
 from llm_measure.client.limits import Memory
 from llm_measure.client.poller import Poller
+from llm_measure.client.shared_reads import late_moments
+from llm_measure.client.waiting import RunQueue
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import request_builder
-from llm_measure.mock_server.behaviour import Behaviour
-from llm_measure.mock_server.process import running_mock_server
 from llm_measure.workloads import Workload
 from tests.llm_measure.client.measured import CHUNKED
 from tests.llm_measure.scripted import scripted
@@ -32,7 +35,8 @@ def with_poller(do: Callable[[Open], Awaitable[None]], **options: float) -> None
     """Run `do` with a function that opens a connection to a URL, which a poller reads."""
 
     async def run() -> None:
-        poller = Poller(asyncio.get_running_loop(), **options)
+        run_queue = RunQueue()
+        poller = Poller(asyncio.get_running_loop(), run_queue, **options)
         connections = []
 
         async def opened(url: str) -> Connection:
@@ -44,6 +48,7 @@ def with_poller(do: Callable[[Open], Awaitable[None]], **options: float) -> None
             await asyncio.wait_for(do(opened), timeout=20)
         finally:
             poller.close()
+            run_queue.close()
             for connection in connections:
                 connection.close()
 
@@ -143,21 +148,69 @@ def test_line_ends_that_nobody_asked_for_close_an_idle_connection():
         with_poller(do)
 
 
+EVENT = b"data: 1\n\n"
+PART = b"%x\r\n%b\r\n" % (len(EVENT), EVENT)
+LAST = b"0\r\n\r\n"
+
+
 @pytest.mark.moments
-def test_only_when_busy_parts_gather_in_pauses_and_share_a_moment():
+def test_a_part_has_the_moment_of_its_arrival_even_if_it_is_read_late():
     async def do(opened: Open) -> None:
-        streams = [await opened(fast) for _ in range(20)]
-        much = await asyncio.gather(*(streamed(stream, fast, 200) for stream in streams))
-        little = await streamed(await opened(slow), slow, 15)
+        connection = await opened(server.url)
+        response, begun = connection.send(GET), monotonic_ns()
+        time.sleep(0.3)  # what arrives meanwhile is not read
+        exchange = await response
 
-        for exchange in much:
-            assert len(exchange.times) >= 200
-            assert len(set(exchange.times)) < 100
-        # Pauses would gather them into seven; a last one may gather the first parts.
-        assert len(set(little.times)) >= 10
+        assert 0.1 <= (exchange.times[0] - begun) / 1e9 < 0.15
+        assert exchange.end_ns == exchange.times[0]
 
-    with (
-        running_mock_server(Behaviour(ttft=0.01, itl=0.001)) as fast,
-        running_mock_server(Behaviour(ttft=0.01, itl=0.04)) as slow,
-    ):
+    with scripted(0.1, CHUNKED + PART + LAST, keep=True) as server:
+        with_poller(do)
+
+
+@pytest.mark.moments
+def test_parts_that_came_apart_and_were_read_together_are_known_to_be_late():
+    async def do(opened: Open) -> None:
+        connection = await opened(server.url)
+        response, begun = connection.send(GET), monotonic_ns()
+        time.sleep(0.5)
+        exchange = await response
+        unsure = late_moments(exchange)
+
+        offsets = [(moment - begun) / 1e9 for moment in exchange.times]
+        assert offsets == sorted(offsets)
+        assert 0.3 <= offsets[-1] < 0.35
+        assert set(unsure) == set(exchange.times[:2])
+        assert min(unsure.values()) > 250_000_000
+
+    with scripted(0.1, CHUNKED + PART, 0.1, PART, 0.1, PART + LAST, keep=True) as server:
+        with_poller(do)
+
+
+@pytest.mark.moments
+def test_parts_that_came_together_share_a_moment_that_is_sure():
+    async def do(opened: Open) -> None:
+        exchange = await (await opened(server.url)).send(GET)
+
+        assert late_moments(exchange) == {}
+        assert exchange.times[2] - exchange.times[0] == 2
+        assert len(exchange.times) == 3
+
+    with scripted(CHUNKED, 0.1, 3 * PART + LAST, keep=True) as server:
+        with_poller(do)
+
+
+@pytest.mark.moments
+def test_while_much_arrives_parts_gather_in_pauses_and_keep_their_moments():
+    async def do(opened: Open) -> None:
+        stream = await opened(server.url)
+        exchange = await streamed(stream, server.url, 60)
+        gaps = [after - before for before, after in itertools.pairwise(exchange.times)]
+
+        assert statistics.median(gaps) == pytest.approx(5e6, rel=0.1)
+        # Pauses begin at 100 ms, and become shorter as parts share a read.
+        assert len(exchange.shared) < 100
+
+    parts = itertools.chain.from_iterable(itertools.repeat((0.005, PART), 200))
+    with scripted(CHUNKED, parts, LAST, keep=True) as server:
         with_poller(do, busy_rate=100, pause_ns=100_000_000)

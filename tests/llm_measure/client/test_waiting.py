@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from llm_measure.client import waiting
-from llm_measure.client.waiting import Waiting
+from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 
@@ -36,7 +36,7 @@ def test_the_wait_for_a_processor_that_another_program_uses_is_counted():
     os.sched_setaffinity(0, shared)
     try:
         with busy_programs(1, shared):
-            waited, until = Waiting(), time.monotonic() + 30
+            waited, until = Waiting(RunQueue()), time.monotonic() + 30
             while waited.seconds < 0.2 and time.monotonic() < until:
                 pass
     finally:
@@ -47,7 +47,7 @@ def test_the_wait_for_a_processor_that_another_program_uses_is_counted():
 
 def test_where_the_system_counts_no_wait_it_is_by_how_much_ticks_are_late(monkeypatch, tmp_path):
     monkeypatch.setattr(waiting, "SCHEDSTAT", tmp_path / "schedstat")
-    waited = Waiting()
+    waited = Waiting(RunQueue())
     waited.tick(0.01)
     time.sleep(0.06)
     waited.tick(0.01)
@@ -58,7 +58,7 @@ def test_where_the_system_counts_no_wait_it_is_by_how_much_ticks_are_late(monkey
 def test_a_system_that_counts_nothing_but_zeros_does_not_count(monkeypatch, tmp_path):
     (tmp_path / "schedstat").write_text("0 0 0\n")
     monkeypatch.setattr(waiting, "SCHEDSTAT", tmp_path / "schedstat")
-    waited = Waiting()
+    waited = Waiting(RunQueue())
     waited.tick(0.0)
     time.sleep(0.05)
     waited.tick(0.0)

@@ -40,9 +40,11 @@ class TestARun:
             "errors": {"timeout": 1, "http_5xx": 1},
             "client_cpu_s": 0.25,
             "client_wait_s": 0.125,
+            "clock": "kernel",
             "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
             "span_ns": [0, 5_000_000_000],
             "chunks_together": 0.0,
+            "chunks_read_late": 0.0,
             "slo": {"ttft": 0.5},
         }
 

@@ -85,9 +85,22 @@ class MeasurementSchema(Schema):
     client_wait_s = fields.Float(
         metadata={"description": "How long the client waited for a processor, in seconds", "example": 0.1}
     )
+    clock = fields.String(
+        metadata={
+            "description": "Whose clock says when something arrived: kernel, or client, which may read late",
+            "example": "kernel",
+        }
+    )
     chunks_together = fields.Float(
         allow_none=True,
         metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
+    )
+    chunks_read_late = fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "Ratio of chunks that the client read late, at moments unknown",
+            "example": 0.0,
+        },
     )
     offered_rate = fields.Float(
         allow_none=True,
