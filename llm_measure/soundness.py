@@ -13,11 +13,21 @@ RANGES = {
     "index": (0, 2**31 - 1),
     "connect_ns": SPAN,
     "prompt_tokens": (0, MAX_TOKENS),
+    "cached_tokens": (0, MAX_TOKENS),
     "output_tokens": (0, MAX_TOKENS),
+    "reasoning_tokens": (0, MAX_TOKENS),
     "status": (0, 999),
 }
 # In the order in which they come; None: it did not come.
-MOMENTS = ("intended_ns", "sent_ns", "first_byte_ns", "first_token_ns", "last_token_ns", "end_ns")
+MOMENTS = (
+    "intended_ns",
+    "sent_ns",
+    "first_byte_ns",
+    "first_token_ns",
+    "first_answer_ns",
+    "last_token_ns",
+    "end_ns",
+)
 
 
 def fault(record: Record) -> str | None:
@@ -37,11 +47,14 @@ def refused(record: Record, detail: str) -> Record:
         connect_ns=_within(record.connect_ns, *SPAN),
         first_byte_ns=None,
         first_token_ns=None,
+        first_answer_ns=None,
         last_token_ns=None,
         chunk_offsets_ns=[],
         chunk_tokens=[],
         prompt_tokens=None,
+        cached_tokens=None,
         output_tokens=None,
+        reasoning_tokens=None,
         token_source=None,
         status=None if any(outside("status", record.status, *RANGES["status"])) else record.status,
         error="malformed",

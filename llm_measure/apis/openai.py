@@ -3,6 +3,29 @@
 import re
 from typing import Any
 
+import msgspec
+
+from llm_measure.apis.base import Usage, token_count
+
+
+class _Model(msgspec.Struct):
+    model: str | None = None
+
+
+class OpenAIChunk(msgspec.Struct, gc=False):
+    """What chunks of both APIs hold in addition to their choices."""
+
+    usage: Usage | None = None
+    error: Any = None
+    timings: Any = None  # llama.cpp's
+
+    def read_timings(self) -> None:
+        """Read the number of cached tokens, which llama.cpp does not always report in the usage."""
+        cached = token_count(self.timings.get("cache_n")) if isinstance(self.timings, dict) else None
+        if cached is not None:
+            self.usage = Usage(cached_tokens=cached) if self.usage is None else self.usage
+            self.usage.cached_tokens = self.usage.cached_tokens or cached
+
 
 class OpenAI:
     """Bearer key, `[DONE]` as the end, and errors as {"error": {"message"}}."""
@@ -12,6 +35,13 @@ class OpenAI:
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the Authorization header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+    def model(self, data: bytes) -> str | None:
+        """Return the field `model`."""
+        try:
+            return _decode_model(data).model or None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
 
     def error_message(self, content: Any) -> str | None:
         """Return the message of {"error": {"message"}}, FastAPI's {"detail"}, or {"message"}."""
@@ -28,6 +58,9 @@ class OpenAI:
         codes = (str(error.get(name)) for name in ("code", "status")) if isinstance(error, dict) else ()
         found = (int(code) for code in codes if re.fullmatch("[45][0-9][0-9]", code))
         return next(found, 500), self.error_message({"error": error}) or str(error)
+
+
+_decode_model = msgspec.json.Decoder(_Model).decode
 
 
 def streamed(model: str, asked: dict[str, Any], output_tokens: int) -> dict[str, Any]:

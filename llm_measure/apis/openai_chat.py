@@ -4,8 +4,11 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage, size
-from llm_measure.apis.openai import OpenAI, streamed
+from llm_measure.apis.base import Content, Prompt, size
+from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
+
+# The types of parts of a content that are no answer yet.
+REASONING_PARTS = frozenset(("thinking", "reasoning"))
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -28,21 +31,25 @@ class Choice(msgspec.Struct, gc=False):
     error: Any = None
 
 
-class ChatChunk(msgspec.Struct, gc=False):
+class ChatChunk(OpenAIChunk, gc=False):
     """What is read of an event's JSON."""
 
     choices: list[Choice] | None = None
-    usage: Usage | None = None
-    error: Any = None
 
     def content(self) -> Content:
         """Return what all choices add; most chunks hold text alone, which is looked at first."""
         text = reasoning = tool_calls = 0
         finish_reason = None
+        if self.timings is not None:
+            self.read_timings()
         for choice in self.choices or ():
             delta = choice.delta
             if delta is not None:
-                if delta.content:
+                if isinstance(delta.content, list):
+                    thoughts = size([part for part in delta.content if _is_reasoning(part)])
+                    reasoning += thoughts
+                    text += size(delta.content) - thoughts
+                elif delta.content:
                     text += size(delta.content)
                 else:
                     text += size(delta.refusal)
@@ -53,6 +60,10 @@ class ChatChunk(msgspec.Struct, gc=False):
             if choice.error:
                 self.error = choice.error
         return text, reasoning, tool_calls, finish_reason
+
+
+def _is_reasoning(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in REASONING_PARTS
 
 
 class OpenAIChat(OpenAI):

@@ -18,7 +18,7 @@ from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
 from llm_measure.client.poller import Poller
-from llm_measure.client.response import ends_well, fail, parse_response
+from llm_measure.client.response import Asked, ends_well, fail, parse_response
 from llm_measure.client.waiting import Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
@@ -89,7 +89,8 @@ class Client:
         self._build = request_builder(
             endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
         )
-        self._most_tokens = most_tokens(workload)
+        model = str(workload.extra_body.get("model", endpoint.model))
+        self._asked = Asked(model, self._url, most_tokens(workload))
         self._secrets = Secrets((endpoint.api_key, *self._dialer.secrets))
         self._memory = Memory()
         self._idle: list[Connection] = []
@@ -341,7 +342,7 @@ class Client:
     def _parse(self, exchange: Exchange, record: Record) -> bool:
         """Parse a response, keep its record, and return whether it is right."""
         self._memory.left += exchange.size
-        parse_response(exchange, record, self._api, self._most_tokens, self._url)
+        parse_response(exchange, record, self._api, self._asked)
         self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
         if self._tokens_left < 0:
             record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")

@@ -19,17 +19,24 @@ class Chunks:
 
     sizes: list[int] = field(default_factory=list)  # bytes of text in UTF-8: no fewer than there are tokens
     counts: list[int | None] = field(default_factory=list)  # the server's count up to each of them
-    reasoning: int = 0  # number of chunks that hold reasoning
+    reasoning: list[int] = field(default_factory=list)  # indexes of chunks that hold reasoning and no answer
 
 
 def output_tokens(usage: Usage, chunks: Chunks) -> int | None:
-    """Return the server's count, with the reasoning that it streamed and left out; None if it has none."""
+    """Return the server's count, with reasoning that it left out; None if it has none."""
     counted, number = usage.completion_tokens, len(chunks.sizes)
     if not counted:
         return None if number else counted
-    if chunks.reasoning and _leaves_reasoning_out(usage, counted, chunks):
-        return counted + (usage.reasoning_tokens or chunks.reasoning)
+    if _leaves_reasoning_out(usage, counted, chunks):
+        return counted + (usage.reasoning_tokens or len(chunks.reasoning))
     return counted
+
+
+def reasoning_tokens(usage: Usage, chunks: Chunks, chunk_tokens: list[int]) -> int | None:
+    """Return the server's count of reasoning or, if it has none, what was streamed; None if unknown."""
+    if usage.reasoning_tokens or not chunks.reasoning:
+        return usage.reasoning_tokens
+    return sum(chunk_tokens[index] for index in chunks.reasoning)
 
 
 def tokens_of_chunks(total: int, usage: Usage, chunks: Chunks, has_end: bool) -> list[int]:
@@ -43,7 +50,7 @@ def tokens_of_chunks(total: int, usage: Usage, chunks: Chunks, has_end: bool) ->
     if reported := _reported(chunks.counts, sizes, total):
         return reported
     seen = total
-    if not chunks.reasoning and usage.reasoning_tokens and not _is_apart(usage):
+    if not chunks.reasoning and usage.reasoning_tokens:
         seen = max(total - usage.reasoning_tokens, min(total, number))
     if seen > number and has_end:
         seen -= 1
@@ -93,9 +100,9 @@ def _leaves_reasoning_out(usage: Usage, counted: int, chunks: Chunks) -> bool:
     reasoning = usage.reasoning_tokens
     if reasoning and (reasoning > counted or _is_apart(usage)):
         return True
-    if usage.total_tokens is not None and reasoning:
+    if not chunks.reasoning or (usage.total_tokens is not None and reasoning):
         return False
-    answer = len(chunks.sizes) - chunks.reasoning
+    answer = len(chunks.sizes) - len(chunks.reasoning)
     return answer <= counted < (answer + len(chunks.sizes)) / 2  # nearer to the chunks of the answer
 
 

@@ -1,17 +1,17 @@
 import pytest
 
 from llm_measure import apis
-from llm_measure.client.response import parse_response
+from llm_measure.client.response import Asked, parse_response
 from tests.llm_measure.streams import DONE, STREAMS, chat, event, exchange, record
 
 
-def read(*parts: bytes, api: str = "chat", **changes: object):
+def read(*parts: bytes, api: str = "chat", model: str = "", **changes: object):
     """The record of a response that arrived in these parts, at 100, 200, ..."""
     made = exchange(list(parts), [100 * number for number in range(1, len(parts) + 1)])
     for name, value in changes.items():
         setattr(made, name, value)
     filled = record()
-    parse_response(made, filled, apis.named(api))
+    parse_response(made, filled, apis.named(api), Asked(model))
     return filled
 
 

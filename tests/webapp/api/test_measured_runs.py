@@ -72,6 +72,9 @@ class TestItsRequests:
         assert last["error_detail"] == "500: out of memory"
         assert second["first_token_ns"] - second["sent_ns"] == second["chunk_offsets_ns"][0] == 200_000_000
         assert (second["token_source"], second["chunk_tokens"]) == ("usage", [1] * 5)
+        assert second["first_answer_ns"] == second["first_token_ns"]
+        assert (second["cached_tokens"], second["reasoning_tokens"]) == (64, 0)
+        assert (second["answered_by"], first["answered_by"]) == ("another", None)
 
     def test_are_listed_in_pages(self, client, stored):
         numbers, cursor = [], ""
