@@ -26,30 +26,45 @@ class Usage(msgspec.Struct, gc=False):
 
     prompt_tokens: TokenCount | None = None
     completion_tokens: TokenCount | None = None
-    total_tokens: Any = None  # of prompt and output
-    cached_tokens: Any = None  # of the prompt
-    reasoning_tokens: Any = None
-    prompt_tokens_details: Any = None  # {"cached_tokens"}
-    prompt_cache_hit_tokens: Any = None  # DeepSeek's cached tokens
-    completion_tokens_details: Any = None  # {"reasoning_tokens"}
+    total: Any = msgspec.field(default=None, name="total_tokens")
+    cached: Any = msgspec.field(default=None, name="cached_tokens")
+    reasoning: Any = msgspec.field(default=None, name="reasoning_tokens")
+    prompt_details: Any = msgspec.field(default=None, name="prompt_tokens_details")
+    cache_hit: Any = msgspec.field(default=None, name="prompt_cache_hit_tokens")  # DeepSeek's
+    completion_details: Any = msgspec.field(default=None, name="completion_tokens_details")
 
-    def __post_init__(self) -> None:
-        self.total_tokens = token_count(self.total_tokens)
-        self.cached_tokens = _first_count(
-            _within(self.prompt_tokens_details, "cached_tokens"),
-            self.prompt_cache_hit_tokens,
-            self.cached_tokens,
-        )
-        self.reasoning_tokens = _first_count(
-            _within(self.completion_tokens_details, "reasoning_tokens"), self.reasoning_tokens
-        )
+    @property
+    def total_tokens(self) -> int | None:
+        """The tokens of prompt and output."""
+        return token_count(self.total)
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """The tokens of the prompt that were in a cache."""
+        return _first_count(_within(self.prompt_details, "cached_tokens"), self.cache_hit, self.cached)
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """The tokens of reasoning."""
+        return _first_count(_within(self.completion_details, "reasoning_tokens"), self.reasoning)
 
     def over(self, earlier: "Usage") -> "Usage":
         """Return these counts, and the earlier ones where they are missing or zero."""
-        for name in COUNTS:
-            if not getattr(self, name) and (former := getattr(earlier, name)) is not None:
-                setattr(self, name, former)
-        return self
+        if self.prompt_tokens and self.completion_tokens and self.total and earlier.is_bare:
+            return self
+        pairs = ((getattr(self, name), getattr(earlier, name)) for name in COUNTS)
+        return Usage(*(own or (own if former is None else former) for own, former in pairs))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing is known of cached tokens and reasoning, as in most chunks with a usage."""
+        return (
+            self.prompt_details is None
+            and self.completion_details is None
+            and self.cached is None
+            and self.reasoning is None
+            and self.cache_hit is None
+        )
 
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")

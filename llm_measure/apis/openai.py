@@ -23,8 +23,7 @@ class OpenAIChunk(msgspec.Struct, gc=False):
         """Read the number of cached tokens, which llama.cpp does not always report in the usage."""
         cached = token_count(self.timings.get("cache_n")) if isinstance(self.timings, dict) else None
         if cached is not None:
-            self.usage = Usage(cached_tokens=cached) if self.usage is None else self.usage
-            self.usage.cached_tokens = self.usage.cached_tokens or cached
+            self.usage = (self.usage or Usage()).over(Usage(cached=cached))
 
 
 class OpenAI:

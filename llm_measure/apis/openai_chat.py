@@ -40,17 +40,16 @@ class ChatChunk(OpenAIChunk, gc=False):
         """Return what all choices add; most chunks hold text alone, which is looked at first."""
         text = reasoning = tool_calls = 0
         finish_reason = None
-        if self.timings is not None:
-            self.read_timings()
         for choice in self.choices or ():
             delta = choice.delta
             if delta is not None:
-                if isinstance(delta.content, list):
-                    thoughts = size([part for part in delta.content if _is_reasoning(part)])
+                content = delta.content
+                if content and isinstance(content, str):
+                    text += len(content) if content.isascii() else len(content.encode())
+                elif content:
+                    thoughts = size([part for part in content if _is_reasoning(part)])
                     reasoning += thoughts
-                    text += size(delta.content) - thoughts
-                elif delta.content:
-                    text += size(delta.content)
+                    text += size(content) - thoughts
                 else:
                     text += size(delta.refusal)
                     reasoning += size(delta.reasoning_content or delta.reasoning or delta.reasoning_details)
@@ -59,6 +58,8 @@ class ChatChunk(OpenAIChunk, gc=False):
                 finish_reason = choice.finish_reason
             if choice.error:
                 self.error = choice.error
+        if not text and self.timings is not None:
+            self.read_timings()
         return text, reasoning, tool_calls, finish_reason
 
 

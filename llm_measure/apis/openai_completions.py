@@ -24,8 +24,6 @@ class CompletionChunk(OpenAIChunk, gc=False):
     def content(self) -> Content:
         """Return what all choices add."""
         text, finish_reason = 0, None
-        if self.timings is not None:
-            self.read_timings()
         for choice in self.choices or ():
             if choice.text:
                 text += size(choice.text)
@@ -33,6 +31,8 @@ class CompletionChunk(OpenAIChunk, gc=False):
                 finish_reason = choice.finish_reason
             if choice.error:
                 self.error = choice.error
+        if not text and self.timings is not None:
+            self.read_timings()
         return text, 0, 0, finish_reason
 
 

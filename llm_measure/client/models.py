@@ -1,11 +1,13 @@
 """Whether the model that answered is the one that was asked."""
 
 import re
+from functools import lru_cache
 
 # What names a state of the same model: a date or a number of three digits or more, a version, a channel.
 SNAPSHOT = re.compile(r"([-@:](\d{2}|\d{3,}|v\d+|latest|preview|exp|experimental|beta))*")
 
 
+@lru_cache
 def other_model(asked: str, answered: str | None) -> str | None:
     """Return the model that answered if it is another than was asked; None if it is the same or unknown.
 
