@@ -132,6 +132,9 @@ class ProviderAPI(Protocol):
     def model(self, data: bytes) -> str | None:
         """Return the model that the event names as the one that answers; None if it names none."""
 
+    def flat_error(self, data: bytes) -> Any:
+        """Return the error that an event is that holds nothing else of a chunk; empty if it is none."""
+
     def error_message(self, content: Any) -> str | None:
         """Return the message of a decoded error body; None if it holds none."""
 

@@ -24,6 +24,7 @@ from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
+END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
 FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
 CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, without a token for the end
 TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
@@ -75,7 +76,7 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
     tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
     tail.parts, tail.times = [last[found.end() :]], exchange.times[-1:]
     parse_response(tail, record, api, Asked())
-    return record.error is None
+    return None if record.first_token_ns is None else record.error is None
 
 
 def _unpack(exchange: Exchange) -> None:
@@ -104,15 +105,15 @@ class _Stream:
     def parse(self) -> int | None:
         """Fill in the record; return when the stream's last event came, None if it never did."""
         exchange, record = self._exchange, self._record
-        found = plain_events(exchange.parts)
-        chunks = _plain_chunks(found, self._api)
-        if chunks is None:
+        plain = _plain_chunks(exchange.parts, self._api)
+        if plain is None:
             self._read(self._chunks())
             if record.error is None and self._ended_ns is None and record.finish_reason is None:
                 self._fail_without_end()
         else:
-            self._first = (found or [])[:FIRST_EVENTS]
-            self._read(zip(exchange.times, chunks, strict=False))  # the last part is no chunk
+            datas, decoded = plain
+            self._first = datas[:FIRST_EVENTS]
+            self._read(zip(exchange.times, datas, decoded, strict=False))  # the last part is no chunk
             self._ended_ns = self._ended_ns or exchange.times[-1]
         self._count_tokens()
         named = next(filter(None, map(self._api.model, self._first)), None)
@@ -121,11 +122,11 @@ class _Stream:
             self._check_answer()
         return self._ended_ns
 
-    def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
-        """Read chunks with their moments: the hot path of parsing."""
+    def _read(self, chunks: Iterable[tuple[int, bytes, Chunk]]) -> None:
+        """Read chunks with their moments and data: the hot path of parsing."""
         moments, sizes, counts = self._moments, self._with_tokens.sizes, self._with_tokens.counts
         first_answer_ns = None
-        for moment, chunk in chunks:
+        for moment, data, chunk in chunks:
             text, reasoning, tool_calls, finish_reason = chunk.content()
             if chunk.error:  # some servers send an empty one with each chunk
                 self._fail_within(chunk.error, moment)
@@ -143,8 +144,11 @@ class _Stream:
                     self._with_tokens.reasoning.append(len(sizes) - 1)
                 elif first_answer_ns is None:
                     first_answer_ns = self._record.first_answer_ns = moment
+            elif usage is None and finish_reason is None and (error := self._api.flat_error(data)):
+                self._fail_within(error, moment)
+                return
 
-    def _chunks(self) -> Iterator[tuple[int, Chunk]]:
+    def _chunks(self) -> Iterator[tuple[int, bytes, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
         end, data = self._api.end, b""
         try:
@@ -158,7 +162,7 @@ class _Stream:
                 if isinstance(data, ErrorData):
                     self._fail_within(_error_in(data), moment)
                     return
-                yield moment, self._decoded(data)
+                yield moment, data, self._decoded(data)
         except EventLimitError as error:
             fail(self._record, "malformed", str(error))
         except MALFORMED as error:
@@ -202,7 +206,7 @@ class _Stream:
     def _check_answer(self) -> None:
         """Fail unless something was answered, an immediate end of the sequence at least."""
         record, usage = self._record, self._usage
-        reason = record.finish_reason
+        reason, counted = record.finish_reason, record.output_tokens or 0
         if reason in GIVEN_UP:
             fail(record, "truncated", f"finish_reason={reason}: the server gave the response up")
         elif not self._moments and reason is None and usage.completion_tokens is None:
@@ -212,6 +216,9 @@ class _Stream:
                 "malformed",
                 f"nothing answered; expected tokens, a finish reason or usage, got {shown}",
             )
+        elif not self._moments and counted > END_TOKENS:
+            hidden = f", {record.reasoning_tokens} of them reasoning" if record.reasoning_tokens else ""
+            fail(record, "malformed", f"{counted} tokens counted{hidden}, none streamed; expected a text")
 
     def _fail_within(self, error: Any, moment: int) -> None:
         """Record an error that came as an event, after the 200; it ends the stream."""
@@ -220,23 +227,40 @@ class _Stream:
         self._ended_ns = moment
 
     def _fail_without_end(self) -> None:
+        """Record that the response is no stream, or one without its end, and what came if no event did."""
         kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
-        if kind == "text/event-stream" or self._seen:
+        body = b"" if self._seen else b"".join(self._exchange.parts)
+        if self._seen:
             fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
+        elif error := _error_of(body, self._api):
+            status, message = self._api.stream_error(error)
+            fail(self._record, _class_of(status), f"instead of a stream: {message}")
+        elif kind == "text/event-stream":
+            came = f"only {_shown(body)} came" if body.strip() else "nothing came"
+            fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
         else:
-            start = _shown(b"".join(self._exchange.parts))
             got = kind or "no content type"
-            fail(self._record, "malformed", f"expected an event stream, got {got}: {start}")
+            fail(self._record, "malformed", f"expected an event stream, got {got}: {_shown(body)}")
 
 
-def _plain_chunks(found: list[bytes] | None, api: ProviderAPI) -> list[Chunk] | None:
-    """Return the chunks of a complete response, taking its end from the events; None if it is not."""
+def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
+    """Return the data and chunks of a complete response if each part is one event, else None."""
+    found = plain_events(parts)
     if not found or found.pop() != api.end:
         return None
     try:
-        return list(map(api.decode, found))
+        return found, list(map(api.decode, found))
     except MALFORMED:
         return None
+
+
+def _error_of(body: bytes, api: ProviderAPI) -> Any:
+    """Return the error that a body without events is; empty if it is none."""
+    try:
+        content = msgspec.json.decode(body) if len(body) <= MAX_REFUSAL_BYTES else None
+    except MALFORMED:
+        return None
+    return (content.get("error") if isinstance(content, dict) else None) or api.flat_error(body)
 
 
 def _error_in(data: bytes) -> Any:

@@ -44,6 +44,9 @@ class ToyAPI:
     def model(self, data: bytes) -> str | None:
         return json.loads(data).get("who")
 
+    def flat_error(self, data: bytes) -> Any:
+        return json.loads(data).get("complaint")
+
     def error_message(self, content: Any) -> str | None:
         return content.get("complaint") if isinstance(content, dict) else None
 
@@ -89,6 +92,7 @@ def test_a_registered_api_is_measured():
     ("steps", "error", "detail"),
     [
         ([whole(event(said="a") + event(error=5))], "rate_limited", "within the stream: complaint 5"),
+        ([whole(event(said="a") + event(complaint=6))], "rate_limited", "within the stream: complaint 6"),
         ([whole(b'{"complaint": "no"}', "400 No", "application/json")], "http_4xx", "400: no"),
         ([whole(event(said="a"))], "truncated", "the stream broke off after 1 events"),
     ],
