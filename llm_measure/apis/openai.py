@@ -7,7 +7,7 @@ import msgspec
 
 from llm_measure.apis.base import Usage, token_count
 
-# What a code or type amounts to, by what its letters contain: rate_limit_exceeded, BadRequestError and the like.
+# What a code or type such as rate_limit_exceeded or BadRequestError amounts to, by what its letters contain.
 # Anything else, such as server_error or overloaded_error, is the server's fault.
 MEANINGS = (
     (429, re.compile("ratelimit|quota|toomanyrequests|resourceexhausted|throttl")),
