@@ -40,6 +40,7 @@ class Record:
     token_source: Literal["usage", "chunks"] | None = None  # chunks: one token each, an estimate
     finish_reason: str | None = None
     answered_by: str | None = None  # the model, if the response names another than was asked
+    pause_ns: int | None = None  # how long its stream then paused; None if no Retry-After asked it to
     status: int | None = None  # of HTTP
     error: str | None = None  # of ERROR_CLASSES
     error_detail: str | None = None

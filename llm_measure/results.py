@@ -1,5 +1,6 @@
 """The result of one load level."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -9,6 +10,8 @@ from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.workloads import Load
+
+MOST_MODELS = 5  # that a report names; an endpoint may claim any number
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,14 @@ class ClientTime:
     busy_s: float  # processor time
     waited_s: float  # for a processor that others used
     lasted_s: float  # in all
+
+
+@dataclass(frozen=True)
+class RetryAfter:
+    """The number of requests answered with a Retry-After, and how long their streams waited in all."""
+
+    requests: int
+    waited_s: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,21 @@ class LevelResult:
     def rates(self) -> Rates | None:
         """Return the rates of an open loop; None for a closed one."""
         return rates(self.records) if self.load.rate is not None else None
+
+    @cached_property
+    def retry_after(self) -> RetryAfter:
+        """Return to what extent the endpoint asked for pauses; the streams of a closed loop keep them."""
+        pauses = [
+            record.pause_ns for record in self.records if not record.warmup and record.pause_ns is not None
+        ]
+        return RetryAfter(len(pauses), sum(pauses) / SECOND_NS)
+
+    @cached_property
+    def answered_by(self) -> dict[str, int]:
+        """Return the models that answered, but for the one asked, with their numbers of requests; a few."""
+        successful = (record for record in self.records if not record.warmup and record.error is None)
+        counts = Counter(record.answered_by for record in successful if record.answered_by)
+        return dict(counts.most_common(MOST_MODELS))
 
     @cached_property
     def chunks_together(self) -> float | None:

@@ -12,6 +12,7 @@ MOMENT, SPAN = (-MAX_MOMENT_NS, MAX_MOMENT_NS), (0, MAX_MOMENT_NS)
 RANGES = {
     "index": (0, 2**31 - 1),
     "connect_ns": SPAN,
+    "pause_ns": SPAN,
     "prompt_tokens": (0, MAX_TOKENS),
     "cached_tokens": (0, MAX_TOKENS),
     "output_tokens": (0, MAX_TOKENS),
@@ -56,6 +57,7 @@ def refused(record: Record, detail: str) -> Record:
         output_tokens=None,
         reasoning_tokens=None,
         token_source=None,
+        pause_ns=None,
         status=None if any(outside("status", record.status, *RANGES["status"])) else record.status,
         error="malformed",
         error_detail=detail,

@@ -67,6 +67,8 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "client_wait_s": result.client_wait_s,
         "send_lag_ms": asdict(result.send_lag),
         "chunks_together": result.chunks_together,
+        "retry_after": asdict(result.retry_after),
+        "answered_by": result.answered_by,
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
         "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},
         "from_intended": {

@@ -46,6 +46,15 @@ class SendLagSchema(Schema):
     max = fields.Float(required=True, metadata={"description": "Largest, in ms", "example": 2.4})
 
 
+class RetryAfterSchema(Schema):
+    """How often and how long the endpoint asked to wait."""
+
+    requests = count("Number of requests that were answered with a Retry-After", 3)
+    waited_s = fields.Float(
+        required=True, metadata={"description": "How long their streams waited, in seconds", "example": 4.5}
+    )
+
+
 class MeasurementSchema(Schema):
     """A measured run as a whole."""
 
@@ -88,6 +97,15 @@ class MeasurementSchema(Schema):
     chunks_together = fields.Float(
         allow_none=True,
         metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
+    )
+    retry_after = fields.Nested(RetryAfterSchema)
+    answered_by = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={
+            "description": "Number of requests that another model answered than was asked, by its name",
+            "example": {"gpt-4o-mini": 100},
+        },
     )
     offered_rate = fields.Float(
         allow_none=True,
