@@ -22,7 +22,7 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
 def _waits(level: Mapping[str, Any]) -> str:
     asked, waited_s = level["retry_after"]["requests"], level["retry_after"]["waited_s"]
     wait = "a rate does not wait" if "rate" in level else f"their streams waited {waited_s:.1f} s in all"
-    return f"The endpoint asked {asked} requests to be tried again later (Retry-After); {wait}."
+    return f"Requests that the endpoint asked to be sent again later (Retry-After): {asked}; {wait}."
 
 
 def _span(level: Mapping[str, Any]) -> str:
