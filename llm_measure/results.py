@@ -54,6 +54,7 @@ class LevelResult:
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
+    repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
 
     @cached_property
     def span(self) -> Span:

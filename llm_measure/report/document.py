@@ -67,6 +67,7 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "client_wait_s": result.client_wait_s,
         "send_lag_ms": asdict(result.send_lag),
         "chunks_together": result.chunks_together,
+        "repeated_prompts": result.repeated_prompts,
         "retry_after": asdict(result.retry_after),
         "answered_by": result.answered_by,
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),

@@ -12,6 +12,11 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
         yield f"{number} of {level['requests']} requests were answered by another model: {printable(model)}."
     if level["retry_after"]["requests"]:
         yield _waits(level)
+    if level["repeated_prompts"]:
+        yield (
+            f"{level['repeated_prompts']} of {level['requests']} requests repeat a prompt, since the dataset"
+            " has fewer rows: the server may have answered them from a cache."
+        )
     yield _rates(level) if "rate" in level else _span(level)
     for name, reason in level["not_ranked"].items():
         yield f"{name} is not ranked: {reason}."

@@ -77,6 +77,7 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "client_wait_s": result.client_wait_s,
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
         "chunks_together": result.chunks_together,
+        "repeated_prompts": result.repeated_prompts,
         "retry_after": asdict(result.retry_after),
         "answered_by": result.answered_by,
         "slo": workload.slo,

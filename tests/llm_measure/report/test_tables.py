@@ -75,6 +75,13 @@ def test_another_model_that_answered_is_mentioned_and_cannot_control_the_termina
     assert "another model" not in printed(level(records))
 
 
+def test_repeated_prompts_of_a_dataset_are_mentioned():
+    result = level([answered(0), answered(1)])
+    assert "repeat a prompt" not in printed(result)
+
+    assert "1 of 2 requests repeat a prompt" in printed(replace(result, repeated_prompts=1))
+
+
 def test_pauses_that_the_endpoint_asked_for_are_mentioned():
     refused = failed(1, "rate_limited", "429: slow down")
     assert "Retry-After" not in printed(level([answered(0), refused]))

@@ -43,6 +43,7 @@ class TestARun:
             "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
             "span_ns": [0, 5_000_000_000],
             "chunks_together": 0.0,
+            "repeated_prompts": 0,
             "retry_after": {"requests": 0, "waited_s": 0.0},
             "answered_by": {"another": 3},
             "slo": {"ttft": 0.5},

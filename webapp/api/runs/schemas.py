@@ -98,6 +98,12 @@ class MeasurementSchema(Schema):
         allow_none=True,
         metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
     )
+    repeated_prompts = fields.Integer(
+        metadata={
+            "description": "Number of measured requests that repeat a prompt of a dataset with fewer rows",
+            "example": 0,
+        }
+    )
     retry_after = fields.Nested(RetryAfterSchema)
     answered_by = fields.Dict(
         keys=fields.String(),
