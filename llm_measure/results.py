@@ -90,7 +90,12 @@ class LevelResult:
     @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
-        reasons = {"rps": "the load sets it"} if self.load.rate is not None else {}
-        if (self.chunks_together or 0) > MAX_TOGETHER:
-            reasons["itl"] = f"{self.chunks_together:.0%} of the chunks came together with the one before"
-        return reasons
+        return not_ranked(self.load.rate is not None, self.chunks_together)
+
+
+def not_ranked(at_a_rate: bool, chunks_together: float | None) -> dict[str, str]:
+    """Return why metrics of such a level say nothing about the endpoint, by their names."""
+    reasons = {"rps": "the load sets it"} if at_a_rate else {}
+    if (chunks_together or 0) > MAX_TOGETHER:
+        reasons["itl"] = f"{chunks_together:.0%} of the chunks came together with the one before"
+    return reasons

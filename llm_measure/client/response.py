@@ -19,14 +19,13 @@ from llm_measure.client.encoding import EncodingError, unpacked
 from llm_measure.client.models import other_model
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
-from llm_measure.client.tokens import Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
+from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
 from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
 FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
-CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, without a token for the end
 TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from llm_measure.apis import Usage
+from llm_measure.records import Record
 
 # A token is at least a byte, but a chunk's own count is believed a little beyond its text.
 TOKENS_PER_BYTE = 4
+CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, without a token for the end
 
 
 @dataclass(slots=True)
@@ -57,6 +59,19 @@ def tokens_of_chunks(total: int, usage: Usage, chunks: Chunks, has_end: bool) ->
     if seen > sum(sizes):  # more than the text can be: the rest is hidden
         seen = number
     return spread(seen, sizes)
+
+
+def recounted(record: Record) -> list[int]:
+    """Return the tokens seen in each chunk of a stored request, by today's rule as far as the row allows.
+
+    In rows from before, which have no `first_answer_ns`, all tokens that the server counted are shared out by
+    the length of the text. The shares are all that is left of the text, so hidden reasoning stays among them.
+    """
+    stored, total = record.chunk_tokens, record.output_tokens or 0
+    if not stored or record.first_answer_ns is not None or sum(stored) != total:
+        return stored
+    has_end = total > len(stored) and record.finish_reason not in (None, CUT_OFF)
+    return spread(total - has_end, stored)
 
 
 def spread(total: int, sizes: list[int]) -> list[int]:
