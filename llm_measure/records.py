@@ -29,15 +29,20 @@ class Record:
     connect_ns: int = 0  # how much of the time from intended to sent went into opening a connection
     first_byte_ns: int | None = None
     first_token_ns: int | None = None  # of content, reasoning or a tool call; a role alone is no token
+    first_answer_ns: int | None = None  # the first token that is no reasoning
     last_token_ns: int | None = None
     chunk_offsets_ns: list[int] = field(default_factory=list)  # since sent_ns, of chunks with tokens
     chunk_tokens: list[int] = field(default_factory=list)  # seen in each such chunk; output_tokens at most
     late_chunks: int = 0  # read late, together with a later one, whose moment they have
     first_token_late_ns: int = 0  # by how much at most its moment is therefore too late
     prompt_tokens: int | None = None
+    cached_tokens: int | None = None  # of the prompt, which the server had in a cache
     output_tokens: int | None = None
+    reasoning_tokens: int | None = None  # of the output
     token_source: Literal["usage", "chunks"] | None = None  # chunks: one token each, an estimate
     finish_reason: str | None = None
+    answered_by: str | None = None  # the model, if the response names another than was asked
+    pause_ns: int | None = None  # how long its stream then paused; None if no Retry-After asked it to
     status: int | None = None  # of HTTP
     error: str | None = None  # of ERROR_CLASSES
     error_detail: str | None = None
@@ -60,5 +65,6 @@ class Record:
             end_ns=self.end_ns - start_ns,
             first_byte_ns=shifted(self.first_byte_ns),
             first_token_ns=shifted(self.first_token_ns),
+            first_answer_ns=shifted(self.first_answer_ns),
             last_token_ns=shifted(self.last_token_ns),
         )

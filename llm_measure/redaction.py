@@ -7,7 +7,7 @@ from llm_measure.records import Record
 from llm_measure.text import printable
 
 HIDDEN = "(hidden)"
-MAX_DETAIL, MAX_FINISH_REASON = 400, 100  # characters that a record keeps
+MAX_DETAIL, MAX_FINISH_REASON, MAX_MODEL = 400, 100, 200  # characters that a record keeps
 WINDOW = 1 << 14  # characters that are looked at; fewer are kept
 # Shorter secrets would match ordinary words.
 SHORTEST_SECRET = 4
@@ -49,6 +49,8 @@ def clean_texts(record: Record, secrets: Secrets) -> None:
         record.error_detail = clean(record.error_detail, MAX_DETAIL, secrets)
     if record.finish_reason is not None:
         record.finish_reason = clean(record.finish_reason, MAX_FINISH_REASON, secrets)
+    if record.answered_by is not None:
+        record.answered_by = clean(record.answered_by, MAX_MODEL, secrets)
 
 
 def clean(text: str, limit: int, secrets: Secrets) -> str:

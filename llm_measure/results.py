@@ -1,5 +1,6 @@
 """The result of one load level."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +14,7 @@ from llm_measure.workloads import Load
 
 # Whose clock says when something arrived: the kernel's at the arrival, or the client's when it reads.
 Clock = Literal["kernel", "client"]
+MOST_MODELS = 5  # that a report names; an endpoint may claim any number
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,14 @@ class ClientTime:
 
 
 @dataclass(frozen=True)
+class RetryAfter:
+    """The number of requests answered with a Retry-After, and how long their streams waited in all."""
+
+    requests: int
+    waited_s: float
+
+
+@dataclass(frozen=True)
 class LevelResult:
     """The requests of one load level, and how the level went."""
 
@@ -48,6 +58,7 @@ class LevelResult:
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
+    repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
 
     @cached_property
     def span(self) -> Span:
@@ -59,6 +70,21 @@ class LevelResult:
     def rates(self) -> Rates | None:
         """Return the rates of an open loop; None for a closed one."""
         return rates(self.records) if self.load.rate is not None else None
+
+    @cached_property
+    def retry_after(self) -> RetryAfter:
+        """Return to what extent the endpoint asked for pauses; the streams of a closed loop keep them."""
+        pauses = [
+            record.pause_ns for record in self.records if not record.warmup and record.pause_ns is not None
+        ]
+        return RetryAfter(len(pauses), sum(pauses) / SECOND_NS)
+
+    @cached_property
+    def answered_by(self) -> dict[str, int]:
+        """Return the models that answered, but for the one asked, with their numbers of requests; a few."""
+        successful = (record for record in self.records if not record.warmup and record.error is None)
+        counts = Counter(record.answered_by for record in successful if record.answered_by)
+        return dict(counts.most_common(MOST_MODELS))
 
     @cached_property
     def chunks_together(self) -> float | None:
@@ -77,10 +103,18 @@ class LevelResult:
     @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
-        reasons = {"rps": "the load sets it"} if self.load.rate is not None else {}
-        together, late = self._shares or (0.0, 0.0)
-        if together + late > MAX_TOGETHER:
-            reasons["itl"] = f"{together:.0%} of the chunks came together with the one before"
-            if late:
-                reasons["itl"] += f", and {late:.0%} were read late"
-        return reasons
+        return not_ranked(self.load.rate is not None, self._shares)
+
+
+def not_ranked(at_a_rate: bool, chunks: tuple[float, float] | None) -> dict[str, str]:
+    """Return why metrics of such a level say nothing about the endpoint, by their names.
+
+    `chunks` are the shares of those that were sent together and that were read late.
+    """
+    reasons = {"rps": "the load sets it"} if at_a_rate else {}
+    together, late = chunks or (0.0, 0.0)
+    if together + late > MAX_TOGETHER:
+        reasons["itl"] = f"{together:.0%} of the chunks came together with the one before"
+        if late:
+            reasons["itl"] += f", and {late:.0%} were read late"
+    return reasons

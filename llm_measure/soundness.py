@@ -14,12 +14,23 @@ RANGES = {
     "connect_ns": SPAN,
     "first_token_late_ns": SPAN,
     "late_chunks": (0, MAX_TOKENS),
+    "pause_ns": SPAN,
     "prompt_tokens": (0, MAX_TOKENS),
+    "cached_tokens": (0, MAX_TOKENS),
     "output_tokens": (0, MAX_TOKENS),
+    "reasoning_tokens": (0, MAX_TOKENS),
     "status": (0, 999),
 }
 # In the order in which they come; None: it did not come.
-MOMENTS = ("intended_ns", "sent_ns", "first_byte_ns", "first_token_ns", "last_token_ns", "end_ns")
+MOMENTS = (
+    "intended_ns",
+    "sent_ns",
+    "first_byte_ns",
+    "first_token_ns",
+    "first_answer_ns",
+    "last_token_ns",
+    "end_ns",
+)
 
 
 def fault(record: Record) -> str | None:
@@ -39,14 +50,18 @@ def refused(record: Record, detail: str) -> Record:
         connect_ns=_within(record.connect_ns, *SPAN),
         first_byte_ns=None,
         first_token_ns=None,
+        first_answer_ns=None,
         last_token_ns=None,
         chunk_offsets_ns=[],
         chunk_tokens=[],
         late_chunks=0,
         first_token_late_ns=0,
         prompt_tokens=None,
+        cached_tokens=None,
         output_tokens=None,
+        reasoning_tokens=None,
         token_source=None,
+        pause_ns=None,
         status=None if any(outside("status", record.status, *RANGES["status"])) else record.status,
         error="malformed",
         error_detail=detail,

@@ -76,7 +76,10 @@ def _in_flight(records: list[Record], begin: int, end: int) -> float:
     """Return the mean number of requests in flight between two moments, including pauses after failures."""
     pause_ns = int(MAX_PAUSE_S * SECOND_NS)
     spans = np.array(
-        [(record.sent_ns, record.end_ns + (pause_ns if record.error else 0)) for record in records],
+        [
+            (record.sent_ns, record.end_ns + (max(pause_ns, record.pause_ns or 0) if record.error else 0))
+            for record in records
+        ],
         dtype=np.int64,
     )
     inside = np.clip(spans, begin, end)

@@ -24,7 +24,9 @@ ANY_RECORDS = st.builds(
     index=st.integers(0, 2**31 - 1), warmup=st.booleans(), intended_ns=NUMBERS, sent_ns=NUMBERS,
     end_ns=NUMBERS, connect_ns=NUMBERS, first_byte_ns=MAYBE, first_token_ns=MAYBE, last_token_ns=MAYBE,
     chunk_offsets_ns=st.lists(NUMBERS, max_size=3), chunk_tokens=st.lists(NUMBERS, max_size=3),
-    late_chunks=NUMBERS, first_token_late_ns=NUMBERS, prompt_tokens=MAYBE, output_tokens=MAYBE, status=MAYBE,
+    late_chunks=NUMBERS, first_token_late_ns=NUMBERS,
+    first_answer_ns=MAYBE, prompt_tokens=MAYBE, cached_tokens=MAYBE, output_tokens=MAYBE,
+    reasoning_tokens=MAYBE, status=MAYBE,
 )  # fmt: skip
 
 
@@ -54,8 +56,9 @@ def answered(
     return Record(
         index=index, warmup=warmup, intended_ns=sent - 1000, sent_ns=sent, end_ns=sent + offsets[-1] + 500,
         first_byte_ns=sent + offsets[0] - 100, first_token_ns=sent + offsets[0],
-        last_token_ns=sent + offsets[-1], chunk_offsets_ns=offsets, chunk_tokens=[1] * tokens,
-        prompt_tokens=128, output_tokens=tokens, token_source="usage", finish_reason="length", status=200,
+        first_answer_ns=sent + offsets[0], last_token_ns=sent + offsets[-1], chunk_offsets_ns=offsets,
+        chunk_tokens=[1] * tokens, prompt_tokens=128, cached_tokens=64, output_tokens=tokens,
+        reasoning_tokens=0, token_source="usage", finish_reason="length", answered_by="another", status=200,
     )  # fmt: skip
 
 

@@ -174,6 +174,10 @@ requests = db.Table(
     Column("http_status", SmallInteger),
     Column("error", Text),
     Column("error_detail", Text),
+    Column("first_answer_ns", BigInteger),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("answered_by", Text),
     postgresql_partition_by="RANGE (recorded_at)",
 )
 

@@ -19,33 +19,70 @@ TEXT_FIELDS = frozenset(("text", "content", "summary", "thinking", "data", "name
 
 
 class Usage(msgspec.Struct, gc=False):
-    """The server's own token counts."""
+    """The server's own token counts; None where it says nothing usable.
+
+    Cached and reasoning tokens are reported in several places, of which any that holds a count is read.
+    """
 
     prompt_tokens: TokenCount | None = None
     completion_tokens: TokenCount | None = None
-    details: Any = msgspec.field(default=None, name="completion_tokens_details")
     total: Any = msgspec.field(default=None, name="total_tokens")
-
-    @property
-    def reasoning_tokens(self) -> int | None:
-        """The tokens of reasoning; None if the server says nothing usable."""
-        return _count(self.details.get("reasoning_tokens")) if isinstance(self.details, dict) else None
+    cached: Any = msgspec.field(default=None, name="cached_tokens")
+    reasoning: Any = msgspec.field(default=None, name="reasoning_tokens")
+    prompt_details: Any = msgspec.field(default=None, name="prompt_tokens_details")
+    cache_hit: Any = msgspec.field(default=None, name="prompt_cache_hit_tokens")  # DeepSeek's
+    completion_details: Any = msgspec.field(default=None, name="completion_tokens_details")
 
     @property
     def total_tokens(self) -> int | None:
-        """The tokens of prompt and output; None if the server says nothing usable."""
-        return _count(self.total)
+        """The tokens of prompt and output."""
+        return token_count(self.total)
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """The tokens of the prompt that were in a cache."""
+        return _first_count(_within(self.prompt_details, "cached_tokens"), self.cache_hit, self.cached)
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """The tokens of reasoning."""
+        return _first_count(_within(self.completion_details, "reasoning_tokens"), self.reasoning)
 
     def over(self, earlier: "Usage") -> "Usage":
         """Return these counts, and the earlier ones where they are missing or zero."""
-        if self.prompt_tokens and self.completion_tokens:
+        if self.prompt_tokens and self.completion_tokens and self.total and earlier.is_bare:
             return self
-        pairs = [(getattr(self, name), getattr(earlier, name)) for name in self.__struct_fields__]
-        return Usage(*(own if own or former is None else former for own, former in pairs))
+        pairs = ((getattr(self, name), getattr(earlier, name)) for name in COUNTS)
+        return Usage(*(own or (own if former is None else former) for own, former in pairs))
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing is known of cached tokens and reasoning, as in most chunks with a usage."""
+        return (
+            self.prompt_details is None
+            and self.completion_details is None
+            and self.cached is None
+            and self.reasoning is None
+            and self.cache_hit is None
+        )
 
 
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value <= MAX_TOKENS else None
+COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
+
+
+def token_count(value: Any) -> int | None:
+    """Return a plausible number of tokens, also if it came as 10.0; None for anything else."""
+    is_count = type(value) in (int, float) and 0 <= value <= MAX_TOKENS and value == int(value)
+    return int(value) if is_count else None
+
+
+def _first_count(*values: Any) -> int | None:
+    counts = [count for value in values if (count := token_count(value)) is not None]
+    return next(filter(None, counts), counts[0] if counts else None)
+
+
+def _within(details: Any, name: str) -> Any:
+    return details.get(name) if isinstance(details, dict) else None
 
 
 def size(text: Any) -> int:
@@ -65,7 +102,7 @@ class Chunk(Protocol):
 
     @property
     def usage(self) -> Usage | None:
-        """The token counts up to here; None if the chunk reports none."""
+        """The token counts up to here; None if the chunk reports none. Read after `content`."""
 
     @property
     def error(self) -> Any:
@@ -91,6 +128,12 @@ class ProviderAPI(Protocol):
 
     def decode(self, data: bytes, /) -> Chunk:
         """Return the event's chunk; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""
+
+    def model(self, data: bytes) -> str | None:
+        """Return the model that the event names as the one that answers; None if it names none."""
+
+    def flat_error(self, data: bytes) -> Any:
+        """Return the error that an event is that holds nothing else of a chunk; empty if it is none."""
 
     def error_message(self, content: Any) -> str | None:
         """Return the message of a decoded error body; None if it holds none."""

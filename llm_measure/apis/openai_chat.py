@@ -4,8 +4,11 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage, size
-from llm_measure.apis.openai import OpenAI, streamed
+from llm_measure.apis.base import Content, Prompt, size
+from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
+
+# The types of parts of a content that are no answer yet.
+REASONING_PARTS = frozenset(("thinking", "reasoning"))
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -28,12 +31,10 @@ class Choice(msgspec.Struct, gc=False):
     error: Any = None
 
 
-class ChatChunk(msgspec.Struct, gc=False):
+class ChatChunk(OpenAIChunk, gc=False):
     """What is read of an event's JSON."""
 
     choices: list[Choice] | None = None
-    usage: Usage | None = None
-    error: Any = None
 
     def content(self) -> Content:
         """Return what all choices add; most chunks hold text alone, which is looked at first."""
@@ -42,8 +43,13 @@ class ChatChunk(msgspec.Struct, gc=False):
         for choice in self.choices or ():
             delta = choice.delta
             if delta is not None:
-                if delta.content:
-                    text += size(delta.content)
+                content = delta.content
+                if content and isinstance(content, str):
+                    text += len(content) if content.isascii() else len(content.encode())
+                elif content:
+                    thoughts = size([part for part in content if _is_reasoning(part)])
+                    reasoning += thoughts
+                    text += size(content) - thoughts
                 else:
                     text += size(delta.refusal)
                     reasoning += size(delta.reasoning_content or delta.reasoning or delta.reasoning_details)
@@ -52,7 +58,13 @@ class ChatChunk(msgspec.Struct, gc=False):
                 finish_reason = choice.finish_reason
             if choice.error:
                 self.error = choice.error
+        if not text and self.timings is not None:
+            self.read_timings()
         return text, reasoning, tool_calls, finish_reason
+
+
+def _is_reasoning(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in REASONING_PARTS
 
 
 class OpenAIChat(OpenAI):

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, Usage, size
-from llm_measure.apis.openai import OpenAI, streamed
+from llm_measure.apis.base import Content, Prompt, size
+from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -16,12 +16,10 @@ class Choice(msgspec.Struct, gc=False):
     error: Any = None
 
 
-class CompletionChunk(msgspec.Struct, gc=False):
+class CompletionChunk(OpenAIChunk, gc=False):
     """What is read of an event's JSON."""
 
     choices: list[Choice] | None = None
-    usage: Usage | None = None
-    error: Any = None
 
     def content(self) -> Content:
         """Return what all choices add."""
@@ -33,6 +31,8 @@ class CompletionChunk(msgspec.Struct, gc=False):
                 finish_reason = choice.finish_reason
             if choice.error:
                 self.error = choice.error
+        if not text and self.timings is not None:
+            self.read_timings()
         return text, 0, 0, finish_reason
 
 

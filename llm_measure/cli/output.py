@@ -47,8 +47,8 @@ def _print(found: Mapping[str, Any], options: dict[str, Any], file: TextIO) -> N
     if options["format"] == "json":
         file.write(as_json(found, indent=None if options["records"] else 2))
     elif options["format"] == "csv":
-        file.write(as_csv(found["levels"]))
         for line in chain.from_iterable(map(error_lines, found["levels"])):
             click.echo(line, err=True)
+        file.write(as_csv(found["levels"]))
     else:
         print_tables(found["levels"], Console(file=file, width=None if file.isatty() else PIPE_WIDTH))

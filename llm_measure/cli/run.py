@@ -25,7 +25,7 @@ FORMATS = ("table", "json", "csv")
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
 @click.option("--seed", type=int, metavar="N",
-              help="Random seed for prompts and arrivals.  [default: random]")  # fmt: skip
+              help="Random seed for prompts, a dataset's order and arrivals.  [default: random]")  # fmt: skip
 @click.option("--extra-body", type=JSONObject(), metavar="JSON",
               help="JSON object to merge into each request's body; null removes a field.")  # fmt: skip
 @click.option("--concurrency", type=Numbers(int), metavar="N,...",

@@ -1,6 +1,7 @@
 """The client of one process: sends what the load's plan says and keeps what comes."""
 
 import asyncio
+import contextlib
 import gc
 import time
 from collections import deque
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic_ns
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import uvloop
 
@@ -18,7 +19,8 @@ from llm_measure.client.connection import Connection, Exchange
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
 from llm_measure.client.poller import Poller
-from llm_measure.client.response import ends_well, fail, parse_response
+from llm_measure.client.response import Asked, ends_well, fail, parse_response
+from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
@@ -34,6 +36,7 @@ REFUSALS = frozenset(("connect", "tls", "http_4xx"))  # classes of error that an
 SMALL_BYTES = 128 << 10
 # Larger ones stay unparsed up to this size together, so that parsing takes no time from measuring.
 MAX_UNPARSED_BYTES = 128 << 20
+WAKE_S = 0.001  # by which a pause outlasts the level, so that it ends for certain after it
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
 
 
@@ -66,6 +69,14 @@ class Share:
     step: int  # between its indexes
 
 
+class Outcome(NamedTuple):
+    """How a request ended."""
+
+    record: Record
+    ended_ns: int | None  # when a right response ended; None if it failed
+    wait_s: float | None = None  # what a Retry-After asks for
+
+
 @dataclass(frozen=True)
 class ClientResult:
     """The result of one process's share."""
@@ -90,7 +101,8 @@ class Client:
         self._build = request_builder(
             endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
         )
-        self._most_tokens = most_tokens(workload)
+        model = str(workload.extra_body.get("model", endpoint.model))
+        self._asked = Asked(model, self._url, most_tokens(workload))
         self._secrets = Secrets((endpoint.api_key, *self._dialer.secrets))
         self._memory = Memory()
         self._idle: list[Connection] = []
@@ -104,6 +116,7 @@ class Client:
         self._sent = self._ended = self._failed = 0
         self._failures: set[tuple[str | None, int | None]] = set()  # class and status
         self._last_send_ns: int | None = None  # when a duration ends
+        self._all_sent = asyncio.Event()
         self._stopped = False
 
     def run(
@@ -243,12 +256,26 @@ class Client:
         """Send one request after another: a stream of a closed loop."""
         pause_s = MIN_PAUSE_S
         while (number := self._next_number()) is not None:
-            ended_ns = await self._request(number, intended_ns)
-            if ended_ns is not None:
-                intended_ns, pause_s = ended_ns, MIN_PAUSE_S
+            outcome = await self._request(number, intended_ns)
+            if outcome.ended_ns is not None:
+                intended_ns, pause_s = outcome.ended_ns, MIN_PAUSE_S
             elif not self._stopped:
-                await asyncio.sleep(pause_s)
+                await self._pause(outcome, pause_s)
                 intended_ns, pause_s = monotonic_ns(), min(2 * pause_s, MAX_PAUSE_S)
+
+    async def _pause(self, outcome: Outcome, pause_s: float) -> None:
+        """Pause after a failure; for as long as the endpoint asks, but no longer than the level lasts."""
+        if outcome.wait_s is None:
+            await asyncio.sleep(pause_s)
+            return
+        begun, pause_s = monotonic_ns(), max(pause_s, outcome.wait_s)
+        if self._last_send_ns is not None:
+            pause_s = min(pause_s, (self._last_send_ns - begun) / SECOND_NS + WAKE_S)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_sent.wait(), pause_s)
+        finally:
+            outcome.record.pause_ns = monotonic_ns() - begun
 
     def _next_number(self) -> int | None:
         """Return the next request's number within the share; None if the share is done."""
@@ -262,10 +289,12 @@ class Client:
             elif self._load.concurrency and now > self._last_send_ns:
                 return None
         self._sent += 1
+        if share.requests is not None and self._sent == share.warmup + share.requests:
+            self._all_sent.set()
         return number
 
-    async def _request(self, number: int, intended_ns: int) -> int | None:
-        """Send one request and keep what comes; return when a right response ended, None if it failed."""
+    async def _request(self, number: int, intended_ns: int) -> Outcome:
+        """Send one request and keep what comes."""
         index = self._share.first_index + number * self._share.step
         record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
         request = self._build(index)
@@ -278,8 +307,10 @@ class Client:
             fail(record, error.failure, str(error))
             self._add(record)
             self._count(record, False)
-            return None
-        return exchange.end_ns if self._keep(exchange, record) else None
+            return Outcome(record, None)
+        wait_s = asked_wait_s(exchange)
+        record.pause_ns = None if wait_s is None else 0
+        return Outcome(record, exchange.end_ns if self._keep(exchange, record) else None, wait_s)
 
     async def _exchange(self, request: bytes, record: Record) -> Exchange:
         """Send the request on a connection and wait for its end; DialError if there is no connection."""
@@ -345,7 +376,7 @@ class Client:
     def _parse(self, exchange: Exchange, record: Record) -> bool:
         """Parse a response, keep its record, and return whether it is right."""
         self._memory.left += exchange.size
-        parse_response(exchange, record, self._api, self._most_tokens, self._url)
+        parse_response(exchange, record, self._api, self._asked)
         self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
         if self._tokens_left < 0:
             record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")

@@ -31,8 +31,8 @@ class Exchange:
     """A request that was sent and the response to it, not parsed yet. Moments in ns, monotonic."""
 
     __slots__ = (
-        "content_type", "detail", "encoding", "end_ns", "failure", "first_byte_ns", "parts", "sent_ns",
-        "shared", "size", "stale_ns", "status", "times",
+        "content_type", "detail", "encoding", "end_ns", "failure", "first_byte_ns", "parts", "retry_after",
+        "sent_ns", "shared", "size", "stale_ns", "status", "times",
     )  # fmt: skip
 
     def __init__(self, sent_ns: int, stale_ns: int):
@@ -43,6 +43,7 @@ class Exchange:
         self.status: int | None = None
         self.content_type = b""
         self.encoding = b""
+        self.retry_after = b""
         self.parts: list[bytes] = []  # of the body
         self.times: list[int] = []  # of each part
         # Of each part that shared its read with a later one: since when it may have come.
@@ -236,6 +237,8 @@ class Connection(asyncio.Protocol):
             self._exchange.content_type = value
         elif self._exchange is not None and name == b"content-encoding":
             self._exchange.encoding = value
+        elif self._exchange is not None and name == b"retry-after":
+            self._exchange.retry_after = value
         elif self._exchange is not None and name == b"location":
             self._exchange.detail = value.decode("latin-1")
 

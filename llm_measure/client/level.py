@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from llm_measure.client.client import Client, ClientResult, Progress, Share, Sto
 from llm_measure.client.processes import run_in_processes
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
+from llm_measure.load.datasets import count_rows
 from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
@@ -33,6 +35,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     are cancelled. Raises DatasetError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
+    rows = count_rows(Path(workload.dataset)) if workload.dataset else None
     plan = starts(load, seed)
     processes = max(1, min(processes, len(plan)))
     clients = [
@@ -44,7 +47,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return _merged(load, parts)
+    return _merged(load, parts, rows)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -58,7 +61,7 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
+def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -79,4 +82,5 @@ def _merged(load: Load, parts: list[ClientResult]) -> LevelResult:
         send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,
+        repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
     )

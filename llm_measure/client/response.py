@@ -6,6 +6,7 @@ This is the one verdict on a response: pauses, progress, giving up and metrics a
 import re
 from collections.abc import Iterable, Iterator
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,15 +16,17 @@ from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
 from llm_measure.client.encoding import EncodingError, unpacked
+from llm_measure.client.models import other_model
 from llm_measure.client.shared_reads import late_moments
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
-from llm_measure.client.tokens import Chunks, output_tokens, tokens_of_chunks
+from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
 from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood
 MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
-CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, without a token for the end
+END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
+FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
 TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
@@ -31,14 +34,17 @@ GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def parse_response(
-    exchange: Exchange, record: Record, api: ProviderAPI, most_tokens: int = MAX_TOKENS, url: str = ""
-) -> None:
-    """Fill in the record from what the endpoint has sent; its texts are as they came.
+@dataclass(frozen=True)
+class Asked:
+    """What was asked, for a response to be judged by."""
 
-    More than `most_tokens` output tokens in addition to those that were seen make the response malformed.
-    A response with status 404 is shown with the `url` that was asked.
-    """
+    model: str = ""
+    url: str = ""  # shown with a 404
+    most_tokens: int = MAX_TOKENS  # of output in addition to those that are seen; more are malformed
+
+
+def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked) -> None:
+    """Fill in the record from what the endpoint has sent; its texts are as they came."""
     late = late_moments(exchange) if exchange.shared else {}
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
@@ -47,9 +53,9 @@ def parse_response(
     try:
         _unpack(exchange)
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
-            _parse_refusal(exchange, record, api, url)
+            _parse_refusal(exchange, record, api, asked.url)
         else:
-            ended_ns = _Stream(exchange, late, record, api, most_tokens).parse()
+            ended_ns = _Stream(exchange, late, record, api, asked).parse()
     except EncodingError as error:
         fail(record, "malformed", str(error))
     except Exception as error:  # a provider API meets whatever servers send; no response may end the level
@@ -70,8 +76,8 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
         return None
     tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
     tail.parts, tail.times, tail.shared = [last[found.end() :]], exchange.times[-1:], {}
-    parse_response(tail, record, api)
-    return record.error is None
+    parse_response(tail, record, api, Asked())
+    return None if record.first_token_ns is None else record.error is None
 
 
 def _unpack(exchange: Exchange) -> None:
@@ -86,12 +92,13 @@ class _Stream:
     """The chunks of one response, in order."""
 
     def __init__(
-        self, exchange: Exchange, late: dict[int, int], record: Record, api: ProviderAPI, most_tokens: int
+        self, exchange: Exchange, late: dict[int, int], record: Record, api: ProviderAPI, asked: Asked
     ):
         self._exchange = exchange
         self._record = record
         self._api = api
-        self._most_tokens = most_tokens
+        self._asked = asked
+        self._first: list[bytes] = []  # events, which name the model
         self._moments: list[int] = []  # of chunks with tokens
         self._with_tokens = Chunks()
         self._late = late  # see `late_moments`
@@ -102,23 +109,28 @@ class _Stream:
     def parse(self) -> int | None:
         """Fill in the record; return when the stream's last event came, None if it never did."""
         exchange, record = self._exchange, self._record
-        chunks = _plain_chunks(exchange.parts, self._api)
-        if chunks is None:
+        plain = _plain_chunks(exchange.parts, self._api)
+        if plain is None:
             self._read(self._chunks())
             if record.error is None and self._ended_ns is None and record.finish_reason is None:
                 self._fail_without_end()
         else:
-            self._read(zip(exchange.times, chunks, strict=False))  # the last part is no chunk
+            datas, decoded = plain
+            self._first = datas[:FIRST_EVENTS]
+            self._read(zip(exchange.times, datas, decoded, strict=False))  # the last part is no chunk
             self._ended_ns = self._ended_ns or exchange.times[-1]
         self._count_tokens()
+        named = next(filter(None, map(self._api.model, self._first)), None)
+        record.answered_by = other_model(self._asked.model, named)
         if record.error is None:
             self._check_answer()
         return self._ended_ns
 
-    def _read(self, chunks: Iterable[tuple[int, Chunk]]) -> None:
-        """Read chunks with their moments: the hot path of parsing."""
+    def _read(self, chunks: Iterable[tuple[int, bytes, Chunk]]) -> None:
+        """Read chunks with their moments and data: the hot path of parsing."""
         moments, sizes, counts = self._moments, self._with_tokens.sizes, self._with_tokens.counts
-        for moment, chunk in chunks:
+        first_answer_ns = None
+        for moment, data, chunk in chunks:
             text, reasoning, tool_calls, finish_reason = chunk.content()
             if chunk.error:  # some servers send an empty one with each chunk
                 self._fail_within(chunk.error, moment)
@@ -132,10 +144,15 @@ class _Stream:
                 moments.append(moment)
                 sizes.append(size)
                 counts.append(count)
-                if reasoning:
-                    self._with_tokens.reasoning += 1
+                if reasoning == size:
+                    self._with_tokens.reasoning.append(len(sizes) - 1)
+                elif first_answer_ns is None:
+                    first_answer_ns = self._record.first_answer_ns = moment
+            elif usage is None and finish_reason is None and (error := self._api.flat_error(data)):
+                self._fail_within(error, moment)
+                return
 
-    def _chunks(self) -> Iterator[tuple[int, Chunk]]:
+    def _chunks(self) -> Iterator[tuple[int, bytes, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
         end, data = self._api.end, b""
         try:
@@ -144,10 +161,12 @@ class _Stream:
                     self._ended_ns = moment
                     return
                 self._seen += 1
+                if self._seen <= FIRST_EVENTS:
+                    self._first.append(data)
                 if isinstance(data, ErrorData):
                     self._fail_within(_error_in(data), moment)
                     return
-                yield moment, self._decoded(data)
+                yield moment, data, self._decoded(data)
         except EventLimitError as error:
             fail(self._record, "malformed", str(error))
         except MALFORMED as error:
@@ -165,7 +184,7 @@ class _Stream:
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
         record, moments, usage = self._record, self._moments, self._usage
-        record.prompt_tokens = usage.prompt_tokens
+        record.prompt_tokens, record.cached_tokens = usage.prompt_tokens, usage.cached_tokens
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
             sent_ns = record.sent_ns
@@ -174,18 +193,18 @@ class _Stream:
             record.first_token_late_ns = self._late.get(record.first_token_ns or 0, 0)
             record.late_chunks = sum(moment in self._late for moment in moments)
         total = self._plausible(output_tokens(usage, self._with_tokens))
-        if total is None:
-            if moments:
-                record.output_tokens, record.token_source = len(moments), "chunks"
-                record.chunk_tokens = [1] * len(moments)
-            return
-        record.output_tokens, record.token_source = total, "usage"
-        has_end = record.finish_reason not in (None, CUT_OFF)
-        record.chunk_tokens = tokens_of_chunks(total, usage, self._with_tokens, has_end)
+        if total is not None:
+            record.output_tokens, record.token_source = total, "usage"
+            has_end = record.finish_reason not in (None, CUT_OFF)
+            record.chunk_tokens = tokens_of_chunks(total, usage, self._with_tokens, has_end)
+        elif moments:
+            record.output_tokens, record.token_source = len(moments), "chunks"
+            record.chunk_tokens = [1] * len(moments)
+        record.reasoning_tokens = reasoning_tokens(usage, self._with_tokens, record.chunk_tokens)
 
     def _plausible(self, total: int | None) -> int | None:
         """Return the server's count of output tokens, or None, and fail, if there cannot be as many."""
-        most = min(self._most_tokens + sum(self._with_tokens.sizes), MAX_TOKENS)
+        most = min(self._asked.most_tokens + sum(self._with_tokens.sizes), MAX_TOKENS)
         if total is None or total <= most:
             return total
         fail(self._record, "malformed", f"completion_tokens={total}: implausible; expected at most {most}")
@@ -194,7 +213,7 @@ class _Stream:
     def _check_answer(self) -> None:
         """Fail unless something was answered, an immediate end of the sequence at least."""
         record, usage = self._record, self._usage
-        reason = record.finish_reason
+        reason, counted = record.finish_reason, record.output_tokens or 0
         if reason in GIVEN_UP:
             fail(record, "truncated", f"finish_reason={reason}: the server gave the response up")
         elif not self._moments and reason is None and usage.completion_tokens is None:
@@ -204,6 +223,9 @@ class _Stream:
                 "malformed",
                 f"nothing answered; expected tokens, a finish reason or usage, got {shown}",
             )
+        elif not self._moments and counted > END_TOKENS:
+            hidden = f", {record.reasoning_tokens} of them reasoning" if record.reasoning_tokens else ""
+            fail(record, "malformed", f"{counted} tokens counted{hidden}, none streamed; expected a text")
 
     def _fail_within(self, error: Any, moment: int) -> None:
         """Record an error that came as an event, after the 200; it ends the stream."""
@@ -212,24 +234,40 @@ class _Stream:
         self._ended_ns = moment
 
     def _fail_without_end(self) -> None:
+        """Record that the response is no stream, or one without its end, and what came if no event did."""
         kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
-        if kind == "text/event-stream" or self._seen:
+        body = b"" if self._seen else b"".join(self._exchange.parts)
+        if self._seen:
             fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
+        elif error := _error_of(body, self._api):
+            status, message = self._api.stream_error(error)
+            fail(self._record, _class_of(status), f"instead of a stream: {message}")
+        elif kind == "text/event-stream":
+            came = f"only {_shown(body)} came" if body.strip() else "nothing came"
+            fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
         else:
-            start = _shown(b"".join(self._exchange.parts))
             got = kind or "no content type"
-            fail(self._record, "malformed", f"expected an event stream, got {got}: {start}")
+            fail(self._record, "malformed", f"expected an event stream, got {got}: {_shown(body)}")
 
 
-def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> list[Chunk] | None:
-    """Return the chunks of a complete response if each part is one event, else None."""
+def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
+    """Return the data and chunks of a complete response if each part is one event, else None."""
     found = plain_events(parts)
     if not found or found.pop() != api.end:
         return None
     try:
-        return list(map(api.decode, found))
+        return found, list(map(api.decode, found))
     except MALFORMED:
         return None
+
+
+def _error_of(body: bytes, api: ProviderAPI) -> Any:
+    """Return the error that a body without events is; empty if it is none."""
+    try:
+        content = msgspec.json.decode(body) if len(body) <= MAX_REFUSAL_BYTES else None
+    except MALFORMED:
+        return None
+    return (content.get("error") if isinstance(content, dict) else None) or api.flat_error(body)
 
 
 def _error_in(data: bytes) -> Any:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from llm_measure.apis import Usage
+from llm_measure.records import Record
 
 # A token is at least a byte, but a chunk's own count is believed a little beyond its text.
 TOKENS_PER_BYTE = 4
+CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, without a token for the end
 
 
 @dataclass(slots=True)
@@ -19,17 +21,24 @@ class Chunks:
 
     sizes: list[int] = field(default_factory=list)  # bytes of text in UTF-8: no fewer than there are tokens
     counts: list[int | None] = field(default_factory=list)  # the server's count up to each of them
-    reasoning: int = 0  # number of chunks that hold reasoning
+    reasoning: list[int] = field(default_factory=list)  # indexes of chunks that hold reasoning and no answer
 
 
 def output_tokens(usage: Usage, chunks: Chunks) -> int | None:
-    """Return the server's count, with the reasoning that it streamed and left out; None if it has none."""
+    """Return the server's count, with reasoning that it left out; None if it has none."""
     counted, number = usage.completion_tokens, len(chunks.sizes)
     if not counted:
         return None if number else counted
-    if chunks.reasoning and _leaves_reasoning_out(usage, counted, chunks):
-        return counted + (usage.reasoning_tokens or chunks.reasoning)
+    if _leaves_reasoning_out(usage, counted, chunks):
+        return counted + (usage.reasoning_tokens or len(chunks.reasoning))
     return counted
+
+
+def reasoning_tokens(usage: Usage, chunks: Chunks, chunk_tokens: list[int]) -> int | None:
+    """Return the server's count of reasoning or, if it has none, what was streamed; None if unknown."""
+    if usage.reasoning_tokens or not chunks.reasoning:
+        return usage.reasoning_tokens
+    return sum(chunk_tokens[index] for index in chunks.reasoning)
 
 
 def tokens_of_chunks(total: int, usage: Usage, chunks: Chunks, has_end: bool) -> list[int]:
@@ -43,13 +52,26 @@ def tokens_of_chunks(total: int, usage: Usage, chunks: Chunks, has_end: bool) ->
     if reported := _reported(chunks.counts, sizes, total):
         return reported
     seen = total
-    if not chunks.reasoning and usage.reasoning_tokens and not _is_apart(usage):
+    if not chunks.reasoning and usage.reasoning_tokens:
         seen = max(total - usage.reasoning_tokens, min(total, number))
     if seen > number and has_end:
         seen -= 1
     if seen > sum(sizes):  # more than the text can be: the rest is hidden
         seen = number
     return spread(seen, sizes)
+
+
+def recounted(record: Record) -> list[int]:
+    """Return the tokens seen in each chunk of a stored request, by today's rule as far as the row allows.
+
+    In rows from before, which have no `first_answer_ns`, all tokens that the server counted are shared out by
+    the length of the text. The shares are all that is left of the text, so hidden reasoning stays among them.
+    """
+    stored, total = record.chunk_tokens, record.output_tokens or 0
+    if not stored or record.first_answer_ns is not None or sum(stored) != total:
+        return stored
+    has_end = total > len(stored) and record.finish_reason not in (None, CUT_OFF)
+    return spread(total - has_end, stored)
 
 
 def spread(total: int, sizes: list[int]) -> list[int]:
@@ -93,9 +115,9 @@ def _leaves_reasoning_out(usage: Usage, counted: int, chunks: Chunks) -> bool:
     reasoning = usage.reasoning_tokens
     if reasoning and (reasoning > counted or _is_apart(usage)):
         return True
-    if usage.total_tokens is not None and reasoning:
+    if not chunks.reasoning or (usage.total_tokens is not None and reasoning):
         return False
-    answer = len(chunks.sizes) - chunks.reasoning
+    answer = len(chunks.sizes) - len(chunks.reasoning)
     return answer <= counted < (answer + len(chunks.sizes)) / 2  # nearer to the chunks of the answer
 
 

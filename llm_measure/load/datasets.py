@@ -1,6 +1,7 @@
 """Datasets: prompts from a JSONL file."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,16 +24,25 @@ def read_dataset(path: Path) -> list[Row]:
 
     Raises DatasetError.
     """
+    rows = [_row(line, f"{path}:{number}") for number, line in _lines(path)]
+    if not rows:
+        raise DatasetError(f"{path}: empty; expected at least one prompt")
+    return rows
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a usable dataset; raises DatasetError if it cannot be read."""
+    return sum(1 for _ in _lines(path))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each line that is not blank, with its number."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
     # Not splitlines(): JSON may hold other line separators, such as U+2028 in a text, or CR between tokens.
-    lines = enumerate(text.split("\n"), 1)
-    rows = [_row(line, f"{path}:{number}") for number, line in lines if line.strip()]
-    if not rows:
-        raise DatasetError(f"{path}: empty; expected at least one prompt")
-    return rows
+    yield from ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
 
 
 def _row(line: str, where: str) -> Row:

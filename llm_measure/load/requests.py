@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +28,8 @@ def request_builder(
     `target` is the target of the request line. DatasetError if there is a dataset that cannot be used.
     """
     head = _head(endpoint, target, proxy_headers)
-    body = _dataset_bodies(endpoint, workload) if workload.dataset else _bodies(endpoint, workload, seed)
+    bodies = _dataset_bodies if workload.dataset else _bodies
+    body = bodies(endpoint, workload, seed)
 
     def build(index: int) -> bytes:
         content = body(index)
@@ -73,13 +75,15 @@ def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int]
     return lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after)
 
 
-def _dataset_bodies(endpoint: Endpoint, workload: Workload) -> Callable[[int], bytes]:
+def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
+    """Build the body of each row; they are sent in an order that depends on the seed, again and again."""
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
         try:
             bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or workload.output_tokens))
         except ValueError as error:
             raise DatasetError(f"{workload.dataset}: {error}") from None
+    Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
     return lambda index: bodies[index % len(bodies)]
 
 

@@ -95,6 +95,25 @@ METRICS.register(
 )
 METRICS.register(
     Metric(
+        id=11,
+        name="ttfa",
+        title="Time to first answer token",
+        unit=SECONDS,
+        better="lower",
+        formula="time from sending a request to its first token that is no reasoning",
+        derive=of.per_request(of.ttfa),
+        objective=Objective(of.ttfa, required=True),
+        note="The first chunk with content or a tool call. A response that ends within its reasoning has no"
+        " ttfa. Without reasoning, it is the ttft.",
+        elsewhere={
+            "vLLM": "has none.",
+            "GuideLLM": "TTFOT: to the first chunk with content.",
+            "AIPerf": "time_to_first_output_token: to the first chunk that is no reasoning.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
         id=5,
         name="tpot",
         title="Time per output token",
@@ -146,6 +165,26 @@ METRICS.register(
             "vLLM": "output_throughput; counts with the model's tokenizer if there is no usage.",
             "GuideLLM": "output tokens per second; the total also counts those of incomplete requests.",
             "AIPerf": "output_token_throughput; counts with a tokenizer unless --use-server-token-count.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=12,
+        name="reasoning_share",
+        title="Share of reasoning",
+        unit=RATIO,
+        better="lower",
+        formula="reasoning tokens, over all output tokens",
+        derive=of.per_request(of.reasoning_share),
+        bounds=(0.0, 1.0),
+        note="One value per request; none where the server neither counts nor streams reasoning. Reasoning"
+        " that it streams and does not count has a token in each chunk. Lower is better since an answer then"
+        " costs less waiting and fewer tokens; it says nothing about the quality of the answer.",
+        elsewhere={
+            "vLLM": "has none.",
+            "GuideLLM": "has none.",
+            "AIPerf": "reasoning_token_count: the number, not the share.",
         },
     )
 )

@@ -25,6 +25,18 @@ def ttft(record: Record) -> float | None:
     return None if record.first_token_ns is None else (record.first_token_ns - record.sent_ns) / SECOND_NS
 
 
+def ttfa(record: Record) -> float | None:
+    """Return the seconds from sending the request to its first token that is no reasoning, or None."""
+    return None if record.first_answer_ns is None else (record.first_answer_ns - record.sent_ns) / SECOND_NS
+
+
+def reasoning_share(record: Record) -> float | None:
+    """Return which part of the output tokens, from 0 to 1, is reasoning; None if that is unknown."""
+    if record.reasoning_tokens is None or not record.output_tokens:
+        return None
+    return min(record.reasoning_tokens / record.output_tokens, 1.0)
+
+
 def tpot(record: Record) -> float | None:
     """Return the seconds per token after the first; tokens in the first chunk all count as the first.
 

@@ -8,7 +8,7 @@ import numpy as np
 from llm_measure.records import SECOND_NS, Record
 
 HELD = 0.9  # of the concurrency
-# A stream that pauses after a failure still holds its place for the shortest pause.
+# A stream that pauses after a failure still holds its place for the shortest pause, or one it is asked for.
 PAUSE_NS = SECOND_NS // 20
 
 
@@ -41,7 +41,7 @@ def held(records: Sequence[Record], concurrency: int) -> Span | None:
     if not records:
         return None
     begun = np.array([record.intended_ns for record in records], dtype=np.int64)
-    ended = np.array([record.end_ns + PAUSE_NS * bool(record.error) for record in records], dtype=np.int64)
+    ended = np.array([record.end_ns + _pause_ns(record) for record in records], dtype=np.int64)
     moments, changes = np.concatenate((ended, begun)), np.repeat((-1, 1), len(records))
     order = np.argsort(moments, kind="stable")  # so that a request's end comes before its successor's begin
     enough = np.flatnonzero(np.cumsum(changes[order]) >= np.ceil(HELD * concurrency))
@@ -54,3 +54,7 @@ def held(records: Sequence[Record], concurrency: int) -> Span | None:
     )
     begin, end = max(int(first), due), min(int(last), cancelled)
     return Span(begin, end) if end > begin else None
+
+
+def _pause_ns(record: Record) -> int:
+    return max(PAUSE_NS, record.pause_ns or 0) if record.error else 0

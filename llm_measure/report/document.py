@@ -69,6 +69,9 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
         "send_lag_ms": asdict(result.send_lag),
         "chunks_together": result.chunks_together,
         "chunks_read_late": result.chunks_read_late,
+        "repeated_prompts": result.repeated_prompts,
+        "retry_after": asdict(result.retry_after),
+        "answered_by": result.answered_by,
         "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
         "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},
         "from_intended": {

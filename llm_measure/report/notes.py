@@ -3,14 +3,31 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_measure.text import printable
+
 
 def notes(level: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each; `level` is that of the JSON document."""
+    for model, number in level["answered_by"].items():
+        yield f"{number} of {level['requests']} requests were answered by another model: {printable(model)}."
+    if level["retry_after"]["requests"]:
+        yield _waits(level)
+    if level["repeated_prompts"]:
+        yield (
+            f"{level['repeated_prompts']} of {level['requests']} requests repeat a prompt, since the dataset"
+            " has fewer rows: the server may have answered them from a cache."
+        )
     yield _rates(level) if "rate" in level else _span(level)
     for name, reason in level["not_ranked"].items():
         yield f"{name} is not ranked: {reason}."
     if level["token_sources"].get("chunks"):
         yield "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
+
+
+def _waits(level: Mapping[str, Any]) -> str:
+    asked, waited_s = level["retry_after"]["requests"], level["retry_after"]["waited_s"]
+    wait = "a rate does not wait" if "rate" in level else f"their streams waited {waited_s:.1f} s in all"
+    return f"Requests that the endpoint asked to be sent again later (Retry-After): {asked}; {wait}."
 
 
 def _span(level: Mapping[str, Any]) -> str:

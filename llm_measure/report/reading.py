@@ -44,6 +44,7 @@ class _Level(msgspec.Struct):
     send_lag_ms: SendLag
     load: Load
     invalid_reason: str | None = None
+    repeated_prompts: int = 0
 
 
 class _Dataset(msgspec.Struct):
@@ -98,6 +99,7 @@ def _level_result(level: _Level) -> LevelResult:
         clock=level.clock,
         send_lag=level.send_lag_ms,
         valid=level.valid,
+        repeated_prompts=level.repeated_prompts,
         invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),
     )
 
@@ -126,6 +128,7 @@ def _check_numbers(level: _Level) -> None:
         *((name, value, 0, MAX_SECONDS) for name, value in seconds.items()),
         *((name, value, -1000 * MAX_SECONDS, 1000 * MAX_SECONDS) for name, value in lags.items()),
         *((f"load.{name}", value, 0, MAX_REQUESTS) for name, value in load.items()),
+        ("repeated_prompts", level.repeated_prompts, 0, len(level.records)),
     ):
         for found in outside(name, value, low, high):
             raise ValueError(found)

@@ -21,7 +21,9 @@ def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Print a table per level, with fewer figures on a narrow terminal; `levels` are the JSON document's."""
     names = NAMES if console.width >= WIDE else NARROW_NAMES
     for level in levels:
-        table = Table(title=_title(level), title_justify="left", title_style="bold")
+        console.print(f"[bold]{_title(level)}[/]", highlight=False)
+        _print_messages(level, console)
+        table = Table()
         table.add_column("metric", no_wrap=True)
         table.add_column("unit", no_wrap=True)
         for name in names:
@@ -29,12 +31,16 @@ def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
         for name, figures in level["metrics"].items():
             table.add_row(name, figures["unit"], *(_shown(figures[figure]) for figure in names))
         console.print(table)
-        for line in (*notes(level), *error_lines(level)):
-            console.print(line, markup=False, highlight=False)
-        if not level["valid"]:
-            console.print(
-                f"[bold red]not valid[/]: {escape(printable(level['invalid_reason']))}", highlight=False
-            )
+
+
+def _print_messages(level: Mapping[str, Any], console: Console) -> None:
+    """Print what a reader must know before the figures: first what went wrong."""
+    if not level["valid"]:
+        console.print(
+            f"[bold red]not valid[/]: {escape(printable(level['invalid_reason']))}", highlight=False
+        )
+    for line in (*error_lines(level), *notes(level)):
+        console.print(line, markup=False, highlight=False)
 
 
 def _title(level: Mapping[str, Any]) -> str:

@@ -93,3 +93,14 @@ def test_pauses_after_failures_do_not_make_a_level_invalid():
     for record in records[1:]:
         record.error = "http_5xx"
     assert why_invalid(Load(concurrency=4, requests=40), records, [FREE]) is None
+
+
+def test_pauses_that_the_endpoint_asks_for_do_not_make_a_level_invalid():
+    records = in_a_row(40, 4, pause_s=20)
+    for record in records[1:]:
+        record.error = "rate_limited"
+    assert "not held" in why_invalid(Load(concurrency=4, requests=40), records, [FREE])
+
+    for record in records[1:]:
+        record.pause_ns = 20 * SECOND
+    assert why_invalid(Load(concurrency=4, requests=40), records, [FREE]) is None

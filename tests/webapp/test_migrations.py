@@ -140,7 +140,7 @@ def test_no_former_name_is_left(conn):
     assert [name for name in named if re.search("workload|harness", name)] == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007"])
 def test_down_and_up_again_leads_to_the_same_schema(go, conn, revision):
     before = schema(conn)
 
@@ -176,6 +176,10 @@ def test_data_survives_a_downgrade_to_0005_and_back(go, conn, filled):
     # What 0005 does not know is removed first.
     with conn, conn.cursor() as cursor:
         cursor.execute("DELETE FROM points WHERE metric_id > 9")
+        cursor.execute(
+            "UPDATE requests SET first_answer_ns = NULL, cached_tokens = NULL, reasoning_tokens = NULL,"
+            " answered_by = NULL"
+        )
         for table in ("rollups", "period_rollups"):
             cursor.execute(f"DELETE FROM {table} WHERE metric_id > 9")
         for view in ("metric_means", "metric_quantiles"):
@@ -258,6 +262,24 @@ def test_runs_that_0005_has_stored_are_scenarios_ranked_by_slo_attainment(go, co
     ]
 
 
+def test_what_0007_has_stored_is_kept_and_no_table_is_rewritten(go, conn, filled):
+    files = (
+        "SELECT relname, relfilenode FROM pg_class WHERE relname ~ '^requests' AND relkind = 'r' ORDER BY 1"
+    )
+    go("0007")
+    assert query(conn, "SELECT max(metric_id) FROM points") == [(10,)]
+    before, stored = query(conn, files), query(conn, "SELECT * FROM requests ORDER BY run_id, number")
+    assert stored
+
+    go("head")
+
+    assert query(conn, files) == before
+    added = (None,) * 4
+    assert query(conn, "SELECT * FROM requests ORDER BY run_id, number") == [(*row, *added) for row in stored]
+    names = [name for (name,) in query(conn, "SELECT name FROM metrics WHERE id > 10 ORDER BY id")]
+    assert names == ["ttfa", "reasoning_share"]
+
+
 def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, redis):
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
@@ -283,7 +305,8 @@ def test_upgrading_an_up_to_date_database_updates_its_metrics(environment, conn)
     assert flask_db(environment, "upgrade").returncode == 0
 
     assert query(conn, "SELECT name, title, unit, formula FROM metrics ORDER BY id") == [
-        (metric.name, metric.title, metric.unit.symbol, metric.formula) for metric in METRICS
+        (metric.name, metric.title, metric.unit.symbol, metric.formula)
+        for metric in sorted(METRICS, key=lambda metric: metric.id)
     ]
 
 

@@ -6,8 +6,9 @@ from flask import Flask
 from webapp.cli.grafana_role import grafana_reader
 from webapp.cli.import_results import import_results
 from webapp.cli.llms import llms
+from webapp.cli.rebuild import rebuild
 
-COMMANDS: tuple[click.Command, ...] = (llms, import_results, grafana_reader)
+COMMANDS: tuple[click.Command, ...] = (llms, import_results, rebuild, grafana_reader)
 
 
 def register_commands(app: Flask) -> None:

@@ -103,14 +103,20 @@ def finish(
 
     The attempt holds the runs; the caller commits. Returns the number of points.
     """
+    stored = write(conn, attempt.slot, ((run.id, metric, numbers) for run, metric, numbers in values))
+    runs.finish(conn, attempt.runs, stored // len(attempt.runs))
+    return stored
+
+
+def write(conn: Connection, slot: datetime, values: Iterable[tuple[int, Metric, np.ndarray]]) -> int:
+    """Write values of runs, by their ids, as points and rollups; return the number of points."""
     summaries: list[Rollup] = []
 
     def encoded() -> Iterator[bytes]:
-        for run, metric, numbers in values:
-            summaries.append(Rollup.of(run.id, metric.id, numbers))
-            yield points.encode(attempt.slot, run.id, metric.id, numbers)
+        for run_id, metric, numbers in values:
+            summaries.append(Rollup.of(run_id, metric.id, numbers))
+            yield points.encode(slot, run_id, metric.id, numbers)
 
     stored = points.copy(conn, encoded())
     rollups.insert(conn, summaries)
-    runs.finish(conn, attempt.runs, stored // len(attempt.runs))
     return stored

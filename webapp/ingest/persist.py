@@ -1,21 +1,21 @@
 """A measured level stored as a run: its requests, then points and rollups as for any run."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from llm_measure.metrics import METRICS, Metric, Span, derive
+from llm_measure.client.tokens import recounted
+from llm_measure.metrics import METRICS, Span, derive
+from llm_measure.metrics.clumps import shares
 from llm_measure.records import SECOND_NS, Record
-from llm_measure.results import LevelResult
+from llm_measure.results import LevelResult, not_ranked
 from llm_measure.soundness import fault, refused
 from llm_measure.workloads import Workload
 from webapp.ingest.attempt import Attempt, finish
 from webapp.store import Connection, requests, runs
 from webapp.store.requests import Request
-from webapp.store.runs import ClaimedRun
 
 
 def persist(conn: Connection, attempt: Attempt, workload: Workload, result: LevelResult) -> str | None:
@@ -44,13 +44,26 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     else:
         values = derive(result.records, workload.slo, result.span)
         ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
-        finish(conn, attempt, _by_metric(run, ranked))
+        finish(conn, attempt, ((run, METRICS[name], found) for name, found in ranked.items() if len(found)))
     conn.commit()
     return failure
 
 
 def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     """Return a stored run's values by metric, derived again from its requests; LookupError if it has none."""
+    return _derived(*_stored(conn, run_id))
+
+
+def rederive_ranked(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
+    """Return those of the values that are points of a finished run; raises LookupError as `rederive` does."""
+    measurement, records = _stored(conn, run_id)
+    at_a_rate = not measurement["level"].startswith("concurrency ")
+    left_out = not_ranked(at_a_rate, shares(records))
+    values = _derived(measurement, records)
+    return {name: found for name, found in values.items() if len(found) and name not in left_out}
+
+
+def _stored(conn: Connection, run_id: int) -> tuple[dict[str, Any], list[Record]]:
     found = runs.measurement(conn, run_id)
     if found is None:
         raise LookupError(f"run {run_id}: unknown or not measured")
@@ -58,6 +71,10 @@ def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     records = [_record(request) for request in requests.read(conn, slot, run_id)]
     if not records:
         raise LookupError(f"run {run_id}: its requests are no longer kept")
+    return measurement, records
+
+
+def _derived(measurement: dict[str, Any], records: list[Record]) -> dict[str, np.ndarray]:
     # Runs from before spans were stored had rates over the whole level.
     span_ns = measurement.get("span_ns", (0, round(measurement["duration_s"] * SECOND_NS)))
     return derive(records, measurement["slo"], Span(*span_ns))
@@ -79,6 +96,9 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
         "chunks_together": result.chunks_together,
         "chunks_read_late": result.chunks_read_late,
+        "repeated_prompts": result.repeated_prompts,
+        "retry_after": asdict(result.retry_after),
+        "answered_by": result.answered_by,
         "slo": workload.slo,
         **(asdict(result.rates) if result.rates else {}),
     }
@@ -99,15 +119,6 @@ def _failure(result: LevelResult) -> str | None:
     return f"all {len(asked)} requests failed ({named}); the first with: {detail}"
 
 
-def _by_metric(
-    run: ClaimedRun, values: dict[str, np.ndarray]
-) -> Iterator[tuple[ClaimedRun, Metric, np.ndarray]]:
-    for metric in METRICS:
-        found = values.get(metric.name)
-        if found is not None and len(found):
-            yield run, metric, found
-
-
 def _sound(record: Record) -> Record:
     found = fault(record)
     return refused(record, found) if found else record
@@ -124,14 +135,18 @@ def _request(record: Record, level: str) -> Request:
         connect_ns=record.connect_ns,
         first_byte_ns=record.first_byte_ns,
         first_token_ns=record.first_token_ns,
+        first_answer_ns=record.first_answer_ns,
         last_token_ns=record.last_token_ns,
         end_ns=record.end_ns,
         chunk_offsets_ns=record.chunk_offsets_ns,
         chunk_tokens=record.chunk_tokens,
         prompt_tokens=record.prompt_tokens,
+        cached_tokens=record.cached_tokens,
         output_tokens=record.output_tokens,
+        reasoning_tokens=record.reasoning_tokens,
         token_source=record.token_source,
         finish_reason=record.finish_reason,
+        answered_by=record.answered_by,
         http_status=record.status,
         error=record.error,
         error_detail=record.error_detail,
@@ -142,4 +157,5 @@ def _record(request: Request) -> Record:
     kept = {
         name: value for name, value in vars(request).items() if name not in ("number", "level", "http_status")
     }
-    return Record(index=request.number, status=request.http_status, **kept)
+    record = Record(index=request.number, status=request.http_status, **kept)
+    return replace(record, chunk_tokens=recounted(record))

@@ -1,6 +1,7 @@
 """Hours, days and windows: the merged rollups of many runs, updated from new runs alone."""
 
 from datetime import datetime
+from typing import Any
 
 from webapp.store import Connection, sql_file
 from webapp.windows import LATEST, WINDOWS, Window
@@ -9,7 +10,7 @@ from webapp.windows import LATEST, WINDOWS, Window
 def _row(window: Window) -> str:
     """Return (name, parts, start at %(now)s) of a window as a row of VALUES."""
     if window.reach is None:
-        return f"('{window.name}', '', '-infinity'::timestamptz)"
+        return f"('{window.name}', 'day', '-infinity'::timestamptz)"
     since = f"%(now)s - interval '{window.reach.total_seconds():.0f} seconds'"
     if window.parts != "run":
         since = f"date_trunc('{window.parts}', {since}, 'UTC')"
@@ -34,6 +35,39 @@ def _merge(parts: str) -> str:
 
 MERGE_NEW = _merge("new_parts")
 MERGE_REMAINING = _merge("remaining_parts")
+MERGE_AGAIN = _merge("parts_again")
+PARTS_OF_RUNS = sql_file("parts_of_runs")
+PARTS = ("period", "starts_at", "since", "until", "source", "scenario_id", "llm_id")
+DELETE_PARTS = """
+DELETE FROM period_rollups USING unnest(
+    %(period)s::text[], %(starts_at)s::timestamptz[], %(source)s::text[], %(scenario_id)s::integer[],
+    %(llm_id)s::integer[]
+) AS part (period, starts_at, source, scenario_id, llm_id)
+WHERE period_rollups.period = part.period
+  AND period_rollups.starts_at = part.starts_at
+  AND period_rollups.source = part.source
+  AND period_rollups.scenario_id = part.scenario_id
+  AND period_rollups.llm_id = part.llm_id
+"""
+# Every metric, since a run may have values of one that it did not have before.
+WINDOWS_OF_PARTS = f"""
+SELECT DISTINCT windows.period, source, scenario_id, llm_id, metrics.id
+FROM unnest(%(source)s::text[], %(scenario_id)s::integer[], %(llm_id)s::integer[])
+    AS part (source, scenario_id, llm_id)
+CROSS JOIN ({WINDOWS_SQL}) AS windows
+CROSS JOIN metrics
+"""  # noqa: S608  (constants of this file)
+DELETE_WINDOWS = """
+DELETE FROM period_rollups USING unnest(
+    %(period)s::text[], %(source)s::text[], %(scenario_id)s::integer[], %(llm_id)s::integer[],
+    %(metric_id)s::integer[]
+) AS expired (period, source, scenario_id, llm_id, metric_id)
+WHERE period_rollups.period = expired.period
+  AND period_rollups.source = expired.source
+  AND period_rollups.scenario_id = expired.scenario_id
+  AND period_rollups.llm_id = expired.llm_id
+  AND period_rollups.metric_id = expired.metric_id
+"""
 DELETE_OLDER_LATEST = """
 DELETE FROM period_rollups AS latest
 USING runs
@@ -70,8 +104,27 @@ def fold(conn: Connection, run_ids: list[int], now: datetime) -> None:
         cursor.execute(DELETE_EXPIRED, arguments)
         expired = cursor.fetchall()
         if expired:
-            keys = dict(zip(KEY, map(list, zip(*expired, strict=True)), strict=True))
-            cursor.execute(MERGE_REMAINING, {**keys, "now": now})
+            cursor.execute(MERGE_REMAINING, {**_columns(KEY, expired), "now": now})
+
+
+def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
+    """Merge the hours and days of these runs again from the rollups of all their runs, then the windows.
+
+    Hours and days stay as they are if the rollup of one of their runs has been deleted. The caller holds the
+    refresh lock.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(PARTS_OF_RUNS, {"run_ids": run_ids})
+        parts = cursor.fetchall()
+        if not parts:
+            return
+        again = _columns(PARTS, parts)
+        cursor.execute(DELETE_PARTS, again)
+        cursor.execute(MERGE_AGAIN, again)
+        cursor.execute(WINDOWS_OF_PARTS, {**again, "now": now})
+        windows = _columns(KEY, cursor.fetchall())
+        cursor.execute(DELETE_WINDOWS, windows)
+        cursor.execute(MERGE_REMAINING, {**windows, "now": now})
 
 
 def any_expired(conn: Connection, now: datetime) -> bool:
@@ -79,3 +132,8 @@ def any_expired(conn: Connection, now: datetime) -> bool:
     with conn.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS ({EXPIRED})", {"now": now})
         return cursor.fetchone()[0]
+
+
+def _columns(names: tuple[str, ...], rows: list[tuple]) -> dict[str, list[Any]]:
+    """Return the rows, at least one, as an array for each column."""
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

@@ -51,6 +51,23 @@ def copy(conn: Connection, encoded: Iterable[bytes]) -> int:
         return cursor.rowcount
 
 
+def read(conn: Connection, recorded_at: datetime, run_id: int) -> dict[int, np.ndarray]:
+    """Return a run's values (float64) by metric id, in ascending order."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT metric_id, array_agg(value ORDER BY value) FROM points"
+            " WHERE recorded_at = %s AND run_id = %s GROUP BY metric_id",
+            (recorded_at, run_id),
+        )
+        return {metric_id: np.array(values, dtype=np.float64) for metric_id, values in cursor.fetchall()}
+
+
+def delete(conn: Connection, recorded_at: datetime, run_id: int) -> None:
+    """Delete a run's points."""
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM points WHERE recorded_at = %s AND run_id = %s", (recorded_at, run_id))
+
+
 class _Stream(io.RawIOBase):
     """A readable file of header, chunks and trailer that never joins them in memory."""
 

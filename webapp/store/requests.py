@@ -25,14 +25,18 @@ class Request:
     connect_ns: int
     first_byte_ns: int | None
     first_token_ns: int | None
+    first_answer_ns: int | None
     last_token_ns: int | None
     end_ns: int
     chunk_offsets_ns: list[int]
     chunk_tokens: list[int]
     prompt_tokens: int | None
+    cached_tokens: int | None
     output_tokens: int | None
+    reasoning_tokens: int | None
     token_source: str | None
     finish_reason: str | None
+    answered_by: str | None
     http_status: int | None
     error: str | None
     error_detail: str | None

@@ -52,3 +52,23 @@ def insert(conn: Connection, rollups: list[Rollup]) -> None:
                 for r in rollups
             ],
         )
+
+
+def read(conn: Connection, run_id: int) -> dict[int, Rollup]:
+    """Return a run's rollups by metric id."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT metric_id, n, mean, m2, min, max, (histogram).low, (histogram).counts FROM rollups"
+            " WHERE run_id = %s",
+            (run_id,),
+        )
+        return {
+            metric_id: Rollup(run_id, metric_id, n, mean, m2, low, high, Histogram(first, np.array(counts)))
+            for metric_id, n, mean, m2, low, high, first, counts in cursor.fetchall()
+        }
+
+
+def delete(conn: Connection, run_id: int) -> None:
+    """Delete a run's rollups."""
+    with conn.cursor() as cursor:
+        cursor.execute("DELETE FROM rollups WHERE run_id = %s", (run_id,))

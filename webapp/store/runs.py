@@ -202,6 +202,21 @@ def newest_slot(  # noqa: PLR0913  (each names a part of what is asked)
         return None
 
 
+def measured(conn: Connection) -> list[tuple[int, datetime]]:
+    """Return ids and slots of all finished measured runs, oldest first."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, slot FROM runs WHERE status = 'finished' AND measurement IS NOT NULL ORDER BY id"
+        )
+        return cursor.fetchall()
+
+
+def set_points(conn: Connection, run_id: int, points: int) -> None:
+    """Record the number of points of a finished run, which is locked until the transaction ends."""
+    with conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET points = %s WHERE id = %s", (points, run_id))
+
+
 def measurement(conn: Connection, run_id: int) -> tuple[datetime, dict[str, Any]] | None:
     """Return the slot and the description of a measured run; None if it is unknown or was not measured."""
     with conn.cursor() as cursor:

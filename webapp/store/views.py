@@ -53,8 +53,22 @@ def refresh(conn: Connection, now: datetime, generation: int) -> None:
         finished = [run_id for run_id, status in cursor.fetchall() if status == "finished"]
         if finished or periods.any_expired(conn, now):
             periods.fold(conn, finished, now)
-            cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
-            cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
+            _refresh_views(conn)
+
+
+def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
+    """Bring what readers see of these runs up to date with their rollups, which have changed.
+
+    Part of a transaction that raises the generation, like `refresh`.
+    """
+    periods.rebuild(conn, run_ids, now)
+    _refresh_views(conn)
+
+
+def _refresh_views(conn: Connection) -> None:
+    with conn.cursor() as cursor:
+        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
+        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
 
 
 def announce_change(conn: Connection) -> None:

@@ -41,6 +41,12 @@ class ToyAPI:
             raise ValueError("the toy API takes no messages; expected a prompt")
         return {"who": model, "ask": prompt, "most": output_tokens}
 
+    def model(self, data: bytes) -> str | None:
+        return json.loads(data).get("who")
+
+    def flat_error(self, data: bytes) -> Any:
+        return json.loads(data).get("complaint")
+
     def error_message(self, content: Any) -> str | None:
         return content.get("complaint") if isinstance(content, dict) else None
 
@@ -52,7 +58,7 @@ def event(**chunk: Any) -> bytes:
     return b"event: toy\ndata: %b\n\n" % json.dumps(chunk).encode()
 
 
-STREAM = [event(), event(thought="hm"), event(call="f()"), event(said="yes", why="done"),
+STREAM = [event(who="another"), event(thought="hm"), event(call="f()"), event(said="yes", why="done"),
           event(usage={"prompt_tokens": 9, "completion_tokens": 3}), b"data: BYE\n\n"]  # fmt: skip
 RESPONSE = [head("200 OK", "text/event-stream", "transfer-encoding: chunked"), *chunked(*STREAM)]
 
@@ -66,18 +72,19 @@ def toy_api():
 
 def test_a_registered_api_is_measured():
     with scripted(*RESPONSE, keep=True) as server:
-        endpoint = Endpoint(server.url, "toy-1", api="toy", api_key="sesame")
+        endpoint = Endpoint(server.url, "toy", api="toy", api_key="sesame")
         result = measure(endpoint, Workload(output_tokens=7), Load(concurrency=1, requests=3))
 
     for request in server.requests:
         assert request.startswith(b"POST /v1/speak HTTP/1.1\r\n")
         assert b"\r\nX-Toy-Key: sesame\r\nX-Toy-Version: 1\r\n" in request
         body = json.loads(request.partition(b"\r\n\r\n")[2])
-        assert (body["who"], body["most"], len(body["ask"].split())) == ("toy-1", 7, 128)
+        assert (body["who"], body["most"], len(body["ask"].split())) == ("toy", 7, 128)
     for record in result.records:
         assert (record.error, record.finish_reason) == (None, "done")
         assert (record.prompt_tokens, record.output_tokens, record.token_source) == (9, 3, "usage")
         assert record.chunk_tokens == [1, 1, 1]
+        assert (record.reasoning_tokens, record.answered_by) == (1, "another")
     assert result.metrics["ttft"].n == 3
 
 
@@ -85,6 +92,7 @@ def test_a_registered_api_is_measured():
     ("steps", "error", "detail"),
     [
         ([whole(event(said="a") + event(error=5))], "rate_limited", "within the stream: complaint 5"),
+        ([whole(event(said="a") + event(complaint=6))], "rate_limited", "within the stream: complaint 6"),
         ([whole(b'{"complaint": "no"}', "400 No", "application/json")], "http_4xx", "400: no"),
         ([whole(event(said="a"))], "truncated", "the stream broke off after 1 events"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llm_measure import apis
 from llm_measure.client.connection import Connection, Exchange
-from llm_measure.client.response import parse_response
+from llm_measure.client.response import Asked, parse_response
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import Secrets, clean_texts
 from llm_measure.soundness import fault
@@ -91,7 +91,7 @@ async def answered(sent: bytes, cuts: list[int], is_closed: bool) -> tuple[Recor
 @given(sent=SENT, cuts=st.lists(st.integers(0, 5000), max_size=4), is_closed=st.booleans())
 def test_any_bytes_end_in_a_record_without_a_fault(api, sent, cuts, is_closed):
     record, exchange = asyncio.run(answered(sent, cuts, is_closed))
-    parse_response(exchange, record, apis.named(api), most_tokens=1000)
+    parse_response(exchange, record, apis.named(api), Asked(most_tokens=1000))
     clean_texts(record, Secrets())
 
     assert fault(record) is None

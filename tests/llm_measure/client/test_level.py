@@ -125,6 +125,19 @@ def test_prompts_of_a_dataset_are_sent(tmp_path):
     assert all(b"what is this?" in request for request in server.requests)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_prompts_of_a_dataset_that_are_sent_again_are_counted(endpoint, tmp_path, processes):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"prompt": f"what is {number}?"}) for number in range(8)))
+    workload, load = Workload(dataset=str(path)), Load(concurrency=2, requests=6, warmup=2)
+
+    once = measure_level(endpoint, workload, load, processes=processes)
+    then = measure_level(endpoint, workload, load, first_index=5, processes=processes)
+    made_up = measure_level(endpoint, Workload(), load, first_index=5, processes=processes)
+
+    assert [result.repeated_prompts for result in (once, then, made_up)] == [0, 5, 0]
+
+
 @pytest.mark.parametrize("message", ["Incorrect API key: sk-s3cret-key.", "x" * 182 + " sk-s3cret-key"])
 def test_a_key_that_the_endpoint_repeats_is_hidden(message):
     body = json.dumps({"error": {"message": message}}).encode()

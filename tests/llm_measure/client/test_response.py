@@ -1,17 +1,19 @@
+import json
+
 import pytest
 
 from llm_measure import apis
-from llm_measure.client.response import parse_response
+from llm_measure.client.response import Asked, parse_response
 from tests.llm_measure.streams import DONE, STREAMS, chat, event, exchange, record
 
 
-def read(*parts: bytes, api: str = "chat", **changes: object):
+def read(*parts: bytes, api: str = "chat", model: str = "", **changes: object):
     """The record of a response that arrived in these parts, at 100, 200, ..."""
     made = exchange(list(parts), [100 * number for number in range(1, len(parts) + 1)])
     for name, value in changes.items():
         setattr(made, name, value)
     filled = record()
-    parse_response(made, filled, apis.named(api))
+    parse_response(made, filled, apis.named(api), Asked(model))
     return filled
 
 
@@ -63,7 +65,10 @@ HTML, JSON = {"content_type": b"text/html"}, {"content_type": b"application/json
         ("<html>no</html>", HTML, "malformed", "expected an event stream, got text/html: '<html>no</html>'"),
         ('{"choices": []}', JSON, "malformed", "expected an event stream, got application/json"),
         ("", {"content_type": b""}, "malformed", "expected an event stream, got no content type: ''"),
-        ("", {}, "truncated", "the stream broke off after 0 events"),
+        ("", {}, "truncated", "the stream broke off before its first event; nothing came"),
+        (" upstream lost", {}, "truncated", "before its first event; only ' upstream lost' came"),
+        ('{"error": {"message": "slow", "code": 429}}', JSON, "rate_limited", "instead of a stream: slow"),
+        ('{"object": "error", "message": "too long", "code": 400}', {}, "http_4xx", "too long"),
         ("", {"status": 302, "detail": "http://other/"}, "malformed", "302: redirect to http://other/;"),
         ('{"error": {"message": "no such key"}}', {"status": 401}, "http_4xx", "401: no such key"),
         ('{"detail": "Not Found"}', {"status": 404}, "http_4xx", "404: Not Found"),
@@ -136,9 +141,7 @@ def test_an_error_within_a_stream_is_the_failure_even_if_the_body_stays_open():
     assert (filled.error, filled.end_ns) == ("rate_limited", 100)
 
 
-@pytest.mark.parametrize(
-    "body", [DONE, 'data: {"message": "no", "code": 400}\n\n' + DONE, ": ping\n\n" + DONE]
-)
+@pytest.mark.parametrize("body", [DONE, 'data: {"message": "queued"}\n\n' + DONE, ": ping\n\n" + DONE])
 def test_nothing_answered_is_a_failure_and_says_what_came(body):
     filled = read(body.encode())
 
@@ -147,9 +150,95 @@ def test_nothing_answered_is_a_failure_and_says_what_came(body):
     assert body[:10] in filled.error_detail
 
 
-@pytest.mark.parametrize("body", [chat({}, "stop"), event(choices=[], usage={"completion_tokens": 0})])
+COUNTED = event(choices=[], usage={"completion_tokens": 1})
+
+
+@pytest.mark.parametrize(
+    "body", [chat({}, "stop"), event(choices=[], usage={"completion_tokens": 0}), chat({}, "stop") + COUNTED]
+)
 def test_an_immediate_end_of_the_sequence_is_right(body):
     assert read((body + DONE).encode()).error is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "detail"),
+    [
+        ({"completion_tokens": 10}, "10 tokens counted, none streamed; expected a text"),
+        (
+            {"completion_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 10}},
+            "10 tokens counted, 10 of them reasoning, none streamed; expected a text",
+        ),
+    ],
+)
+@pytest.mark.parametrize("reason", ["stop", "length"])
+def test_tokens_that_were_counted_and_not_streamed_are_a_failure(usage, detail, reason):
+    filled = read((chat({}, reason) + event(choices=[], usage=usage) + DONE).encode())
+
+    assert (filled.error, filled.error_detail, filled.output_tokens) == ("malformed", detail, 10)
+
+
+FLAT = [
+    {"object": "error", "message": "no"},
+    {"type": "error", "message": "no"},
+    {"object": "error", "message": "no", "type": "BadRequestError", "code": 400, "param": None},
+    {"message": "no", "code": "server_error"},
+    {"detail": "no"},
+    {"error": "no"},
+    {"error": {"message": "no"}},
+]
+
+
+@pytest.mark.parametrize("error", FLAT, ids=json.dumps)
+@pytest.mark.parametrize("end", ["", DONE])
+@pytest.mark.parametrize("cut", [None, 20], ids=["plain", "cut"])
+def test_an_error_object_after_tokens_fails_with_its_message(error, end, cut):
+    parts = [STARTED.encode(), event(**error).encode(), end.encode()]
+    if cut:
+        whole = b"".join(parts)
+        parts = [whole[:cut], whole[cut:]]
+
+    filled = read(*filter(None, parts))
+
+    assert filled.error in ("http_4xx", "http_5xx")
+    assert filled.error_detail == "within the stream: no"
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [{"type": "ping"}, {"message": "queued"}, {"object": "status", "status": "queued"}, {"detail": None}],
+    ids=json.dumps,
+)
+def test_an_event_that_is_neither_a_chunk_nor_an_error_does_no_harm(harmless):
+    assert read((STARTED + event(**harmless) + chat({"content": "b"}) + ENDED).encode()).error is None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"code": 429}, "rate_limited"),
+        ({"code": "429"}, "rate_limited"),
+        ({"status": "400", "code": 1234}, "http_4xx"),
+        ({"code": "rate_limit_exceeded", "type": "requests"}, "rate_limited"),
+        ({"type": "insufficient_quota"}, "rate_limited"),
+        ({"code": "RESOURCE_EXHAUSTED"}, "rate_limited"),
+        ({"type": "RateLimitError"}, "rate_limited"),
+        ({"code": "context_length_exceeded", "type": "invalid_request_error"}, "http_4xx"),
+        ({"type": "invalid_request_error"}, "http_4xx"),
+        ({"code": "model_not_found"}, "http_4xx"),
+        ({"type": "BadRequestError"}, "http_4xx"),
+        ({"type": "authentication_error"}, "http_4xx"),
+        ({"code": "content_filter"}, "http_4xx"),
+        ({"type": "permission_error"}, "http_4xx"),
+        ({"type": "server_error"}, "http_5xx"),
+        ({"type": "overloaded_error"}, "http_5xx"),
+        ({"type": "InternalServerError", "code": None}, "http_5xx"),
+        ({"type": "no idea"}, "http_5xx"),
+    ],
+)
+def test_an_error_within_a_stream_has_the_class_of_its_code(error, expected):
+    filled = read((STARTED + event(error={"message": "no", **error}) + DONE).encode())
+
+    assert (filled.error, filled.error_detail) == (expected, "within the stream: no")
 
 
 def test_tokens_before_a_failure_are_kept():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from llm_measure.apis import Usage
-from llm_measure.client.tokens import spread
+from llm_measure.client.tokens import recounted, spread
 from llm_measure.metrics.derivations import gaps, tpot
 from tests.llm_measure.client.test_response import read
-from tests.llm_measure.streams import DONE, chat, event
+from tests.llm_measure.streams import DONE, chat, event, record
 
 SCALE = 1_000_000  # from the moments of `read`, 100, 200, ... ns
 NEVER_COUNTED = {"completion_tokens": 0, "prompt_tokens": 0, "total_tokens": 0}
@@ -156,3 +156,43 @@ def test_a_spread_adds_up_without_negative_parts(total, sizes):
 def test_the_later_counts_of_usage_replace_the_earlier():
     assert Usage(3, 4).over(Usage(1, 2)) == Usage(3, 4)
     assert Usage(None, 4).over(Usage(1, 2)) == Usage(1, 4)
+
+
+def stored(tokens: list[int], total: int, finish_reason: str | None = "length", **more: object):
+    """A request as it is stored, from before rows had a first answer token."""
+    made = record()
+    made.chunk_offsets_ns, made.chunk_tokens = list(range(len(tokens))), tokens
+    made.output_tokens, made.token_source, made.finish_reason = total, "usage", finish_reason
+    for name, value in more.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("tokens", "total", "finish_reason", "expected"),
+    [
+        ([0, 2, 1, 0, 2], 5, "length", [1, 1, 1, 1, 1]),
+        ([0, 2, 1, 0, 3], 6, "stop", [1, 1, 1, 1, 1]),
+        ([0, 2, 1, 0, 3], 6, "length", [1, 1, 1, 1, 2]),
+        ([1, 8, 0, 1], 10, "length", [1, 7, 1, 1]),
+        ([0, 2, 1], 3, None, [1, 1, 1]),
+        ([0, 2, 0, 1, 0], 3, "stop", [1, 1, 0, 1, 0]),
+        ([], 0, "stop", []),
+    ],
+)
+def test_tokens_of_a_stored_request_are_counted_again(tokens, total, finish_reason, expected):
+    assert recounted(stored(tokens, total, finish_reason)) == expected
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        stored([1, 3, 1], 5, "stop", first_answer_ns=5),
+        stored([1, 1, 1], 510, "stop"),
+        stored([1, 2, 1], 5, "stop"),
+        stored([1, 0, 1], 2),
+        stored([1, 1, 1], 3, "stop"),
+    ],
+)
+def test_what_is_counted_by_the_rule_stays(kept):
+    assert recounted(kept) == kept.chunk_tokens

@@ -114,5 +114,14 @@ def test_a_large_response_is_judged_by_its_end(end, is_right, line_end):
         assert ends_well(exchange(parts, list(range(len(parts)))), CHAT) is is_right
 
 
+def test_an_end_without_tokens_is_not_enough_to_judge_a_response():
+    body = LONG + chat({}, "stop") + 300 * event(choices=[], usage={"completion_tokens": 10}) + DONE
+    with scripted(whole(body.encode()), keep=True) as server:
+        result = measured(server.url)
+
+    assert ends_well(exchange([body.encode()], [1]), CHAT) is None
+    assert errors(result) == {None: 2}
+
+
 def test_the_end_of_a_huge_event_is_not_enough_to_judge_a_response():
     assert ends_well(exchange([b"data: " + SMALL_BYTES * b"a"], [1]), CHAT) is None

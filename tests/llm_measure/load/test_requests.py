@@ -11,12 +11,12 @@ from llm_measure.workloads import Workload
 ENDPOINT = Endpoint("http://x:8000/v1", "m")
 
 
-def built(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT) -> bytes:
-    return request_builder(endpoint, workload, 1, "/v1/chat/completions")(index)
+def built(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT, seed: int = 1) -> bytes:
+    return request_builder(endpoint, workload, seed, "/v1/chat/completions")(index)
 
 
-def body(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT) -> dict:
-    return json.loads(built(workload, index, endpoint).partition(b"\r\n\r\n")[2])
+def body(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT, seed: int = 1) -> dict:
+    return json.loads(built(workload, index, endpoint, seed).partition(b"\r\n\r\n")[2])
 
 
 def test_the_head_names_host_type_length_key_and_version():
@@ -69,7 +69,7 @@ def test_an_extra_body_may_bring_the_prompt():
     assert built(workload, 0) == built(workload, 1)
 
 
-def test_a_dataset_is_sent_row_by_row_and_again_from_its_start(tmp_path):
+def test_each_row_of_a_dataset_is_sent_once_and_then_again_in_the_same_order(tmp_path):
     rows = [
         {"prompt": 'say "é"', "output_tokens": 5},
         {"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]},
@@ -78,11 +78,25 @@ def test_a_dataset_is_sent_row_by_row_and_again_from_its_start(tmp_path):
     path.write_text("\n".join(json.dumps(row) for row in rows))
     workload = Workload(dataset=str(path), output_tokens=9)
 
-    first, second = body(workload, 0), body(workload, 1)
+    sent = [body(workload, index) for index in range(4)]
 
-    assert (first["messages"], first["max_tokens"]) == ([{"role": "user", "content": 'say "é"'}], 5)
-    assert (second["messages"], second["max_tokens"]) == (rows[1]["messages"], 9)
-    assert body(workload, 2) == first
+    text, conversation = sorted(sent[:2], key=lambda each: each["max_tokens"])
+    assert (text["messages"], text["max_tokens"]) == ([{"role": "user", "content": 'say "é"'}], 5)
+    assert (conversation["messages"], conversation["max_tokens"]) == (rows[1]["messages"], 9)
+    assert sent[2:] == sent[:2]
+
+
+def test_a_dataset_is_shuffled_by_the_seed(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps({"prompt": f"{number}"}) for number in range(50)))
+    workload = Workload(dataset=str(path))
+
+    def order(seed: int) -> list[int]:
+        return [int(body(workload, index, seed=seed)["messages"][0]["content"]) for index in range(50)]
+
+    assert order(1) == order(1)
+    assert len({tuple(order(seed)) for seed in (1, 2, 3)}) == 3
+    assert sorted(order(1)) == list(range(50)) != order(1)
 
 
 def test_a_conversation_that_the_api_cannot_take_names_the_dataset(tmp_path):

@@ -38,13 +38,41 @@ def test_warm_up_and_cancelled_requests_are_left_out_and_failed_ones_are_not():
 
 def test_a_response_without_a_token_has_no_ttft_and_misses_its_objective():
     record = answered(0)
-    record.first_token_ns = record.last_token_ns = None
+    record.first_token_ns = record.first_answer_ns = record.last_token_ns = None
     record.chunk_offsets_ns, record.chunk_tokens, record.output_tokens = [], [], 0
     values = derived([record], {"ttft": 0.5})
 
-    assert [len(values[name]) for name in ("ttft", "tps", "tpot", "itl")] == [0] * 4
+    assert [len(values[name]) for name in ("ttft", "ttfa", "tps", "tpot", "itl", "reasoning_share")] == [
+        0
+    ] * 6
     assert len(values["e2e_latency"]) == 1
     assert (values["slo_attainment"], values["goodput"]) == ([0], [0])
+
+
+def test_reasoning_comes_before_the_answer_and_is_a_share_of_the_output():
+    record = answered(0, ttft=0.1, itl=0.1, tokens=4)
+    record.first_answer_ns, record.reasoning_tokens = record.sent_ns + SECOND * 4 // 10, 3
+    values = derived([record], {"ttfa": 0.3})
+
+    assert (values["ttft"], values["ttfa"], values["reasoning_share"]) == ([0.1], [0.4], [0.75])
+    assert values["slo_attainment"] == [0]
+
+
+def test_a_response_that_ends_within_its_reasoning_has_no_first_answer_token_and_misses_its_objective():
+    record = answered(0)
+    record.first_answer_ns, record.reasoning_tokens = None, 5
+    values = derived([record], {"ttfa": 10})
+
+    assert (len(values["ttft"]), len(values["ttfa"])) == (1, 0)
+    assert (values["reasoning_share"], values["slo_attainment"]) == ([1], [0])
+
+
+@pytest.mark.parametrize(("reasoning", "output"), [(None, 5), (3, None), (0, 0)])
+def test_without_counts_there_is_no_share_of_reasoning(reasoning, output):
+    record = answered(0)
+    record.reasoning_tokens, record.output_tokens = reasoning, output
+
+    assert len(derived([record])["reasoning_share"]) == 0
 
 
 def test_a_response_of_one_token_has_no_speed_and_meets_an_objective_for_it():

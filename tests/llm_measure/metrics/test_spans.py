@@ -88,6 +88,15 @@ def test_a_stream_that_pauses_after_a_failure_keeps_its_place():
     assert held(records, 2) == span(0, 3)
 
 
+def test_a_stream_that_is_asked_to_wait_keeps_its_place():
+    records = [at(0, 0, 6), at(1, 0, 1, "rate_limited"), at(2, 5, 6)]
+    assert held(records, 2) == span(0, 6)
+    assert held(records[:2], 2) == span(0, 1.05)
+
+    records[1].pause_ns = 4 * SECOND
+    assert held(records[:2], 2) == span(0, 5)
+
+
 def test_what_was_cancelled_is_not_within_the_span():
     records = [at(0, 0, 2), at(1, 0, 3), at(2, 2, 4, "cancelled"), at(3, 3, 4, "cancelled")]
 

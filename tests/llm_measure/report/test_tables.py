@@ -8,7 +8,7 @@ from llm_measure.report.document import document
 from llm_measure.report.tables import print_tables
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
-from tests.measured import answered, failed, level
+from tests.measured import SECOND, answered, failed, level
 
 
 def printed(result: LevelResult, width: int = 140) -> str:
@@ -34,7 +34,8 @@ def test_a_level_has_a_title_a_row_per_metric_and_a_line_per_error():
 def test_on_a_narrow_terminal_fewer_figures_are_shown_and_none_is_cut():
     lines = printed(level([answered(index, ttft=1.23456) for index in range(1000)]), width=80).splitlines()
 
-    assert [cell.strip() for cell in lines[2].split("┃")[1:-1]] == [
+    (header,) = [line for line in lines if "┃" in line]
+    assert [cell.strip() for cell in header.split("┃")[1:-1]] == [
         "metric",
         "unit",
         "n",
@@ -43,6 +44,53 @@ def test_on_a_narrow_terminal_fewer_figures_are_shown_and_none_is_cut():
         "p99",
     ]
     assert not any("…" in line for line in lines)
+
+
+def test_messages_come_before_the_figures_and_what_went_wrong_comes_first():
+    record = answered(0)
+    record.token_source, record.pause_ns = "chunks", SECOND
+    shown = printed(level([record, failed(1)], "the client was the limit"))
+
+    beginnings = (
+        "concurrency 8",
+        "not valid",
+        "1 x timeout",
+        "1 of 2 requests",
+        "Rates per",
+        "Token counts",
+        "┏",
+    )
+    found = [shown.index(beginning) for beginning in beginnings]
+    assert found == sorted(found)
+
+
+def test_another_model_that_answered_is_mentioned_and_cannot_control_the_terminal():
+    records = [answered(0), answered(1), answered(2)]
+    for record, model in zip(records, ("gpt\x1b[2J[bold]", None, None), strict=True):
+        record.answered_by = model
+    shown = printed(level(records))
+
+    assert r"1 of 3 requests were answered by another model: gpt\x1b[2J[bold]." in shown
+    records[0].answered_by = None
+    assert "another model" not in printed(level(records))
+
+
+def test_repeated_prompts_of_a_dataset_are_mentioned():
+    result = level([answered(0), answered(1)])
+    assert "repeat a prompt" not in printed(result)
+
+    assert "1 of 2 requests repeat a prompt" in printed(replace(result, repeated_prompts=1))
+
+
+def test_pauses_that_the_endpoint_asked_for_are_mentioned():
+    refused = failed(1, "rate_limited", "429: slow down")
+    assert "Retry-After" not in printed(level([answered(0), refused]))
+
+    refused.pause_ns = 3 * SECOND // 2
+    asked = "Requests that the endpoint asked to be sent again later (Retry-After): 1; "
+    assert f"{asked}their streams waited 1.5 s in all." in printed(level([answered(0), refused]))
+    at_a_rate = replace(level([answered(0), refused]), load=Load(rate=1, requests=2))
+    assert f"{asked}a rate does not wait." in printed(at_a_rate)
 
 
 def test_a_level_that_is_not_valid_says_why():

@@ -45,6 +45,9 @@ class TestARun:
             "span_ns": [0, 5_000_000_000],
             "chunks_together": 0.0,
             "chunks_read_late": 0.0,
+            "repeated_prompts": 0,
+            "retry_after": {"requests": 0, "waited_s": 0.0},
+            "answered_by": {"another": 3},
             "slo": {"ttft": 0.5},
         }
 
@@ -74,6 +77,9 @@ class TestItsRequests:
         assert last["error_detail"] == "500: out of memory"
         assert second["first_token_ns"] - second["sent_ns"] == second["chunk_offsets_ns"][0] == 200_000_000
         assert (second["token_source"], second["chunk_tokens"]) == ("usage", [1] * 5)
+        assert second["first_answer_ns"] == second["first_token_ns"]
+        assert (second["cached_tokens"], second["reasoning_tokens"]) == (64, 0)
+        assert (second["answered_by"], first["answered_by"]) == ("another", None)
 
     def test_are_listed_in_pages(self, client, stored):
         numbers, cursor = [], ""

@@ -75,7 +75,8 @@ def test_a_measured_level_is_stored_completely_and_ranked(conn, keep, client):
     ) == [(8,)]
     assert values(conn, run_id)["ttft"] == pytest.approx([0.2] * 4)
     assert values(conn, run_id)["error_rate"] == pytest.approx([2 / 6])
-    assert ranked(client, "ttft") == {"Measured": pytest.approx(0.2)}
+    assert ranked(client, "ttft") == ranked(client, "ttfa") == {"Measured": pytest.approx(0.2)}
+    assert ranked(client, "reasoning_share") == {"Measured": 0}
     assert ranked(client, "error_rate") == {"Measured": pytest.approx(2 / 6)}
     assert ranked(client, "slo_attainment") == {"Measured": pytest.approx(4 / 6)}
     assert ranked(client, "goodput") == {"Measured": pytest.approx(4 / 8)}

@@ -59,7 +59,7 @@ def test_the_table_has_every_registered_metric(conn):
             metric.formula,
             *metric.bounds,
         )
-        for metric in METRICS
+        for metric in sorted(METRICS, key=lambda metric: metric.id)
     ]
 
 

@@ -11,7 +11,7 @@ from scipy import special, stats
 from tests.factories import add_llm, add_rollups, add_run
 from tests.support import query
 from webapp import generation
-from webapp.store import connect, views
+from webapp.store import connect, rollups, views
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
 # Where each window starts at NOW: at the start of the part that contains its nominal start.
@@ -200,3 +200,34 @@ def test_the_interval_contains_the_true_mean_in_95_percent_of_cases(conn):
 
     assert 0.93 <= covered <= 0.97
     assert naive < 0.80
+
+
+@given(
+    st.lists(RUN, min_size=1, max_size=8, unique_by=lambda run: run[0]),
+    st.integers(0, 2**32 - 1),
+)
+@limits(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_windows_follow_runs_whose_rollups_have_changed(empty, made, seed):
+    random = np.random.default_rng(seed)
+
+    def values() -> list[np.ndarray]:
+        return [random.normal(mean, 1 + abs(mean) / 3, size) for _, size, mean in made]
+
+    slots = [NOW - timedelta(seconds=age) for age, _, _ in made]
+    found, changed = values(), values()
+    with closing(empty()) as conn:
+        write(conn, list(zip(slots, found, strict=True)))
+        refresh(conn)
+        ids = dict(query(conn, "SELECT slot, id FROM runs"))
+        which = random.permutation(len(made))[: random.integers(1, len(made) + 1)]
+        with conn:
+            for index in which:
+                found[index] = changed[index]
+                rollups.delete(conn, ids[slots[index]])
+                add_rollups(conn, ids[slots[index]], {"ttft": changed[index]})
+            views.rebuild(conn, [ids[slots[index]] for index in which], NOW)
+
+        runs = list(zip(slots, found, strict=True))
+        for window, since in SINCE.items():
+            check(shown(conn, window), [run for run in runs if run[0] >= since])
+        check(shown(conn, "latest"), [max(runs, key=lambda run: run[0])])

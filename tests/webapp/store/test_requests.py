@@ -16,21 +16,26 @@ REQUEST = Request(
     connect_ns=1,
     first_byte_ns=2,
     first_token_ns=3,
+    first_answer_ns=4,
     last_token_ns=4,
     end_ns=2**60,
     chunk_offsets_ns=[3, 4],
     chunk_tokens=[1, 2],
     prompt_tokens=10,
+    cached_tokens=8,
     output_tokens=3,
+    reasoning_tokens=1,
     token_source="usage",
     finish_reason="stop",
+    answered_by="another/model",
     http_status=200,
     error=None,
     error_detail=None,
 )
 FAILED = replace(
-    REQUEST, number=8, first_byte_ns=None, first_token_ns=None, last_token_ns=None, chunk_offsets_ns=[],
-    chunk_tokens=[], prompt_tokens=None, output_tokens=None, token_source=None, finish_reason=None,
+    REQUEST, number=8, first_byte_ns=None, first_token_ns=None, first_answer_ns=None, last_token_ns=None,
+    chunk_offsets_ns=[], chunk_tokens=[], prompt_tokens=None, cached_tokens=None, output_tokens=None,
+    reasoning_tokens=None, token_source=None, finish_reason=None, answered_by=None,
     http_status=None, error="malformed",
 )  # fmt: skip
 

@@ -46,6 +46,15 @@ class SendLagSchema(Schema):
     max = fields.Float(required=True, metadata={"description": "Largest, in ms", "example": 2.4})
 
 
+class RetryAfterSchema(Schema):
+    """How often and how long the endpoint asked to wait."""
+
+    requests = count("Number of requests that were answered with a Retry-After", 3)
+    waited_s = fields.Float(
+        required=True, metadata={"description": "How long their streams waited, in seconds", "example": 4.5}
+    )
+
+
 class MeasurementSchema(Schema):
     """A measured run as a whole."""
 
@@ -100,6 +109,21 @@ class MeasurementSchema(Schema):
         metadata={
             "description": "Ratio of chunks that the client read late, at moments unknown",
             "example": 0.0,
+        },
+    )
+    repeated_prompts = fields.Integer(
+        metadata={
+            "description": "Number of measured requests that repeat a prompt of a dataset with fewer rows",
+            "example": 0,
+        }
+    )
+    retry_after = fields.Nested(RetryAfterSchema)
+    answered_by = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={
+            "description": "Number of requests that another model answered than was asked, by its name",
+            "example": {"gpt-4o-mini": 100},
         },
     )
     offered_rate = fields.Float(
@@ -232,6 +256,9 @@ class RequestSchema(Schema):
     connect_ns = count("Time between the two spent on opening a connection, in ns", 0)
     first_byte_ns = count("First byte of the response, in ns", 201_000_000, nullable=True)
     first_token_ns = count("First chunk with a token, in ns", 201_100_000, nullable=True)
+    first_answer_ns = count(
+        "First chunk with a token that is no reasoning, in ns", 401_100_000, nullable=True
+    )
     last_token_ns = count("Last chunk with a token, in ns", 701_000_000, nullable=True)
     end_ns = count("End of the response, or failure, in ns", 701_200_000)
     chunk_offsets_ns = _numbers(
@@ -239,11 +266,16 @@ class RequestSchema(Schema):
     )
     chunk_tokens = _numbers("Number of tokens in each of these chunks", 1)
     prompt_tokens = count("Prompt tokens, as counted by the server", 128, nullable=True)
+    cached_tokens = count("Prompt tokens that the server had in a cache", 64, nullable=True)
     output_tokens = count("Output tokens", 64, nullable=True)
+    reasoning_tokens = count("Output tokens that were reasoning", 20, nullable=True)
     token_source = text(
         "Source of the token counts: usage (the server's count) or chunks (an estimate)", "usage", True
     )
     finish_reason = text("Finish reason, as reported by the server", "length", nullable=True)
+    answered_by = text(
+        "Model that answered, if the response names another than was asked", "gpt-4o-mini", nullable=True
+    )
     http_status = count("HTTP status; null without a response", 200, nullable=True)
     error = text(f"Error class: {', '.join(ERROR_CLASSES)}; null for a success", "timeout", True)
     error_detail = text("Details of the error", "no end of the response within 60 s", nullable=True)

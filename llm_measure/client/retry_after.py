@@ -1,0 +1,28 @@
+"""Retry-After: how long an endpoint asks to be left alone."""
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from llm_measure.client.connection import Exchange
+
+STATUSES = (429, 503)
+LONGEST_S = 60.0  # that is waited, whatever an endpoint asks for
+
+
+def asked_wait_s(exchange: Exchange, now: datetime | None = None) -> float | None:
+    """Return how long the response asks to wait, at most a minute; None if it does not.
+
+    The header holds seconds or a date, https://www.rfc-editor.org/rfc/rfc9110#field.retry-after.
+    """
+    if exchange.status not in STATUSES:
+        return None
+    text = exchange.retry_after.decode("latin-1").strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return min(float(text), LONGEST_S)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max((until - (now or datetime.now(UTC))).total_seconds(), 0.0), LONGEST_S)
