@@ -145,7 +145,7 @@ def test_deviations_follow_the_seed():
 @pytest.mark.moments
 def test_a_chunk_of_several_tokens_takes_several_times_longer():
     def late() -> float:
-        (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=4), output_tokens=10)
+        (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=(4,)), output_tokens=10)
         assert (len(record.chunk_tokens), sum(record.chunk_tokens)) == (3, 10)
         late = np.array(record.chunk_offsets_ns) / 1e6 - (10, 50, 70)
         assert late.min() > 0
@@ -173,14 +173,14 @@ def test_reasoning_precedes_the_content_and_counts():
 
 
 def test_without_usage_tokens_are_an_estimate():
-    (record,) = records(Behaviour(ttft=0.01, itl=0.001, no_usage=True), output_tokens=5)
+    (record,) = records(Behaviour(ttft=0.01, itl=0.001, usage="none"), output_tokens=5)
 
     assert (record.output_tokens, record.token_source, record.prompt_tokens) == (5, "chunks", None)
 
 
 def test_usage_arrives_with_each_chunk_on_request():
     options = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
-    (record,) = records(Behaviour(ttft=0, itl=0.001, chunk_tokens=3), output_tokens=7, extra_body=options)
+    (record,) = records(Behaviour(ttft=0, itl=0.001, chunk_tokens=(3,)), output_tokens=7, extra_body=options)
 
     assert (record.chunk_tokens, record.token_source) == ([3, 3, 1], "usage")
 
