@@ -117,6 +117,7 @@ def test_a_table_lists_each_metric(measure):
         assert re.search(rf"\b{metric.name}\b.*\b{re.escape(metric.unit.symbol)}", done.stdout)
 
 
+@pytest.mark.usefixtures("lenient_validity")
 def test_a_sweep_measures_several_levels(measure):
     done = measure("--sweep", "--format", "json")
 
