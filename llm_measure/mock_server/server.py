@@ -162,7 +162,7 @@ class MockServer:
             is_cut=asked is not None and asked <= most,
             prompt_tokens=request.prompt_tokens,
             usage_last=options.include_usage and behaviour.usage != "none",
-            usage_each=options.continuous_usage_stats and behaviour.usage != "none",
+            usage_each=options.continuous_usage_stats and behaviour.usage == "requested",
         )
 
     def _moments(self, answer: Answer) -> list[int]:

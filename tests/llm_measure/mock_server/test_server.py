@@ -218,9 +218,11 @@ def chunks_of(url: str, stream_options: dict) -> list[dict]:
     return [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
 
 
-def test_zeros_are_reported_until_the_last_chunk():
+@pytest.mark.parametrize("each", [False, True])
+def test_zeros_are_reported_until_the_last_chunk(each):
+    asked = {"include_usage": True, "continuous_usage_stats": each}
     with running_mock_server(Behaviour(ttft=0, itl=0, usage="zeros")) as url:
-        counts = [chunk["usage"]["completion_tokens"] for chunk in chunks_of(url, {"include_usage": True})]
+        counts = [chunk["usage"]["completion_tokens"] for chunk in chunks_of(url, asked)]
 
     assert counts == [0, 0, 0, 0, 0, 0, 0, 6]
 
