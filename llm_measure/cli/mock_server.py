@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import KeyVariable
+from llm_measure.cli.types import KeyVariable, Numbers
 from llm_measure.mock_server.behaviour import Behaviour
 
 
@@ -23,12 +23,27 @@ from llm_measure.mock_server.behaviour import Behaviour
               help="Standard deviation of --itl.")  # fmt: skip
 @click.option("--output-tokens", type=int, metavar="N",
               help="Maximum output tokens.  [default: as many as requested]")  # fmt: skip
-@click.option("--chunk-tokens", type=int, default=1, show_default=True, metavar="N",
-              help="Tokens per chunk.")  # fmt: skip
+@click.option("--chunk-tokens", type=Numbers(int), default="1", show_default=True, metavar="N,...",
+              help="Tokens of each chunk in turn, such as 1,4,2.")  # fmt: skip
+@click.option("--split-tokens", is_flag=True, help="Send each token in two chunks, half of --itl apart.")
+@click.option("--split-characters", type=click.Choice(["withheld", "empty", "replaced"]),
+              help="Write some characters of two tokens, whose first one is sent like this.")  # fmt: skip
+@click.option("--buffer-chunks", type=int, default=1, show_default=True, metavar="N",
+              help="Chunks that are held back and sent together.")  # fmt: skip
 @click.option("--role-first", is_flag=True, help="Start immediately with a chunk that holds the role alone.")
 @click.option("--reasoning-tokens", type=int, default=0, show_default=True, metavar="N",
               help="Output tokens that are reasoning.")  # fmt: skip
-@click.option("--no-usage", is_flag=True, help="Report no token counts.")
+@click.option("--reasoning", type=click.Choice(["streamed", "hidden", "uncounted"]), default="streamed",
+              show_default=True,
+              help="Stream and count reasoning, only count it, or only stream it.")  # fmt: skip
+@click.option("--count-eos", is_flag=True, help="Count the token that ends the sequence.")
+@click.option("--usage", type=click.Choice(["requested", "zeros", "none"]), default="requested",
+              show_default=True,
+              help="Report token counts as requested, zeros until the last chunk, or none.")  # fmt: skip
+@click.option("--cached-tokens", type=int, default=0, show_default=True, metavar="N",
+              help="Prompt tokens reported as cached.")  # fmt: skip
+@click.option("--hold-open", type=float, default=0.0, show_default=True, metavar="SECONDS",
+              help="Time for which the body stays open after [DONE].")  # fmt: skip
 @click.option("--error-rate", type=float, default=0.0, show_default=True, metavar="RATIO",
               help="Ratio of requests answered with 500.")  # fmt: skip
 @click.option("--rate-limit-rate", type=float, default=0.0, show_default=True, metavar="RATIO",

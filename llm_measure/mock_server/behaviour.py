@@ -1,10 +1,14 @@
 """How the mock server behaves: its options, and what they mean for one request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
 Fate = Literal["answer", "error", "rate_limit", "stall", "truncate"]
+Reasoning = Literal["streamed", "hidden", "uncounted"]
+SplitCharacters = Literal["withheld", "empty", "replaced"]
+UsageReport = Literal["requested", "zeros", "none"]
 RATES = ("error_rate", "rate_limit_rate", "stall_rate", "truncate_rate")
 
 
@@ -17,10 +21,17 @@ class Behaviour:
     itl: float = 0.01  # from one token to the next
     itl_std: float = 0.0
     output_tokens: int | None = None  # at most; None: as many as are asked for
-    chunk_tokens: int = 1
+    chunk_tokens: Sequence[int] = (1,)  # of each chunk in turn
+    split_tokens: bool = False  # each in two chunks, half a gap apart
+    split_characters: SplitCharacters | None = None  # some have two tokens; how the first one is sent
+    buffer_chunks: int = 1  # how many are held back and sent together
     role_first: bool = False  # a chunk with the role alone, immediately
     reasoning_tokens: int = 0  # how many of the output tokens, the first ones, are reasoning
-    no_usage: bool = False
+    reasoning: Reasoning = "streamed"  # hidden: it is counted and takes no time after the first token
+    count_eos: bool = False  # where the server ends the answer, a step after the last text
+    usage: UsageReport = "requested"  # zeros: those are in each chunk before the last one
+    cached_tokens: int = 0  # how many of the prompt's tokens are reported as cached
+    hold_open: float = 0.0  # how long the body stays open after the stream's last event
     error_rate: float = 0.0
     rate_limit_rate: float = 0.0
     stall_rate: float = 0.0
@@ -30,7 +41,7 @@ class Behaviour:
     api_key: str | None = field(default=None, repr=False)  # required of clients if given
 
     def __post_init__(self) -> None:
-        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream"):
+        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0")
         for name in RATES:
@@ -38,12 +49,25 @@ class Behaviour:
                 raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
         if sum(getattr(self, name) for name in RATES) > 1:
             raise ValueError(f"{', '.join(RATES)}: must not exceed 1 together")
-        if self.chunk_tokens < 1:
-            raise ValueError(f"chunk_tokens={self.chunk_tokens}: must be at least 1")
+        for name, least in (("reasoning_tokens", 0), ("cached_tokens", 0), ("buffer_chunks", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
         if self.output_tokens is not None and self.output_tokens < 0:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 0")
-        if self.reasoning_tokens < 0:
-            raise ValueError(f"reasoning_tokens={self.reasoning_tokens}: must be at least 0")
+        if not self.chunk_tokens or min(self.chunk_tokens) < 1:
+            raise ValueError(f"chunk_tokens={self.chunk_tokens}: must be at least 1 each")
+        if self.split_tokens and max(self.chunk_tokens) > 1:
+            raise ValueError(f"chunk_tokens={self.chunk_tokens}: must be 1 with split_tokens")
+
+    @property
+    def parts_per_token(self) -> int:
+        """The number of steps from one token to the next."""
+        return 2 if self.split_tokens else 1
+
+    def reasoning_of(self, tokens: int) -> tuple[int, int]:
+        """Return how many of that many output tokens are reasoning: streamed, and hidden."""
+        reasoning = min(self.reasoning_tokens, tokens)
+        return (0, reasoning) if self.reasoning == "hidden" else (reasoning, 0)
 
 
 class FaultInjector:
@@ -63,19 +87,21 @@ class FaultInjector:
                 return fate
         return "answer"
 
-    def moments(self, chunks: list[int], streams: int) -> list[int]:
-        """Draw when each chunk is due, in ns after the request.
+    def moments(self, steps: Sequence[int], streams: int) -> list[int]:
+        """Draw when each piece is due, in ns after the request.
 
-        `chunks` are the tokens of each; `streams` is the number of streams in flight.
+        `steps` is the number of gaps between the tokens, or their parts, since the piece before; `streams` is
+        the number of streams in flight.
         """
         behaviour = self._behaviour
         slowdown = 1 + behaviour.slowdown_per_stream * (streams - 1)
+        parts = behaviour.parts_per_token
+        step, deviation = behaviour.itl / parts, behaviour.itl_std / parts**0.5
         at = self._spread(behaviour.ttft, behaviour.ttft_std) * slowdown
         moments = []
-        for number, tokens in enumerate(chunks):
-            if number:
-                for _ in range(tokens):
-                    at += self._spread(behaviour.itl, behaviour.itl_std) * slowdown
+        for number in steps:
+            for _ in range(number):
+                at += self._spread(step, deviation) * slowdown
             moments.append(round(at * 1e9))
         return moments
 

@@ -11,8 +11,8 @@ class Dialect(Protocol):
     def role_choice(self) -> dict[str, Any] | None:
         """Return the choice of a first chunk with the role alone; None if the API sends none."""
 
-    def choice(self, text: str, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
-        """Return the choice of a chunk."""
+    def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
+        """Return the choice of a chunk; the last one has no text, which is not the same as an empty one."""
 
     def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
         """Return the choice of a response that is not streamed."""
@@ -28,9 +28,9 @@ class Chat:
         """Return a choice with the role and no content."""
         return {"index": 0, "delta": {"role": "assistant", "content": ""}}
 
-    def choice(self, text: str, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
+    def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
         """Return a delta."""
-        delta = {"reasoning_content" if reasoning else "content": text} if text else {}
+        delta = {"reasoning_content" if reasoning else "content": text} if text is not None else {}
         return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 
     def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
@@ -53,9 +53,9 @@ class Completions:
         """Return nothing."""
         return None
 
-    def choice(self, text: str, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
+    def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
         """Return a text."""
-        return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish_reason}
+        return {"index": 0, "text": text or "", "logprobs": None, "finish_reason": finish_reason}
 
     def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
         """Return reasoning and text as one."""

@@ -13,7 +13,7 @@ import httptools
 import msgspec
 
 from llm_measure.client.clock import Alarm
-from llm_measure.mock_server.answers import Answer, Kind, build, plain, refusal
+from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, plain, refusal
 from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
 from llm_measure.mock_server.dialects import DIALECTS, Dialect
 
@@ -107,7 +107,7 @@ class MockServer:
         self.streams = 0
         self._faults = FaultInjector(behaviour)
         self._build = lru_cache(maxsize=1024)(lambda kind: build(kind, behaviour))
-        self._steady: dict[int, list[int]] = {}
+        self._steady: dict[tuple[int, ...], list[int]] = {}
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Accept connections; OSError if the address is unusable."""
@@ -137,6 +137,9 @@ class MockServer:
             pieces = answer.pieces
             if answer.first:
                 connection.write(answer.first)
+            if self.behaviour.hold_open:
+                moments = [*moments, moments[-1] + round(self.behaviour.hold_open * 1e9)]
+                pieces = [*pieces, BODY_END]
         if fate in ("stall", "truncate"):
             half = len(pieces) // 2
             rest = [] if fate == "stall" else [pieces[half][: len(pieces[half]) // 2]]
@@ -158,17 +161,16 @@ class MockServer:
             tokens=min(most, asked) if asked else most,
             is_cut=asked is not None and asked <= most,
             prompt_tokens=request.prompt_tokens,
-            usage_last=options.include_usage and not behaviour.no_usage,
-            usage_each=options.continuous_usage_stats and not behaviour.no_usage,
+            usage_last=options.include_usage and behaviour.usage != "none",
+            usage_each=options.continuous_usage_stats and behaviour.usage == "requested",
         )
 
     def _moments(self, answer: Answer) -> list[int]:
         if not self._faults.is_steady:
-            return self._faults.moments(answer.chunks, self.streams)
-        tokens = sum(answer.chunks)
-        if tokens not in self._steady:
-            self._steady[tokens] = self._faults.moments(answer.chunks, 1)
-        return self._steady[tokens]
+            return self._faults.moments(answer.steps, self.streams)
+        if answer.steps not in self._steady:
+            self._steady[answer.steps] = self._faults.moments(answer.steps, 1)
+        return self._steady[answer.steps]
 
 
 class Connection(asyncio.Protocol):

@@ -75,6 +75,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.usefixtures("lenient_validity")
 def test_a_hostile_response_costs_its_request_and_not_the_run(conn, settings, redis, client):
     class Server(ScriptedServer):
         def _respond(self, connection):

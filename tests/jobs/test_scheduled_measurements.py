@@ -49,9 +49,10 @@ def leaderboard(client, metric: str) -> list[dict]:
 def test_two_servers_are_ranked_and_the_death_of_one_fails_only_its_own_runs(
     processes, conn, client, mock_servers, declare_llms
 ):
-    slow = mock_servers.start(ttft=0.08, itl=0.004)
+    # Gaps are so long that a delay does not gather the chunks of a response, which would raise its tps.
+    slow = mock_servers.start(ttft=0.08, itl=0.04)
     declare_llms(
-        {"Slow": slow, "Fast": mock_servers.start(ttft=0.02, itl=0.001)},
+        {"Slow": slow, "Fast": mock_servers.start(ttft=0.02, itl=0.01)},
         f"concurrency: 4, slo: {{ttft: 0.05}}, {FEW}, {EVERY_4_S}",
     )
     processes.scheduler(MAX_RETRIES="1")

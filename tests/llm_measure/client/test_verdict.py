@@ -75,6 +75,7 @@ LONG = chat({"content": "a"}) * (SMALL_BYTES // 50)
 LIMITED = event(error={"message": "slow down", "code": 429})
 
 
+@pytest.mark.usefixtures("lenient_validity")
 @pytest.mark.parametrize(
     "response",
     [whole(STREAM, "200 OK", "text/plain"), whole(STREAM, "201 Created"),

@@ -24,7 +24,12 @@ def test_faults_have_their_rates_and_follow_the_seed():
         ({"itl_std": float("nan")}, "itl_std=nan"),
         ({"error_rate": 1.5}, "error_rate=1.5"),
         ({"error_rate": 0.6, "stall_rate": 0.6}, "must not exceed 1 together"),
-        ({"chunk_tokens": 0}, "chunk_tokens=0"),
+        ({"chunk_tokens": [1, 0]}, "chunk_tokens=[1, 0]"),
+        ({"chunk_tokens": []}, "chunk_tokens=[]"),
+        ({"chunk_tokens": [2], "split_tokens": True}, "chunk_tokens=[2]: must be 1 with split_tokens"),
+        ({"buffer_chunks": 0}, "buffer_chunks=0: must be at least 1"),
+        ({"cached_tokens": -1}, "cached_tokens=-1"),
+        ({"hold_open": -0.1}, "hold_open=-0.1"),
         ({"output_tokens": -1}, "output_tokens=-1"),
         ({"reasoning_tokens": -1}, "reasoning_tokens=-1"),
     ],
@@ -37,8 +42,8 @@ def test_an_option_out_of_range_is_refused(changes, word):
 def test_moments_are_those_of_the_tokens():
     injector = FaultInjector(Behaviour(ttft=0.1, itl=0.01, slowdown_per_stream=0.5))
 
-    assert injector.moments([1, 1, 4], streams=1) == [100_000_000, 110_000_000, 150_000_000]
-    assert injector.moments([1, 1], streams=3) == [200_000_000, 220_000_000]
+    assert injector.moments([0, 1, 4], streams=1) == [100_000_000, 110_000_000, 150_000_000]
+    assert injector.moments([0, 1], streams=3) == [200_000_000, 220_000_000]
 
 
 def test_the_key_is_never_shown():

@@ -145,7 +145,7 @@ def test_deviations_follow_the_seed():
 @pytest.mark.moments
 def test_a_chunk_of_several_tokens_takes_several_times_longer():
     def late() -> float:
-        (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=4), output_tokens=10)
+        (record,) = records(Behaviour(ttft=0.01, itl=0.01, chunk_tokens=(4,)), output_tokens=10)
         assert (len(record.chunk_tokens), sum(record.chunk_tokens)) == (3, 10)
         late = np.array(record.chunk_offsets_ns) / 1e6 - (10, 50, 70)
         assert late.min() > 0
@@ -173,16 +173,71 @@ def test_reasoning_precedes_the_content_and_counts():
 
 
 def test_without_usage_tokens_are_an_estimate():
-    (record,) = records(Behaviour(ttft=0.01, itl=0.001, no_usage=True), output_tokens=5)
+    (record,) = records(Behaviour(ttft=0.01, itl=0.001, usage="none"), output_tokens=5)
 
     assert (record.output_tokens, record.token_source, record.prompt_tokens) == (5, "chunks", None)
 
 
 def test_usage_arrives_with_each_chunk_on_request():
     options = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
-    (record,) = records(Behaviour(ttft=0, itl=0.001, chunk_tokens=3), output_tokens=7, extra_body=options)
+    (record,) = records(Behaviour(ttft=0, itl=0.001, chunk_tokens=(3,)), output_tokens=7, extra_body=options)
 
     assert (record.chunk_tokens, record.token_source) == ([3, 3, 1], "usage")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"completion_tokens": 5, "total_tokens": 8}),
+        ({"count_eos": True}, {"completion_tokens": 6, "total_tokens": 9}),
+        ({"reasoning_tokens": 4, "reasoning": "hidden"},
+         {"completion_tokens": 5, "total_tokens": 8, "completion_tokens_details": {"reasoning_tokens": 4}}),
+        ({"reasoning_tokens": 4, "reasoning": "uncounted"},
+         {"completion_tokens": 1, "total_tokens": 8, "completion_tokens_details": {"reasoning_tokens": 4}}),
+        ({"cached_tokens": 2},
+         {"completion_tokens": 5, "total_tokens": 8, "prompt_tokens_details": {"cached_tokens": 2}}),
+        ({"cached_tokens": 9},
+         {"completion_tokens": 5, "total_tokens": 8, "prompt_tokens_details": {"cached_tokens": 3}}),
+    ],
+)  # fmt: skip
+def test_usage_is_what_the_options_say_streamed_or_not(options, expected):
+    with running_mock_server(Behaviour(ttft=0, itl=0, output_tokens=5, **options)) as url:
+        whole = ask(url, "/v1/chat/completions", ASKED)[1]
+        last = chunks_of(url, {"include_usage": True})[-1]
+
+    assert whole["usage"] == last["usage"] == {"prompt_tokens": 3, **expected}
+
+
+def chunks_of(url: str, stream_options: dict) -> list[dict]:
+    """The chunks of one streamed response."""
+    asked = {**ASKED, "stream": True, "stream_options": stream_options}
+    request = urllib.request.Request(f"{url}/chat/completions", json.dumps(asked).encode())
+    with urllib.request.urlopen(request, timeout=5) as response:
+        events = response.read().decode().split("\n\n")
+    assert events[-2:] == ["data: [DONE]", ""]
+    return [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_zeros_are_reported_until_the_last_chunk(each):
+    asked = {"include_usage": True, "continuous_usage_stats": each}
+    with running_mock_server(Behaviour(ttft=0, itl=0, usage="zeros")) as url:
+        counts = [chunk["usage"]["completion_tokens"] for chunk in chunks_of(url, asked)]
+
+    assert counts == [0, 0, 0, 0, 0, 0, 0, 6]
+
+
+def test_the_end_of_a_sequence_is_not_counted_where_the_maximum_cuts_it():
+    (record,) = records(Behaviour(ttft=0, itl=0, count_eos=True), output_tokens=5)
+
+    assert (record.output_tokens, record.finish_reason) == (5, "length")
+
+
+def test_a_body_is_held_open_after_the_end_of_the_stream():
+    with running_mock_server(Behaviour(ttft=0, itl=0, hold_open=0.3)) as url:
+        begin = time.monotonic()
+        assert len(chunks_of(url, {})) == 7
+        assert time.monotonic() - begin >= 0.3
 
 
 @pytest.mark.moments

@@ -1,8 +1,6 @@
 """`flask import-results`, from the file that `llm-measure run` writes to the leaderboard."""
 
 import json
-import subprocess
-import sys
 from dataclasses import asdict
 
 import pytest
@@ -10,6 +8,7 @@ import pytest
 from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import document
 from llm_measure.workloads import Workload
+from tests.llm_measure.cli.command import invoke
 from tests.measured import answered, failed, level
 from tests.support import query
 from tests.webapp.cli.refusal import assert_refused
@@ -21,21 +20,16 @@ DOCUMENT = document(
 
 
 @pytest.fixture
-def measured(tmp_path, mock_servers):
+def measured(tmp_path, mock_servers, lenient_validity):
     """Measures a mock server by the command; returns the file that it has written."""
 
     def measured(*options: object):
         file = tmp_path / "results.json"
         url = mock_servers.start()
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "llm_measure", "run", "--base-url", url, "--model", "mock"),
-                *("--output-tokens", "5", "--requests", "6", "--warmup", "1", "--format", "json"),
-                *("--records", "--out", file, *map(str, options)),
-            ],
-            check=True,
-            timeout=60,
-        )
+        asked = ["--base-url", url, "--model", "mock", "--output-tokens", "5", "--requests", "6"]
+        asked += ["--warmup", "1", "--format", "json", "--records", "--out", str(file)]
+        done = invoke("run", *asked, *map(str, options))
+        assert done.exit_code == 0, done.stderr
         return file
 
     return measured
