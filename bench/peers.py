@@ -11,11 +11,11 @@ import resource
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.environments import make_environment
 from llm_measure.load.words import WORDS
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
@@ -137,14 +137,7 @@ def _measured(name: str, load: Load) -> Figures:
 
 def _environment(name: str) -> Path:
     """Return the folder of the tool's executables; install the tool if it is missing."""
-    folder = FOLDER / name
-    commands = folder / "bin"
-    if not (folder / "installed").exists():
-        print(f"installing {PINNED[name]} into {folder} ...", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        _run([commands / "python", "-m", "pip", "install", "--quiet", PINNED[name]])
-        (folder / "installed").touch()
-    return commands
+    return make_environment(FOLDER / name, PINNED[name])
 
 
 def _make_tokenizer() -> None:
