@@ -35,10 +35,16 @@ class Level:
 
 
 @contextmanager
-def client_process(niceness: int = 0) -> Iterator[Pool]:
-    """Yield a pool of one process that measures."""
-    with multiprocessing.get_context("spawn").Pool(1, os.nice, (niceness,)) as pool:
+def client_process(niceness: int = 0, processors: set[int] | None = None) -> Iterator[Pool]:
+    """Yield a pool of one process that measures, on these processors if they are given."""
+    with multiprocessing.get_context("spawn").Pool(1, _start, (niceness, processors)) as pool:
         yield pool
+
+
+def _start(niceness: int, processors: set[int] | None) -> None:
+    os.nice(niceness)
+    if processors:
+        os.sched_setaffinity(0, processors)
 
 
 def compared(client: Pool, url: str, model: str, level: Level) -> Comparison:

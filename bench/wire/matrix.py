@@ -4,8 +4,9 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,18 @@ def servers() -> list[str]:
     return [MOCK, *installed()]
 
 
-def started(name: str) -> AbstractContextManager[str]:
-    """Run the server; the context is its base URL."""
-    return running_mock_server(BEHAVIOUR) if name == MOCK else running(name)
+@contextmanager
+def server_and_client(name: str) -> Iterator[tuple[str, Pool]]:
+    """Yield the base URL of a running server, and a process that measures on a processor without servers."""
+    processors = os.sched_getaffinity(0)
+    clients = {max(processors)}
+    with ExitStack() as stack:
+        os.sched_setaffinity(0, processors - clients or processors)
+        try:
+            url = stack.enter_context(running_mock_server(BEHAVIOUR) if name == MOCK else running(name))
+        finally:
+            os.sched_setaffinity(0, processors)
+        yield url, stack.enter_context(client_process(processors=clients))
 
 
 def run_matrix(names: Sequence[str]) -> int:
@@ -43,7 +53,7 @@ def run_matrix(names: Sequence[str]) -> int:
     print(LINE.format("server", "API", "ends", "c", "n", "plain", *heads, ""))
     rows = []
     for name in names:
-        with started(name) as url, client_process() as client:
+        with server_and_client(name) as (url, client):
             for level in _levels():
                 if level.concurrency == min(REQUESTS):  # the first of its kind
                     measured(client, url, MODEL, level)  # warms the server up
