@@ -11,11 +11,11 @@ import resource
 import shutil
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.environments import make_environment
 from llm_measure.load.words import WORDS
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
@@ -49,21 +49,21 @@ class Figures:
 
 def ours(url: str, load: Load, out: Path) -> Figures:
     """`llm-measure run`."""
-    _run([sys.executable, "-m", "llm_measure", "run", "--base-url", url, "--model", "mock",
-          "--input-tokens", str(INPUT), "--output-tokens", str(TOKENS), "--warmup", "0",
-          "--concurrency", str(load.streams), "--requests", str(load.requests),
-          "--format", "json", "--out", out / "ours.json"])  # fmt: skip
+    run([sys.executable, "-m", "llm_measure", "run", "--base-url", url, "--model", "mock",
+         "--input-tokens", str(INPUT), "--output-tokens", str(TOKENS), "--warmup", "0",
+         "--concurrency", str(load.streams), "--requests", str(load.requests),
+         "--format", "json", "--out", out / "ours.json"])  # fmt: skip
     metrics = json.loads((out / "ours.json").read_text())["levels"][0]["metrics"]
     return Figures(metrics["rps"]["mean"], metrics["ttft"]["p50"] * 1000, metrics["ttft"]["p99"] * 1000)
 
 
 def aiperf(url: str, load: Load, out: Path) -> Figures:
     """AIPerf, by NVIDIA."""
-    _run([_environment("aiperf") / "aiperf", "profile", "--model", "mock",
-          "--url", url.removesuffix("/v1"), "--endpoint-type", "chat", "--streaming",
-          "--tokenizer", TOKENIZER, "--use-server-token-count", "--ui", "none",
-          "--concurrency", str(load.streams), "--request-count", str(load.requests),
-          "--isl", str(INPUT), "--osl", str(TOKENS), "--artifact-dir", out])  # fmt: skip
+    run([environment_of("aiperf") / "aiperf", "profile", "--model", "mock",
+         "--url", url.removesuffix("/v1"), "--endpoint-type", "chat", "--streaming",
+         "--tokenizer", TOKENIZER, "--use-server-token-count", "--ui", "none",
+         "--concurrency", str(load.streams), "--request-count", str(load.requests),
+         "--isl", str(INPUT), "--osl", str(TOKENS), "--artifact-dir", out])  # fmt: skip
     (found,) = out.rglob("profile_export_aiperf.json")
     report = json.loads(found.read_text())
     ttft = report["time_to_first_token"]
@@ -72,13 +72,13 @@ def aiperf(url: str, load: Load, out: Path) -> Figures:
 
 def guidellm(url: str, load: Load, out: Path) -> Figures:
     """GuideLLM, by the vLLM project."""
-    _run([_environment("guidellm") / "guidellm", "run",
-          "--backend", f"kind=openai_http,target={url.removesuffix('/v1')},model=mock",
-          "--profile", f"kind=concurrent,streams={load.streams}",
-          "--constraint", f"kind=max_requests,count={load.requests}",
-          "--tokenizer", f"kind=huggingface_auto,model={TOKENIZER}",
-          "--data", f"kind=synthetic_text,prompt_tokens={INPUT},output_tokens={TOKENS}",
-          "--output", f"kind=json,path={out / 'guidellm.json'}", "--disable-progress"])  # fmt: skip
+    run([environment_of("guidellm") / "guidellm", "run",
+         "--backend", f"kind=openai_http,target={url.removesuffix('/v1')},model=mock",
+         "--profile", f"kind=concurrent,streams={load.streams}",
+         "--constraint", f"kind=max_requests,count={load.requests}",
+         "--tokenizer", f"kind=huggingface_auto,model={TOKENIZER}",
+         "--data", f"kind=synthetic_text,prompt_tokens={INPUT},output_tokens={TOKENS}",
+         "--output", f"kind=json,path={out / 'guidellm.json'}", "--disable-progress"])  # fmt: skip
     metrics = json.loads((out / "guidellm.json").read_text())["benchmarks"][0]["metrics"]
     ttft = metrics["time_to_first_token_ms"]["successful"]["percentiles"]
     return Figures(metrics["requests_per_second"]["successful"]["mean"], ttft["p50"], ttft["p99"])
@@ -104,7 +104,7 @@ def main() -> int:
     if unknown := set(names) - set(TOOLS):
         parser.error(f"TOOL {', '.join(sorted(unknown))}: unknown; expected any of {', '.join(TOOLS)}")
     load = Load(options.streams, options.requests)
-    _make_tokenizer()
+    make_tokenizer()
     ideal = load.streams / (TTFT_MS + ITL_MS * (TOKENS - 1)) * 1000
     print(f"{load.streams} streams, {load.requests} requests; ideal: {ideal:.0f} requests/s")
     print(LINE.format("", "req/s", "of ideal", "ratio", "ttft p50", "ttft p99", "CPU", "of ours"))
@@ -126,7 +126,7 @@ def _measured(name: str, load: Load) -> Figures:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     if name != "ours":
-        _environment(name)
+        environment_of(name)
     with running_mock_server(Behaviour(ttft=TTFT_MS / 1000, itl=ITL_MS / 1000, output_tokens=TOKENS)) as url:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         figures = TOOLS[name](url, load, out)
@@ -135,19 +135,12 @@ def _measured(name: str, load: Load) -> Figures:
     return Figures(figures.rate, figures.ttft_p50_ms, figures.ttft_p99_ms, cpu_s)
 
 
-def _environment(name: str) -> Path:
+def environment_of(name: str) -> Path:
     """Return the folder of the tool's executables; install the tool if it is missing."""
-    folder = FOLDER / name
-    commands = folder / "bin"
-    if not (folder / "installed").exists():
-        print(f"installing {PINNED[name]} into {folder} ...", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        _run([commands / "python", "-m", "pip", "install", "--quiet", PINNED[name]])
-        (folder / "installed").touch()
-    return commands
+    return make_environment(FOLDER / name, PINNED[name])
 
 
-def _make_tokenizer() -> None:
+def make_tokenizer() -> None:
     """Write a tokenizer of whole words to the cache in which the tools look for downloaded ones."""
     folder = FOLDER / "hub" / "hub" / f"models--{TOKENIZER.replace('/', '--')}"
     files = folder / "snapshots" / REVISION
@@ -167,10 +160,10 @@ def _make_tokenizer() -> None:
     (files / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
 
 
-def _run(command: list[str | Path]) -> None:
-    """Run the command; print its output only if it fails."""
-    environment = {**os.environ, "HF_HOME": str(FOLDER / "hub"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+def run(command: list[str | Path], **settings: str) -> None:
+    """Run the command with these settings in its environment; print its output only if it fails."""
+    variables = {**os.environ, "HF_HOME": str(FOLDER / "hub"), "HF_HUB_OFFLINE": "1", **settings}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         raise SystemExit(f"{command[0]}: exit code {done.returncode}")
