@@ -15,27 +15,22 @@ import uvloop
 
 from llm_measure import apis
 from llm_measure.client.clock import Alarm
-from llm_measure.client.connection import Connection, Exchange
+from llm_measure.client.connections import Connections
 from llm_measure.client.dial import Dialer, DialError
-from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory, allow_many_connections
+from llm_measure.client.judge import Judge
+from llm_measure.client.limits import Memory, allow_many_connections
 from llm_measure.client.poller import Poller
-from llm_measure.client.response import Asked, ends_well, fail, parse_response
+from llm_measure.client.response import Asked
 from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
-from llm_measure.redaction import Secrets, clean_texts
+from llm_measure.redaction import Secrets
 from llm_measure.results import ClientTime
-from llm_measure.soundness import refused
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
-REFUSALS = frozenset(("connect", "tls", "http_4xx"))  # classes of error that another request will not mend
-# Responses up to this size are parsed when they end, which takes less than a millisecond.
-SMALL_BYTES = 128 << 10
-# Larger ones stay unparsed up to this size together, so that parsing takes no time from measuring.
-MAX_UNPARSED_BYTES = 128 << 20
 WAKE_S = 0.001  # by which a pause outlasts the level, so that it ends for certain after it
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
 
@@ -95,26 +90,20 @@ class Client:
         self._workload = workload
         self._load = load
         self._share = share
-        self._api = apis.named(endpoint.api)
-        self._url = f"{endpoint.base_url.rstrip('/')}/{self._api.path}"
-        self._dialer = Dialer(endpoint)
-        self._build = request_builder(
-            endpoint, workload, seed, self._dialer.request_target, self._dialer.proxy_headers
+        self._api = api = apis.named(endpoint.api)
+        self._dialer = dialer = Dialer(endpoint)
+        self._build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
+        asked = Asked(
+            model=str(workload.extra_body.get("model", endpoint.model)),
+            url=f"{endpoint.base_url.rstrip('/')}/{api.path}",
+            most_tokens=most_tokens(workload),
         )
-        model = str(workload.extra_body.get("model", endpoint.model))
-        self._asked = Asked(model, self._url, most_tokens(workload))
-        self._secrets = Secrets((endpoint.api_key, *self._dialer.secrets))
         self._memory = Memory()
-        self._idle: list[Connection] = []
+        self._judge = Judge(api, asked, Secrets((endpoint.api_key, *dialer.secrets)), self._memory)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._unparsed: deque[tuple[Exchange, Record, bool]] = deque()  # with the verdict
-        self._unparsed_bytes = 0
-        self._records: list[Record] = []
-        self._tokens_left = MAX_LEVEL_TOKENS
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
-        self._sent = self._ended = self._failed = 0
-        self._failures: set[tuple[str | None, int | None]] = set()  # class and status
+        self._sent = 0
         self._last_send_ns: int | None = None  # when a duration ends
         self._all_sent = asyncio.Event()
         self._stopped = False
@@ -139,11 +128,8 @@ class Client:
         finally:
             gc.enable()
             gc.unfreeze()
-        while self._unparsed:
-            self._parse_oldest()
-        self._records.sort(key=lambda record: record.index)
         by_kernel = self._poller.has_kernel_times
-        return ClientResult(self._records, self._started_at, self._begin_ns, self._time, by_kernel)
+        return ClientResult(self._judge.records(), self._started_at, self._begin_ns, self._time, by_kernel)
 
     async def _run(
         self, begin: Callable[[], int], on_progress: Callable[[Progress], None] | None, stop: Stop | None
@@ -152,6 +138,9 @@ class Client:
         self._run_queue = RunQueue()
         self._waiting = Waiting(self._run_queue)
         self._poller = Poller(loop, self._run_queue)
+        self._connections = Connections(
+            self._dialer, self._poller, self._memory, self._api.end, self._workload.timeout_s
+        )
         self._over = loop.create_future()
         self._alarm = Alarm(loop, self._begin_what_is_due)
         watch = loop.create_task(self._watch(on_progress, stop))
@@ -164,45 +153,26 @@ class Client:
             busy, begun, self._waiting = time.process_time(), monotonic_ns(), Waiting(self._run_queue)
             self._begin_what_is_due()
             await self._over
+            self._time = ClientTime(
+                busy_s=time.process_time() - busy,
+                waited_s=self._waiting.seconds,
+                lasted_s=(monotonic_ns() - begun) / SECOND_NS,
+            )
         finally:
             watch.cancel()
             self._stop()
             self._alarm.close()
             self._poller.close()
-            for connection in self._idle:
-                connection.close()
-        self._time = ClientTime(
-            busy_s=time.process_time() - busy,
-            waited_s=self._waiting.seconds,
-            lasted_s=(monotonic_ns() - begun) / SECOND_NS,
-        )
-        self._run_queue.close()
+            self._connections.close()
+            self._run_queue.close()
 
     async def _connect_ahead(self) -> None:
         """Open a closed loop's connections before it starts, unless stopped."""
-        connecting = asyncio.get_running_loop().create_task(self._fill_idle())
+        streams = len(self._share.starts) if self._load.concurrency else 0
+        connecting = asyncio.get_running_loop().create_task(self._connections.open_ahead(streams))
         self._in_flight.add(connecting)
         await asyncio.wait((connecting,))
         self._in_flight.discard(connecting)
-
-    async def _fill_idle(self) -> None:
-        for _ in range(len(self._share.starts) if self._load.concurrency else 0):
-            try:
-                async with asyncio.timeout(self._workload.timeout_s):
-                    self._idle.append(await self._open())
-            except (DialError, TimeoutError):  # shows in the requests
-                return
-
-    async def _open(self) -> Connection:
-        begun = monotonic_ns()
-        connection = await self._dialer.open()
-        if not connection.is_open:
-            raise DialError("connect", "the connection ended, or a response came, before a request")
-        connection.opened_in_ns = monotonic_ns() - begun
-        connection.memory = self._memory
-        connection.expect(self._api.end)
-        self._poller.add(connection)
-        return connection
 
     async def _watch(self, on_progress: Callable[[Progress], None] | None, stop: Stop | None) -> None:
         """Report progress, and stop when asked to."""
@@ -211,7 +181,8 @@ class Client:
             self._waiting.tick(TICK_S)
             if on_progress and self._begin_ns:
                 elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
-                on_progress(Progress(self._sent, self._ended, self._failed, elapsed_s, self._count_refused()))
+                judge = self._judge
+                on_progress(Progress(self._sent, judge.ended, judge.failed, elapsed_s, judge.refused))
             if stop and stop.is_set():
                 self._stop()
 
@@ -299,94 +270,14 @@ class Client:
         record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
         request = self._build(index)
         try:
-            exchange = await self._exchange(request, record)
-            while exchange.is_stale:
-                exchange = await self._exchange(request, record)
+            exchange = await self._connections.exchange(request, record)
         except DialError as error:
             record.sent_ns = record.end_ns = monotonic_ns()
-            fail(record, error.failure, str(error))
-            self._add(record)
-            self._count(record, False)
+            self._judge.keep_unanswered(record, error.failure, str(error))
             return Outcome(record, None)
         wait_s = asked_wait_s(exchange)
         record.pause_ns = None if wait_s is None else 0
-        return Outcome(record, exchange.end_ns if self._keep(exchange, record) else None, wait_s)
-
-    async def _exchange(self, request: bytes, record: Record) -> Exchange:
-        """Send the request on a connection and wait for its end; DialError if there is no connection."""
-        connection, timeout_s = await self._connection(record), self._workload.timeout_s
-        ended = connection.send(request)
-        timer = asyncio.get_running_loop().call_later(
-            timeout_s, connection.fail, "timeout", f"no end within {timeout_s:g} s"
-        )
-        try:
-            exchange = await ended
-        except asyncio.CancelledError:
-            exchange = connection.abandon()
-        timer.cancel()
-        if connection.is_open:
-            self._idle.append(connection)
-        return exchange
-
-    async def _connection(self, record: Record) -> Connection:
-        """Return the connection that was used last, or a new one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        begun, timeout_s = monotonic_ns(), self._workload.timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._open()
-        except TimeoutError:
-            raise DialError("connect", f"no connection within {timeout_s:g} s") from None
-        except asyncio.CancelledError:
-            raise DialError("cancelled", "stopped while connecting") from None
-        finally:
-            record.connect_ns = monotonic_ns() - begun
-
-    def _keep(self, exchange: Exchange, record: Record) -> bool:
-        """Keep what came, and return the verdict on it."""
-        is_right = ends_well(exchange, self._api) if exchange.size > SMALL_BYTES else None
-        if is_right is None:
-            is_right = self._parse(exchange, record)
-        else:
-            self._unparsed.append((exchange, record, is_right))
-            self._unparsed_bytes += exchange.size
-        self._count(record, is_right)
-        while self._unparsed_bytes > MAX_UNPARSED_BYTES:
-            self._parse_oldest()
-        return is_right
-
-    def _count(self, record: Record, is_right: bool) -> None:
-        self._ended += 1
-        if not is_right:
-            self._failed += 1
-            self._failures.add((record.error, record.status))
-
-    def _count_refused(self) -> int:
-        alike = self._failed == self._ended and len(self._failures) == 1
-        return self._failed if alike and {error for error, _ in self._failures} <= REFUSALS else 0
-
-    def _parse_oldest(self) -> None:
-        exchange, record, was_right = self._unparsed.popleft()
-        self._unparsed_bytes -= exchange.size
-        self._failed += was_right - self._parse(exchange, record)
-
-    def _parse(self, exchange: Exchange, record: Record) -> bool:
-        """Parse a response, keep its record, and return whether it is right."""
-        self._memory.left += exchange.size
-        parse_response(exchange, record, self._api, self._asked)
-        self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
-        if self._tokens_left < 0:
-            record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")
-        self._add(record)
-        return record.error is None
-
-    def _add(self, record: Record) -> None:
-        """Keep the record, its texts without secrets and fit to be stored and shown."""
-        clean_texts(record, self._secrets)
-        self._records.append(record)
+        return Outcome(record, exchange.end_ns if self._judge.judge(exchange, record) else None, wait_s)
 
 
 def _wall_time(moment_ns: int) -> datetime:

@@ -159,7 +159,7 @@ def test_a_key_in_a_finish_reason_is_hidden():
 
 
 def test_tokens_beyond_what_a_level_keeps_fail_their_requests(monkeypatch, endpoint):
-    monkeypatch.setattr("llm_measure.client.client.MAX_LEVEL_TOKENS", 10)
+    monkeypatch.setattr("llm_measure.client.judge.MAX_LEVEL_TOKENS", 10)
 
     result = measured(endpoint, Load(concurrency=1, requests=5))
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from llm_measure import apis
-from llm_measure.client.client import SMALL_BYTES
+from llm_measure.client.judge import SMALL_BYTES
 from llm_measure.client.level import measure_level
 from llm_measure.client.response import ends_well
 from llm_measure.endpoints import Endpoint
