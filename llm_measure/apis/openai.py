@@ -14,7 +14,7 @@ MEANINGS = (
     (404, re.compile("notfound")),
     (401, re.compile("authenticat|apikey|unauthorized")),
     (403, re.compile("permission|forbidden")),
-    (400, re.compile("invalid|badrequest|contextlength|contextwindow|content(filter|policy)|unprocessable")),
+    (400, re.compile("invalid|badrequest|context(length|window|size)|content(filter|policy)|unprocessable")),
 )
 DEFAULT_STATUS = 500
 

@@ -223,6 +223,7 @@ def test_an_event_that_is_neither_a_chunk_nor_an_error_does_no_harm(harmless):
         ({"code": "RESOURCE_EXHAUSTED"}, "rate_limited"),
         ({"type": "RateLimitError"}, "rate_limited"),
         ({"code": "context_length_exceeded", "type": "invalid_request_error"}, "http_4xx"),
+        ({"type": "exceed_context_size_error"}, "http_4xx"),
         ({"type": "invalid_request_error"}, "http_4xx"),
         ({"code": "model_not_found"}, "http_4xx"),
         ({"type": "BadRequestError"}, "http_4xx"),

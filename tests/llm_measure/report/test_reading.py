@@ -99,6 +99,11 @@ RECORD = (*FIRST, "records", 1)
         (changed(*FIRST, "duration_s", value=-1), "duration_s=-1.0: out of range; expected 0 to 1000000000"),
         (changed(*FIRST, "client_cpu_s", value=1e300), "client_cpu_s=1e+300: out of range"),
         (changed(*FIRST, "client_wait_s", value=-1), "client_wait_s=-1.0: out of range"),
+        (changed(*FIRST, "repeated_prompts", value=10**6), "repeated_prompts=1000000: out of range"),
+        (changed(*RECORD, "pause_ns", value=-1), "pause_ns=-1: out of range"),
+        (changed(*RECORD, "cached_tokens", value=-1), "cached_tokens=-1: out of range"),
+        (changed(*RECORD, "reasoning_tokens", value=2**40), "reasoning_tokens=1099511627776: out of range"),
+        (changed(*RECORD, "first_answer_ns", value=0), "first_answer_ns=0: before first_token_ns"),
         (changed(*FIRST, "send_lag_ms", "p99", value=1e300), "send_lag_ms.p99=1e+300: out of range"),
         (changed(*FIRST, "load", "requests", value=2**40), "load.requests=1099511627776: out of range"),
         (changed(*FIRST, "load", "requests", value=10**400), "load.requests=a number of 1329 bits"),
@@ -131,10 +136,12 @@ def test_texts_are_cut_and_cleaned():
     whole = json.loads(text())
     whole["levels"][0]["records"][2]["error_detail"] = "\x1b[2J\0" + 9999 * "x"
     whole["levels"][0]["records"][1]["finish_reason"] = 9999 * "\0"
+    whole["levels"][0]["records"][1]["answered_by"] = "\x1b" + 9999 * "x"
     whole["levels"][1]["invalid_reason"] = "\0" + 9999 * "x"
 
     levels = read_document(json.dumps(whole)).levels
 
     assert levels[0].records[2].error_detail == ("\\x1b[2J\\x00" + 9999 * "x")[:400]
     assert levels[0].records[1].finish_reason == 25 * "\\x00"
+    assert levels[0].records[1].answered_by == ("\\x1b" + 9999 * "x")[:200]
     assert levels[1].invalid_reason == ("\\x00" + 9999 * "x")[:400]
