@@ -7,7 +7,7 @@ import msgspec
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
 
-# What a chunk adds: bytes of text, of reasoning and of tool calls, and the finish reason, if any.
+# What a chunk adds: the `size` of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
 
 
@@ -86,9 +86,13 @@ def _within(details: Any, name: str) -> Any:
 
 
 def size(text: Any) -> int:
-    """Return the bytes of the text in UTF-8; of a list of parts or an object, those of all texts in it."""
+    """Return a measure of the tokens that the text may hold; of a list or an object, of all texts in it.
+
+    It is the length with characters other than ASCII escaped, since tokenizers need more tokens for these.
+    That is no less than the bytes in UTF-8, and so than the tokens.
+    """
     if isinstance(text, str):
-        return len(text) if text.isascii() else len(text.encode())
+        return len(text) if text.isascii() else len(text.encode("unicode_escape"))
     if isinstance(text, dict):
         return sum(size(value) for name, value in text.items() if name in TEXT_FIELDS)
     return sum(map(size, text)) if isinstance(text, list) else 0

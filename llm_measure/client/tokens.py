@@ -19,7 +19,7 @@ CUT_OFF = "length"  # the finish reason of an answer that the maximum ended, wit
 class Chunks:
     """What is known of the chunks with tokens, in order."""
 
-    sizes: list[int] = field(default_factory=list)  # bytes of text in UTF-8: no fewer than there are tokens
+    sizes: list[int] = field(default_factory=list)  # by `apis.base.size`: no fewer than there are tokens
     counts: list[int | None] = field(default_factory=list)  # the server's count up to each of them
     reasoning: list[int] = field(default_factory=list)  # indexes of chunks that hold reasoning and no answer
 

@@ -68,6 +68,12 @@ def test_chunks_that_clearly_hold_several_tokens_share_them_by_length():
     assert answer(["aaaa", "aaaaaaaa"], completion_tokens=6).chunk_tokens == [2, 4]
 
 
+def test_an_emoji_holds_more_tokens_than_a_long_word():
+    record = answer([" another", " question", " \N{GRINNING FACE}", " answered"], completion_tokens=5)
+
+    assert record.chunk_tokens == [1, 1, 2, 1]
+
+
 def test_a_character_of_several_bytes_may_be_several_tokens():
     assert answer(["😀", "😀", "a"], completion_tokens=5).chunk_tokens == [2, 2, 1]
 
