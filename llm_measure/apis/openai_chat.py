@@ -45,7 +45,7 @@ class ChatChunk(OpenAIChunk, gc=False):
             if delta is not None:
                 content = delta.content
                 if content and isinstance(content, str):
-                    text += len(content) if content.isascii() else len(content.encode())
+                    text += len(content) if content.isascii() else size(content)
                 elif content:
                     thoughts = size([part for part in content if _is_reasoning(part)])
                     reasoning += thoughts
