@@ -12,14 +12,14 @@ def late_moments(exchange: Exchange) -> dict[int, int]:
     By moment: parts of one read get moments that are a nanosecond apart.
     """
     times, shared, late = exchange.times, exchange.shared, {}
-    arrivals, earlier = times.copy(), exchange.sent_ns
-    for index in reversed(range(len(times) - 1)):
-        if index in shared:
-            times[index] = times[index + 1] - 1
-    for index, moment in enumerate(times):
-        times[index] = earlier = max(moment, earlier)
-        if index in shared and (width := arrivals[index] - shared[index]) > TOGETHER_NS:
-            late[earlier] = width
+    arrivals: dict[int, int] = {}
+    for index in sorted(shared, reverse=True):
+        arrivals[index] = arrivals.get(index + 1, times[index + 1])
+        times[index] = times[index + 1] - 1
+    for index in sorted(shared):
+        times[index] = max(times[index], times[index - 1] if index else exchange.sent_ns)
+        if (width := arrivals[index] - shared[index]) > TOGETHER_NS:
+            late[times[index]] = width
     if times and exchange.first_byte_ns is not None:
         exchange.first_byte_ns = min(exchange.first_byte_ns, times[0])
     return late
