@@ -30,13 +30,14 @@ def why_unable() -> str | None:
 
 
 @contextmanager
-def captured(file: Path, port: int) -> Iterator[None]:
+def captured(file: Path, port: int, one_in: int = 1) -> Iterator[None]:
     """Write the packets from and to this port of loopback to the file, which is complete after the block.
 
-    Raises CaptureError if tcpdump does not start, as without permission, or if packets were dropped.
+    Of `one_in` connections, a power of two, one is captured, by the client's port. Raises CaptureError if
+    tcpdump does not start, as without permission, or if packets were dropped.
     """
     command = ["tcpdump", "-i", "lo", "-B", str(BUFFER_KIB), "-s", "0", "-w", file, "-U", "-n",
-               "--time-stamp-precision=nano", f"tcp port {port}"]  # fmt: skip
+               "--time-stamp-precision=nano", _filter(port, one_in)]  # fmt: skip
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     said = ""
     try:
@@ -53,6 +54,12 @@ def captured(file: Path, port: int) -> Iterator[None]:
     for number in DROPPED.findall(said):
         if int(number):
             raise CaptureError(f"{number} packets were dropped; expected all packets")
+
+
+def _filter(port: int, one_in: int) -> str:
+    """Return the filter in the language of pcap-filter(7)."""
+    chosen = [f"tcp[{offset}:2] & {one_in - 1} = 0" for offset in (0, 2)]  # of the source, the destination
+    return f"(tcp dst port {port} and {chosen[0]}) or (tcp src port {port} and {chosen[1]})"
 
 
 def _wait_until_quiet(file: Path) -> None:
