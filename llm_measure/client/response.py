@@ -8,14 +8,20 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
-
-import msgspec
 
 from llm_measure.apis import Chunk, ProviderAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.connection import Exchange
 from llm_measure.client.encoding import EncodingError, unpacked
+from llm_measure.client.failures import (
+    MALFORMED,
+    class_of,
+    error_in,
+    error_of,
+    fail,
+    parse_refusal,
+    shown,
+)
 from llm_measure.client.models import other_model
 from llm_measure.client.shared_reads import late_moments
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
@@ -23,15 +29,11 @@ from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
 from llm_measure.records import Record
 
-SHOWN_BYTES = 200  # of a response that is not understood
-MAX_REFUSAL_BYTES = 1 << 20  # of an error body that is decoded
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
 FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
 TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
-# What decoding raises: too deeply nested JSON ends in a RecursionError.
-MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: 
     try:
         _unpack(exchange)
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
-            _parse_refusal(exchange, record, api, asked.url)
+            parse_refusal(exchange, record, api, asked.url)
         else:
             ended_ns = _Stream(exchange, late, record, api, asked).parse()
     except EncodingError as error:
@@ -164,13 +166,13 @@ class _Stream:
                 if self._seen <= FIRST_EVENTS:
                     self._first.append(data)
                 if isinstance(data, ErrorData):
-                    self._fail_within(_error_in(data), moment)
+                    self._fail_within(error_in(data), moment)
                     return
                 yield moment, data, self._decoded(data)
         except EventLimitError as error:
             fail(self._record, "malformed", str(error))
         except MALFORMED as error:
-            fail(self._record, "malformed", f"{error} in {_shown(data)}")
+            fail(self._record, "malformed", f"{error} in {shown(data)}")
 
     def _decoded(self, data: bytes) -> Chunk:
         try:
@@ -217,11 +219,11 @@ class _Stream:
         if reason in GIVEN_UP:
             fail(record, "truncated", f"finish_reason={reason}: the server gave the response up")
         elif not self._moments and reason is None and usage.completion_tokens is None:
-            shown = _shown(b"".join(self._exchange.parts))
+            body = shown(b"".join(self._exchange.parts))
             fail(
                 record,
                 "malformed",
-                f"nothing answered; expected tokens, a finish reason or usage, got {shown}",
+                f"nothing answered; expected tokens, a finish reason or usage, got {body}",
             )
         elif not self._moments and counted > END_TOKENS:
             hidden = f", {record.reasoning_tokens} of them reasoning" if record.reasoning_tokens else ""
@@ -230,7 +232,7 @@ class _Stream:
     def _fail_within(self, error: Any, moment: int) -> None:
         """Record an error that came as an event, after the 200; it ends the stream."""
         status, message = self._api.stream_error(error)
-        fail(self._record, _class_of(status), f"within the stream: {message}")
+        fail(self._record, class_of(status), f"within the stream: {message}")
         self._ended_ns = moment
 
     def _fail_without_end(self) -> None:
@@ -239,15 +241,15 @@ class _Stream:
         body = b"" if self._seen else b"".join(self._exchange.parts)
         if self._seen:
             fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
-        elif error := _error_of(body, self._api):
+        elif error := error_of(body, self._api):
             status, message = self._api.stream_error(error)
-            fail(self._record, _class_of(status), f"instead of a stream: {message}")
+            fail(self._record, class_of(status), f"instead of a stream: {message}")
         elif kind == "text/event-stream":
-            came = f"only {_shown(body)} came" if body.strip() else "nothing came"
+            came = f"only {shown(body)} came" if body.strip() else "nothing came"
             fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
         else:
             got = kind or "no content type"
-            fail(self._record, "malformed", f"expected an event stream, got {got}: {_shown(body)}")
+            fail(self._record, "malformed", f"expected an event stream, got {got}: {shown(body)}")
 
 
 def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
@@ -259,53 +261,3 @@ def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], li
         return found, list(map(api.decode, found))
     except MALFORMED:
         return None
-
-
-def _error_of(body: bytes, api: ProviderAPI) -> Any:
-    """Return the error that a body without events is; empty if it is none."""
-    try:
-        content = msgspec.json.decode(body) if len(body) <= MAX_REFUSAL_BYTES else None
-    except MALFORMED:
-        return None
-    return (content.get("error") if isinstance(content, dict) else None) or api.flat_error(body)
-
-
-def _error_in(data: bytes) -> Any:
-    """Return the error that an event of this name holds: JSON with or without a field `error`, or a text."""
-    try:
-        content = msgspec.json.decode(data)
-    except MALFORMED:
-        return data.decode(errors="replace")
-    return (isinstance(content, dict) and content.get("error")) or content or "no message"
-
-
-def _parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI, url: str) -> None:
-    """Record a response with a status other than 2xx."""
-    status, body = exchange.status or 0, b"".join(exchange.parts)
-    if 300 <= status < 400:
-        fail(record, "malformed", f"{status}: redirect to {exchange.detail}; redirects are not followed")
-        return
-    try:
-        content = msgspec.json.decode(body) if len(body) <= MAX_REFUSAL_BYTES else None
-        detail = api.error_message(content) or _shown(body)
-    except MALFORMED:
-        detail = _shown(body)
-    if status == 404 and url:
-        version = urlsplit(url).path.startswith("/v1/")
-        detail = f"{detail[:SHOWN_BYTES]}; asked {url}" + ("" if version else "; does the base URL lack /v1?")
-    fail(record, _class_of(status), f"{status}: {detail}")
-
-
-def _class_of(status: int) -> str:
-    if status == 429:
-        return "rate_limited"
-    return "http_4xx" if 400 <= status < 500 else "http_5xx"
-
-
-def _shown(body: bytes) -> str:
-    return f"'{body[:SHOWN_BYTES].decode(errors='replace')}'"
-
-
-def fail(record: Record, failure: str, detail: str) -> None:
-    """Record the class of error and its detail, as it is."""
-    record.error, record.error_detail = failure, detail
