@@ -1,8 +1,9 @@
 """What the queries of API and page share: filters, validation, and ranked rows."""
 
+from datetime import timedelta
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
@@ -16,9 +17,12 @@ from webapp.windows import LATEST, WINDOWS
 
 SOURCES = ("simulation", "measurement")
 ORDERS = ("best", "worst", "name")
+# An LLM is stale after this number of slots without a new value.
+STALE_SLOTS = 3
 LONGEST_NAME = 200
 MOST_RUNS = 200
 LARGEST_ID = 2**63 - 1
+LISTED_CHARACTERS = 300  # of the names that an error lists
 
 
 def one_of(choices: tuple[str, ...], default: str | None, description: str) -> fields.String:
@@ -117,14 +121,33 @@ def known_metric(name: str, names: tuple[str, ...]) -> Metric:
     return METRICS[name]
 
 
-def scenario_id(conn: Connection, name: str) -> int:
-    """Return the scenario's id; UnprocessableEntity if it is unknown."""
-    return _known(catalogue.scenario_id(conn, name), f"scenario={shown(name)}: unknown scenario")
+def scenario_id(conn: Connection, name: str, source: str | None = None) -> int:
+    """Return the scenario's id; UnprocessableEntity, with those of the source, if it is unknown."""
+    found = catalogue.scenario_id(conn, name)
+    if found is None:
+        names = ", ".join(catalogue.scenario_names(conn, source)) or "none, since nothing has run yet"
+        if len(names) > LISTED_CHARACTERS:
+            names = names[:LISTED_CHARACTERS] + "..."
+        raise UnprocessableEntity(f"scenario={shown(name)}: unknown scenario; expected one of {names}")
+    return found
 
 
 def llm_id(conn: Connection, name: str) -> int:
     """Return the LLM's id, archived or not; UnprocessableEntity if it is unknown."""
-    return _known(catalogue.llm_id(conn, name), f"llm={shown(name)}: unknown LLM")
+    found = catalogue.llm_id(conn, name)
+    if found is None:
+        raise UnprocessableEntity(f"llm={shown(name)}: unknown LLM")
+    return found
+
+
+def stale_after(source: str, scenario: str) -> timedelta | None:
+    """Return the age from which a row is stale; None if no new values are scheduled."""
+    if source == "simulation":
+        intervals = [current_app.extensions["settings"].schedule_interval]
+    else:
+        declared = current_app.extensions["measurements"]
+        intervals = [each.interval for each in declared if each.scenario == scenario]
+    return timedelta(seconds=STALE_SLOTS * max(intervals)) if intervals else None
 
 
 def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
@@ -141,9 +164,3 @@ def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
         {"rank": rank.low, "rank_worst": rank.high, **vars(row)}
         for rank, row in zip(ranks, rows, strict=True)
     ]
-
-
-def _known(found: int | None, message: str) -> int:
-    if found is None:
-        raise UnprocessableEntity(message)
-    return found

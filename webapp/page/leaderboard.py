@@ -3,21 +3,28 @@
 from functools import partial
 from typing import Any
 
-from flask import Response, current_app, render_template
+from flask import Response, render_template
 
 from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
 from webapp.page import first_run
 from webapp.page.marks import Scale, sparkline
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
-from webapp.queries import ORDERS, SOURCES, LeaderboardQuery, metric_filter, one_of, ranked, scenario_id
+from webapp.queries import (
+    ORDERS,
+    SOURCES,
+    LeaderboardQuery,
+    metric_filter,
+    one_of,
+    ranked,
+    scenario_id,
+    stale_after,
+)
 from webapp.store import Connection, leaderboard, run_records, trends
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # Number of rows in the first response; the others are fetched on scrolling to them.
 FIRST_ROWS = 25
-# An LLM is stale after this number of slots without a new value.
-STALE_SLOTS = 3
 
 
 class Query(LeaderboardQuery):
@@ -73,18 +80,8 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
             name: sparkline([(at.timestamp(), mean) for at, mean in line]) for name, line in lines.items()
         },
         trend=trend,
-        stale_seconds=_stale_seconds(query),
+        stale_after=stale_after(query["source"], query["scenario"]),
     )
-
-
-def _stale_seconds(query: dict[str, Any]) -> int | None:
-    """Return the age from which a row is stale; None if no new values are scheduled."""
-    if query["source"] == "simulation":
-        intervals = [current_app.extensions["settings"].schedule_interval]
-    else:
-        declared = current_app.extensions["measurements"]
-        intervals = [each.interval for each in declared if each.scenario == query["scenario"]]
-    return STALE_SLOTS * max(intervals) if intervals else None
 
 
 def _empty(query: dict[str, Any], conn: Connection) -> str:

@@ -13,7 +13,7 @@ from webapp.api.common import document_read, keyed_blueprint
 from webapp.api.history.schemas import HistoryQuery, HistorySchema
 from webapp.cache import answers
 from webapp.queries import answer_name, known_metric, llm_id, scenario_id
-from webapp.store import Connection, history, views
+from webapp.store import Connection, catalogue, history, views
 from webapp.windows import WINDOWS_BY_NAME
 
 blueprint = keyed_blueprint(
@@ -46,7 +46,7 @@ def _history(metric: Metric, query: dict[str, Any], conn: Connection) -> bytes:
         step=query["step"],
         reach=WINDOWS_BY_NAME[query["window"]].reach,
         source=query["source"],
-        scenario_id=scenario_id(conn, query["scenario"]),
+        scenario_id=scenario_id(conn, query["scenario"], query["source"]),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         limit=MOST_BUCKETS + 1,
     )
@@ -64,6 +64,7 @@ def _history(metric: Metric, query: dict[str, Any], conn: Connection) -> bytes:
         "metric": metric.name,
         "unit": metric.unit.symbol,
         **{name: query[name] for name in ("window", "step", "source", "scenario")},
+        "scenarios": catalogue.scenario_names(conn, query["source"]),
         "series": series,
     }
     return HistorySchema().dumps(parts).encode()

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from webapp.api.fields import count, number, text, timestamp
+from webapp.api.fields import count, number, scenarios, text, timestamp
 from webapp.queries import SeriesFilters, name_filter, one_of
 from webapp.windows import CHARTED, DAY, HOUR
 
@@ -46,4 +46,5 @@ class HistorySchema(Schema):
     step = text("Length of a bucket", "hour")
     source = text("Source of the values", "simulation")
     scenario = text("Scenario", "default")
+    scenarios = scenarios()
     series = fields.List(fields.Nested(SeriesSchema), required=True)

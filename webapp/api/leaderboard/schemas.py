@@ -2,7 +2,25 @@
 
 from marshmallow import Schema, fields
 
-from webapp.api.fields import count, number, text, timestamp
+from webapp.api.fields import count, number, scenarios, text, timestamp
+
+
+class FailureSchema(Schema):
+    """Why the newest run of an LLM has no values."""
+
+    status = text("failed, invalid or missed", "failed")
+    slot = timestamp("Scheduled time of the run")
+    reason = text(
+        "Error, or why the run is invalid or was missed",
+        "NoResponseError: all 32 requests failed (timeout 32)",
+        nullable=True,
+    )
+
+
+class UnrankedSchema(FailureSchema):
+    """An LLM without values in the window, whose newest run has none."""
+
+    llm_name = text("Name of the LLM", "Llama 3.1 70B")
 
 
 class LeaderboardRowSchema(Schema):
@@ -26,6 +44,26 @@ class LeaderboardRowSchema(Schema):
     p95 = number("95th percentile, within 1 %", 1.915)
     p99 = number("99th percentile, within 1 %", 1.994)
     last_measured = timestamp("Slot of the newest run in the window")
+    stale_at = timestamp(
+        "From when on the row is stale: three slots without new values; null if none are scheduled", True
+    )
+    error_rate = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Mean ratio of failed requests in these runs; null if nothing was requested",
+            "example": None,
+        },
+    )
+    failure = fields.Nested(
+        FailureSchema,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Why the newest run has no values; null if it has",
+            "example": None,
+        },
+    )
 
 
 class MetricLeaderboardSchema(Schema):
@@ -36,6 +74,11 @@ class MetricLeaderboardSchema(Schema):
     formula = text("Definition of a value", "time from sending a request to its first token")
     better = text("Better direction: lower or higher", "lower")
     llms = fields.List(fields.Nested(LeaderboardRowSchema), required=True)
+    unranked = fields.List(
+        fields.Nested(UnrankedSchema),
+        required=True,
+        metadata={"description": "LLMs without values in the window, whose newest run has none"},
+    )
 
 
 class LeaderboardSchema(Schema):
@@ -46,4 +89,5 @@ class LeaderboardSchema(Schema):
     source = text("Source of the values", "simulation")
     scenario = text("Scenario", "default")
     order = text("Order of the LLMs", "best")
+    scenarios = scenarios()
     metrics = fields.List(fields.Nested(MetricLeaderboardSchema), required=True)
