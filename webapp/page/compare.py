@@ -8,6 +8,7 @@ from werkzeug.exceptions import UnprocessableEntity
 
 from webapp.page import charts
 from webapp.page.llm import MOST_BUCKETS, PeriodFilters
+from webapp.page.opening import with_series
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
 from webapp.queries import LONGEST_NAME, SOURCES, llm_id, scenario_id
 from webapp.store import Connection, history, leaderboard, llms
@@ -30,7 +31,8 @@ def show(live: bool) -> Response | str:
 
 def _comparison(query: dict[str, Any], conn: Connection) -> str:
     ids = {name: llm_id(conn, name) for name in query["llms"]}
-    scenario = scenario_id(conn, query["scenario"])
+    query = with_series(conn, query, query["llms"])
+    scenario = scenario_id(conn, query["scenario"], query["source"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
         conn,

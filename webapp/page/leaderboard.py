@@ -9,6 +9,7 @@ from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
 from webapp.page import first_run
 from webapp.page.marks import Scale, sparkline
+from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
 from webapp.queries import (
     ORDERS,
@@ -20,14 +21,14 @@ from webapp.queries import (
     scenario_id,
     stale_after,
 )
-from webapp.store import Connection, leaderboard, run_records, trends
+from webapp.store import Connection, catalogue, leaderboard, run_records, trends
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # Number of rows in the first response; the others are fetched on scrolling to them.
 FIRST_ROWS = 25
 
 
-class Query(LeaderboardQuery):
+class Query(OpenSeries, LeaderboardQuery):
     """The query string of /."""
 
     metric = metric_filter("ttft", "The metric")
@@ -49,8 +50,12 @@ def show(live: bool) -> Response | str:
 
 def _board(query: dict[str, Any], conn: Connection) -> str:
     """Return the view; empty text if there is nothing to rank."""
+    asked, query = query, with_series(conn, query)
     metric = METRICS[query["metric"]]
-    series = {"source": query["source"], "scenario_id": scenario_id(conn, query["scenario"])}
+    series = {
+        "source": query["source"],
+        "scenario_id": scenario_id(conn, query["scenario"], query["source"]),
+    }
     found = leaderboard.read(conn, metric_names=[metric.name], window=query["window"], **series)
     if not found:
         return ""
@@ -71,6 +76,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         "page/leaderboard.html",
         **_filters(query, conn),
         metric=metric,
+        tried=catalogue.scenario_names(conn, "measurement") if asked["source"] is None else (),
         rows=shown,
         total=len(rows),
         failures=failures,
@@ -85,6 +91,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
 
 
 def _empty(query: dict[str, Any], conn: Connection) -> str:
+    query = with_series(conn, query)
     return render_template(
         "page/empty.html",
         **_filters(query, conn),

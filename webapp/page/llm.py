@@ -10,8 +10,9 @@ from llm_measure.stats.histogram import Histogram
 from webapp.cache import answers, snapshot
 from webapp.errors import shown
 from webapp.page import charts
+from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
-from webapp.queries import SOURCES, SeriesFilters, name_filter, one_of, ranked, scenario_id
+from webapp.queries import SOURCES, name_filter, one_of, ranked, scenario_id
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
 from webapp.store.llms import LLM
 from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
@@ -20,7 +21,7 @@ MOST_BUCKETS = 10_000
 RUNS = 10
 
 
-class PeriodFilters(SeriesFilters):
+class PeriodFilters(OpenSeries):
     """Which values, and how far back."""
 
     window = one_of(CHARTED, "24h", "How far back")
@@ -48,7 +49,8 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
     llm = llms.named(conn, query["name"])
     if llm is None:
         raise NotFound(f"name={shown(query['name'])}: unknown LLM")
-    scenario = scenario_id(conn, query["scenario"])
+    query = with_series(conn, query, [llm.name])
+    scenario = scenario_id(conn, query["scenario"], query["source"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
         conn,
