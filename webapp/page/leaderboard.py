@@ -1,5 +1,6 @@
 """/: the leaderboard of one metric, best first."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,11 +22,13 @@ from webapp.queries import (
     scenario_id,
     stale_after,
 )
-from webapp.store import Connection, catalogue, leaderboard, run_records, trends
+from webapp.store import Connection, catalogue, history, leaderboard, run_records, trends
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # Number of rows in the first response; the others are fetched on scrolling to them.
 FIRST_ROWS = 25
+# Of more runs, a trend shows hours: its picture is 96 pixels wide.
+MOST_RUNS_OF_A_TREND = 288
 
 
 class Query(OpenSeries, LeaderboardQuery):
@@ -62,10 +65,13 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
     rows = ranked(metric, found, query["order"])
     shown = rows if query["rows"] == "all" else rows[:FIRST_ROWS]
     trend = WINDOWS_BY_NAME[query["window"]].trend
+    step = history.finest_step(
+        conn, step=trend.step, reach=trend.reach, most_runs=MOST_RUNS_OF_A_TREND, **series
+    )
     lines = trends.read(
         conn,
         metric_name=metric.name,
-        step=trend.step,
+        step=step,
         reach=trend.reach,
         llm_names=[row["llm_name"] for row in shown],
         **series,
@@ -85,7 +91,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         lines={
             name: sparkline([(at.timestamp(), mean) for at, mean in line]) for name, line in lines.items()
         },
-        trend=trend,
+        trend=replace(trend, step=step),
         stale_after=stale_after(query["source"], query["scenario"]),
     )
 

@@ -62,6 +62,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
     histograms = distribution.read(
         conn, window=query["window"], source=query["source"], scenario_id=scenario, llm_id=llm.id
     )
+    step = step_of(conn, query, scenario)
     parts = []
     for metric in metrics:
         rows = ranked(metric, [row for row in found if row.metric_name == metric.name], "best")
@@ -71,7 +72,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
                 "metric": metric,
                 "row": row,
                 "total": len(rows),
-                "over_time": _over_time(conn, query, metric, llm, scenario),
+                "over_time": _over_time(conn, query, metric, llm, scenario, step),
                 "distribution": row and _distribution(row, histograms[metric.name]),
             }
         )
@@ -83,18 +84,31 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         windows=CHARTED,
         sources=SOURCES,
         scenarios=scenarios_of(conn, query["source"], query["scenario"]),
-        step=WINDOWS_BY_NAME[query["window"]].chart_step,
+        step=step,
     )
 
 
-def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, scenario: int) -> Any:
+def step_of(conn: Connection, query: dict[str, Any], scenario: int) -> str:
+    """Return the step of the window's charts."""
     window = WINDOWS_BY_NAME[query["window"]]
-    step = window.chart_step or DAY
+    return history.finest_step(
+        conn,
+        step=window.chart_step or DAY,
+        reach=window.reach,
+        source=query["source"],
+        scenario_id=scenario,
+        most_runs=charts.MOST_RUNS,
+    )
+
+
+def _over_time(  # noqa: PLR0913, PLR0917  (private; each is part of what is shown)
+    conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, scenario: int, step: str
+) -> Any:
     buckets = history.read(
         conn,
         metric_name=metric.name,
         step=step,
-        reach=window.reach,
+        reach=WINDOWS_BY_NAME[query["window"]].reach,
         source=query["source"],
         scenario_id=scenario,
         llm_id=llm.id,

@@ -105,6 +105,29 @@ def test_a_poll_with_the_etag_returns_304_until_there_are_new_results(three, con
     assert "<html" not in response.text
 
 
+def test_a_trend_has_each_run_of_the_last_day(conn, reader):
+    for minutes in (20, 10, 0):
+        finish_run(conn, NOW - timedelta(minutes=minutes), {"GPT-4o": {"ttft": [minutes + 1.0]}})
+    show(conn, NOW)
+
+    for window in ("latest", "24h"):
+        (points,) = re.findall(r'<polyline points="([^"]+)"', reader.get(f"/?window={window}").text)
+        assert len(points.split()) == 3
+
+
+def test_of_many_runs_a_trend_has_each_hour(conn, reader, monkeypatch):
+    monkeypatch.setattr("webapp.page.leaderboard.MOST_RUNS_OF_A_TREND", 2)
+    for hours in (2, 1):
+        for minutes in (1, 2):
+            slot = NOW.replace(minute=minutes, second=0) - timedelta(hours=hours)
+            finish_run(conn, slot, {"GPT-4o": {"ttft": [1.0]}})
+    show(conn, NOW)
+
+    html = reader.get("/?window=24h").text
+    assert len(re.findall(r'<polyline points="([^"]+)"', html)[0].split()) == 2
+    assert "Mean per hour over the last 24 hours" in html
+
+
 def test_markup_in_names_is_escaped(conn, reader):
     name = "<script>alert(1)</script>\" onload='x'"
     with conn:
