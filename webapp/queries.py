@@ -8,6 +8,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from llm_measure.metrics import METRICS, Metric
+from llm_measure.stats.histogram import Histogram
+from llm_measure.stats.intervals import quantile_interval
 from llm_measure.stats.ranks import rank_intervals
 from webapp.errors import shown
 from webapp.store import Connection, catalogue
@@ -23,6 +25,7 @@ LONGEST_NAME = 200
 MOST_RUNS = 200
 LARGEST_ID = 2**63 - 1
 LISTED_CHARACTERS = 300  # of the names that an error lists
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 def one_of(choices: tuple[str, ...], default: str | None, description: str) -> fields.String:
@@ -164,3 +167,16 @@ def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
         {"rank": rank.low, "rank_worst": rank.high, **vars(row)}
         for rank, row in zip(ranks, rows, strict=True)
     ]
+
+
+def quantile_intervals(row: dict[str, Any], histogram: Histogram) -> dict[str, float | None]:
+    """Return the 95 % confidence intervals of a row's quantiles, within its values; None for too few values.
+
+    As in {"p50_low": 0.98, "p50_high": 1.02, "p95_low": ...}.
+    """
+    ends: dict[str, float | None] = {}
+    for name, p in QUANTILES.items():
+        interval = quantile_interval(histogram, p) or (None, None)
+        for end, value in zip(("low", "high"), interval, strict=True):
+            ends[f"{name}_{end}"] = None if value is None else min(max(value, row["min"]), row["max"])
+    return ends

@@ -5,6 +5,8 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from llm_measure.stats.histogram import Histogram, representatives
+
 # The binomial distribution beyond this many standard deviations weighs less than 1e-9.
 REACH = 7
 MARGIN = 30  # for a standard deviation of few values, whose distribution is skewed
@@ -28,6 +30,16 @@ def quantile_ranks(n: int, p: float, confidence: float = 0.95) -> tuple[int, int
     at_least = np.cumsum(probabilities[::-1])
     high = int(counts[-1 - np.searchsorted(at_least, tail, side="right")]) + 1
     return (low, high) if low >= 1 and high <= n else None
+
+
+def quantile_interval(histogram: Histogram, p: float, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Return the values at those ranks, each within the histogram's accuracy; None if there are too few."""
+    up_to = np.cumsum(histogram.counts)
+    ranks = quantile_ranks(int(up_to[-1]), p, confidence)
+    if ranks is None:
+        return None
+    low, high = representatives(histogram.low + np.searchsorted(up_to, ranks)).tolist()
+    return low, high
 
 
 def _binomial(n: int, p: float) -> tuple[np.ndarray, np.ndarray]:

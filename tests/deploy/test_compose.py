@@ -126,7 +126,7 @@ def test_a_process_without_a_key_starts_and_lets_prometheus_read_its_metrics(nam
 
 
 def test_scaled_workers_share_the_processors_of_one_machine():
-    assert SERVICES["worker"]["environment"]["WORKER_HOST"] == "compose"
+    assert SERVICES["worker"]["environment"]["WORKER_HOST"] == "${WORKER_HOST:-compose}"
 
 
 def test_a_worker_may_finish_its_run_and_can_be_scaled():

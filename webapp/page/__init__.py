@@ -27,6 +27,7 @@ VIEWS = (
 FILTERS = {
     "figure": text.figure,
     "whole": text.whole,
+    "percentage": text.percentage,
     "utc": text.utc,
     "label": text.label,
     "sentence": text.sentence,

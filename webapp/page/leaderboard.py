@@ -18,11 +18,12 @@ from webapp.queries import (
     LeaderboardQuery,
     metric_filter,
     one_of,
+    quantile_intervals,
     ranked,
     scenario_id,
     stale_after,
 )
-from webapp.store import Connection, catalogue, history, leaderboard, run_records, trends
+from webapp.store import Connection, catalogue, distribution, history, leaderboard, run_records, trends
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # Number of rows in the first response; the others are fetched on scrolling to them.
@@ -64,6 +65,10 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         return ""
     rows = ranked(metric, found, query["order"])
     shown = rows if query["rows"] == "all" else rows[:FIRST_ROWS]
+    names = [row["llm_name"] for row in shown]
+    histograms = distribution.read(
+        conn, window=query["window"], metric_names=[metric.name], llm_names=names, **series
+    )
     trend = WINDOWS_BY_NAME[query["window"]].trend
     step = history.finest_step(
         conn, step=trend.step, reach=trend.reach, most_runs=MOST_RUNS_OF_A_TREND, **series
@@ -73,7 +78,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         metric_name=metric.name,
         step=step,
         reach=trend.reach,
-        llm_names=[row["llm_name"] for row in shown],
+        llm_names=names,
         **series,
     )
     failures = {failure.llm_name: failure for failure in run_records.last_failures(conn, **series)}
@@ -83,7 +88,8 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         **_filters(query, conn),
         metric=metric,
         tried=catalogue.scenario_names(conn, "measurement") if asked["source"] is None else (),
-        rows=shown,
+        rows=[{**row, **quantile_intervals(row, histograms[metric.name, row["llm_name"]])} for row in shown],
+        error_rates=leaderboard.error_rates(conn, window=query["window"], **series),
         total=len(rows),
         failures=failures,
         unranked=[failure for name, failure in failures.items() if name not in ranked_names],

@@ -12,7 +12,7 @@ from webapp.errors import shown
 from webapp.page import charts
 from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
-from webapp.queries import SOURCES, name_filter, one_of, ranked, scenario_id
+from webapp.queries import SOURCES, name_filter, one_of, quantile_intervals, ranked, scenario_id
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
 from webapp.store.llms import LLM
 from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
@@ -60,7 +60,12 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         scenario_id=scenario,
     )
     histograms = distribution.read(
-        conn, window=query["window"], source=query["source"], scenario_id=scenario, llm_id=llm.id
+        conn,
+        window=query["window"],
+        source=query["source"],
+        scenario_id=scenario,
+        metric_names=[metric.name for metric in metrics],
+        llm_names=[llm.name],
     )
     step = step_of(conn, query, scenario)
     parts = []
@@ -73,7 +78,8 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
                 "row": row,
                 "total": len(rows),
                 "over_time": _over_time(conn, query, metric, llm, scenario, step),
-                "distribution": row and _distribution(row, histograms[metric.name]),
+                "intervals": row and quantile_intervals(row, histograms[metric.name, llm.name]),
+                "distribution": row and _distribution(row, histograms[metric.name, llm.name]),
             }
         )
     return render_template(

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from llm_measure.stats.intervals import quantile_ranks
+from llm_measure.stats.histogram import ACCURACY, Histogram
+from llm_measure.stats.intervals import quantile_interval, quantile_ranks
 
 QUANTILES = st.sampled_from([0.5, 0.9, 0.95, 0.99])
 
@@ -52,3 +53,16 @@ def test_the_interval_covers_the_true_quantile_as_often_as_it_says(p):
 
 def test_a_billion_values_take_no_more_than_a_moment():
     assert quantile_ranks(1_000_000_000, 0.5) == (499_969_010, 500_030_991)
+
+
+def test_an_interval_read_from_a_histogram_is_that_of_the_sorted_values():
+    values = np.random.default_rng(20).lognormal(size=5000)
+    exact = np.sort(values)
+
+    for p in (0.5, 0.95, 0.99):
+        ends = [exact[rank - 1] for rank in quantile_ranks(len(values), p)]
+        assert quantile_interval(Histogram.of(values), p) == pytest.approx(ends, rel=ACCURACY + 1e-9)
+
+
+def test_a_histogram_of_few_values_has_no_interval():
+    assert quantile_interval(Histogram.of(np.ones(71)), 0.95) is None

@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from llm_measure.metrics import METRICS
+from llm_measure.stats.intervals import quantile_ranks
 from tests.factories import add_run, add_scenario, archive_llm
 from tests.web import assert_error
 from tests.webapp.api.shown_runs import finish_run, show
@@ -262,3 +264,26 @@ def test_the_error_lists_scenarios_up_to_a_length(client, publish, conn):
 
     assert scenarios[0] in error["message"]
     assert error["message"].endswith("...")
+
+
+def test_quantiles_have_confidence_intervals_of_order_statistics_over_all_runs(client, publish):
+    first, second = np.random.default_rng(20).lognormal(size=(2, 200))
+    publish({FAST: first}, slot=NOW - timedelta(minutes=10))
+    publish({FAST: second})
+
+    (row,) = board(client, window="1h")
+
+    values = np.sort(np.append(first, second))
+    for name, p in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        low, high = (values[rank - 1] for rank in quantile_ranks(400, p))
+        assert (row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx((low, high), rel=0.0101)
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+
+
+def test_few_values_have_no_interval_of_a_high_quantile(client, publish):
+    publish({FAST: [1.0] * 71})
+
+    (row,) = board(client)
+
+    assert (row["p50_low"], row["p50_high"]) == (1.0, 1.0)
+    assert [row[name] for name in ("p95_low", "p95_high", "p99_low", "p99_high")] == [None] * 4

@@ -66,6 +66,34 @@ def test_a_row_has_values_units_and_marks(three, reader):
     assert f'datetime="{NOW.isoformat()}"' in row
 
 
+def test_a_row_has_the_intervals_of_its_quantiles_if_there_are_enough_values(conn, reader):
+    finish_run(conn, NOW, {"GPT-4o": {"ttft": [1.0] * 50 + [2.0] * 50}})
+    show(conn, NOW)
+
+    html = reader.get("/").text
+    cells = {
+        name: re.search(rf'data-label="{name}">(.+?)</td>', html, re.DOTALL)[1]
+        for name in ("p50", "p95", "p99")
+    }
+    assert "1.00 to 1.99" in cells["p50"]  # within 1 %
+    assert "1.99 to 1.99" in cells["p95"]
+    assert "no interval" in cells["p99"]
+    assert "1.99 to 1.99" in reader.get("/llm?name=GPT-4o").text
+
+
+def test_a_row_has_the_percentage_of_failed_requests(conn, reader):
+    values = {
+        "GPT-4o": {"ttft": [1.0], "error_rate": [0.125]},
+        "Llama 3.1 70B": {"ttft": [1.0], "error_rate": [0.0]},
+    }
+    finish_run(conn, NOW, values, source="measurement")
+    show(conn, NOW)
+
+    html = reader.get("/").text
+    assert html.count(" % failed") == 1
+    assert "12 % failed" in html.partition('data-llm="GPT-4o"')[2].partition("</tr>")[0]
+
+
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_the_heading_has_the_metrics_title_formula_unit_and_direction(reader, metric):
     html = reader.get(f"/?metric={metric.name}&source=measurement").text

@@ -8,12 +8,20 @@ from typing import Any
 from flask import Response
 
 from llm_measure.metrics import METRICS, Metric
+from llm_measure.stats.histogram import Histogram
 from webapp.api.arguments import filters
 from webapp.api.common import document_read, keyed_blueprint
 from webapp.api.leaderboard.schemas import LeaderboardSchema
 from webapp.cache import answers
-from webapp.queries import LeaderboardQuery, answer_name, ranked, scenario_id, stale_after
-from webapp.store import Connection, catalogue, leaderboard, run_records, views
+from webapp.queries import (
+    LeaderboardQuery,
+    answer_name,
+    quantile_intervals,
+    ranked,
+    scenario_id,
+    stale_after,
+)
+from webapp.store import Connection, catalogue, distribution, leaderboard, run_records, views
 from webapp.store.leaderboard import Row
 from webapp.store.run_records import Failure
 
@@ -27,8 +35,9 @@ blueprint = keyed_blueprint(
 
 @dataclass(frozen=True)
 class Marks:
-    """What is known of LLMs in addition to their values, by name."""
+    """What is known of LLMs in addition to their figures, by name."""
 
+    histograms: dict[tuple[str, str], Histogram]  # also by metric
     failures: dict[str, Failure]
     error_rates: dict[str, float]
     stale_after: timedelta | None
@@ -40,6 +49,7 @@ class Marks:
         """
         name = row["llm_name"]
         return {
+            **quantile_intervals(row, self.histograms[row["metric_name"], name]),
             "error_rate": self.error_rates.get(name),
             "stale_at": self.stale_after and row["last_measured"] + self.stale_after,
             "failure": self.failures.get(name),
@@ -67,6 +77,13 @@ def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
     window = query["window"]
     found = leaderboard.read(conn, metric_names=[metric.name for metric in asked], window=window, **series)
     marks = Marks(
+        histograms=distribution.read(
+            conn,
+            window=window,
+            metric_names=[metric.name for metric in asked],
+            llm_names=[row.llm_name for row in found],
+            **series,
+        ),
         failures={failure.llm_name: failure for failure in run_records.last_failures(conn, **series)},
         error_rates=leaderboard.error_rates(conn, window=window, **series),
         stale_after=stale_after(source, query["scenario"]),

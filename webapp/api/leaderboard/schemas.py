@@ -40,9 +40,15 @@ class LeaderboardRowSchema(Schema):
     min = number("Smallest value", 0.05)
     max = number("Largest value", 2.0)
     p50 = number("Median, within 1 %", 1.094)
+    p50_low = number("Lower end of the median's 95 % confidence interval; null for few values", 1.094, True)
+    p50_high = number("Upper end of that interval", 1.116, True)
     p90 = number("90th percentile, within 1 %", 1.84)
     p95 = number("95th percentile, within 1 %", 1.915)
+    p95_low = number("Lower end of its 95 % confidence interval; null for few values", 1.896, True)
+    p95_high = number("Upper end of that interval", 1.915, True)
     p99 = number("99th percentile, within 1 %", 1.994)
+    p99_low = number("Lower end of its 95 % confidence interval; null for few values", 1.994, True)
+    p99_high = number("Upper end of that interval", 1.994, True)
     last_measured = timestamp("Slot of the newest run in the window")
     stale_at = timestamp(
         "From when on the row is stale: three slots without new values; null if none are scheduled", True
