@@ -9,6 +9,7 @@ from flask import Response, render_template
 from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
 from webapp.page import first_run
+from webapp.page.facts import warnings
 from webapp.page.marks import Scale, sparkline
 from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
@@ -81,6 +82,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         llm_names=names,
         **series,
     )
+    newest = run_records.newest_finished(conn, **series)
     failures = {failure.llm_name: failure for failure in run_records.last_failures(conn, **series)}
     ranked_names = {row["llm_name"] for row in rows}
     return render_template(
@@ -91,6 +93,8 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         rows=[{**row, **quantile_intervals(row, histograms[metric.name, row["llm_name"]])} for row in shown],
         error_rates=leaderboard.error_rates(conn, window=query["window"], **series),
         total=len(rows),
+        newest=newest,
+        warnings={name: warnings(run.measurement or {}) for name, run in newest.items()},
         failures=failures,
         unranked=[failure for name, failure in failures.items() if name not in ranked_names],
         scale=Scale.over(row[end] for row in rows for end in ("mean", "ci_low", "ci_high")),

@@ -75,10 +75,10 @@ def test_a_row_has_the_intervals_of_its_quantiles_if_there_are_enough_values(con
         name: re.search(rf'data-label="{name}">(.+?)</td>', html, re.DOTALL)[1]
         for name in ("p50", "p95", "p99")
     }
-    assert "1.00 to 1.99" in cells["p50"]  # within 1 %
-    assert "1.99 to 1.99" in cells["p95"]
+    assert "1.00 to 2.00" in cells["p50"]
+    assert "1.97 to 2.00" in cells["p95"]  # within a bucket of the histogram
     assert "no interval" in cells["p99"]
-    assert "1.99 to 1.99" in reader.get("/llm?name=GPT-4o").text
+    assert "1.97 to 2.00" in reader.get("/llm?name=GPT-4o").text
 
 
 def test_a_row_has_the_percentage_of_failed_requests(conn, reader):

@@ -3,12 +3,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from psycopg2.extras import Json
 
 from llm_measure.workloads import Load
 from tests.factories import add_run
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import slot
+from webapp.ingest.publish import publish
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MIXED = level([failed(0), *(answered(index) for index in range(1, 8))])
@@ -36,10 +38,10 @@ def test_a_measured_run_shows_its_requests_span_and_what_the_client_waited(store
 
     assert shown["Level"] == "Concurrency 8"
     assert (shown["Requests"], shown["Failed"]) == ("8", "1 (12 %): timeout 1")
-    assert shown["Duration"] == "8.0 s"
-    assert shown["Span"] == "8.0 s, from 0.00 s to 8.00 s"
-    assert shown["Client wait"] == "125 ms (1.6 % of the duration)"
-    assert shown["Client CPU"] == "250 ms"
+    assert shown["Duration"] == "8.00 s"
+    assert shown["Span"] == "8.00 s, from 0.0 s to 8.0 s"
+    assert shown["Client wait"] == "0.125 s (1.6 % of the duration)"
+    assert shown["Client CPU"] == "0.250 s"
     assert shown["Send lag"] == "p50 0.100 ms, p99 0.500 ms, max 1.50 ms"
     assert shown["Chunks together"] == "0 %"
     assert "Offered rate" not in shown
@@ -85,6 +87,20 @@ def test_the_list_of_runs_links_to_each(store, reader):
 
     assert f'href="{path}"' in reader.get("/runs").text
     assert f'href="{path}"' in reader.get("/llm?name=Measured").text
+
+
+def test_the_leaderboard_links_to_the_newest_run_and_marks_what_it_warns_of(store, reader, conn, redis):
+    path = store()
+    change = {"saturated": True, "chunks_together": 0.25}
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET measurement = measurement || %s", (Json(change),))
+    publish(conn, redis)
+
+    html = reader.get("/").text
+
+    assert f'<a href="{path}">' in html
+    marks = re.findall(r'class="badge warning">([^<]+)<', html)
+    assert marks == ["Saturated", "25 % of chunks together"]
 
 
 @pytest.mark.parametrize(

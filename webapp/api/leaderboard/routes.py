@@ -23,7 +23,7 @@ from webapp.queries import (
 )
 from webapp.store import Connection, catalogue, distribution, leaderboard, run_records, views
 from webapp.store.leaderboard import Row
-from webapp.store.run_records import Failure
+from webapp.store.run_records import Failure, Finished
 
 blueprint = keyed_blueprint(
     "leaderboard",
@@ -38,6 +38,7 @@ class Marks:
     """What is known of LLMs in addition to their figures, by name."""
 
     histograms: dict[tuple[str, str], Histogram]  # also by metric
+    newest: dict[str, Finished]
     failures: dict[str, Failure]
     error_rates: dict[str, float]
     stale_after: timedelta | None
@@ -53,6 +54,7 @@ class Marks:
             "error_rate": self.error_rates.get(name),
             "stale_at": self.stale_after and row["last_measured"] + self.stale_after,
             "failure": self.failures.get(name),
+            "newest_run": self.newest.get(name),
         }
 
 
@@ -84,6 +86,7 @@ def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
             llm_names=[row.llm_name for row in found],
             **series,
         ),
+        newest=run_records.newest_finished(conn, **series),
         failures={failure.llm_name: failure for failure in run_records.last_failures(conn, **series)},
         error_rates=leaderboard.error_rates(conn, window=window, **series),
         stale_after=stale_after(source, query["scenario"]),

@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields
 
 from webapp.api.fields import count, number, scenarios, text, timestamp
+from webapp.api.runs.schemas import MeasurementSchema
 
 
 class FailureSchema(Schema):
@@ -21,6 +22,18 @@ class UnrankedSchema(FailureSchema):
     """An LLM without values in the window, whose newest run has none."""
 
     llm_name = text("Name of the LLM", "Llama 3.1 70B")
+
+
+class NewestRunSchema(Schema):
+    """The newest finished run of an LLM."""
+
+    id = count("Id of the run", 1234)
+    measurement = fields.Nested(
+        MeasurementSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Details of a measured run; null for a simulated one", "example": None},
+    )
 
 
 class LeaderboardRowSchema(Schema):
@@ -59,6 +72,15 @@ class LeaderboardRowSchema(Schema):
         metadata={
             "description": "Mean ratio of failed requests in these runs; null if nothing was requested",
             "example": None,
+        },
+    )
+    newest_run = fields.Nested(
+        NewestRunSchema,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The newest finished run, in the window or not",
+            "example": {"id": 1234, "measurement": None},
         },
     )
     failure = fields.Nested(
