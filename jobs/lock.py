@@ -8,16 +8,25 @@ from contextlib import contextmanager
 from redis import Redis, RedisError
 from redis.exceptions import LockError
 from redis.lock import Lock
+from rq import Retry
 
 logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 6.0
 RENEWALS_PER_EXPIRY = 3
 MARGIN_SECONDS = 1
+# A job that finds what it needs busy is retried after this number of seconds, any number of times.
+BUSY_SECONDS = 5
+BUSY_TIMES = 1_000_000
 
 
 class BusyError(Exception):
     """A living process holds the lock."""
+
+
+def when_free() -> Retry:
+    """Return with what a job ends for now that finds something busy; RQ then runs it again later."""
+    return Retry(max=BUSY_TIMES, interval=BUSY_SECONDS)
 
 
 @contextmanager

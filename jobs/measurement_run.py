@@ -1,4 +1,4 @@
-"""One measured run: lock the endpoint, measure it, persist and publish the result."""
+"""One measured run: lock endpoint and processor, measure, persist and publish the result."""
 
 import logging
 from contextlib import closing
@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from redis import Redis
 from rq import Retry, get_current_job
 
-from jobs.lock import BusyError, renewed_lock
+from jobs.host import processor
+from jobs.lock import BUSY_SECONDS, BusyError, renewed_lock, when_free
 from jobs.missed import is_late, record_late
 from jobs.schedule import series_of
 from llm_measure.client.level import measure_level
@@ -27,10 +28,6 @@ from webapp.store import Connection, connect
 
 logger = logging.getLogger(__name__)
 
-# A run whose endpoint is busy is retried after this number of seconds, until it is too late for its slot.
-BUSY_SECONDS = 5
-BUSY_TIMES = 1_000_000
-
 
 class MeasurementError(Exception):
     """A measurement failed; the message is one line, which is shown with the run."""
@@ -40,9 +37,9 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
     """Measure the LLM in the scenario for the slot (Unix seconds), persist and publish; the RQ job.
 
     May be called any number of times, by any number of processes, for one slot: the result is stored once.
-    Returns a Retry, with which RQ calls again later, if the endpoint is busy with another measurement. A job
-    that has waited for too long records the slot as missed instead. Raises any error, after recording it in
-    the run, so that RQ retries.
+    Returns a Retry, with which RQ calls again later, if the endpoint or all processors of this machine are
+    busy with other measurements. A job that has waited for too long records the slot as missed instead.
+    Raises any error, after recording it in the run, so that RQ retries.
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
@@ -54,12 +51,13 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
     try:
         with (
             renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),
+            processor(settings, redis),
             closing(connect(settings)) as conn,
         ):
             fill_slot(conn, settings, redis, measurement, slot, job.id if job else "on-demand")
     except BusyError as busy:
-        logger.info("%s %s: endpoint busy, retrying in %d s: %s", llm, scenario, BUSY_SECONDS, busy)
-        return Retry(max=BUSY_TIMES, interval=BUSY_SECONDS)
+        logger.info("%s %s: retrying in %d s: %s", llm, scenario, BUSY_SECONDS, busy)
+        return when_free()
     return None
 
 

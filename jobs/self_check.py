@@ -5,13 +5,17 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import numpy as np
+from rq import Retry
 
+from jobs.host import processor
+from jobs.lock import BUSY_SECONDS, BusyError, when_free
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import derive
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from llm_measure.workloads import Load, Workload
+from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import connect, self_checks
 from webapp.store.self_checks import SelfCheckError
@@ -30,16 +34,23 @@ WORKLOAD = Workload(output_tokens=TOKENS)
 LOAD = Load(concurrency=50, requests=250, warmup=50)
 
 
-def run_self_check(slot: int) -> None:
+def run_self_check(slot: int) -> Retry | None:
     """Measure the mock server for the slot (Unix seconds) and store the errors; the RQ job.
 
-    May be called any number of times for one slot: its errors are stored once.
+    May be called any number of times for one slot: its errors are stored once. Returns a Retry, with which RQ
+    calls again later, if all processors of this machine are busy with measurements.
     """
     settings = Settings.from_env()
-    errors = check()
+    try:
+        with processor(settings, cache_redis(settings)):
+            errors = check()
+    except BusyError as busy:
+        logger.info("slot %d: self-check: retrying in %d s: %s", slot, BUSY_SECONDS, busy)
+        return when_free()
     with closing(connect(settings)) as conn, conn:
         self_checks.insert(conn, datetime.fromtimestamp(slot, UTC), errors)
     logger.info("slot %d: self-check: %s", slot, "; ".join(map(str, errors)))
+    return None
 
 
 def check() -> list[SelfCheckError]:

@@ -1,7 +1,8 @@
 """The Grafana dashboards in public/: their panels, and their queries as Grafana sends them.
 
 This implements the part of Grafana that the dashboards use: variables, plain and in the format `sqlstring`;
-`$__timeFilter`; the root selector and columns of the Infinity data source; the transformation `sortBy`.
+`$__timeFilter`, `$__timeFrom` and `$__timeTo`; the root selector and columns of the Infinity data source; the
+transformation `sortBy`.
 """
 
 import json
@@ -17,6 +18,7 @@ from webapp.settings import ROOT
 PUBLIC = ROOT / "public"
 VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}")
 TIME_FILTER = re.compile(r"\$__timeFilter\(([\w.]+)\)")
+TIME_FROM, TIME_TO = "$__timeFrom()", "$__timeTo()"
 ALL = "$__all"
 
 Values = Mapping[str, str | list[str]]
@@ -63,17 +65,19 @@ def chosen(dashboard: dict[str, Any], options: Callable[[str], list[str]]) -> di
     return values
 
 
-def sql(target: dict[str, Any], values: Values, time: TimeRange) -> str:
-    """Return the query as PostgreSQL receives it."""
+def sql(query: str, values: Values, time: TimeRange) -> str:
+    """Return the query of a panel or a variable as PostgreSQL receives it."""
+    since, until = f"'{time.since.isoformat()}'", f"'{time.until.isoformat()}'"
 
     def fill_in(match: re.Match[str]) -> str:
         value = values[match[1]]
         return _sqlstring(value) if match[2] == "sqlstring" else _plain(value)
 
     def fill_in_time(match: re.Match[str]) -> str:
-        return f"{match[1]} BETWEEN '{time.since.isoformat()}' AND '{time.until.isoformat()}'"
+        return f"{match[1]} BETWEEN {since} AND {until}"
 
-    return TIME_FILTER.sub(fill_in_time, VARIABLE.sub(fill_in, target["rawSql"]))
+    filled = TIME_FILTER.sub(fill_in_time, VARIABLE.sub(fill_in, query))
+    return filled.replace(TIME_FROM, since).replace(TIME_TO, until)
 
 
 def select(target: dict[str, Any], response: Any) -> Rows:

@@ -1,12 +1,15 @@
 """What the queries of API and page share: filters, validation, and ranked rows."""
 
+from datetime import timedelta
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from llm_measure.metrics import METRICS, Metric
+from llm_measure.stats.histogram import Histogram
+from llm_measure.stats.intervals import quantile_interval
 from llm_measure.stats.ranks import rank_intervals
 from webapp.errors import shown
 from webapp.store import Connection, catalogue
@@ -16,9 +19,13 @@ from webapp.windows import LATEST, WINDOWS
 
 SOURCES = ("simulation", "measurement")
 ORDERS = ("best", "worst", "name")
+# An LLM is stale after this number of slots without a new value.
+STALE_SLOTS = 3
 LONGEST_NAME = 200
 MOST_RUNS = 200
 LARGEST_ID = 2**63 - 1
+LISTED_CHARACTERS = 300  # of the names that an error lists
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
 def one_of(choices: tuple[str, ...], default: str | None, description: str) -> fields.String:
@@ -117,14 +124,33 @@ def known_metric(name: str, names: tuple[str, ...]) -> Metric:
     return METRICS[name]
 
 
-def scenario_id(conn: Connection, name: str) -> int:
-    """Return the scenario's id; UnprocessableEntity if it is unknown."""
-    return _known(catalogue.scenario_id(conn, name), f"scenario={shown(name)}: unknown scenario")
+def scenario_id(conn: Connection, name: str, source: str | None = None) -> int:
+    """Return the scenario's id; UnprocessableEntity, with those of the source, if it is unknown."""
+    found = catalogue.scenario_id(conn, name)
+    if found is None:
+        names = ", ".join(catalogue.scenario_names(conn, source)) or "none, since nothing has run yet"
+        if len(names) > LISTED_CHARACTERS:
+            names = names[:LISTED_CHARACTERS] + "..."
+        raise UnprocessableEntity(f"scenario={shown(name)}: unknown scenario; expected one of {names}")
+    return found
 
 
 def llm_id(conn: Connection, name: str) -> int:
     """Return the LLM's id, archived or not; UnprocessableEntity if it is unknown."""
-    return _known(catalogue.llm_id(conn, name), f"llm={shown(name)}: unknown LLM")
+    found = catalogue.llm_id(conn, name)
+    if found is None:
+        raise UnprocessableEntity(f"llm={shown(name)}: unknown LLM")
+    return found
+
+
+def stale_after(source: str, scenario: str) -> timedelta | None:
+    """Return the age from which a row is stale; None if no new values are scheduled."""
+    if source == "simulation":
+        intervals = [current_app.extensions["settings"].schedule_interval]
+    else:
+        declared = current_app.extensions["measurements"]
+        intervals = [each.interval for each in declared if each.scenario == scenario]
+    return timedelta(seconds=STALE_SLOTS * max(intervals)) if intervals else None
 
 
 def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
@@ -143,7 +169,14 @@ def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
     ]
 
 
-def _known(found: int | None, message: str) -> int:
-    if found is None:
-        raise UnprocessableEntity(message)
-    return found
+def quantile_intervals(row: dict[str, Any], histogram: Histogram) -> dict[str, float | None]:
+    """Return the 95 % confidence intervals of a row's quantiles, within its values; None for too few values.
+
+    As in {"p50_low": 0.98, "p50_high": 1.02, "p95_low": ...}.
+    """
+    ends: dict[str, float | None] = {}
+    for name, p in QUANTILES.items():
+        interval = quantile_interval(histogram, p) or (None, None)
+        for end, value in zip(("low", "high"), interval, strict=True):
+            ends[f"{name}_{end}"] = None if value is None else min(max(value, row["min"]), row["max"])
+    return ends

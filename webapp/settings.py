@@ -1,6 +1,7 @@
 """Settings from the environment and `.env`: typed, frozen, with all faults reported together."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,8 @@ class Settings:
     public_dashboard: bool  # whether the page may be read without signing in
     benchmark_file: str  # path, see `webapp.plan.benchmark_file`; empty: none
     self_check_interval: int  # seconds between self-checks; 0: none
+    measurements_per_host: int | None  # at the same time; None: as many as processors
+    worker_host: str  # workers of the same name share the processors of one machine
     metrics_public: bool  # whether /metrics is served without a key
     metrics_port: int | None  # where scheduler and worker serve /metrics; None: nowhere
     host: str  # address on which the API, and /metrics of the other processes, listen
@@ -161,6 +164,10 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         public_dashboard=read("PUBLIC_DASHBOARD", _yes_or_no, "false"),
         benchmark_file=read("BENCHMARK_FILE", _file, ""),
         self_check_interval=read("SELF_CHECK_INTERVAL", lambda raw: _minutes(raw) if raw else 0, ""),
+        measurements_per_host=read(
+            "MEASUREMENTS_PER_HOST", lambda raw: _whole(1, 1024)(raw) if raw else None, ""
+        ),
+        worker_host=read("WORKER_HOST", _text, socket.gethostname()),
         metrics_public=read("METRICS_PUBLIC", _yes_or_no, "false"),
         metrics_port=read("METRICS_PORT", lambda raw: _whole(1, 65535)(raw) if raw else None, ""),
         host=read("HOST", _host, "127.0.0.1"),

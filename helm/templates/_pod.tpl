@@ -102,6 +102,11 @@ envFrom:
   {{- end }}
   {{- end }}
 env:
+  {{- if eq $container "worker" }}
+  # Workers on one node share its processors.
+  - name: WORKER_HOST
+    valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+  {{- end }}
   {{- range index (include "llm-benchmark.secretsOf" $root | fromYaml) $container }}
   - name: {{ . }}
     valueFrom:

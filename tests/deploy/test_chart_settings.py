@@ -104,10 +104,23 @@ def held_secrets(objects, prefix):
     names = set()
     for name, container in containers(objects):
         if name.startswith(prefix):
-            names |= {each["name"] for each in container["env"] if "valueFrom" in each}
+            names |= {
+                each["name"] for each in container["env"] if "secretKeyRef" in each.get("valueFrom", {})
+            }
             if any("secretRef" in each for each in container["envFrom"]):
                 names |= set(secret(objects, "endpoints"))
     return names
+
+
+def test_the_workers_on_one_node_share_its_processors(objects):
+    named = {
+        name.rpartition("/")[2]: each["valueFrom"]
+        for name, container in containers(objects)
+        for each in container.get("env", ())
+        if each["name"] == "WORKER_HOST"
+    }
+
+    assert named == {"worker": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
 
 
 def test_missing_secrets_are_generated_long_and_distinct():

@@ -125,6 +125,10 @@ def test_a_process_without_a_key_starts_and_lets_prometheus_read_its_metrics(nam
     assert "ports" not in SERVICES[name]
 
 
+def test_scaled_workers_share_the_processors_of_one_machine():
+    assert SERVICES["worker"]["environment"]["WORKER_HOST"] == "${WORKER_HOST:-compose}"
+
+
 def test_a_worker_may_finish_its_run_and_can_be_scaled():
     assert SERVICES["worker"]["stop_grace_period"] == "630s"
     assert "container_name" not in TEXT

@@ -42,6 +42,7 @@ VIEWS = {
     "compare": "/compare?llm=GPT-4o&llm=Llama+3.1+70B&llm=Claude+3.5+Sonnet",
     "compare nothing": "/compare",
     "runs": "/runs",
+    "run": "/run?id=1",
 }
 
 

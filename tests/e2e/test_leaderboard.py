@@ -45,6 +45,21 @@ def test_an_address_restores_the_view(tab, open_tab):
     assert other.means() == tab.means()
 
 
+def test_another_source_leaves_its_scenario_to_the_page(tab):
+    tab.goto("/?scenario=default")
+    tab.page.get_by_label("Source").select_option("measurement")
+    tab.page.wait_for_url("**source=measurement**")
+
+    assert "scenario=" not in tab.page.url
+
+
+def test_a_poll_asks_for_the_series_that_the_page_shows(tab):
+    with tab.page.expect_request("**/live/**") as poll:
+        tab.goto("/")
+
+    assert "source=simulation&scenario=default" in poll.value.url
+
+
 def test_the_back_button_restores_the_previous_view(tab):
     tab.goto("/?window=24h")
     before = tab.means()
@@ -120,7 +135,7 @@ def test_each_chart_can_be_shown_as_a_table(tab):
     first = tab.page.locator("figure").first
     first.get_by_text("Show as table").click()
 
-    expect(first.locator("table.list thead th")).to_have_text(["Hour", "p50", "p95"])
+    expect(first.locator("table.list thead th")).to_have_text(["Run", "p50", "p95"])
     assert first.locator("table.list tbody tr").count() >= 5
 
 

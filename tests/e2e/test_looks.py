@@ -15,7 +15,7 @@ def path(request):
     return request.param
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
+@pytest.mark.parametrize("width", [390, 768, 880, 1100, 1440])
 def test_every_view_fits_the_window(open_tab, path, width):
     tab = open_tab(viewport={"width": width, "height": 900})
     if path != "/sign-in":

@@ -24,7 +24,7 @@ UNITS = {"s": "s", "tokens/s": "suffix: tokens/s", "requests/s": "reqps"}
 SCHEMES = {"lower": "continuous-GrYlRd", "higher": "continuous-RdYlGr"}
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
-DAY = dashboards.TimeRange(NOW - timedelta(days=1), NOW + timedelta(hours=1))
+DAY = dashboards.TimeRange(NOW - timedelta(hours=23), NOW + timedelta(hours=1))
 
 # GPT-4o is first where lower is better and last where higher is better.
 VALUES = {
@@ -111,9 +111,9 @@ class TestPerformanceDashboard:
 
 class TestTrendsDashboard:
     @pytest.mark.parametrize(("panel", "target"), dashboards.targets(TRENDS))
-    @pytest.mark.parametrize("step", ["hour", "day"])
+    @pytest.mark.parametrize("step", ["run", "hour", "day"])
     def test_each_query_returns_rows_with_the_columns_of_its_panel(self, reader, runs, panel, target, step):
-        columns, rows = run(reader, dashboards.sql(target, chosen(reader, step=step), DAY))
+        columns, rows = run(reader, dashboards.sql(target["rawSql"], chosen(reader, step=step), DAY))
 
         assert rows
         if target["format"] == "time_series":
@@ -128,16 +128,18 @@ class TestTrendsDashboard:
     def test_shows_only_the_chosen_source_time_and_llms(self, reader, runs, panel, target):
         before = dashboards.TimeRange(NOW - timedelta(days=9), NOW - timedelta(days=8))
 
-        assert run(reader, dashboards.sql(target, chosen(reader, source="measurement"), DAY))[1] == []
-        assert run(reader, dashboards.sql(target, chosen(reader, llm="it's unknown"), DAY))[1] == []
+        assert (
+            run(reader, dashboards.sql(target["rawSql"], chosen(reader, source="measurement"), DAY))[1] == []
+        )
+        assert run(reader, dashboards.sql(target["rawSql"], chosen(reader, llm="it's unknown"), DAY))[1] == []
         if "$__timeFilter" in target["rawSql"]:
-            assert run(reader, dashboards.sql(target, chosen(reader), before))[1] == []
+            assert run(reader, dashboards.sql(target["rawSql"], chosen(reader), before))[1] == []
 
     @pytest.mark.parametrize("name", list(dashboards.variables(TRENDS)))
     def test_each_variable_offers_its_initial_value(self, reader, runs, name):
         variable = dashboards.variables(TRENDS)[name]
         if variable["type"] == "query":
-            options = [value for (value,) in run(reader, variable["query"])[1]]
+            options = [value for (value,) in run(reader, dashboards.sql(variable["query"], {}, DAY))[1]]
         else:
             options = variable["query"].split(",")
 
@@ -154,7 +156,7 @@ class TestTrendsDashboard:
         panel = panel_titled("Ranking by ${metric}, window ${window}")
         for metric in CONTRACT:
             variables = chosen(reader, metric=metric)
-            columns, rows = run(reader, dashboards.sql(panel["targets"][0], variables, DAY))
+            columns, rows = run(reader, dashboards.sql(panel["targets"][0]["rawSql"], variables, DAY))
             shown = [dict(zip(columns, row, strict=True)) for row in rows]
             response = client.get(f"/api/v1/benchmarks/leaderboard?metric={metric}&window=24h")
             (leaderboard,) = response.json["metrics"]
@@ -178,18 +180,29 @@ class TestTrendsDashboard:
         assert panel["fieldConfig"]["defaults"]["unit"] == UNITS[metric.unit.symbol]
         assert f"metrics.name = '{name}'" in panel["targets"][0]["rawSql"]
 
-    def test_quantiles_equal_those_of_the_history(self, reader, runs, client):
-        history = client.get("/api/v1/benchmarks/history/ttft?window=24h&step=hour").json["series"]
+    @pytest.mark.parametrize("step", ["run", "hour"])
+    def test_quantiles_equal_those_of_the_history(self, reader, runs, client, step):
+        history = client.get(f"/api/v1/benchmarks/history/ttft?window=24h&step={step}").json["series"]
         expected = {
             (bucket["starts_at"], llm["llm_name"]): bucket for llm in history for bucket in llm["buckets"]
         }
         assert len(expected) == 6
         for quantile in QUANTILES:
             panel = panel_titled(f"{METRICS['ttft'].title} (ttft), {quantile}")
-            _, rows = run(reader, dashboards.sql(panel["targets"][0], chosen(reader), DAY))
-            assert {(time.isoformat(), name): value for time, name, value in rows} == {
+            sql = dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader, step=step), DAY)
+            assert {(time.isoformat(), name): value for time, name, value in run(reader, sql)[1]} == {
                 key: bucket[quantile] for key, bucket in expected.items()
             }
+
+    @pytest.mark.parametrize(
+        ("days", "steps"), [(1, ["run", "hour", "day"]), (7, ["hour", "day"]), (90, ["day"])]
+    )
+    def test_the_finest_step_follows_the_time_range(self, reader, days, steps):
+        variable = dashboards.variables(TRENDS)["step"]
+        time = dashboards.TimeRange(NOW - timedelta(days=days), NOW)
+
+        assert variable["refresh"] == 2  # whenever the time range changes
+        assert [step for (step,) in run(reader, dashboards.sql(variable["query"], {}, time))[1]] == steps
 
 
 @pytest.mark.parametrize("path", dashboards.files(), ids=lambda path: path.stem)

@@ -35,6 +35,15 @@ def timestamp(description: str, nullable: bool = False) -> fields.DateTime:
     )
 
 
+def scenarios() -> fields.List:
+    """Return a field of the scenarios that a filter can name instead."""
+    return fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Scenarios with runs of the source", "example": ["default"]},
+    )
+
+
 def flag(description: str, example: bool) -> fields.Boolean:
     """Return a field that is true or false."""
     return fields.Boolean(required=True, metadata={"description": description, "example": example})

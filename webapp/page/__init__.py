@@ -10,7 +10,7 @@ from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
 from webapp.headers import set_headers
-from webapp.page import access, compare, leaderboard, llm, marks, runs, text, views
+from webapp.page import access, compare, leaderboard, llm, marks, run, runs, text, views
 from webapp.page.errors import register_error_pages, respond_not_found
 from webapp.page.version import version
 from webapp.settings import Settings
@@ -23,10 +23,12 @@ VIEWS = (
     ("/llm", "llm", llm.show),
     ("/compare", "compare", compare.show),
     ("/runs", "runs", runs.show),
+    ("/run", "run", run.show),
 )
 FILTERS = {
     "figure": text.figure,
     "whole": text.whole,
+    "percentage": text.percentage,
     "utc": text.utc,
     "label": text.label,
     "sentence": text.sentence,

@@ -1,6 +1,8 @@
 """Chart data for the browser: values over time, and their distribution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -13,29 +15,42 @@ BARS = 40
 BARS_AROUND_ONE = 21  # odd: the bar in the middle holds the value
 # The axis ends at this multiple of p99: a few outliers beyond it would compress the rest.
 LONGEST_TAIL = 1.25
+# A line breaks where the next value comes later than this number of usual distances after the one before.
+LONGEST_DISTANCE = 1.5
+# Of more runs, a chart over time shows hours.
+MOST_RUNS = 1440
 
 
 def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], step: str) -> dict[str, Any]:
-    """Return one line for each series and field; null where a bucket is missing.
+    """Return one line for each series and field; a null breaks the line where values are missing.
 
-    {"x": [Unix seconds], "lines": [{"label": ..., "field": ..., "values": [...]}]}
+    {"lines": [{"label": ..., "field": ..., "x": [Unix seconds], "values": [...]}]}
     """
-    length = STEPS[step].total_seconds()
-    starts = [bucket.starts_at.timestamp() for buckets in series.values() for bucket in buckets]
-    grid = np.arange(min(starts), max(starts) + length, length).tolist() if starts else []
     lines = []
     for label, buckets in series.items():
-        by_start = {bucket.starts_at.timestamp(): bucket for bucket in buckets}
+        points = list(_with_gaps(buckets, step))
+        x = [int(start) for start, _ in points]
         for field in fields:
-            values = [getattr(by_start[x], field) if x in by_start else None for x in grid]
-            lines.append({"label": label, "field": field, "values": [_short(value) for value in values]})
-    return {"x": [int(x) for x in grid], "lines": lines}
+            values = [bucket and _short(getattr(bucket, field)) for _, bucket in points]
+            lines.append({"label": label, "field": field, "x": x, "values": values})
+    return {"lines": lines}
+
+
+def _with_gaps(buckets: Sequence[Bucket], step: str) -> Iterator[tuple[float, Bucket | None]]:
+    """Yield each bucket with its start in Unix seconds, and None where the next one is missing."""
+    starts = [bucket.starts_at.timestamp() for bucket in buckets]
+    distances = [later - earlier for earlier, later in pairwise(starts)]
+    usual = STEPS[step].total_seconds() if step in STEPS else median(distances or [0])
+    for bucket, start, distance in zip(buckets, starts, [0, *distances], strict=False):
+        if distance > LONGEST_DISTANCE * usual:
+            yield start - distance + usual, None
+        yield start, bucket
 
 
 def distribution(histogram: Histogram, least: float, p99: float, most: float) -> dict[str, Any]:
     """Return the percentage of values in each of about 40 bins, from the least value to the most.
 
-    {"x": [bin centers], "lines": [{"label": ..., "values": [percent]}], "width": ..., "above": percent}
+    {"lines": [{"label": ..., "x": [bin centers], "values": [percent]}], "width": ..., "above": percent}
 
     `above` is the percentage beyond the last bin.
     """
@@ -50,8 +65,13 @@ def distribution(histogram: Histogram, least: float, p99: float, most: float) ->
         below_edges[-1] = 1
     percentages = (np.diff(below_edges) * 100).round(3).tolist()
     return {
-        "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],
-        "lines": [{"label": "Share of values", "values": percentages}],
+        "lines": [
+            {
+                "label": "Share of values",
+                "x": [_short(value) for value in (edges[:-1] + edges[1:]) / 2],
+                "values": percentages,
+            }
+        ],
         "width": _short((edges[-1] - edges[0]) / len(percentages)),
         "above": round(float(1 - below_edges[-1]) * 100, 2),
     }

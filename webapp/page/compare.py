@@ -7,11 +7,12 @@ from flask import Response, render_template, request
 from werkzeug.exceptions import UnprocessableEntity
 
 from webapp.page import charts
-from webapp.page.llm import MOST_BUCKETS, PeriodFilters
+from webapp.page.llm import MOST_BUCKETS, PeriodFilters, step_of
+from webapp.page.opening import with_series
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
 from webapp.queries import LONGEST_NAME, SOURCES, llm_id, scenario_id
 from webapp.store import Connection, history, leaderboard, llms
-from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
+from webapp.windows import CHARTED, WINDOWS_BY_NAME
 
 LEAST, MOST = 2, 5
 
@@ -30,7 +31,8 @@ def show(live: bool) -> Response | str:
 
 def _comparison(query: dict[str, Any], conn: Connection) -> str:
     ids = {name: llm_id(conn, name) for name in query["llms"]}
-    scenario = scenario_id(conn, query["scenario"])
+    query = with_series(conn, query, query["llms"])
+    scenario = scenario_id(conn, query["scenario"], query["source"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
         conn,
@@ -41,7 +43,7 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
     )
     rows = {(row.metric_name, row.llm_name): row for row in found}
     window = WINDOWS_BY_NAME[query["window"]]
-    step = window.chart_step or DAY
+    step = step_of(conn, query, scenario)
     parts = []
     for metric in metrics if len(ids) >= LEAST else ():
         series = {

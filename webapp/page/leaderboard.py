@@ -1,26 +1,39 @@
 """/: the leaderboard of one metric, best first."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from flask import Response, current_app, render_template
+from flask import Response, render_template
 
 from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
 from webapp.page import first_run
+from webapp.page.facts import warnings
 from webapp.page.marks import Scale, sparkline
+from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
-from webapp.queries import ORDERS, SOURCES, LeaderboardQuery, metric_filter, one_of, ranked, scenario_id
-from webapp.store import Connection, leaderboard, run_records, trends
+from webapp.queries import (
+    ORDERS,
+    SOURCES,
+    LeaderboardQuery,
+    metric_filter,
+    one_of,
+    quantile_intervals,
+    ranked,
+    scenario_id,
+    stale_after,
+)
+from webapp.store import Connection, catalogue, distribution, history, leaderboard, run_records, trends
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # Number of rows in the first response; the others are fetched on scrolling to them.
 FIRST_ROWS = 25
-# An LLM is stale after this number of slots without a new value.
-STALE_SLOTS = 3
+# Of more runs, a trend shows hours: its picture is 96 pixels wide.
+MOST_RUNS_OF_A_TREND = 288
 
 
-class Query(LeaderboardQuery):
+class Query(OpenSeries, LeaderboardQuery):
     """The query string of /."""
 
     metric = metric_filter("ttft", "The metric")
@@ -42,52 +55,59 @@ def show(live: bool) -> Response | str:
 
 def _board(query: dict[str, Any], conn: Connection) -> str:
     """Return the view; empty text if there is nothing to rank."""
+    asked, query = query, with_series(conn, query)
     metric = METRICS[query["metric"]]
-    series = {"source": query["source"], "scenario_id": scenario_id(conn, query["scenario"])}
+    series = {
+        "source": query["source"],
+        "scenario_id": scenario_id(conn, query["scenario"], query["source"]),
+    }
     found = leaderboard.read(conn, metric_names=[metric.name], window=query["window"], **series)
     if not found:
         return ""
     rows = ranked(metric, found, query["order"])
     shown = rows if query["rows"] == "all" else rows[:FIRST_ROWS]
+    names = [row["llm_name"] for row in shown]
+    histograms = distribution.read(
+        conn, window=query["window"], metric_names=[metric.name], llm_names=names, **series
+    )
     trend = WINDOWS_BY_NAME[query["window"]].trend
+    step = history.finest_step(
+        conn, step=trend.step, reach=trend.reach, most_runs=MOST_RUNS_OF_A_TREND, **series
+    )
     lines = trends.read(
         conn,
         metric_name=metric.name,
-        step=trend.step,
+        step=step,
         reach=trend.reach,
-        llm_names=[row["llm_name"] for row in shown],
+        llm_names=names,
         **series,
     )
+    newest = run_records.newest_finished(conn, **series)
     failures = {failure.llm_name: failure for failure in run_records.last_failures(conn, **series)}
     ranked_names = {row["llm_name"] for row in rows}
     return render_template(
         "page/leaderboard.html",
         **_filters(query, conn),
         metric=metric,
-        rows=shown,
+        tried=catalogue.scenario_names(conn, "measurement") if asked["source"] is None else (),
+        rows=[{**row, **quantile_intervals(row, histograms[metric.name, row["llm_name"]])} for row in shown],
+        error_rates=leaderboard.error_rates(conn, window=query["window"], **series),
         total=len(rows),
+        newest=newest,
+        warnings={name: warnings(run.measurement or {}) for name, run in newest.items()},
         failures=failures,
         unranked=[failure for name, failure in failures.items() if name not in ranked_names],
         scale=Scale.over(row[end] for row in rows for end in ("mean", "ci_low", "ci_high")),
         lines={
             name: sparkline([(at.timestamp(), mean) for at, mean in line]) for name, line in lines.items()
         },
-        trend=trend,
-        stale_seconds=_stale_seconds(query),
+        trend=replace(trend, step=step),
+        stale_after=stale_after(query["source"], query["scenario"]),
     )
 
 
-def _stale_seconds(query: dict[str, Any]) -> int | None:
-    """Return the age from which a row is stale; None if no new values are scheduled."""
-    if query["source"] == "simulation":
-        intervals = [current_app.extensions["settings"].schedule_interval]
-    else:
-        declared = current_app.extensions["measurements"]
-        intervals = [each.interval for each in declared if each.scenario == query["scenario"]]
-    return STALE_SLOTS * max(intervals) if intervals else None
-
-
 def _empty(query: dict[str, Any], conn: Connection) -> str:
+    query = with_series(conn, query)
     return render_template(
         "page/empty.html",
         **_filters(query, conn),

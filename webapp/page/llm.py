@@ -10,8 +10,9 @@ from llm_measure.stats.histogram import Histogram
 from webapp.cache import answers, snapshot
 from webapp.errors import shown
 from webapp.page import charts
+from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
-from webapp.queries import SOURCES, SeriesFilters, name_filter, one_of, ranked, scenario_id
+from webapp.queries import SOURCES, name_filter, one_of, quantile_intervals, ranked, scenario_id
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
 from webapp.store.llms import LLM
 from webapp.windows import CHARTED, DAY, WINDOWS_BY_NAME
@@ -20,7 +21,7 @@ MOST_BUCKETS = 10_000
 RUNS = 10
 
 
-class PeriodFilters(SeriesFilters):
+class PeriodFilters(OpenSeries):
     """Which values, and how far back."""
 
     window = one_of(CHARTED, "24h", "How far back")
@@ -48,7 +49,8 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
     llm = llms.named(conn, query["name"])
     if llm is None:
         raise NotFound(f"name={shown(query['name'])}: unknown LLM")
-    scenario = scenario_id(conn, query["scenario"])
+    query = with_series(conn, query, [llm.name])
+    scenario = scenario_id(conn, query["scenario"], query["source"])
     metrics = metrics_of(query["source"])
     found = leaderboard.read(
         conn,
@@ -58,8 +60,14 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         scenario_id=scenario,
     )
     histograms = distribution.read(
-        conn, window=query["window"], source=query["source"], scenario_id=scenario, llm_id=llm.id
+        conn,
+        window=query["window"],
+        source=query["source"],
+        scenario_id=scenario,
+        metric_names=[metric.name for metric in metrics],
+        llm_names=[llm.name],
     )
+    step = step_of(conn, query, scenario)
     parts = []
     for metric in metrics:
         rows = ranked(metric, [row for row in found if row.metric_name == metric.name], "best")
@@ -69,8 +77,9 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
                 "metric": metric,
                 "row": row,
                 "total": len(rows),
-                "over_time": _over_time(conn, query, metric, llm, scenario),
-                "distribution": row and _distribution(row, histograms[metric.name]),
+                "over_time": _over_time(conn, query, metric, llm, scenario, step),
+                "intervals": row and quantile_intervals(row, histograms[metric.name, llm.name]),
+                "distribution": row and _distribution(row, histograms[metric.name, llm.name]),
             }
         )
     return render_template(
@@ -81,18 +90,31 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         windows=CHARTED,
         sources=SOURCES,
         scenarios=scenarios_of(conn, query["source"], query["scenario"]),
-        step=WINDOWS_BY_NAME[query["window"]].chart_step,
+        step=step,
     )
 
 
-def _over_time(conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, scenario: int) -> Any:
+def step_of(conn: Connection, query: dict[str, Any], scenario: int) -> str:
+    """Return the step of the window's charts."""
     window = WINDOWS_BY_NAME[query["window"]]
-    step = window.chart_step or DAY
+    return history.finest_step(
+        conn,
+        step=window.chart_step or DAY,
+        reach=window.reach,
+        source=query["source"],
+        scenario_id=scenario,
+        most_runs=charts.MOST_RUNS,
+    )
+
+
+def _over_time(  # noqa: PLR0913, PLR0917  (private; each is part of what is shown)
+    conn: Connection, query: dict[str, Any], metric: Metric, llm: LLM, scenario: int, step: str
+) -> Any:
     buckets = history.read(
         conn,
         metric_name=metric.name,
         step=step,
-        reach=window.reach,
+        reach=WINDOWS_BY_NAME[query["window"]].reach,
         source=query["source"],
         scenario_id=scenario,
         llm_id=llm.id,

@@ -51,7 +51,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         conn,
         limit=query["limit"] + 1,
         before=query["cursor"],
-        scenario_id=scenario_id(conn, query["scenario"]) if query["scenario"] else None,
+        scenario_id=scenario_id(conn, query["scenario"], query["source"]) if query["scenario"] else None,
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         **{name: query[name] for name in ("status", "source", "job_id")},
     )

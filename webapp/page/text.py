@@ -46,6 +46,11 @@ def whole(value: int | None) -> str:
     return NONE if value is None else f"{value:,}"
 
 
+def percentage(ratio: float) -> str:
+    """Format a ratio as a percentage with two significant digits."""
+    return f"{ratio * 100:.2g} %"
+
+
 def utc(value: datetime) -> str:
     """Format a time in UTC, to the minute."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -17,8 +17,8 @@ from webapp.queries import answer_name, refuse_repeated_arguments
 from webapp.store import Connection, catalogue
 
 HTML = "text/html; charset=utf-8"
-# Left out of addresses.
-DEFAULTS = {"source": "simulation", "scenario": "default", "order": "best", "rows": "first", "limit": 50}
+# Left out of addresses. Source and scenario are not, since their defaults depend on what is measured.
+DEFAULTS = {"order": "best", "rows": "first", "limit": 50}
 
 
 def query_arguments(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -83,7 +83,7 @@ function options(chart, width) {
     height: HEIGHT,
     tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
     scales: { x: { time, range: time ? spread(chart) : sides(chart) }, y: { range: (_, low, high) => roomy(chart, low, high) } },
-    axes: [time ? { ...axis, size: chart.step === "hour" && chart.x.length <= 48 ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
+    axes: [time ? { ...axis, size: chart.step !== "day" && chart.x.at(-1) - chart.x[0] <= 48 * 3600 ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
     series: [label, ...kind.series],
     bands: kind.bands,
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
@@ -99,7 +99,7 @@ function sides(chart) {
 // Centers a single bucket.
 function spread(chart) {
   const [first, last] = [chart.x[0], chart.x.at(-1)];
-  const rest = chart.step === "day" ? 86400 : 3600;
+  const rest = chart.step === "day" ? 86400 : chart.step === "hour" ? 3600 : 300;
   return () => (first === last ? [first - rest, last + rest] : [first, last]);
 }
 
@@ -108,6 +108,14 @@ function roomy(chart, low, high) {
   if (low === null) return [0, 1];
   const margin = (high - low) * 0.15 || Math.abs(high) * 0.1 || 1;
   return chart.kind === "lines" ? [Math.max(0, low - margin), high + margin] : [0, high * 1.08 || 1];
+}
+
+// Gives all lines the moments of all; null breaks a line, undefined does not.
+function align(chart) {
+  const data = uPlot.join(chart.lines.map((line) => [line.x, line.values]));
+  chart.x = data[0];
+  chart.lines.forEach((line, index) => (line.values = data[index + 1]));
+  return data;
 }
 
 function draw() {
@@ -120,7 +128,7 @@ function draw() {
   for (const element of document.querySelectorAll(".plot")) {
     if (drawn.has(element)) continue;
     const chart = JSON.parse(element.parentElement.querySelector(".data").textContent);
-    const data = [chart.x, ...chart.lines.map((line) => line.values)];
+    const data = align(chart);
     drawn.set(element, new uPlot(options(chart, element.clientWidth), data, element));
     resized.observe(element);
     const details = element.parentElement.querySelector("details");
@@ -141,7 +149,7 @@ function fill(details, chart) {
   const table = document.createElement("table");
   table.className = "list";
   const head = table.createTHead().insertRow();
-  head.append(cell("th", time ? (chart.step === "day" ? "Day (UTC)" : "Hour") : "Bin center", { scope: "col" }));
+  head.append(cell("th", time ? { run: "Run", hour: "Hour", day: "Day (UTC)" }[chart.step] : "Bin center", { scope: "col" }));
   for (const line of chart.lines) {
     head.append(cell("th", chart.kind === "band" ? line.field : line.label, { scope: "col", className: "number" }));
   }

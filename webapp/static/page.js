@@ -17,6 +17,9 @@ function liveAddress() {
   const address = new URL(location.href);
   address.pathname = "/live" + address.pathname;
   address.hash = "";
+  // A poll continues what the page shows, even if its address names no series and another is measured first.
+  const shown = main.querySelector("[data-source]");
+  if (shown) for (const name of ["source", "scenario"]) address.searchParams.set(name, shown.dataset[name]);
   if (allRows) address.searchParams.set("rows", "all");
   return address;
 }
@@ -148,6 +151,8 @@ function disableEmpty(form) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-filters]");
+  // Another source has other scenarios; the server chooses one.
+  if (form?.elements.scenario && event.target.name === "source") form.elements.scenario.disabled = true;
   if (form) form.requestSubmit();
   if (event.target.matches("input[name=llm]")) countSelected();
 });

@@ -1,4 +1,4 @@
-"""Histograms of one LLM's values in a window."""
+"""Histograms of LLMs' values in a window."""
 
 import numpy as np
 
@@ -6,20 +6,37 @@ from llm_measure.stats.histogram import Histogram
 from webapp.store import Connection
 
 DISTRIBUTIONS = """
-SELECT metrics.name, (rollups.histogram).low, (rollups.histogram).counts
+SELECT metrics.name, llms.name, (rollups.histogram).low, (rollups.histogram).counts
 FROM period_rollups AS rollups
 JOIN metrics ON metrics.id = rollups.metric_id
-WHERE rollups.period = %s
-  AND rollups.source = %s
-  AND rollups.scenario_id = %s
-  AND rollups.llm_id = %s
+JOIN llms ON llms.id = rollups.llm_id
+WHERE rollups.period = %(window)s
+  AND rollups.source = %(source)s
+  AND rollups.scenario_id = %(scenario_id)s
+  AND metrics.name = ANY(%(metric_names)s)
+  AND llms.name = ANY(%(llm_names)s)
 """
 
 
-def read(
-    conn: Connection, *, window: str, source: str, scenario_id: int, llm_id: int
-) -> dict[str, Histogram]:
-    """Return the histogram of each metric that has values, by the metric's name."""
+def read(  # noqa: PLR0913  (each is a filter)
+    conn: Connection,
+    *,
+    window: str,
+    source: str,
+    scenario_id: int,
+    metric_names: list[str],
+    llm_names: list[str],
+) -> dict[tuple[str, str], Histogram]:
+    """Return the histograms that have values, by the names of metric and LLM."""
+    arguments = {
+        "window": window,
+        "source": source,
+        "scenario_id": scenario_id,
+        "metric_names": metric_names,
+        "llm_names": llm_names,
+    }
     with conn.cursor() as cursor:
-        cursor.execute(DISTRIBUTIONS, (window, source, scenario_id, llm_id))
-        return {name: Histogram(low, np.array(counts)) for name, low, counts in cursor.fetchall()}
+        cursor.execute(DISTRIBUTIONS, arguments)
+        return {
+            (metric, llm): Histogram(low, np.array(counts)) for metric, llm, low, counts in cursor.fetchall()
+        }

@@ -11,6 +11,8 @@ RUN_COLUMNS = (
     *("id", "source", "scenario_id", "llm_id", "slot", "status", "attempts"),
     *("job_id", "started_at", "finished_at", "points", "error", "generation"),
 )
+# What the quantiles of a run are computed from.
+ROLLUP_COLUMNS = ("run_id", "metric_id", "n", "min", "max", "histogram")
 # The role can neither write, nor block others for long, nor take all connections.
 PARAMETERS = {"default_transaction_read_only": "on", "statement_timeout": "30s", "lock_timeout": "5s"}
 CONNECTIONS = 20
@@ -44,6 +46,7 @@ def make_reader(conn: Connection, name: str, password: str) -> None:
         run("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
         run("GRANT SELECT ON {tables} TO {role}", tables=_listed(TABLES))
         run("GRANT SELECT ({columns}) ON runs TO {role}", columns=_listed(RUN_COLUMNS))
+        run("GRANT SELECT ({columns}) ON rollups TO {role}", columns=_listed(ROLLUP_COLUMNS))
 
 
 def _listed(names: tuple[str, ...]) -> sql.Composable:

@@ -6,6 +6,16 @@ from datetime import datetime
 from webapp.store import Connection, sql_file
 
 LEADERBOARD = sql_file("leaderboard")
+ERROR_RATES = """
+SELECT llms.name, means.mean
+FROM metric_means AS means
+JOIN metrics ON metrics.id = means.metric_id
+JOIN llms ON llms.id = means.llm_id
+WHERE means.time_window = %(window)s
+  AND means.source = %(source)s
+  AND means.scenario_id = %(scenario_id)s
+  AND metrics.name = 'error_rate'
+"""
 
 
 @dataclass(frozen=True)
@@ -44,3 +54,10 @@ def read(
     with conn.cursor() as cursor:
         cursor.execute(LEADERBOARD, arguments)
         return [Row(*values) for values in cursor.fetchall()]
+
+
+def error_rates(conn: Connection, *, window: str, source: str, scenario_id: int) -> dict[str, float]:
+    """Return the mean ratio of failed requests over the ranked runs, by LLM; none of simulated ones."""
+    with conn.cursor() as cursor:
+        cursor.execute(ERROR_RATES, {"window": window, "source": source, "scenario_id": scenario_id})
+        return dict(cursor.fetchall())

@@ -8,6 +8,7 @@ from webapp.store import Connection, sql_file
 
 RUN_RECORDS = sql_file("run_records")
 LAST_FAILURES = sql_file("last_failures")
+NEWEST_FINISHED = sql_file("newest_finished")
 STATUSES = ("running", "finished", "failed", "invalid", "missed")
 
 
@@ -44,6 +45,21 @@ class Failure:
     slot: datetime
     status: str
     reason: str | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The newest finished run of an LLM; `measurement` describes a measured one as a whole."""
+
+    id: int
+    measurement: dict[str, Any] | None
+
+
+def newest_finished(conn: Connection, *, source: str, scenario_id: int) -> dict[str, Finished]:
+    """Return the newest finished run that rankings show, by the name of each ranked LLM that has one."""
+    with conn.cursor() as cursor:
+        cursor.execute(NEWEST_FINISHED, {"source": source, "scenario_id": scenario_id})
+        return {name: Finished(*values) for name, *values in cursor.fetchall()}
 
 
 def last_failures(conn: Connection, *, source: str, scenario_id: int) -> list[Failure]:

@@ -6,6 +6,18 @@ from psycopg2.extras import Json
 
 from webapp.store import Connection
 
+MEASURED = """
+SELECT scenarios.name
+FROM metric_means AS means
+JOIN scenarios ON scenarios.id = means.scenario_id
+JOIN llms ON llms.id = means.llm_id
+WHERE means.time_window = 'latest'
+  AND means.source = 'measurement'
+  AND CASE WHEN %(llm_names)s = '{}' THEN llms.archived_at IS NULL ELSE llms.name = ANY(%(llm_names)s) END
+GROUP BY scenarios.id
+ORDER BY count(DISTINCT llms.id) DESC, scenarios.id
+"""
+
 
 def add(conn: Connection, name: str, description: str, definition: dict[str, Any]) -> None:
     """Add the scenario unless its name exists."""
@@ -23,3 +35,10 @@ def definition(conn: Connection, name: str) -> dict[str, Any] | None:
         cursor.execute("SELECT definition FROM scenarios WHERE name = %s", (name,))
         row = cursor.fetchone()
         return row[0] if row else None
+
+
+def measured(conn: Connection, llm_names: list[str]) -> list[str]:
+    """Return the scenarios with measured values of these LLMs, or of any ranked one; most LLMs first."""
+    with conn.cursor() as cursor:
+        cursor.execute(MEASURED, {"llm_names": llm_names})
+        return [name for (name,) in cursor.fetchall()]

@@ -52,6 +52,41 @@ def test_longer_windows_reach_further_back_by_day_and_by_hour(client, runs):
     assert len(history(client, window="all", llm=ONE)["series"][0]["buckets"]) == 3
 
 
+def test_up_to_a_day_a_bucket_can_be_a_run(client, conn, redis):
+    slots = [NOW - timedelta(minutes=minutes) for minutes in (50, 40, 30)]
+    for number, slot in enumerate(slots, 1):
+        finish_run(conn, slot, {ONE: {"ttft": [float(number), number + 2.0]}, OTHER: {"ttft": [9.0]}})
+    finish_run(conn, NOW - timedelta(hours=25), {ONE: {"ttft": [5.0]}})
+    show(conn, NOW)
+    finish_run(conn, NOW, {ONE: {"ttft": [6.0]}})  # not published yet
+    redis.flushall()
+
+    for window in ("1h", "24h"):
+        answer = history(client, window=window, step="run")
+        assert answer["step"] == "run"
+        assert [series["llm_name"] for series in answer["series"]] == [ONE, OTHER]
+        assert starts(answer["series"][0]) == slots
+        buckets = answer["series"][0]["buckets"]
+        assert [(bucket["runs"], bucket["n"], bucket["mean"]) for bucket in buckets] == [
+            (1, 2, 2.0),
+            (1, 2, 3.0),
+            (1, 2, 4.0),
+        ]
+        assert [bucket["p50"] for bucket in buckets] == [
+            pytest.approx(value, rel=0.01) for value in (1, 2, 3)
+        ]
+        assert [bucket["p99"] for bucket in buckets] == [
+            pytest.approx(value, rel=0.01) for value in (3, 4, 5)
+        ]
+
+
+def test_a_longer_window_is_refused_by_run(client):
+    response = client.get(f"{URL}/ttft?window=7d&step=run")
+
+    assert response.status_code == 422
+    assert response.json["message"] == "window='7d': too long for step='run'; expected one of 1h, 24h"
+
+
 def test_an_archived_llm_is_listed_only_if_requested_by_name(client, runs, conn):
     with conn:
         archive_llm(conn, ONE)
@@ -75,7 +110,7 @@ def test_too_many_buckets_are_refused_with_advice(client, conn, redis):
 
     assert response.status_code == 422
     assert "name one llm" in response.json["message"]
-    assert "take a shorter window or step=day" in response.json["message"]
+    assert "take a shorter window or a longer step" in response.json["message"]
     assert len(history(client, window="all", step="day")["series"][0]["buckets"]) == 1
 
 

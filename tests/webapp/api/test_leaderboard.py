@@ -1,9 +1,16 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from llm_measure.metrics import METRICS
-from tests.factories import add_scenario, archive_llm
+from llm_measure.stats.intervals import quantile_ranks
+from llm_measure.workloads import Load
+from tests.factories import add_run, add_scenario, archive_llm
+from tests.measured import answered, level, measurement, store_level
+from tests.support import query
+from tests.web import assert_error
 from tests.webapp.api.shown_runs import finish_run, show
 
 URL = "/api/v1/benchmarks/leaderboard"
@@ -168,3 +175,145 @@ def test_the_error_names_the_invalid_filter(client, query, name):
 
 def test_an_api_key_is_required(stranger):
     assert stranger.get(URL).status_code == 401
+
+
+def test_a_failed_invalid_or_missed_newest_run_is_marked_with_its_whole_reason(client, publish, conn):
+    publish(APART, slot=NOW - timedelta(minutes=10))
+    reasons = {
+        FAST: ("failed", "NoResponseError: all 5 requests failed (timeout 5)"),
+        MIDDLE: ("invalid", "the client was the limit"),
+        SLOW: ("missed", "no scheduler ran"),
+    }
+    with conn:
+        for llm, (status, reason) in reasons.items():
+            column = "invalid_reason" if status == "invalid" else "error"
+            add_run(conn, NOW, llm, status=status, **{column: reason})
+    publish({})
+
+    rows = board(client, window="1h")
+
+    assert names(rows) == [FAST, MIDDLE, SLOW]
+    assert [row["failure"] for row in rows] == [
+        {"status": status, "slot": NOW.isoformat(), "reason": reason} for status, reason in reasons.values()
+    ]
+
+
+def test_an_llm_without_values_is_listed_as_unranked_with_the_reason(client, publish, conn):
+    with conn:
+        add_run(conn, NOW, MIDDLE, status="failed", error="ConnectionError: refused")
+    publish({FAST: [1.0, 2.0]})
+
+    (metric,) = client.get(f"{URL}?metric=ttft").json["metrics"]
+
+    assert [(row["llm_name"], row["failure"]) for row in metric["llms"]] == [(FAST, None)]
+    assert metric["unranked"] == [
+        {
+            "llm_name": MIDDLE,
+            "status": "failed",
+            "slot": NOW.isoformat(),
+            "reason": "ConnectionError: refused",
+        }
+    ]
+
+
+def test_a_row_is_stale_after_three_slots_without_new_values(client, publish):
+    publish({FAST: [1.0, 2.0]})
+    publish({FAST: [1.0, 2.0]}, source="measurement")
+
+    (scheduled,), (imported,) = board(client), board(client, source="measurement")
+
+    assert datetime.fromisoformat(scheduled["stale_at"]) == NOW + 3 * timedelta(minutes=10)
+    assert imported["stale_at"] is None
+
+
+def test_a_row_has_the_ratio_of_failed_requests(client, publish, conn, redis):
+    values = {
+        FAST: {"ttft": [1.0, 2.0], "error_rate": [0.25]},
+        SLOW: {"ttft": [3.0, 4.0], "error_rate": [0.0]},
+    }
+    finish_run(conn, NOW, values, source="measurement")
+    finish_run(conn, NOW, {FAST: {"ttft": [1.0]}})
+    show(conn, NOW)
+
+    assert [row["error_rate"] for row in board(client, source="measurement")] == [0.25, 0.0]
+    assert [row["error_rate"] for row in board(client)] == [None]
+
+
+@pytest.mark.parametrize("path", ["leaderboard?metric=ttft&", "history/ttft?"])
+def test_without_values_the_response_lists_the_scenarios_of_the_source(client, publish, conn, path):
+    with conn:
+        add_scenario(conn, "chat@c8")
+        add_scenario(conn, "rag@c1")
+    publish({FAST: [1.0]})
+    for scenario in ("chat@c8", "rag@c1"):
+        publish({FAST: [1.0]}, source="measurement", scenario=scenario)
+
+    url = f"/api/v1/benchmarks/{path}source=measurement"
+
+    assert client.get(url).json["scenarios"] == ["chat@c8", "rag@c1"]
+    response = client.get(f"{url}&scenario=chat")
+    assert response.status_code == 422
+    assert response.json["message"] == "scenario='chat': unknown scenario; expected one of chat@c8, rag@c1"
+
+
+def test_the_error_lists_scenarios_up_to_a_length(client, publish, conn):
+    scenarios = [f"{number:03}{'x' * 90}" for number in range(9)]
+    with conn:
+        for scenario in scenarios:
+            add_scenario(conn, scenario)
+    for scenario in scenarios:
+        publish({FAST: [1.0]}, scenario=scenario)
+
+    error = assert_error(client.get(f"{URL}?scenario=nope"), 422)
+
+    assert scenarios[0] in error["message"]
+    assert error["message"].endswith("...")
+
+
+def test_quantiles_have_confidence_intervals_of_order_statistics_over_all_runs(client, publish):
+    first, second = np.random.default_rng(20).lognormal(size=(2, 200))
+    publish({FAST: first}, slot=NOW - timedelta(minutes=10))
+    publish({FAST: second})
+
+    (row,) = board(client, window="1h")
+
+    values = np.sort(np.append(first, second))
+    for name, p in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        low, high = (values[rank - 1] for rank in quantile_ranks(400, p))
+        assert 0.979 * low < row[f"{name}_low"] <= low
+        assert high <= row[f"{name}_high"] < 1.021 * high
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+
+
+def test_few_values_have_no_interval_of_a_high_quantile(client, publish):
+    publish({FAST: [1.0] * 71})
+
+    (row,) = board(client)
+
+    assert (row["p50_low"], row["p50_high"]) == (1.0, 1.0)
+    assert [row[name] for name in ("p95_low", "p95_high", "p99_low", "p99_high")] == [None] * 4
+
+
+def test_a_row_has_the_details_of_its_newest_finished_run(client, conn, settings, redis):
+    load = Load(rate=1, requests=4)
+    result = replace(level([answered(index) for index in range(4)]), load=load)
+    store_level(conn, settings, redis, NOW, measurement(load=load), result)
+    ((run_id,),) = query(conn, "SELECT id FROM runs")
+    show(conn, NOW)
+
+    (row,) = board(client, source="measurement", scenario="chat@r1")
+
+    assert row["newest_run"] == {
+        "id": run_id,
+        "measurement": client.get(f"/api/v1/benchmarks/runs/{run_id}").json["measurement"],
+    }
+    details = row["newest_run"]["measurement"]
+    assert (details["client_wait_s"], details["saturated"], details["offered_rate"]) == (0.125, False, 1.0)
+
+
+def test_a_simulated_run_has_no_details(client, publish):
+    publish({FAST: [1.0]})
+
+    (row,) = board(client)
+
+    assert row["newest_run"]["measurement"] is None

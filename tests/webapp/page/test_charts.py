@@ -27,7 +27,7 @@ def test_a_long_tail_is_cut_off_and_its_percentage_given():
     chart = distribution(Histogram.of(values), 0.1, 1.0, 100.0)
 
     assert chart["above"] == 0.5
-    assert chart["x"][-1] < 1.25
+    assert chart["lines"][0]["x"][-1] < 1.25
 
 
 def test_bars_are_no_narrower_than_the_buckets_of_the_histogram():
@@ -35,7 +35,7 @@ def test_bars_are_no_narrower_than_the_buckets_of_the_histogram():
 
     chart = distribution(Histogram.of(values), 1.0, 1.05, 1.05)
 
-    assert len(chart["x"]) == len(Histogram.of(values).counts) < 6
+    assert len(chart["lines"][0]["x"]) == len(Histogram.of(values).counts) < 6
     assert (shares(chart)[0], shares(chart)[-1]) == (75, 25)
 
 
@@ -44,5 +44,5 @@ def test_a_single_value_is_one_bar_in_the_middle(value):
     chart = distribution(Histogram.of(np.array([value])), value, value, value)
 
     assert shares(chart).max() == 100
-    assert chart["x"][BARS_AROUND_ONE // 2] == pytest.approx(value, abs=1e-9)
+    assert chart["lines"][0]["x"][BARS_AROUND_ONE // 2] == pytest.approx(value, abs=1e-9)
     assert shares(chart)[BARS_AROUND_ONE // 2] == 100

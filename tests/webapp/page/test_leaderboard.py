@@ -66,6 +66,34 @@ def test_a_row_has_values_units_and_marks(three, reader):
     assert f'datetime="{NOW.isoformat()}"' in row
 
 
+def test_a_row_has_the_intervals_of_its_quantiles_if_there_are_enough_values(conn, reader):
+    finish_run(conn, NOW, {"GPT-4o": {"ttft": [1.0] * 50 + [2.0] * 50}})
+    show(conn, NOW)
+
+    html = reader.get("/").text
+    cells = {
+        name: re.search(rf'data-label="{name}">(.+?)</td>', html, re.DOTALL)[1]
+        for name in ("p50", "p95", "p99")
+    }
+    assert "1.00 to 2.00" in cells["p50"]
+    assert "1.97 to 2.00" in cells["p95"]  # within a bucket of the histogram
+    assert "no interval" in cells["p99"]
+    assert "1.97 to 2.00" in reader.get("/llm?name=GPT-4o").text
+
+
+def test_a_row_has_the_percentage_of_failed_requests(conn, reader):
+    values = {
+        "GPT-4o": {"ttft": [1.0], "error_rate": [0.125]},
+        "Llama 3.1 70B": {"ttft": [1.0], "error_rate": [0.0]},
+    }
+    finish_run(conn, NOW, values, source="measurement")
+    show(conn, NOW)
+
+    html = reader.get("/").text
+    assert html.count(" % failed") == 1
+    assert "12 % failed" in html.partition('data-llm="GPT-4o"')[2].partition("</tr>")[0]
+
+
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_the_heading_has_the_metrics_title_formula_unit_and_direction(reader, metric):
     html = reader.get(f"/?metric={metric.name}&source=measurement").text
@@ -103,6 +131,29 @@ def test_a_poll_with_the_etag_returns_304_until_there_are_new_results(three, con
     assert response.status_code == 200
     assert '<span class="value">0.200</span>' in response.text
     assert "<html" not in response.text
+
+
+def test_a_trend_has_each_run_of_the_last_day(conn, reader):
+    for minutes in (20, 10, 0):
+        finish_run(conn, NOW - timedelta(minutes=minutes), {"GPT-4o": {"ttft": [minutes + 1.0]}})
+    show(conn, NOW)
+
+    for window in ("latest", "24h"):
+        (points,) = re.findall(r'<polyline points="([^"]+)"', reader.get(f"/?window={window}").text)
+        assert len(points.split()) == 3
+
+
+def test_of_many_runs_a_trend_has_each_hour(conn, reader, monkeypatch):
+    monkeypatch.setattr("webapp.page.leaderboard.MOST_RUNS_OF_A_TREND", 2)
+    for hours in (2, 1):
+        for minutes in (1, 2):
+            slot = NOW.replace(minute=minutes, second=0) - timedelta(hours=hours)
+            finish_run(conn, slot, {"GPT-4o": {"ttft": [1.0]}})
+    show(conn, NOW)
+
+    html = reader.get("/?window=24h").text
+    assert len(re.findall(r'<polyline points="([^"]+)"', html)[0].split()) == 2
+    assert "Mean per hour over the last 24 hours" in html
 
 
 def test_markup_in_names_is_escaped(conn, reader):
@@ -155,7 +206,7 @@ class TestWithoutData:
 
         html = reader.get("/?window=1h").text
         assert "No data in this window" in html
-        assert 'href="/?metric=ttft&amp;window=all"' in html
+        assert re.search(r'href="/\?[^"]*window=all', html)
 
     def test_of_any_measurement_explains_how_to_configure_one(self, reader):
         html = reader.get("/?source=measurement").text

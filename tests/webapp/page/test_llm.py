@@ -9,7 +9,8 @@ from tests.factories import add_run
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp.cache_backend import ORDER
 
-HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+NOW = datetime.now(UTC).replace(microsecond=0)
+HOUR = NOW.replace(minute=0, second=0)
 
 
 def charts(html):
@@ -28,14 +29,43 @@ def hours(conn):
 
 
 def test_a_chart_over_time_has_a_gap_where_nothing_was_measured(hours, reader):
-    over_time, bars = charts(reader.get("/llm?name=GPT-4o").text)
+    over_time, bars = charts(reader.get("/llm?name=GPT-4o&window=7d").text)
 
     start = int((HOUR - timedelta(hours=2)).timestamp())
-    assert over_time["x"] == [start, start + 3600, start + 7200]
+    assert [line["x"] for line in over_time["lines"]] == [[start, start + 3600, start + 7200]] * 2
     p50, p95 = (line["values"] for line in over_time["lines"])
     assert p50 == [pytest.approx(1, rel=0.011), None, pytest.approx(2, rel=0.011)]
     assert p95[0] == pytest.approx(3, rel=0.011)
     assert sum(bars["lines"][0]["values"]) == pytest.approx(100, abs=0.1)
+
+
+@pytest.mark.parametrize("window", ["1h", "24h"])
+@pytest.mark.parametrize("path", ["/llm?name=GPT-4o", "/compare?llm=GPT-4o&llm=Llama+3.1+70B"])
+def test_up_to_a_day_a_chart_has_each_run_and_a_gap_where_one_is_missing(conn, reader, path, window):
+    slots = [NOW - timedelta(minutes=minutes) for minutes in (50, 40, 10, 0)]
+    for number, slot in enumerate(slots):
+        finish_run(conn, slot, {"GPT-4o": {"ttft": [number + 1.0]}})
+    show(conn, NOW)
+
+    line = charts(reader.get(f"{path}&window={window}").text)[0]["lines"][0]
+
+    gap = slots[1] + timedelta(minutes=10)
+    assert line["x"] == [int(slot.timestamp()) for slot in (*slots[:2], gap, *slots[2:])]
+    assert line["values"] == [
+        pytest.approx(value, rel=0.011) if value else None for value in (1, 2, None, 3, 4)
+    ]
+
+
+def test_of_more_runs_than_a_chart_can_show_it_shows_hours(conn, reader, monkeypatch):
+    monkeypatch.setattr("webapp.page.charts.MOST_RUNS", 2)
+    for minutes in range(3):
+        finish_run(conn, HOUR + timedelta(minutes=minutes), {"GPT-4o": {"ttft": [1.0]}})
+    show(conn, NOW)
+
+    chart = charts(reader.get("/llm?name=GPT-4o&window=24h").text)[0]
+
+    assert chart["step"] == "hour"
+    assert chart["lines"][0]["x"] == [int(HOUR.timestamp())]
 
 
 def test_each_metric_has_its_mean_count_and_rank(hours, reader):
@@ -71,7 +101,7 @@ def test_an_llm_without_values_has_a_message_and_no_charts(reader):
     [
         ("/llm", 404, "name: missing; expected an LLM"),
         ("/llm?name=none", 404, "unknown LLM"),
-        ("/llm?name=GPT-4o&window=latest", 422, "window: must be one of 24h"),
+        ("/llm?name=GPT-4o&window=latest", 422, "window: must be one of 1h, 24h"),
         ("/compare?llm=GPT-4o&llm=none", 422, "unknown LLM"),
         ("/compare?" + "&".join(f"llm={number}" for number in range(6)), 422, "6 names; expected at most 5"),
         ("/compare?llm=", 422, "invalid name; expected 1 to 200 characters"),
@@ -89,7 +119,7 @@ def test_a_comparison_has_a_chart_per_metric_and_a_line_per_llm(hours, reader):
 
     (chart,) = charts(html)
     assert [line["label"] for line in chart["lines"]] == ["GPT-4o", "Llama 3.1 70B"]
-    assert [len(line["values"]) for line in chart["lines"]] == [3, 3]
+    assert [len(line["values"]) for line in chart["lines"]] == [2, 2]
     assert html.count('<td class="muted" colspan="4">No data in this window') == 2 * 3
 
 

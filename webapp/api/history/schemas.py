@@ -2,11 +2,11 @@
 
 from marshmallow import Schema, fields
 
-from webapp.api.fields import count, number, text, timestamp
+from webapp.api.fields import count, number, scenarios, text, timestamp
 from webapp.queries import SeriesFilters, name_filter, one_of
-from webapp.windows import CHARTED, DAY, HOUR
+from webapp.windows import BY_RUN, CHARTED, DAY, HOUR, RUN
 
-STEPS = (HOUR, DAY)
+STEPS = (RUN, HOUR, DAY)
 
 
 class HistoryQuery(SeriesFilters):
@@ -14,13 +14,13 @@ class HistoryQuery(SeriesFilters):
 
     llm = name_filter("One LLM, archived or not; all ranked LLMs by default", "GPT-4o")
     window = one_of(CHARTED, "7d", "How far back")
-    step = one_of(STEPS, "hour", "Length of a bucket, in UTC")
+    step = one_of(STEPS, "hour", f"A bucket per run, for {' and '.join(BY_RUN)}, or per hour or day in UTC")
 
 
 class BucketSchema(Schema):
-    """One hour or day."""
+    """One run, hour or day."""
 
-    starts_at = timestamp("Start of the bucket")
+    starts_at = timestamp("Start of the bucket; the slot of a run")
     runs = count("Number of runs in the bucket", 6)
     n = count("Number of values in the bucket", 6000)
     mean = number("Mean of all values", 1.069)
@@ -43,7 +43,8 @@ class HistorySchema(Schema):
     metric = text("Name of the metric", "ttft")
     unit = text("Unit of the metric", "s")
     window = text("Window", "7d")
-    step = text("Length of a bucket", "hour")
+    step = text("What a bucket holds: a run, hour or day", "hour")
     source = text("Source of the values", "simulation")
     scenario = text("Scenario", "default")
+    scenarios = scenarios()
     series = fields.List(fields.Nested(SeriesSchema), required=True)

@@ -92,7 +92,7 @@ def _selection(conn: Connection, query: dict[str, Any]) -> Selection:
         since=query["since"],
         until=query["until"],
         source=query["source"],
-        scenario_id=scenario_id(conn, query["scenario"]),
+        scenario_id=scenario_id(conn, query["scenario"], query["source"]),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         metric_name=query["metric"],
     )

@@ -1,0 +1,71 @@
+"""What the page shows of a measured run, from its description."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from llm_measure.metrics.clumps import MAX_TOGETHER
+from llm_measure.records import SECOND_NS
+from webapp.page.text import figure, percentage, whole
+
+# A label, a value, and what the value means.
+Fact = tuple[str, str, str]
+
+
+def warnings(measurement: dict[str, Any]) -> list[str]:
+    """Return what makes the figures of a measured run say less, in a few words each."""
+    together = measurement.get("chunks_together") or 0
+    found = []
+    if measurement.get("saturated"):
+        found.append("Saturated")
+    if together > MAX_TOGETHER:
+        found.append(f"{percentage(together)} of chunks together")
+    return found
+
+
+def _load(measurement: dict[str, Any]) -> Iterator[Fact]:
+    """Yield what was sent, and how much of it was answered."""
+    yield "Level", measurement["level"].capitalize(), "Load on the endpoint"
+    yield "Requests", whole(measurement["requests"]), "Measured requests, without those of the warm-up"
+    errors = measurement["errors"]
+    failed = sum(errors.values())
+    classes = ", ".join(f"{name} {number}" for name, number in errors.items())
+    ratio = f" ({percentage(failed / measurement['requests'])}): {classes}" if failed else ""
+    yield "Failed", f"{whole(failed)}{ratio}", "Failed requests by class"
+    yield "Duration", _seconds(measurement["duration_s"]), "From the first measured request to the last end"
+    if span := measurement.get("span_ns"):
+        begin, end = (moment / SECOND_NS for moment in span)
+        meaning = "While the concurrency was held, or the whole level; rates per second are taken over it"
+        yield "Span", f"{_seconds(end - begin)}, from {begin:.1f} s to {end:.1f} s", meaning
+    for name, meaning in (("offered", "sent"), ("achieved", "answered")):
+        if (rate := measurement.get(f"{name}_rate")) is not None:
+            yield f"{name.capitalize()} rate", f"{figure(rate)} requests/s", f"Requests that were {meaning}"
+    if "saturated" in measurement:
+        saturated = "Yes" if measurement["saturated"] else "No"
+        yield "Saturated", saturated, "Whether the answers fell behind the requests"
+
+
+def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
+    """Yield what the responses were like."""
+    if (together := measurement.get("chunks_together")) is not None:
+        meaning = "Chunks that came with the one before; above 10 %, itl is not ranked"
+        yield "Chunks together", percentage(together), meaning
+
+
+def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
+    """Yield whether the machine of the worker was busy."""
+    seconds = measurement["duration_s"]
+    if (waited := measurement.get("client_wait_s")) is not None:
+        share = f" ({percentage(waited / seconds)} of the duration)" if seconds else ""
+        meaning = "For a processor that other programs used; above 15 %, the run is invalid"
+        yield "Client wait", f"{_seconds(waited)}{share}", meaning
+    yield "Client CPU", _seconds(measurement["client_cpu_s"]), "Processor time of the measuring client"
+    lag = measurement["send_lag_ms"]
+    lags = ", ".join(f"{name} {figure(lag[name])} ms" for name in ("p50", "p99", "max"))
+    yield "Send lag", lags, "How late requests were sent"
+
+
+def _seconds(value: float) -> str:
+    return f"{figure(value)} s"
+
+
+PARTS = (("Load", _load), ("Responses", _responses), ("Client", _client))
