@@ -49,6 +49,9 @@ def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
     if (together := measurement.get("chunks_together")) is not None:
         meaning = "Chunks that came with the one before; above 10 %, itl is not ranked"
         yield "Chunks together", percentage(together), meaning
+    if late := measurement.get("chunks_read_late"):
+        meaning = "Chunks that the client read too late to know their moments"
+        yield "Chunks read late", percentage(late), meaning
 
 
 def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
@@ -58,6 +61,8 @@ def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
         share = f" ({percentage(waited / seconds)} of the duration)" if seconds else ""
         meaning = "For a processor that other programs used; above 15 %, the run is invalid"
         yield "Client wait", f"{_seconds(waited)}{share}", meaning
+    if clock := measurement.get("clock"):
+        yield "Clock", clock.capitalize(), "Whose clock says when responses arrived"
     yield "Client CPU", _seconds(measurement["client_cpu_s"]), "Processor time of the measuring client"
     lag = measurement["send_lag_ms"]
     lags = ", ".join(f"{name} {figure(lag[name])} ms" for name in ("p50", "p99", "max"))

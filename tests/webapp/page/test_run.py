@@ -42,6 +42,7 @@ def test_a_measured_run_shows_its_requests_span_and_what_the_client_waited(store
     assert shown["Span"] == "8.00 s, from 0.0 s to 8.0 s"
     assert shown["Client wait"] == "0.125 s (1.6 % of the duration)"
     assert shown["Client CPU"] == "0.250 s"
+    assert shown["Clock"] == "Kernel"
     assert shown["Send lag"] == "p50 0.100 ms, p99 0.500 ms, max 1.50 ms"
     assert shown["Chunks together"] == "0 %"
     assert "Offered rate" not in shown
