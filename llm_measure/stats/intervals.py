@@ -1,0 +1,40 @@
+"""Confidence intervals of quantiles, from order statistics: they assume no distribution."""
+
+from functools import lru_cache
+from math import ceil, sqrt
+
+import numpy as np
+
+# The binomial distribution beyond this many standard deviations weighs less than 1e-9.
+REACH = 7
+MARGIN = 30  # for a standard deviation of few values, whose distribution is skewed
+
+
+@lru_cache(maxsize=4096)
+def quantile_ranks(n: int, p: float, confidence: float = 0.95) -> tuple[int, int] | None:
+    """Return the ranks (low, high) between which the p-quantile lies with at least that confidence.
+
+    Ranks count from 1, the smallest of `n` independent values; 0 < p < 1. The number of values below the
+    quantile is binomial (n, p), so each end leaves at most half of the remaining probability outside. None if
+    n is too small for that, such as below 368 values for p = 0.99. Source: David and Nagaraja, Order
+    Statistics, 3rd ed., section 7.1.
+    """
+    counts, probabilities = _binomial(n, p)
+    at_most = np.cumsum(probabilities)
+    tail = (1 - confidence) / 2
+    # The low end may have at most `tail` of the probability below it: P(B < low) <= tail.
+    low = int(counts[np.searchsorted(at_most, tail, side="right")])
+    # P(B >= high) <= tail, summed from its small end to keep its digits.
+    at_least = np.cumsum(probabilities[::-1])
+    high = int(counts[-1 - np.searchsorted(at_least, tail, side="right")]) + 1
+    return (low, high) if low >= 1 and high <= n else None
+
+
+def _binomial(n: int, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the counts that matter and their probabilities, by the ratio of each to the one before."""
+    reach = ceil(REACH * sqrt(n * p * (1 - p))) + MARGIN
+    counts = np.arange(max(0, int(n * p) - reach), min(n, int(n * p) + reach) + 1)
+    ratios = (n - counts[:-1]) / counts[1:] * (p / (1 - p))
+    logs = np.concatenate([[0.0], np.cumsum(np.log(ratios))])
+    weights = np.exp(logs - logs.max())
+    return counts, weights / weights.sum()
