@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,8 +46,9 @@ def _print(found: Mapping[str, Any], options: dict[str, Any], file: TextIO) -> N
     if options["format"] == "json":
         file.write(as_json(found, indent=None if options["records"] else 2))
     elif options["format"] == "csv":
-        for line in chain.from_iterable(map(error_lines, found["levels"])):
-            click.echo(line, err=True)
+        for level in found["levels"]:
+            for line in (*error_lines(level), *level["warnings"]):
+                click.echo(line, err=True)
         file.write(as_csv(found["levels"]))
     else:
         print_tables(found["levels"], Console(file=file, width=None if file.isatty() else PIPE_WIDTH))

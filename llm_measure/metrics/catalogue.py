@@ -141,6 +141,7 @@ METRICS.register(
         formula="time from one token to the next; the tokens of one chunk count as evenly spaced",
         derive=of.itl,
         objective=Objective(of.if_streamed(of.longest_gap)),
+        independent=False,  # the gaps of one response are alike
         note="One value per gap, over all requests. A chunk is a token unless it clearly holds more, whose"
         " gaps are then equal. An objective bounds a request's longest gap.",
         elsewhere={

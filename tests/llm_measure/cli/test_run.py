@@ -16,7 +16,9 @@ from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import STREAMS
 
 STREAM = STREAMS["role first, usage last"].body
-FIGURES = {"unit", "n", "mean", "stddev", "min", "max", "p50", "p90", "p95", "p99"}
+FIGURES = {"unit", "n", "mean", "stddev", "min", "max", "p50", "p90", "p95", "p99"} | {
+    f"{quantile}_{end}" for quantile in ("p50", "p95", "p99") for end in ("low", "high")
+}
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,10 @@ def test_csv_has_a_line_per_level_and_metric(measure, tmp_path):
     assert len(rows) == 2 * len(METRICS)
     assert {row["load"] for row in rows} == {"1", "2"}
     assert float(rows[0]["p50"]) >= 0.02
+
+
+def test_with_csv_warnings_are_on_stderr(measure):
+    assert "p99 is of only 8 requests; expected at least 100.\n" in measure("--format", "csv").stderr
 
 
 def test_with_csv_the_reasons_of_failures_are_on_stderr(measure, dead_url):
