@@ -10,8 +10,10 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
     """Return what to measure; with --sweep, its first level. ValueError for wrong options."""
     if options["dataset"] and (options["input_tokens"] is not None or options["same_prompt"]):
         raise ValueError("--dataset: brings its prompts; leave out --input-tokens and --same-prompt")
-    if options["records"] and options["format"] != "json":
-        raise ValueError("--records: needs --format json")
+    if options["with_records"] and options["format"] != "json":
+        raise ValueError("--with-records: needs --format json")
+    if options["records"] and options["records"] == options["out"]:
+        raise ValueError("--records and --out: expected different files")
     endpoint = Endpoint(options["base_url"], options["model"], options["api"], options["api_key"])
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],

@@ -54,7 +54,9 @@ FORMATS = ("table", "json", "csv")
               help="Output format.")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write to FILE instead of stdout.")  # fmt: skip
-@click.option("--records", is_flag=True, help="Include every request in the JSON.")
+@click.option("--with-records", is_flag=True, help="Include every request in the JSON report.")
+@click.option("--records", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write a JSON line per request to FILE, at the end of each level.")  # fmt: skip
 def run(**options: Any) -> None:
     """Measure an endpoint, level by level.
 

@@ -3,6 +3,7 @@ import io
 import json
 import re
 import socket
+from dataclasses import fields
 from shutil import rmtree
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from llm_measure.metrics import METRICS
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
+from llm_measure.records import Record
 from llm_measure.report.reading import read_document
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.scripted import scripted, whole
@@ -82,7 +84,7 @@ def test_an_open_loop_is_described_by_its_rate(measure):
 
 def test_the_json_with_records_can_be_read_back(measure, tmp_path):
     out = tmp_path / "report.json"
-    done = measure("--concurrency", "2,4", "--format", "json", "--records", "--out", str(out))
+    done = measure("--concurrency", "2,4", "--format", "json", "--with-records", "--out", str(out))
 
     assert (done.exit_code, done.stdout) == (0, "")
     found = read_document(out.read_text())
@@ -90,6 +92,46 @@ def test_the_json_with_records_can_be_read_back(measure, tmp_path):
     assert [level.load.concurrency for level in found.levels] == [2, 4]
     indexes = [record.index for level in found.levels for record in level.records]
     assert indexes == list(range(8 + 2 + 8 + 4))  # with one request per stream to warm up
+
+
+def test_each_request_is_a_line_of_the_records_file(measure, tmp_path):
+    file = tmp_path / "records.jsonl"
+    file.write_text("of a former run\n")
+    done = measure("--concurrency", "2,4", "--format", "json", "--records", str(file))
+
+    assert "records" not in json.loads(done.stdout)["levels"][0]
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [record["index"] for record in records] == list(range(8 + 2 + 8 + 4))
+    assert [record["level"] for record in records] == 10 * ["concurrency 2"] + 12 * ["concurrency 4"]
+    assert sum(record["warmup"] for record in records) == 2 + 4
+    assert set(records[0]) == {"level"} | {field.name for field in fields(Record)}
+    assert all(0 < record["sent_ns"] < record["end_ns"] for record in records if not record["warmup"])
+
+
+def test_the_records_of_a_level_are_written_when_it_ends(measure, tmp_path):
+    file, seen = tmp_path / "records.jsonl", []
+
+    def look() -> None:
+        seen.append(len(file.read_bytes().splitlines()))
+
+    with scripted(look, whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--warmup", "0", "--concurrency", "1,1", "--requests", "2"]
+        measure(*asked, "--records", str(file))
+
+    assert seen == [0, 0, 2, 2]
+
+
+def test_levels_are_reported_even_if_their_records_cannot_be_written(measure, tmp_path):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    file = folder / "records.jsonl"
+    with scripted(lambda: rmtree(folder, ignore_errors=True), whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--concurrency", "1,2", "--format", "json"]
+        done = measure(*asked, "--records", str(file))
+
+    assert done.exit_code == 2
+    assert f"--records {file}: cannot be written: No such file or directory" in done.stderr
+    assert [level["concurrency"] for level in json.loads(done.stdout)["levels"]] == [1]
 
 
 def test_csv_has_a_line_per_level_and_metric(measure, tmp_path):
@@ -207,7 +249,9 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--format", "xml"], "xml"),
         (["--arrival", "constant"], "--arrival: needs --rate"),
         (["--processes", "0"], "--processes"),
-        (["--records"], "--records: needs --format json"),
+        (["--with-records"], "--with-records: needs --format json"),
+        (["--records", "/nowhere/x"], "--records /nowhere/x: cannot be written: No such file or directory"),
+        (["--records", "/nowhere/x", "--out", "/nowhere/x"], "--records and --out: expected different files"),
     ],
 )
 def test_wrong_options_end_it_with_2_and_one_line(options, word):
@@ -226,7 +270,7 @@ def test_without_a_base_url_it_names_the_option():
 def test_the_key_comes_from_the_environment_and_is_never_shown(measure):
     with running_mock_server(Behaviour(ttft=0, itl=0, api_key="sesame")) as guarded:
         asked = ["--base-url", guarded, "--api-key-env", "KEY", "--requests", "2"]
-        right = measure(*asked, "--format", "json", "--records", KEY="sesame")
+        right = measure(*asked, "--format", "json", "--with-records", KEY="sesame")
         wrong = measure(*asked, KEY="open")
 
     assert right.exit_code == 0
