@@ -263,6 +263,25 @@ def test_wrong_options_end_it_with_2_and_one_line(options, word):
     assert word in line
 
 
+def test_the_model_may_be_left_out_if_the_endpoint_lists_one(url):
+    asked = ["--base-url", url, "--output-tokens", "4", "--requests", "2", "--format", "json"]
+    done = invoke("run", *asked)
+
+    assert done.exit_code == 0, done.stderr
+    assert "measuring the model mock\n" in done.stderr
+    assert json.loads(done.stdout)["endpoint"]["model"] == "mock"
+
+
+def test_without_a_model_an_endpoint_that_lists_none_ends_it_with_2_and_one_line(dead_url):
+    done = invoke("run", "--base-url", dead_url)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(
+        rf"Error: model: left out, and {dead_url}/models names none: connect: .*; expected --model NAME\n",
+        done.stderr,
+    )
+
+
 def test_without_a_base_url_it_names_the_option():
     assert invoke("run", "--model", "m").stderr == "Error: Missing option '--base-url'.\n"
 
