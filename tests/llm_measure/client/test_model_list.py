@@ -44,9 +44,7 @@ def test_a_list_in_parts_and_one_model_twice_are_one_model():
 def test_several_models_are_named_up_to_ten():
     with pytest.raises(ValueError, match=r"/v1/models names 2 models; expected --model with one of a, b$"):
         of(listing("a", "b"))
-    with pytest.raises(
-        ValueError, match=r"names 12 models; .* of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more$"
-    ):
+    with pytest.raises(ValueError, match=r"names 12 models; .* of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more$"):
         of(listing(*map(str, range(12))))
 
 
