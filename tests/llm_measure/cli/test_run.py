@@ -134,6 +134,19 @@ def test_levels_are_reported_even_if_their_records_cannot_be_written(measure, tm
     assert [level["concurrency"] for level in json.loads(done.stdout)["levels"]] == [1]
 
 
+def test_what_makes_the_figures_doubtful_is_a_warning_in_table_and_json(measure):
+    hidden = Behaviour(ttft=0, itl=0, cached_tokens=64, reasoning_tokens=2, reasoning="hidden")
+    with running_mock_server(hidden) as doubtful:
+        table = measure("--base-url", doubtful).stdout
+        found = json.loads(measure("--base-url", doubtful, "--format", "json").stdout)
+
+    cached, disagreement, few = found["levels"][0]["warnings"]
+    assert cached.startswith("The server had 50% of the prompt tokens in a cache")
+    assert disagreement.startswith("Stream and usage disagree in 8 of 8 responses: 16 tokens were counted")
+    assert few == "p99 is of only 8 requests; expected at least 100."
+    assert all(table.index(line) < table.index("┏") for line in (cached, disagreement, few))
+
+
 def test_csv_has_a_line_per_level_and_metric(measure, tmp_path):
     out = tmp_path / "levels.csv"
     done = measure("--concurrency", "1,2", "--format", "csv", "--out", str(out))
