@@ -1,9 +1,11 @@
 """Confidence intervals of quantiles, from order statistics: they assume no distribution."""
 
 from functools import lru_cache
-from math import ceil, sqrt
+from math import ceil, copysign, sqrt
 
 import numpy as np
+
+from llm_measure.stats.histogram import ACCURACY, Histogram, representatives
 
 # The binomial distribution beyond this many standard deviations weighs less than 1e-9.
 REACH = 7
@@ -28,6 +30,20 @@ def quantile_ranks(n: int, p: float, confidence: float = 0.95) -> tuple[int, int
     at_least = np.cumsum(probabilities[::-1])
     high = int(counts[-1 - np.searchsorted(at_least, tail, side="right")]) + 1
     return (low, high) if low >= 1 and high <= n else None
+
+
+def quantile_interval(histogram: Histogram, p: float, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Return the outer bounds of the buckets of the values at those ranks; None if there are too few values.
+
+    So the confidence holds although a histogram knows each value only within its accuracy.
+    """
+    up_to = np.cumsum(histogram.counts)
+    ranks = quantile_ranks(int(up_to[-1]), p, confidence)
+    if ranks is None:
+        return None
+    low, high = representatives(histogram.low + np.searchsorted(up_to, ranks)).tolist()
+    # A bucket reaches from its representative / (1 + a) to / (1 - a); a negative one is mirrored.
+    return low / (1 + copysign(ACCURACY, low)), high / (1 - copysign(ACCURACY, high))
 
 
 def _binomial(n: int, p: float) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from llm_measure.stats.intervals import quantile_ranks
+from llm_measure.stats.histogram import ACCURACY, Histogram
+from llm_measure.stats.intervals import quantile_interval, quantile_ranks
 
 QUANTILES = st.sampled_from([0.5, 0.9, 0.95, 0.99])
 
@@ -52,3 +53,20 @@ def test_the_interval_covers_the_true_quantile_as_often_as_it_says(p):
 
 def test_a_billion_values_take_no_more_than_a_moment():
     assert quantile_ranks(1_000_000_000, 0.5) == (499_969_010, 500_030_991)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
+def test_an_interval_read_from_a_histogram_holds_that_of_the_sorted_values_and_little_more(p, sign):
+    values = sign * np.random.default_rng(20).lognormal(size=5000)
+    exact_low, exact_high = (np.sort(values)[rank - 1] for rank in quantile_ranks(len(values), p))
+
+    low, high = quantile_interval(Histogram.of(values), p)
+
+    bucket = 2.1 * ACCURACY
+    assert exact_low - bucket * abs(exact_low) < low <= exact_low
+    assert exact_high <= high < exact_high + bucket * abs(exact_high)
+
+
+def test_a_histogram_of_few_values_has_no_interval():
+    assert quantile_interval(Histogram.of(np.ones(71)), 0.95) is None
