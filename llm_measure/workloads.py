@@ -9,6 +9,9 @@ from llm_measure.metrics import METRICS
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
 # How long a stream pauses after a failed request, doubled with each further failure.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
+# Fields of a request's body that replace the generated prompt, and the maximum length of its response.
+PROMPT_FIELDS = frozenset(("prompt", "messages"))
+MAXIMUM_FIELDS = frozenset(("max_tokens", "max_completion_tokens"))
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,16 @@ class Workload:
                 )
             if not 0 < bound < float("inf"):
                 raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
+
+    @property
+    def asked_prompt_tokens(self) -> int | None:
+        """The length of each prompt; None if a dataset or `extra_body` brings the prompts."""
+        return None if self.dataset or PROMPT_FIELDS & self.extra_body.keys() else self.input_tokens
+
+    @property
+    def asked_output_tokens(self) -> int | None:
+        """The maximum length of each response; None if a dataset or `extra_body` may ask for another."""
+        return None if self.dataset or MAXIMUM_FIELDS & self.extra_body.keys() else self.output_tokens
 
     def seeded(self) -> "Workload":
         """Return the workload with a seed, a random one if it has none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from llm_measure.cli.errors import CommandError
 from llm_measure.cli.options import level_load
-from llm_measure.cli.output import check_writable, write
+from llm_measure.cli.output import check_writable, write, write_records
 from llm_measure.cli.progress import progress_display
 from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
@@ -29,7 +29,7 @@ def measure_and_report(
 
     `options` are those of the command. Raises CommandError; levels measured before it are reported anyway.
     """
-    check_writable(options["out"])
+    check_writable(options)
     results: list[LevelResult] = []
     failure = None
     with _stop_signals() as stop:
@@ -37,10 +37,14 @@ def measure_and_report(
             digest = dataset_sha256(workload)
             for result in _levels(endpoint, workload, loads, options, stop):
                 results.append(result)
+                if options["records"]:
+                    write_records(options["records"], result, append=len(results) > 1)
+        except CommandError as error:
+            failure = error
         except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
             failure = CommandError(str(error))
         if results:
-            write(document(endpoint, workload, results, options["records"], digest), options)
+            write(document(endpoint, workload, results, options["with_records"], digest), options)
     if failure:
         raise failure
     return all(map(_has_a_response, results))

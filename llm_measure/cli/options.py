@@ -1,18 +1,25 @@
 """What the options of llm-measure run ask for."""
 
+from dataclasses import replace
 from typing import Any
 
+from llm_measure.client.model_list import only_model
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load, Workload
+
+UNKNOWN = "unknown"  # the model's name until the endpoint is asked for it
 
 
 def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
     """Return what to measure; with --sweep, its first level. ValueError for wrong options."""
     if options["dataset"] and (options["input_tokens"] is not None or options["same_prompt"]):
         raise ValueError("--dataset: brings its prompts; leave out --input-tokens and --same-prompt")
-    if options["records"] and options["format"] != "json":
-        raise ValueError("--records: needs --format json")
-    endpoint = Endpoint(options["base_url"], options["model"], options["api"], options["api_key"])
+    if options["with_records"] and options["format"] != "json":
+        raise ValueError("--with-records: needs --format json")
+    if options["records"] and options["records"] == options["out"]:
+        raise ValueError("--records and --out: expected different files")
+    model = UNKNOWN if options["model"] is None else options["model"]
+    endpoint = Endpoint(options["base_url"], model, options["api"], options["api_key"])
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
         output_tokens=options["output_tokens"],
@@ -23,7 +30,10 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         slo=options["slo"] or {},
         extra_body=options["extra_body"] or {},
     )
-    return endpoint, workload.seeded(), _loads(options)
+    loads = _loads(options)
+    if options["model"] is None:
+        endpoint = replace(endpoint, model=only_model(endpoint))
+    return endpoint, workload.seeded(), loads
 
 
 def level_load(options: dict[str, Any], concurrency: int | None = None, rate: float | None = None) -> Load:

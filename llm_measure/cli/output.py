@@ -1,8 +1,8 @@
 """Where the report of llm-measure run goes."""
 
 import sys
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,16 +13,31 @@ from llm_measure.cli.errors import CommandError
 from llm_measure.report.csv import as_csv
 from llm_measure.report.document import as_json
 from llm_measure.report.errors import error_lines
+from llm_measure.report.lines import record_lines
 from llm_measure.report.tables import PIPE_WIDTH, print_tables
+from llm_measure.results import LevelResult
 
 
-def check_writable(out: Path | None) -> None:
+def check_writable(options: dict[str, Any]) -> None:
     """Fail before anything is measured, rather than after; raises CommandError."""
+    for name in ("out", "records"):
+        if path := options[name]:
+            with _refusing(f"--{name} {path}"):
+                path.open("a").close()
+
+
+def write_records(path: Path, result: LevelResult, append: bool) -> None:
+    """Write the level's requests to --records, after those of former levels; raises CommandError."""
+    with _refusing(f"--records {path}"), path.open("ab" if append else "wb") as file:
+        file.writelines(record_lines(result))
+
+
+@contextmanager
+def _refusing(subject: str) -> Iterator[None]:
     try:
-        if out:
-            out.open("a").close()
+        yield
     except OSError as error:
-        raise CommandError(f"--out {out}: cannot be written: {error.strerror}") from None
+        raise CommandError(f"{subject}: cannot be written: {error.strerror}") from None
 
 
 def write(found: Mapping[str, Any], options: dict[str, Any]) -> None:
@@ -45,10 +60,11 @@ def write(found: Mapping[str, Any], options: dict[str, Any]) -> None:
 
 def _print(found: Mapping[str, Any], options: dict[str, Any], file: TextIO) -> None:
     if options["format"] == "json":
-        file.write(as_json(found, indent=None if options["records"] else 2))
+        file.write(as_json(found, indent=None if options["with_records"] else 2))
     elif options["format"] == "csv":
-        for line in chain.from_iterable(map(error_lines, found["levels"])):
-            click.echo(line, err=True)
+        for level in found["levels"]:
+            for line in (*error_lines(level), *level["warnings"]):
+                click.echo(line, err=True)
         file.write(as_csv(found["levels"]))
     else:
         print_tables(found["levels"], Console(file=file, width=None if file.isatty() else PIPE_WIDTH))

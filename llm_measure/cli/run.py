@@ -14,7 +14,8 @@ FORMATS = ("table", "json", "csv")
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
 @click.option("--base-url", required=True, metavar="URL",
               help="Base URL up to the API's version, such as http://localhost:8000/v1.")  # fmt: skip
-@click.option("--model", required=True, metavar="NAME", help="Model name at the endpoint.")
+@click.option("--model", metavar="NAME",
+              help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the API key.")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True, help="Provider API.")
@@ -54,7 +55,9 @@ FORMATS = ("table", "json", "csv")
               help="Output format.")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write to FILE instead of stdout.")  # fmt: skip
-@click.option("--records", is_flag=True, help="Include every request in the JSON.")
+@click.option("--with-records", is_flag=True, help="Include every request in the JSON report.")
+@click.option("--records", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write a JSON line per request to FILE, at the end of each level.")  # fmt: skip
 def run(**options: Any) -> None:
     """Measure an endpoint, level by level.
 
@@ -66,6 +69,8 @@ def run(**options: Any) -> None:
 
     try:
         endpoint, workload, loads = parse(options)
+        if options["model"] is None:
+            click.echo(f"measuring the model {endpoint.model}", err=True)
         succeeded = measure_and_report(endpoint, workload, loads, options)
     except ValueError as error:
         raise CommandError(str(error)) from None

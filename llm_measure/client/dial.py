@@ -37,13 +37,14 @@ class Address:
 class Dialer:
     """Opens connections to one endpoint."""
 
-    def __init__(self, endpoint: Endpoint):
+    def __init__(self, endpoint: Endpoint, path: str | None = None):
+        """`path`, below the base URL, is requested instead of the API's."""
         url = urlsplit(endpoint.base_url)
         self._target = Address.of(url)
         self._tls = ssl.create_default_context() if url.scheme == "https" else None
         self._proxy = _proxy(url)
         # A proxy that forwards a plain request needs the whole URL.
-        path = url_path(endpoint)
+        path = url_path(endpoint, path)
         whole = self._proxy is not None and self._tls is None
         self.request_target = f"http://{url.netloc}{path}" if whole else path
         self.proxy_headers = _credentials(self._proxy) if whole and self._proxy else b""

@@ -27,7 +27,8 @@ def request_builder(
 
     `target` is the target of the request line. DatasetError if there is a dataset that cannot be used.
     """
-    head = _head(endpoint, target, proxy_headers)
+    kinds = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+    head = _head("POST", endpoint, target, kinds) + proxy_headers + b"Content-Length: "
     bodies = _dataset_bodies if workload.dataset else _bodies
     body = bodies(endpoint, workload, seed)
 
@@ -60,9 +61,14 @@ def _limits(value: Any) -> Iterator[int]:
         yield value
 
 
-def url_path(endpoint: Endpoint) -> str:
-    """Return the path that is requested, such as /v1/chat/completions."""
-    return f"{urlsplit(endpoint.base_url).path.rstrip('/')}/{apis.named(endpoint.api).path}"
+def plain_request(endpoint: Endpoint, target: str, proxy_headers: bytes = b"") -> bytes:
+    """Return a GET request for JSON."""
+    return _head("GET", endpoint, target, {"Accept": "application/json"}) + proxy_headers + b"\r\n"
+
+
+def url_path(endpoint: Endpoint, path: str | None = None) -> str:
+    """Return the path that is requested, such as /v1/chat/completions; `path` is another one of the API."""
+    return f"{urlsplit(endpoint.base_url).path.rstrip('/')}/{path or apis.named(endpoint.api).path}"
 
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
@@ -92,14 +98,13 @@ def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens:
     return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
 
 
-def _head(endpoint: Endpoint, target: str, proxy_headers: bytes) -> bytes:
-    """Return the head up to the value of Content-Length."""
+def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -> bytes:
+    """Return the request line and headers; `kinds` are those of content types."""
     headers = {
         "Host": urlsplit(endpoint.base_url).netloc,
-        "Accept": "text/event-stream",
-        "Content-Type": "application/json",
+        **kinds,
         "User-Agent": f"llm-measure/{__version__}",
         **apis.named(endpoint.api).headers(endpoint.api_key),
     }
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join(lines).encode() + b"\r\n" + proxy_headers + b"Content-Length: "
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n"

@@ -141,6 +141,7 @@ METRICS.register(
         formula="time from one token to the next; the tokens of one chunk count as evenly spaced",
         derive=of.itl,
         objective=Objective(of.if_streamed(of.longest_gap)),
+        independent=False,  # the gaps of one response are alike
         note="One value per gap, over all requests. A chunk is a token unless it clearly holds more, whose"
         " gaps are then equal. An objective bounds a request's longest gap.",
         elsewhere={
@@ -165,6 +166,42 @@ METRICS.register(
             "vLLM": "output_throughput; counts with the model's tokenizer if there is no usage.",
             "GuideLLM": "output tokens per second; the total also counts those of incomplete requests.",
             "AIPerf": "output_token_throughput; counts with a tokenizer unless --use-server-token-count.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=13,
+        name="total_throughput",
+        title="Total throughput",
+        unit=TOKENS_PER_SECOND,
+        better="higher",
+        formula="prompt and output tokens of successful requests, over the time that the load was held",
+        derive=of.total_throughput,
+        note="Prompt tokens count by the server's usage, cached ones included; without it, there is none.",
+        elsewhere={
+            "vLLM": "total_token_throughput; counts prompts with its own tokenizer.",
+            "GuideLLM": "tokens per second; the total also counts those of incomplete requests.",
+            "AIPerf": "total_token_throughput; counts with a tokenizer unless --use-server-token-count.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=14,
+        name="prefill_throughput",
+        title="Prefill throughput",
+        unit=TOKENS_PER_SECOND,
+        better="higher",
+        formula="prompt tokens that were not cached, over the time to first token",
+        derive=of.per_request(of.prefill_throughput),
+        note="One value per request, by the server's usage; none if the whole prompt was cached. The time to"
+        " first token includes the way there and back and the wait in the server's queue, so the prefill"
+        " itself is faster.",
+        elsewhere={
+            "vLLM": "has none.",
+            "GuideLLM": "has none per request.",
+            "AIPerf": "prefill_throughput_per_user: all prompt tokens, cached ones included, over TTFT.",
         },
     )
 )

@@ -37,6 +37,12 @@ def reasoning_share(record: Record) -> float | None:
     return min(record.reasoning_tokens / record.output_tokens, 1.0)
 
 
+def prefill_throughput(record: Record) -> float | None:
+    """Return the prompt tokens that were not cached, per second until the first token; None without any."""
+    seconds, uncached = ttft(record), (record.prompt_tokens or 0) - (record.cached_tokens or 0)
+    return uncached / seconds if seconds and uncached > 0 else None
+
+
 def tpot(record: Record) -> float | None:
     """Return the seconds per token after the first; tokens in the first chunk all count as the first.
 
@@ -101,6 +107,13 @@ def rps(sample: Sample) -> Values:
 def output_throughput(sample: Sample) -> Values:
     """Derive output tokens per second over all requests."""
     return _per_second(sample, lambda record: record.output_tokens or 0)
+
+
+def total_throughput(sample: Sample) -> Values:
+    """Derive prompt and output tokens per second over all requests; nothing if a prompt was not counted."""
+    if any(record.prompt_tokens is None for record, _ in sample.within):
+        return []
+    return _per_second(sample, lambda record: (record.prompt_tokens or 0) + (record.output_tokens or 0))
 
 
 def error_rate(sample: Sample) -> Values:

@@ -58,8 +58,9 @@ class Metric:
 
     `derive` returns its values (in `unit`) from a sample, none if nothing is known. `bounds` are the least
     and the greatest value it can have. `simulated_range` is the interval [low, high) that the simulation
-    draws from; None: the metric is only measured. `note` and `elsewhere` (tool: definition) explain how the
-    value is taken here and what other tools mean by that name.
+    draws from; None: the metric is only measured. Values that are not `independent` of each other have no
+    confidence intervals. `note` and `elsewhere` (tool: definition) explain how the value is taken here and
+    what other tools mean by that name.
     """
 
     id: int  # identifies the metric in stored data; never reused
@@ -72,5 +73,6 @@ class Metric:
     bounds: tuple[float, float | None] = (0.0, None)
     objective: Objective | None = None
     simulated_range: tuple[float, float] | None = None
+    independent: bool = True
     note: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)

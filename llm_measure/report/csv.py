@@ -6,19 +6,49 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_measure.report.errors import failed
+from llm_measure.report.notes import counts
 from llm_measure.stats.summary import NAMES
 from llm_measure.text import csv_cell
 
 
 def as_csv(levels: Sequence[Mapping[str, Any]]) -> str:
     """Return one line per level and metric; `levels` are those of the JSON document."""
+    rows = [
+        _columns(level) | {"metric": name, "unit": figures["unit"]} | {each: figures[each] for each in NAMES}
+        for level in levels
+        for name, figures in level["metrics"].items()
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("pattern", "load", "valid", "requests", "failed", "metric", "unit", *NAMES))
-    for level in levels:
-        load = level.get("concurrency", level.get("rate"))
-        start = (level["pattern"], load, str(level["valid"]).lower(), level["requests"], failed(level))
-        for name, figures in level["metrics"].items():
-            row = (*start, name, figures["unit"], *(figures[figure] for figure in NAMES))
-            writer.writerow(csv_cell(cell) if isinstance(cell, str) else cell for cell in row)
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow(csv_cell(cell) if isinstance(cell, str) else cell for cell in row.values())
     return text.getvalue()
+
+
+def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what describes the level, by the name of its column; None: unknown."""
+    begin, end = level["span_s"]
+    prompt, output = level["prompt_tokens"], level["output_tokens"]
+    return {
+        "pattern": level["pattern"],
+        "load": level.get("concurrency", level.get("rate")),
+        "valid": str(level["valid"]).lower(),
+        "requests": level["requests"],
+        "failed": failed(level),
+        "prompt_tokens_asked": prompt["asked"],
+        "prompt_tokens_counted": prompt["counted"],
+        "cached_share": level["cached_share"],
+        "output_tokens_asked": output["asked"],
+        "output_tokens_counted": output["counted"],
+        "output_tokens_seen": output["seen"],
+        "chunks": output["chunks"],
+        "token_sources": counts(level["token_sources"]),
+        "finish_reasons": counts(level["finish_reasons"]),
+        "span_begin_s": begin,
+        "span_end_s": end,
+        "offered_rate": level.get("offered_rate"),
+        "achieved_rate": level.get("achieved_rate"),
+        "client_wait_s": level["client_wait_s"],
+        "clock": level["clock"],
+    }

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from llm_measure.load.datasets import DatasetError
 from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
 from llm_measure.records import SECOND_NS
+from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Workload
@@ -35,7 +35,7 @@ def document(
     return {
         "endpoint": {"base_url": endpoint.base_url, "model": endpoint.model, "api": endpoint.api},
         "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
-        "levels": [level(result, workload.slo, records) for result in results],
+        "levels": [level(result, workload, records) for result in results],
     }
 
 
@@ -44,36 +44,22 @@ def as_json(content: Mapping[str, Any], indent: int | None = 2) -> str:
     return json.dumps(content, indent=indent) + "\n"
 
 
-def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) -> dict[str, Any]:
+def level(result: LevelResult, workload: Workload, records: bool = False) -> dict[str, Any]:
     """Return one level of the document."""
-    load, measured = result.load, [record for record in result.records if not record.warmup]
+    load = result.load
     described: dict[str, Any] = {
         "pattern": "closed" if load.concurrency else load.arrival,
         **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
-        **(asdict(result.rates) if result.rates else {}),
-        "requests": len(measured),
         "warmup": load.warmup,
-        "errors": dict(Counter(record.error for record in measured if record.error)),
+        **facts(workload, result),
         "error_details": _details(result),
-        "started_at": result.started_at.isoformat(),
-        "duration_s": result.duration_s,
         "span_s": [
             (moment - result.start_ns) / SECOND_NS for moment in (result.span.begin_ns, result.span.end_ns)
         ],
         "valid": result.valid,
         "invalid_reason": result.invalid_reason,
         "not_ranked": result.not_ranked,
-        "client_cpu_s": result.client_cpu_s,
-        "client_wait_s": result.client_wait_s,
-        "clock": result.clock,
-        "send_lag_ms": asdict(result.send_lag),
-        "chunks_together": result.chunks_together,
-        "chunks_read_late": result.chunks_read_late,
-        "repeated_prompts": result.repeated_prompts,
-        "retry_after": asdict(result.retry_after),
-        "answered_by": result.answered_by,
-        "token_sources": dict(Counter(record.token_source for record in measured if record.token_source)),
-        "metrics": {name: summary.to_dict() for name, summary in summaries(result, slo).items()},
+        "metrics": {name: summary.to_dict() for name, summary in summaries(result, workload.slo).items()},
         "from_intended": {
             name: Figures.of(late, METRICS[name].unit.symbol).to_dict()
             for name, late in latencies_from_intended(result.records).items()
@@ -88,7 +74,10 @@ def level(result: LevelResult, slo: Mapping[str, float], records: bool = False) 
 def summaries(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Figures]:
     """Return the figures of every metric by name."""
     values = derive(result.records, slo, result.span)
-    return {metric.name: Figures.of(values[metric.name], metric.unit.symbol) for metric in METRICS}
+    return {
+        metric.name: Figures.of(values[metric.name], metric.unit.symbol, metric.independent)
+        for metric in METRICS
+    }
 
 
 def dataset_sha256(workload: Workload) -> str | None:

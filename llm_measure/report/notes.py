@@ -8,6 +8,7 @@ from llm_measure.text import printable
 
 def notes(level: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each; `level` is that of the JSON document."""
+    yield from level["warnings"]
     for model, number in level["answered_by"].items():
         yield f"{number} of {level['requests']} requests were answered by another model: {printable(model)}."
     if level["retry_after"]["requests"]:
@@ -22,6 +23,31 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} is not ranked: {reason}."
     if level["token_sources"].get("chunks"):
         yield "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
+    yield from _tokens(level)
+    if level["finish_reasons"]:
+        yield f"Finish reasons: {printable(counts(level['finish_reasons']))}."
+    waited_s, clock = level["client_wait_s"], level["clock"]
+    yield f"The client waited {waited_s:.2g} s for a processor. Moments are by the {clock}'s clock."
+
+
+def counts(by_name: Mapping[str, int]) -> str:
+    """Return how often each name occurs, in one line."""
+    return ", ".join(f"{name} {number:,}" for name, number in by_name.items())
+
+
+def _tokens(level: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the tokens that were asked for, counted and seen, if any request was successful."""
+    prompt, output, share = level["prompt_tokens"], level["output_tokens"], level["cached_share"]
+    if level["token_sources"]:
+        cached = "" if share is None else f", {share:.0%} of them cached"
+        yield f"Prompt tokens: {_asked_and_counted(prompt)}{cached}."
+        seen = f"{output['seen']:,} seen in {output['chunks']:,} chunks"
+        yield f"Output tokens: {_asked_and_counted(output)}, {seen}."
+
+
+def _asked_and_counted(tokens: Mapping[str, Any]) -> str:
+    known = {name: "-" if tokens[name] is None else f"{tokens[name]:,}" for name in ("asked", "counted")}
+    return f"{known['asked']} asked, {known['counted']} counted"
 
 
 def _waits(level: Mapping[str, Any]) -> str:

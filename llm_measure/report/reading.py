@@ -34,7 +34,7 @@ class ReadDocument:
 
 
 class _Level(msgspec.Struct):
-    records: list[Record]  # first, so that it is the one named if --records was left out
+    records: list[Record]  # first, so that it is the one named if --with-records was left out
     started_at: str
     duration_s: float
     valid: bool
@@ -61,7 +61,7 @@ _decode = msgspec.json.Decoder(_Document).decode
 
 
 def read_document(text: str) -> ReadDocument:
-    """Return the document that `llm-measure run --format json --records` has written.
+    """Return the document that `llm-measure run --format json --with-records` has written.
 
     Raises UnreadableDocumentError.
     """
@@ -72,7 +72,7 @@ def read_document(text: str) -> ReadDocument:
         _check_texts(found.workload)
         levels = [_level_result(level) for level in found.levels]
     except msgspec.ValidationError as error:
-        hint = "; write it with --records" if "`records`" in str(error) else ""
+        hint = "; write it with --with-records" if "`records`" in str(error) else ""
         raise UnreadableDocumentError(f"{error}{hint}") from None
     except (ValueError, OverflowError, RecursionError) as error:
         raise UnreadableDocumentError(str(error)) from None

@@ -1,5 +1,6 @@
 """The levels of a measurement as tables for a terminal."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,30 +8,60 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from llm_measure.report.comparison import comparison
 from llm_measure.report.errors import error_lines, failed
 from llm_measure.report.notes import notes
-from llm_measure.stats.summary import NAMES
+from llm_measure.report.numbers import shown
 from llm_measure.text import printable
 
-PIPE_WIDTH = 140  # a pipe has no width, and no figure may be cut there
-WIDE = 132  # columns of a terminal that all figures need
-NARROW_NAMES = ("n", "mean", "p50", "p99")
+PIPE_WIDTH = 240  # a pipe has no width, and no figure may be cut there
+# Figures, and whether quantiles have their intervals; the first that fits the terminal is taken.
+LAYOUTS = (
+    (("n", "mean", "stddev", "min", "max", "p50", "p90", "p95", "p99"), True),
+    (("n", "mean", "p50", "p95", "p99"), True),
+    (("n", "mean", "p50", "p99"), True),
+    (("n", "mean", "p50", "p99"), False),
+)
 
 
 def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """Print a table per level, with fewer figures on a narrow terminal; `levels` are the JSON document's."""
-    names = NAMES if console.width >= WIDE else NARROW_NAMES
+    """Print a table per level, and one that compares several; `levels` are the JSON document's.
+
+    On a narrow terminal, there are fewer figures.
+    """
     for level in levels:
         console.print(f"[bold]{_title(level)}[/]", highlight=False)
         _print_messages(level, console)
-        table = Table()
-        table.add_column("metric", no_wrap=True)
-        table.add_column("unit", no_wrap=True)
-        for name in names:
-            table.add_column(name, justify="right", no_wrap=True)
-        for name, figures in level["metrics"].items():
-            table.add_row(name, figures["unit"], *(_shown(figures[figure]) for figure in names))
-        console.print(table)
+        tables = [_table(level["metrics"], *layout) for layout in LAYOUTS]
+        fitting = (table for table in tables if _width(table, console) <= console.width)
+        console.print(next(fitting, tables[-1]))
+    if len(levels) > 1:
+        console.print(comparison(levels))
+
+
+def _width(table: Table, console: Console) -> int:
+    """Return how wide the table is if nothing is cut."""
+    unlimited = console.options.update(max_width=sys.maxsize)
+    return console.measure(table, options=unlimited).maximum
+
+
+def _table(metrics: Mapping[str, Any], names: Sequence[str], with_intervals: bool) -> Table:
+    table = Table()
+    table.add_column("metric", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for metric, figures in metrics.items():
+        table.add_row(metric, figures["unit"], *(_cell(figures, name, with_intervals) for name in names))
+    return table
+
+
+def _cell(figures: Mapping[str, Any], name: str, with_interval: bool) -> str:
+    """Return the figure, a quantile with its confidence interval if it has one."""
+    value, low = shown(figures[name]), figures.get(f"{name}_low")
+    if not with_interval or low is None:
+        return value
+    return f"{value} ({shown(low)}-{shown(figures[f'{name}_high'])})"
 
 
 def _print_messages(level: Mapping[str, Any], console: Console) -> None:
@@ -49,12 +80,3 @@ def _title(level: Mapping[str, Any]) -> str:
     return escape(
         f"{load}: {level['requests']} requests, {failed(level)} failed, {level['duration_s']:.1f} s"
     )
-
-
-def _shown(value: float | None) -> str:
-    """Return four significant digits, or all digits before the point."""
-    if value is None:
-        return "-"
-    if isinstance(value, int) or abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"

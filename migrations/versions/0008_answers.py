@@ -20,13 +20,13 @@ COLUMNS = {
     "reasoning_tokens": sa.Integer,
     "answered_by": sa.Text,
 }
-# The previous version does not know ttfa and reasoning_share.
+# The previous version does not know ttfa, reasoning_share and the two throughputs.
 DELETE_NEW_METRICS = (
     *(
-        f"DELETE FROM {table} WHERE metric_id IN (11, 12)"  # noqa: S608  (constants of this file)
+        f"DELETE FROM {table} WHERE metric_id IN (11, 12, 13, 14)"  # noqa: S608  (constants of this file)
         for table in ("points", "rollups", "period_rollups")
     ),
-    "DELETE FROM metrics WHERE id IN (11, 12)",
+    "DELETE FROM metrics WHERE id IN (11, 12, 13, 14)",
     "REFRESH MATERIALIZED VIEW metric_means",
     "REFRESH MATERIALIZED VIEW metric_quantiles",
 )

@@ -54,7 +54,7 @@ def test_a_result_says_whether_it_is_valid(result):
 
 def test_the_dictionary_is_the_json_of_the_command(result, endpoint):
     asked = ["--base-url", endpoint.base_url, "--model", "m", "--output-tokens", "4", "--concurrency", "2"]
-    done = invoke("run", *asked, "--requests", "6", "--slo", "ttft=5", "--format", "json", "--records")
+    done = invoke("run", *asked, "--requests", "6", "--slo", "ttft=5", "--format", "json", "--with-records")
 
     of_command, of_result = json.loads(done.stdout), result.to_dict(records=True)
     assert shape(of_result) == shape(of_command)

@@ -35,7 +35,7 @@ def _check_workload_name(context: click.Context, option: click.Parameter, name: 
 def import_results(file: str, llm: str, name: str | None) -> None:
     """Store measured results as runs of an LLM, with source measurement.
 
-    FILE is the output of `llm-measure run --format json --records`; - reads stdin.
+    FILE is the output of `llm-measure run --format json --with-records`; - reads stdin.
     """
     llm, results = checked_name(llm), _read(file)
     try:

@@ -1,7 +1,7 @@
 """A measured level stored as a run: its requests, then points and rollups as for any run."""
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from llm_measure.client.tokens import recounted
 from llm_measure.metrics import METRICS, Span, derive
 from llm_measure.metrics.clumps import shares
 from llm_measure.records import SECOND_NS, Record
+from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult, not_ranked
 from llm_measure.soundness import fault, refused
 from llm_measure.workloads import Workload
@@ -82,25 +83,11 @@ def _derived(measurement: dict[str, Any], records: list[Record]) -> dict[str, np
 
 def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
     """Return what describes a level as a whole; its metrics are derived from this and its requests."""
-    measured = [record for record in result.records if not record.warmup]
     return {
         "level": result.load.name,
-        "started_at": result.started_at.isoformat(),
-        "duration_s": result.duration_s,
         "span_ns": [result.span.begin_ns, result.span.end_ns],
-        "requests": len(measured),
-        "errors": dict(Counter(record.error for record in measured if record.error)),
-        "client_cpu_s": result.client_cpu_s,
-        "client_wait_s": result.client_wait_s,
-        "clock": result.clock,
-        "send_lag_ms": {name: getattr(result.send_lag, name) for name in ("p50", "p99", "max")},
-        "chunks_together": result.chunks_together,
-        "chunks_read_late": result.chunks_read_late,
-        "repeated_prompts": result.repeated_prompts,
-        "retry_after": asdict(result.retry_after),
-        "answered_by": result.answered_by,
         "slo": workload.slo,
-        **(asdict(result.rates) if result.rates else {}),
+        **facts(workload, result),
     }
 
 

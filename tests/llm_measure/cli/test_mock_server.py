@@ -13,7 +13,17 @@ def test_it_serves_as_its_options_say_until_it_is_stopped():
     options = ["--port", "0", "--ttft", "0.1", "--output-tokens", "2"]
     with python("-m", "llm_measure", "mock-server", *options) as process:
         found = re.match(r"serving (http://127\.0\.0\.1:\d+/v1)\n", process.stdout.readline())
-        asked = ["--base-url", found[1], "--model", "m", "--requests", "8", "--format", "json", "--records"]
+        asked = [
+            "--base-url",
+            found[1],
+            "--model",
+            "m",
+            "--requests",
+            "8",
+            "--format",
+            "json",
+            "--with-records",
+        ]
         done = invoke("run", *asked)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)

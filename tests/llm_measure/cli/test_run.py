@@ -3,6 +3,7 @@ import io
 import json
 import re
 import socket
+from dataclasses import fields
 from shutil import rmtree
 
 import pytest
@@ -10,13 +11,16 @@ import pytest
 from llm_measure.metrics import METRICS
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
+from llm_measure.records import Record
 from llm_measure.report.reading import read_document
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import STREAMS
 
 STREAM = STREAMS["role first, usage last"].body
-FIGURES = {"unit", "n", "mean", "stddev", "min", "max", "p50", "p90", "p95", "p99"}
+FIGURES = {"unit", "n", "mean", "stddev", "min", "max", "p50", "p90", "p95", "p99"} | {
+    f"{quantile}_{end}" for quantile in ("p50", "p95", "p99") for end in ("low", "high")
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,7 @@ def test_an_open_loop_is_described_by_its_rate(measure):
 
 def test_the_json_with_records_can_be_read_back(measure, tmp_path):
     out = tmp_path / "report.json"
-    done = measure("--concurrency", "2,4", "--format", "json", "--records", "--out", str(out))
+    done = measure("--concurrency", "2,4", "--format", "json", "--with-records", "--out", str(out))
 
     assert (done.exit_code, done.stdout) == (0, "")
     found = read_document(out.read_text())
@@ -88,6 +92,59 @@ def test_the_json_with_records_can_be_read_back(measure, tmp_path):
     assert [level.load.concurrency for level in found.levels] == [2, 4]
     indexes = [record.index for level in found.levels for record in level.records]
     assert indexes == list(range(8 + 2 + 8 + 4))  # with one request per stream to warm up
+
+
+def test_each_request_is_a_line_of_the_records_file(measure, tmp_path):
+    file = tmp_path / "records.jsonl"
+    file.write_text("of a former run\n")
+    done = measure("--concurrency", "2,4", "--format", "json", "--records", str(file))
+
+    assert "records" not in json.loads(done.stdout)["levels"][0]
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [record["index"] for record in records] == list(range(8 + 2 + 8 + 4))
+    assert [record["level"] for record in records] == 10 * ["concurrency 2"] + 12 * ["concurrency 4"]
+    assert sum(record["warmup"] for record in records) == 2 + 4
+    assert set(records[0]) == {"level"} | {field.name for field in fields(Record)}
+    assert all(0 < record["sent_ns"] < record["end_ns"] for record in records if not record["warmup"])
+
+
+def test_the_records_of_a_level_are_written_when_it_ends(measure, tmp_path):
+    file, seen = tmp_path / "records.jsonl", []
+
+    def look() -> None:
+        seen.append(len(file.read_bytes().splitlines()))
+
+    with scripted(look, whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--warmup", "0", "--concurrency", "1,1", "--requests", "2"]
+        measure(*asked, "--records", str(file))
+
+    assert seen == [0, 0, 2, 2]
+
+
+def test_levels_are_reported_even_if_their_records_cannot_be_written(measure, tmp_path):
+    folder = tmp_path / "records"
+    folder.mkdir()
+    file = folder / "records.jsonl"
+    with scripted(lambda: rmtree(folder, ignore_errors=True), whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--concurrency", "1,2", "--format", "json"]
+        done = measure(*asked, "--records", str(file))
+
+    assert done.exit_code == 2
+    assert f"--records {file}: cannot be written: No such file or directory" in done.stderr
+    assert [level["concurrency"] for level in json.loads(done.stdout)["levels"]] == [1]
+
+
+def test_what_makes_the_figures_doubtful_is_a_warning_in_table_and_json(measure):
+    hidden = Behaviour(ttft=0, itl=0, cached_tokens=64, reasoning_tokens=2, reasoning="hidden")
+    with running_mock_server(hidden) as doubtful:
+        table = measure("--base-url", doubtful).stdout
+        found = json.loads(measure("--base-url", doubtful, "--format", "json").stdout)
+
+    cached, disagreement, few = found["levels"][0]["warnings"]
+    assert cached.startswith("The server had 50% of the prompt tokens in a cache")
+    assert disagreement.startswith("Stream and usage disagree in 8 of 8 responses: 16 tokens were counted")
+    assert few == "p99 is of only 8 requests; expected at least 100."
+    assert all(table.index(line) < table.index("┏") for line in (cached, disagreement, few))
 
 
 def test_csv_has_a_line_per_level_and_metric(measure, tmp_path):
@@ -99,6 +156,10 @@ def test_csv_has_a_line_per_level_and_metric(measure, tmp_path):
     assert len(rows) == 2 * len(METRICS)
     assert {row["load"] for row in rows} == {"1", "2"}
     assert float(rows[0]["p50"]) >= 0.02
+
+
+def test_with_csv_warnings_are_on_stderr(measure):
+    assert "p99 is of only 8 requests; expected at least 100.\n" in measure("--format", "csv").stderr
 
 
 def test_with_csv_the_reasons_of_failures_are_on_stderr(measure, dead_url):
@@ -201,7 +262,9 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--format", "xml"], "xml"),
         (["--arrival", "constant"], "--arrival: needs --rate"),
         (["--processes", "0"], "--processes"),
-        (["--records"], "--records: needs --format json"),
+        (["--with-records"], "--with-records: needs --format json"),
+        (["--records", "/nowhere/x"], "--records /nowhere/x: cannot be written: No such file or directory"),
+        (["--records", "/nowhere/x", "--out", "/nowhere/x"], "--records and --out: expected different files"),
     ],
 )
 def test_wrong_options_end_it_with_2_and_one_line(options, word):
@@ -213,6 +276,25 @@ def test_wrong_options_end_it_with_2_and_one_line(options, word):
     assert word in line
 
 
+def test_the_model_may_be_left_out_if_the_endpoint_lists_one(url):
+    asked = ["--base-url", url, "--output-tokens", "4", "--requests", "2", "--format", "json"]
+    done = invoke("run", *asked)
+
+    assert done.exit_code == 0, done.stderr
+    assert "measuring the model mock\n" in done.stderr
+    assert json.loads(done.stdout)["endpoint"]["model"] == "mock"
+
+
+def test_without_a_model_an_endpoint_that_lists_none_ends_it_with_2_and_one_line(dead_url):
+    done = invoke("run", "--base-url", dead_url)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(
+        rf"Error: model: left out, and {dead_url}/models names none: connect: .*; expected --model NAME\n",
+        done.stderr,
+    )
+
+
 def test_without_a_base_url_it_names_the_option():
     assert invoke("run", "--model", "m").stderr == "Error: Missing option '--base-url'.\n"
 
@@ -220,7 +302,7 @@ def test_without_a_base_url_it_names_the_option():
 def test_the_key_comes_from_the_environment_and_is_never_shown(measure):
     with running_mock_server(Behaviour(ttft=0, itl=0, api_key="sesame")) as guarded:
         asked = ["--base-url", guarded, "--api-key-env", "KEY", "--requests", "2"]
-        right = measure(*asked, "--format", "json", "--records", KEY="sesame")
+        right = measure(*asked, "--format", "json", "--with-records", KEY="sesame")
         wrong = measure(*asked, KEY="open")
 
     assert right.exit_code == 0

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from llm_measure.client.level import measure_level
+from llm_measure.client.model_list import only_model
 from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
@@ -63,6 +64,24 @@ def test_a_plain_proxy_gets_the_whole_url_and_its_credentials(monkeypatch):
 
     assert proxy.requests[0].startswith(b"POST http://llm.invalid/v1/chat/completions HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic dXM6QA==\r\n" in proxy.requests[0]
+
+
+def test_the_list_of_models_is_asked_for_through_the_proxy(monkeypatch):
+    with scripted(whole(b'{"data": [{"id": "llama"}]}'), keep=True) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://us:%40@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "other")
+        assert only_model(Endpoint("http://llm.invalid/v1", "unknown")) == "llama"
+
+    assert proxy.requests[0].startswith(b"GET http://llm.invalid/v1/models HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXM6QA==\r\n" in proxy.requests[0]
+
+
+def test_the_list_of_models_needs_a_trusted_certificate(trusted, certificate, monkeypatch):
+    with running_mock_server(QUICK, certificate) as url:
+        assert only_model(Endpoint(url, "unknown")) == "mock"
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(ValueError, match="names none: tls: "):
+            only_model(Endpoint(url, "unknown"))
 
 
 class Tunnel(ScriptedServer):

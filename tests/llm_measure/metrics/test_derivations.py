@@ -75,6 +75,35 @@ def test_without_counts_there_is_no_share_of_reasoning(reasoning, output):
     assert len(derived([record])["reasoning_share"]) == 0
 
 
+def test_total_throughput_has_prompt_and_output_tokens_over_the_span():
+    values = derived([answered(0), answered(1), failed(2)])
+
+    assert values["total_throughput"] == pytest.approx([2 * (128 + 5) / 10])
+
+
+def test_total_throughput_is_unknown_if_a_prompt_was_not_counted():
+    uncounted = answered(1)
+    uncounted.prompt_tokens = None
+
+    assert len(derived([answered(0), uncounted])["total_throughput"]) == 0
+
+
+def test_prefill_throughput_leaves_out_what_was_cached():
+    record, unknown = answered(0, ttft=0.2), answered(1, ttft=0.2)
+    record.prompt_tokens, record.cached_tokens = 128, 28
+    unknown.prompt_tokens, unknown.cached_tokens = 100, None
+
+    assert derived([record, unknown])["prefill_throughput"] == pytest.approx([500, 500])
+
+
+@pytest.mark.parametrize(("prompt", "cached"), [(None, None), (None, 5), (64, 64), (64, 65), (0, 0)])
+def test_without_a_prefilled_token_there_is_no_prefill_throughput(prompt, cached):
+    record = answered(0)
+    record.prompt_tokens, record.cached_tokens = prompt, cached
+
+    assert len(derived([record])["prefill_throughput"]) == 0
+
+
 def test_a_response_of_one_token_has_no_speed_and_meets_an_objective_for_it():
     values = derived([answered(0, tokens=1)], {"tpot": 0.001})
 

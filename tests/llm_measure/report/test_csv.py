@@ -11,14 +11,56 @@ from llm_measure.workloads import Load, Workload
 from tests.measured import answered, failed, level
 
 
+def rows_of(levels: list[dict]) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(as_csv(levels))))
+
+
 def test_no_text_is_a_formula_for_a_spreadsheet_and_numbers_stay_numbers():
     figures = dict.fromkeys(NAMES, -1.5) | {"unit": "@s"}
-    hostile = {"pattern": "=1+1", "rate": 2, "valid": True, "requests": 1, "errors": {}}
+    (made,) = document(Endpoint("http://x/v1", "m"), Workload(), [level([answered(0)])])["levels"]
+    hostile = {"pattern": "=1+1", "finish_reasons": {"@stop": 1}, "metrics": {"-ttft": figures}}
 
-    (row,) = csv.DictReader(io.StringIO(as_csv([hostile | {"metrics": {"-ttft": figures}}])))
+    (row,) = rows_of([made | hostile])
 
     assert (row["pattern"], row["metric"], row["unit"]) == ("'=1+1", "'-ttft", "'@s")
-    assert (row["load"], row["mean"]) == ("2", "-1.5")
+    assert row["finish_reasons"] == "'@stop 1"
+    assert (row["load"], row["mean"]) == ("8", "-1.5")
+
+
+def test_each_line_describes_its_level():
+    at_a_rate = replace(level([answered(0), answered(1)]), load=Load(rate=2.5, requests=2))
+    found = document(Endpoint("http://x/v1", "m"), Workload(), [at_a_rate, level([answered(0)])])
+
+    first, *_, last = rows_of(found["levels"])
+
+    described = {name: first[name] for name in list(first)[5:20]}
+    assert described == {
+        "prompt_tokens_asked": "256",
+        "prompt_tokens_counted": "256",
+        "cached_share": "0.5",
+        "output_tokens_asked": "256",
+        "output_tokens_counted": "10",
+        "output_tokens_seen": "10",
+        "chunks": "10",
+        "token_sources": "usage 2",
+        "finish_reasons": "length 2",
+        "span_begin_s": "0.0",
+        "span_end_s": "2.0",
+        "offered_rate": "1.0",
+        "achieved_rate": "1.0",
+        "client_wait_s": "0.125",
+        "clock": "kernel",
+    }
+    assert (last["offered_rate"], last["achieved_rate"]) == ("", "")
+
+
+def test_quantiles_have_the_ends_of_their_intervals():
+    records = [answered(index, ttft=(index + 1) / 100) for index in range(10)]
+    found = document(Endpoint("http://x/v1", "m"), Workload(), [level(records)])
+
+    (ttft,) = [row for row in rows_of(found["levels"]) if row["metric"] == "ttft"]
+
+    assert (ttft["p50"], ttft["p50_low"], ttft["p50_high"], ttft["p99_high"]) == ("0.05", "0.02", "0.09", "")
 
 
 def test_each_level_and_metric_has_a_line():
@@ -28,7 +70,7 @@ def test_each_level_and_metric_has_a_line():
     ]
     found = document(Endpoint("http://x/v1", "m"), Workload(), levels)
 
-    rows = list(csv.DictReader(io.StringIO(as_csv(found["levels"]))))
+    rows = rows_of(found["levels"])
 
     assert [row["metric"] for row in rows] == 2 * list(METRICS.names)
     assert {(row["pattern"], row["load"], row["valid"], row["requests"], row["failed"]) for row in rows} == {

@@ -40,7 +40,7 @@ def test_what_was_read_is_written_as_it_was():
 
 
 def test_without_records_it_is_refused_with_advice():
-    with pytest.raises(UnreadableDocumentError, match=r"`records` .*; write it with --records"):
+    with pytest.raises(UnreadableDocumentError, match=r"`records` .*; write it with --with-records"):
         read_document(text(records=False))
 
 

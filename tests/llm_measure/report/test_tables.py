@@ -1,17 +1,18 @@
 import io
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import document
-from llm_measure.report.tables import print_tables
+from llm_measure.report.tables import PIPE_WIDTH, print_tables
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
 from tests.measured import SECOND, answered, failed, level
 
 
-def printed(result: LevelResult, width: int = 140) -> str:
+def printed(result: LevelResult, width: int = PIPE_WIDTH) -> str:
     file = io.StringIO()
     levels = document(Endpoint("http://x/v1", "m"), Workload(), [result])["levels"]
     print_tables(levels, Console(file=file, width=width))
@@ -25,7 +26,7 @@ def test_a_level_has_a_title_a_row_per_metric_and_a_line_per_error():
 
     lines = shown.splitlines()
     assert lines[0].strip() == "concurrency 8: 4 requests, 1 failed, 4.0 s"
-    (ttft,) = [line.split("│")[1:-1] for line in lines if " ttft " in line]
+    (ttft,) = [line.split("│")[1:-1] for line in lines if "│ ttft " in line]
     assert [cell.strip() for cell in ttft][:4] == ["ttft", "s", "2", "0.7173"]
     assert "1 x timeout: no answer within 60 s" in lines
     assert "1 x cancelled: stop" in lines
@@ -147,3 +148,58 @@ def test_large_and_unknown_figures_are_short():
     assert "10,000,000" in shown
     (attainment,) = [line.split("│")[1:-1] for line in shown.splitlines() if " slo_attainment " in line]
     assert [cell.strip() for cell in attainment][2:] == ["0", *["-"] * 8]
+
+
+def test_what_was_asked_for_counted_and_seen_is_stated():
+    lines = printed(level([answered(0), answered(1)])).splitlines()
+
+    assert "Prompt tokens: 256 asked, 256 counted, 50% of them cached." in lines
+    assert "Output tokens: 256 asked, 10 counted, 10 seen in 10 chunks." in lines
+    assert "Finish reasons: length 2." in lines
+    assert "The client waited 0.12 s for a processor. Moments are by the kernel's clock." in lines
+
+
+def test_without_an_answer_there_are_no_tokens_to_speak_of():
+    assert "tokens:" not in printed(level([failed(0)]))
+
+
+def test_a_finish_reason_cannot_control_the_terminal():
+    record = answered(0)
+    record.finish_reason = "\x1b[2J[bold]"
+
+    assert r"Finish reasons: \x1b[2J[bold] 1." in printed(level([record]))
+
+
+def test_warnings_come_before_the_figures():
+    shown = printed(level([answered(0)]))
+
+    assert 0 < shown.index("p99 is of only 1 requests") < shown.index("┏")
+
+
+def test_quantiles_have_their_intervals_if_the_terminal_is_wide_enough():
+    result = level([answered(index, ttft=(index + 1) / 100) for index in range(10)])
+
+    assert "0.05 (0.02-0.09)" in printed(result)
+    assert "0.02-0.09" not in printed(result, width=70)
+
+
+@pytest.mark.parametrize("width", [90, 110, 140, 190, PIPE_WIDTH])
+def test_no_figure_is_cut(width):
+    records = [answered(index, ttft=0.12345 + index / 9876, itl=0.00012345) for index in range(400)]
+
+    assert "…" not in printed(level(records), width=width)
+
+
+def test_several_levels_are_compared_in_a_line_each():
+    slow = level([answered(0, ttft=0.75), failed(1)], "the client was the limit")
+    file = io.StringIO()
+    results = [level([answered(0)]), replace(slow, load=Load(concurrency=16, requests=2))]
+    levels = document(Endpoint("http://x/v1", "m"), Workload(), results)["levels"]
+    print_tables(levels, Console(file=file, width=80))
+
+    *_, head, _, first, second = file.getvalue().splitlines()
+
+    assert head.split() == ["concurrency", "rps", "tokens/s", "p50", "p99", "p50", "p99", "failed", "valid"]
+    assert first.split() == ["8", "1", "5", "0.2", "0.2", "0.01", "0.01", "0", "yes"]
+    assert second.split() == ["16", "0.5", "2.5", "0.75", "0.75", "0.01", "0.01", "1", "no"]
+    assert "concurrency  " not in printed(level([answered(0)]))

@@ -15,6 +15,11 @@ MIXED = level(
     [failed(0), *(answered(index) for index in range(1, 4)), failed(4, "http_5xx", "500: out of memory")],
     invalid_reason="the client was the limit",
 )
+MIXED_WARNINGS = [
+    "The server had 50% of the prompt tokens in a cache, although prompts were meant to be unique: ttft is"
+    " shorter than without. Was the same seed used before?",
+    "p99 is of only 3 requests; expected at least 100.",
+]
 
 
 @pytest.fixture
@@ -48,6 +53,12 @@ class TestARun:
             "repeated_prompts": 0,
             "retry_after": {"requests": 0, "waited_s": 0.0},
             "answered_by": {"another": 3},
+            "prompt_tokens": {"asked": 384, "counted": 384, "cached": 192},
+            "cached_share": 0.5,
+            "output_tokens": {"asked": 384, "counted": 15, "seen": 15, "chunks": 15},
+            "token_sources": {"usage": 3},
+            "finish_reasons": {"length": 3},
+            "warnings": MIXED_WARNINGS,
             "slo": {"ttft": 0.5},
         }
 

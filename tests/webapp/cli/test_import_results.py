@@ -27,7 +27,7 @@ def measured(tmp_path, mock_servers, lenient_validity):
         file = tmp_path / "results.json"
         url = mock_servers.start()
         asked = ["--base-url", url, "--model", "mock", "--output-tokens", "5", "--requests", "6"]
-        asked += ["--warmup", "1", "--format", "json", "--records", "--out", str(file)]
+        asked += ["--warmup", "1", "--format", "json", "--with-records", "--out", str(file)]
         done = invoke("run", *asked, *map(str, options))
         assert done.exit_code == 0, done.stderr
         return file
@@ -135,7 +135,7 @@ def without(name: str) -> dict[str, object]:
         ("[]", "Expected `object`"),
         ("{}", "endpoint"),
         ({"metrics": {}}, "endpoint"),
-        (without("records"), "write it with --records"),
+        (without("records"), "write it with --with-records"),
         ({**DOCUMENT, "levels": []}, "levels: empty"),
         ({**DOCUMENT, "endpoint": {**DOCUMENT["endpoint"], "api": "talk"}}, "unknown provider API"),
         ({**DOCUMENT, "workload": {"output_tokens": 0}}, "output_tokens=0: must be at least 1"),

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from llm_measure.records import ERROR_CLASSES
 from webapp.api.fields import count, flag, text, timestamp
+from webapp.api.runs.measurement import MEASUREMENT_EXAMPLE, MeasurementSchema
 from webapp.on_demand import STATUSES as JOB_STATUSES
 from webapp.queries import LONGEST_NAME, whole_filter
 
@@ -36,128 +37,6 @@ class NewRunSchema(Schema):
     """What to run: the measurement or, by default, a simulation."""
 
     measure = fields.Nested(DeclaredSchema)
-
-
-class SendLagSchema(Schema):
-    """How late the client sent requests."""
-
-    p50 = fields.Float(required=True, metadata={"description": "Median, in ms", "example": 0.1})
-    p99 = fields.Float(required=True, metadata={"description": "99th percentile, in ms", "example": 0.8})
-    max = fields.Float(required=True, metadata={"description": "Largest, in ms", "example": 2.4})
-
-
-class RetryAfterSchema(Schema):
-    """How often and how long the endpoint asked to wait."""
-
-    requests = count("Number of requests that were answered with a Retry-After", 3)
-    waited_s = fields.Float(
-        required=True, metadata={"description": "How long their streams waited, in seconds", "example": 4.5}
-    )
-
-
-class MeasurementSchema(Schema):
-    """A measured run as a whole."""
-
-    level = text("Load on the endpoint", "concurrency 8")
-    started_at = text(
-        "Intended send time of the first measured request, in UTC", "2026-11-24T12:00:00.010000+00:00"
-    )
-    duration_s = fields.Float(
-        required=True,
-        metadata={
-            "description": "Time from started_at to the end of the last request, in seconds",
-            "example": 12.5,
-        },
-    )
-    requests = count("Number of measured requests, including failed ones", 100)
-    errors = fields.Dict(
-        keys=fields.String(),
-        values=fields.Integer(),
-        required=True,
-        metadata={
-            "description": f"Number of failed requests by class: {', '.join(ERROR_CLASSES)}",
-            "example": {"timeout": 2},
-        },
-    )
-    client_cpu_s = fields.Float(
-        required=True,
-        metadata={"description": "CPU time of the measuring client, in seconds", "example": 0.3},
-    )
-    send_lag_ms = fields.Nested(SendLagSchema, required=True)
-    span_ns = fields.List(
-        fields.Integer(),
-        metadata={
-            "description": "Over what rates per second are taken, in nanoseconds since the level began",
-            "example": [40_000_000, 12_300_000_000],
-        },
-    )
-    client_wait_s = fields.Float(
-        metadata={"description": "How long the client waited for a processor, in seconds", "example": 0.1}
-    )
-    clock = fields.String(
-        metadata={
-            "description": "Whose clock says when something arrived: kernel, or client, which may read late",
-            "example": "kernel",
-        }
-    )
-    chunks_together = fields.Float(
-        allow_none=True,
-        metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
-    )
-    chunks_read_late = fields.Float(
-        allow_none=True,
-        metadata={
-            "description": "Ratio of chunks that the client read late, at moments unknown",
-            "example": 0.0,
-        },
-    )
-    repeated_prompts = fields.Integer(
-        metadata={
-            "description": "Number of measured requests that repeat a prompt of a dataset with fewer rows",
-            "example": 0,
-        }
-    )
-    retry_after = fields.Nested(RetryAfterSchema)
-    answered_by = fields.Dict(
-        keys=fields.String(),
-        values=fields.Integer(),
-        metadata={
-            "description": "Number of requests that another model answered than was asked, by its name",
-            "example": {"gpt-4o-mini": 100},
-        },
-    )
-    offered_rate = fields.Float(
-        allow_none=True,
-        metadata={"description": "Requests per second that were sent, at a rate", "example": 2.0},
-    )
-    achieved_rate = fields.Float(
-        allow_none=True,
-        metadata={"description": "Requests per second that were answered, at a rate", "example": 1.9},
-    )
-    saturated = fields.Boolean(
-        metadata={"description": "Whether the answers fell behind the requests, at a rate", "example": False}
-    )
-    slo = fields.Dict(
-        keys=fields.String(),
-        values=fields.Float(),
-        required=True,
-        metadata={
-            "description": "Service level objectives: bounds by metric, in seconds",
-            "example": {"ttft": 0.5},
-        },
-    )
-
-
-MEASUREMENT_EXAMPLE = {
-    "level": "concurrency 8",
-    "started_at": "2026-11-24T12:00:00.010000+00:00",
-    "duration_s": 12.5,
-    "requests": 100,
-    "errors": {"timeout": 2},
-    "client_cpu_s": 0.3,
-    "send_lag_ms": {"p50": 0.1, "p99": 0.8, "max": 2.4},
-    "slo": {"ttft": 0.5},
-}
 
 
 class RunSchema(Schema):

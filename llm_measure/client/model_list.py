@@ -1,0 +1,80 @@
+"""Which model an endpoint serves, as its list of models says."""
+
+import asyncio
+
+import msgspec
+
+from llm_measure.client.connection import Exchange
+from llm_measure.client.dial import Dialer, DialError
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.requests import plain_request
+from llm_measure.redaction import MAX_DETAIL, MAX_MODEL, Secrets, clean
+
+PATH = "models"  # below the base URL
+TIMEOUT_S = 10.0
+MOST_NAMED = 10  # models that an error names
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _List(msgspec.Struct):
+    data: list[_Model]
+
+
+_decode = msgspec.json.Decoder(_List).decode
+
+
+class UnlistedError(Exception):
+    """The endpoint has not named its models; the text says why."""
+
+
+def only_model(endpoint: Endpoint) -> str:
+    """Return the one model of GET {base_url}/models; ValueError unless there is exactly one.
+
+    The model of `endpoint` is not read. Key, TLS, proxy and limits are those of a measurement.
+    """
+    dialer = Dialer(endpoint, PATH)
+    secrets = Secrets((endpoint.api_key, *dialer.secrets))
+    subject = f"model: left out, and {endpoint.base_url.rstrip('/')}/{PATH}"
+    try:
+        names = _names(asyncio.run(_ask(endpoint, dialer)))
+    except UnlistedError as error:
+        reason = clean(str(error), MAX_DETAIL, secrets)
+        raise ValueError(f"{subject} names none: {reason}; expected --model NAME") from None
+    if len(names) != 1:
+        known = [clean(name, MAX_MODEL, secrets) for name in names[:MOST_NAMED]]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        expected = f"--model with one of {', '.join(known)}{more}" if known else "--model NAME"
+        raise ValueError(f"{subject} names {len(names)} models; expected {expected}")
+    return names[0]
+
+
+async def _ask(endpoint: Endpoint, dialer: Dialer) -> Exchange:
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            connection = await dialer.open()
+            try:
+                return await connection.send(
+                    plain_request(endpoint, dialer.request_target, dialer.proxy_headers)
+                )
+            finally:
+                connection.close()
+    except DialError as error:
+        raise UnlistedError(f"{error.failure}: {error}") from None
+    except TimeoutError:
+        raise UnlistedError(f"no end of the response within {TIMEOUT_S:g} s") from None
+
+
+def _names(exchange: Exchange) -> list[str]:
+    """Return the different models in their order; raises UnlistedError."""
+    if exchange.failure:
+        raise UnlistedError(f"{exchange.failure}: {exchange.detail}")
+    if exchange.status != 200:
+        raise UnlistedError(f"status {exchange.status}")
+    try:
+        listed = _decode(b"".join(exchange.parts))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnlistedError(f"no list of models ({error})") from None
+    return list(dict.fromkeys(model.id for model in listed.data))

@@ -1,0 +1,38 @@
+"""Several levels of a measurement in one table, a line each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from llm_measure.report.errors import failed
+from llm_measure.report.numbers import shown
+
+# Of each column: its head, the metric, and the figure.
+COLUMNS = (
+    ("rps", "rps", "mean"),
+    ("output\ntokens/s", "output_throughput", "mean"),
+    ("ttft\np50", "ttft", "p50"),
+    ("ttft\np99", "ttft", "p99"),
+    ("tpot\np50", "tpot", "p50"),
+    ("tpot\np99", "tpot", "p99"),
+)
+
+
+def comparison(levels: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table with a line per level; `levels` are those of the JSON document, all of one pattern."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    table.add_column("concurrency" if "concurrency" in levels[0] else "rate", justify="right", no_wrap=True)
+    for head, *_ in COLUMNS:
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("failed", justify="right", no_wrap=True)
+    table.add_column("valid", no_wrap=True)
+    for level in levels:
+        table.add_row(
+            f"{level.get('concurrency', level.get('rate')):g}",
+            *(shown(level["metrics"][metric][figure]) for _, metric, figure in COLUMNS),
+            shown(failed(level)),
+            "yes" if level["valid"] else "no",
+        )
+    return table

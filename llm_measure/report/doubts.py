@@ -1,0 +1,52 @@
+"""What makes a level's figures say less than they seem to, in words."""
+
+from collections.abc import Iterator, Sequence
+
+from llm_measure.records import Record
+from llm_measure.report.tokens import is_counted
+from llm_measure.workloads import Workload
+
+LEAST_REQUESTS = 100  # for a p99 other than the largest value
+MAX_CACHED = 0.1  # of the prompt tokens, where prompts are meant to be unique
+END_TOKENS = 1  # the end of the sequence is counted and has no text
+
+
+def warnings(workload: Workload, successful: Sequence[Record]) -> Iterator[str]:
+    """Yield a line for each doubt about the figures of the successful requests."""
+    yield from _cached(workload, successful)
+    yield from _disagreements(successful)
+    if 0 < len(successful) < LEAST_REQUESTS:
+        yield f"p99 is of only {len(successful)} requests; expected at least {LEAST_REQUESTS}."
+
+
+def _cached(workload: Workload, successful: Sequence[Record]) -> Iterator[str]:
+    """Yield whether unique prompts were cached, beyond the start that a chat template gives to them all."""
+    asked, counted = workload.asked_prompt_tokens, sum(record.prompt_tokens or 0 for record in successful)
+    if asked is None or not workload.unique_prompts or not counted:
+        return
+    cached = sum(
+        max(0, (record.cached_tokens or 0) - max(0, (record.prompt_tokens or 0) - asked))
+        for record in successful
+    )
+    if cached > MAX_CACHED * counted:
+        yield (
+            f"The server had {cached / counted:.0%} of the prompt tokens in a cache, although prompts were"
+            " meant to be unique: ttft is shorter than without. Was the same seed used before?"
+        )
+
+
+def _disagreements(successful: Sequence[Record]) -> Iterator[str]:
+    """Yield where the server counts other numbers of tokens than it streams."""
+    counted = [record for record in successful if is_counted(record)]
+    unseen = [(record.output_tokens or 0) - sum(record.chunk_tokens) for record in counted]
+    surplus = [len(record.chunk_offsets_ns) - (record.output_tokens or 0) for record in counted]
+    for numbers, what in (
+        (unseen, "tokens were counted and not streamed, as hidden reasoning is"),
+        (surplus, "more chunks have text than tokens were counted: some were split or not counted"),
+    ):
+        beyond = [number for number in numbers if number > END_TOKENS]
+        if beyond:
+            yield (
+                f"Stream and usage disagree in {len(beyond)} of {len(counted)} responses:"
+                f" {sum(beyond):,} {what}."
+            )

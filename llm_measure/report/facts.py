@@ -1,0 +1,47 @@
+"""What describes a level but for its metrics, declared once for JSON, table, CSV and run API."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from llm_measure.report.doubts import warnings
+from llm_measure.report.tokens import output_tokens, prompt_tokens
+from llm_measure.results import LevelResult
+from llm_measure.workloads import Workload
+
+MOST_NAMES = 10  # of one kind that a report has; an endpoint may claim any number of finish reasons
+
+
+def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
+    """Return what is known of the level as a whole, as JSON has it."""
+    measured = [record for record in result.records if not record.warmup]
+    successful = [record for record in measured if record.error is None]
+    prompt = prompt_tokens(workload, successful)
+    return {
+        **(asdict(result.rates) if result.rates else {}),
+        "requests": len(measured),
+        "errors": _counts(record.error for record in measured),
+        "started_at": result.started_at.isoformat(),
+        "duration_s": result.duration_s,
+        "warnings": list(warnings(workload, successful)),
+        "client_cpu_s": result.client_cpu_s,
+        "client_wait_s": result.client_wait_s,
+        "clock": result.clock,
+        "send_lag_ms": asdict(result.send_lag),
+        "chunks_together": result.chunks_together,
+        "chunks_read_late": result.chunks_read_late,
+        "repeated_prompts": result.repeated_prompts,
+        "retry_after": asdict(result.retry_after),
+        "answered_by": result.answered_by,
+        "prompt_tokens": asdict(prompt),
+        "cached_share": prompt.cached_share,
+        "output_tokens": asdict(output_tokens(workload, successful)),
+        "token_sources": _counts(record.token_source for record in measured),
+        "finish_reasons": _counts(record.finish_reason for record in successful),
+    }
+
+
+def _counts(names: Iterable[str | None]) -> dict[str, int]:
+    """Return how often each name occurs, the most frequent first; None is no name."""
+    return dict(Counter(filter(None, names)).most_common(MOST_NAMES))

@@ -1,0 +1,66 @@
+import pytest
+
+from llm_measure.records import Record
+from llm_measure.report.doubts import warnings
+from llm_measure.workloads import Workload
+from tests.measured import answered
+
+
+def enough(**changes: object) -> list[Record]:
+    """A hundred successful requests with these values."""
+    records = [answered(index) for index in range(100)]
+    for record in records:
+        record.cached_tokens = 0
+        for name, value in changes.items():
+            setattr(record, name, value)
+    return records
+
+
+def test_a_sound_level_has_no_warnings():
+    assert list(warnings(Workload(), enough())) == []
+    assert list(warnings(Workload(), [])) == []
+
+
+def test_fewer_than_a_hundred_requests_behind_a_p99_are_a_warning():
+    assert list(warnings(Workload(), enough()[1:])) == ["p99 is of only 99 requests; expected at least 100."]
+
+
+def test_unique_prompts_that_were_cached_are_a_warning():
+    (found,) = warnings(Workload(), enough(cached_tokens=32))
+
+    assert found.startswith("The server had 25% of the prompt tokens in a cache, although prompts were")
+
+
+@pytest.mark.parametrize("asked", [{"unique_prompts": False}, {"dataset": "rows.jsonl"}])
+def test_prompts_that_may_repeat_may_be_cached(asked):
+    assert list(warnings(Workload(**asked), enough(cached_tokens=128))) == []
+
+
+@pytest.mark.parametrize(("prompt", "cached"), [(192, 64), (128, 12), (None, None), (None, 64)])
+def test_a_shared_template_and_a_few_cached_tokens_are_no_warning(prompt, cached):
+    assert list(warnings(Workload(), enough(prompt_tokens=prompt, cached_tokens=cached))) == []
+
+
+def test_tokens_that_were_counted_and_not_streamed_are_a_warning():
+    records = enough()
+    records[0].output_tokens, records[1].output_tokens = 25, 6  # the latter is the end of the sequence
+
+    assert list(warnings(Workload(), records)) == [
+        "Stream and usage disagree in 1 of 100 responses: 20 tokens were counted and not streamed, as hidden"
+        " reasoning is."
+    ]
+
+
+def test_chunks_that_were_streamed_and_not_counted_are_a_warning():
+    records = enough()
+    records[0].output_tokens, records[0].chunk_tokens = 3, [1, 0, 1, 0, 1]
+    records[1].output_tokens, records[1].chunk_tokens = 4, [1, 0, 1, 1, 1]
+
+    assert list(warnings(Workload(), records)) == [
+        "Stream and usage disagree in 1 of 100 responses: 2 more chunks have text than tokens were counted:"
+        " some were split or not counted."
+    ]
+
+
+def test_estimated_counts_cannot_disagree_with_the_stream():
+    assert list(warnings(Workload(), enough(token_source="chunks", output_tokens=50))) == []

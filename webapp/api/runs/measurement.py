@@ -1,0 +1,168 @@
+"""The details of a measured run."""
+
+from marshmallow import Schema, fields
+
+from llm_measure.records import ERROR_CLASSES
+from webapp.api.fields import count, text
+
+
+def _counts(description: str, example: str) -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={"description": description, "example": {example: 100}},
+    )
+
+
+class SendLagSchema(Schema):
+    """How late the client sent requests."""
+
+    p50 = fields.Float(required=True, metadata={"description": "Median, in ms", "example": 0.1})
+    p99 = fields.Float(required=True, metadata={"description": "99th percentile, in ms", "example": 0.8})
+    max = fields.Float(required=True, metadata={"description": "Largest, in ms", "example": 2.4})
+
+
+class RetryAfterSchema(Schema):
+    """How often and how long the endpoint asked to wait."""
+
+    requests = count("Number of requests that were answered with a Retry-After", 3)
+    waited_s = fields.Float(
+        required=True, metadata={"description": "How long their streams waited, in seconds", "example": 4.5}
+    )
+
+
+class PromptTokensSchema(Schema):
+    """Prompt tokens of the successful requests."""
+
+    asked = count("As asked for; null if a dataset brings the prompts", 12_800, nullable=True)
+    counted = count("As counted by the server; null if it counts only some or none", 13_100, nullable=True)
+    cached = count("Those that the server had in a cache; null if it reports none", 0, nullable=True)
+
+
+class OutputTokensSchema(Schema):
+    """Output tokens of the successful requests."""
+
+    asked = count("As asked for, at most; null if a dataset may ask for others", 6_400, nullable=True)
+    counted = count("As counted by the server; null if it counts only some or none", 6_400, nullable=True)
+    seen = count("Those with text in the streams", 6_300)
+    chunks = count("Chunks with text", 6_300)
+
+
+class MeasurementSchema(Schema):
+    """A measured run as a whole."""
+
+    level = text("Load on the endpoint", "concurrency 8")
+    started_at = text(
+        "Intended send time of the first measured request, in UTC", "2026-11-24T12:00:00.010000+00:00"
+    )
+    duration_s = fields.Float(
+        required=True,
+        metadata={
+            "description": "Time from started_at to the end of the last request, in seconds",
+            "example": 12.5,
+        },
+    )
+    requests = count("Number of measured requests, including failed ones", 100)
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata={
+            "description": f"Number of failed requests by class: {', '.join(ERROR_CLASSES)}",
+            "example": {"timeout": 2},
+        },
+    )
+    client_cpu_s = fields.Float(
+        required=True,
+        metadata={"description": "CPU time of the measuring client, in seconds", "example": 0.3},
+    )
+    send_lag_ms = fields.Nested(SendLagSchema, required=True)
+    span_ns = fields.List(
+        fields.Integer(),
+        metadata={
+            "description": "Over what rates per second are taken, in nanoseconds since the level began",
+            "example": [40_000_000, 12_300_000_000],
+        },
+    )
+    client_wait_s = fields.Float(
+        metadata={"description": "How long the client waited for a processor, in seconds", "example": 0.1}
+    )
+    clock = fields.String(
+        metadata={
+            "description": "Whose clock says when something arrived: kernel, or client, which may read late",
+            "example": "kernel",
+        }
+    )
+    chunks_together = fields.Float(
+        allow_none=True,
+        metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
+    )
+    chunks_read_late = fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "Ratio of chunks that the client read late, at moments unknown",
+            "example": 0.0,
+        },
+    )
+    repeated_prompts = fields.Integer(
+        metadata={
+            "description": "Number of measured requests that repeat a prompt of a dataset with fewer rows",
+            "example": 0,
+        }
+    )
+    retry_after = fields.Nested(RetryAfterSchema)
+    answered_by = _counts(
+        "Number of requests that another model answered than was asked, by its name", "gpt-4o-mini"
+    )
+    prompt_tokens = fields.Nested(PromptTokensSchema)
+    cached_share = fields.Float(
+        allow_none=True,
+        metadata={
+            "description": "Ratio of the prompt tokens that the server had in a cache; null if unknown",
+            "example": 0.0,
+        },
+    )
+    output_tokens = fields.Nested(OutputTokensSchema)
+    token_sources = _counts(
+        "Number of requests by the source of their token counts: usage (the server's) or chunks", "usage"
+    )
+    finish_reasons = _counts("Number of successful requests by finish reason", "length")
+    warnings = fields.List(
+        fields.String(),
+        metadata={
+            "description": "What makes the figures say less than they seem to",
+            "example": ["p99 is of only 32 requests; expected at least 100."],
+        },
+    )
+    offered_rate = fields.Float(
+        allow_none=True,
+        metadata={"description": "Requests per second that were sent, at a rate", "example": 2.0},
+    )
+    achieved_rate = fields.Float(
+        allow_none=True,
+        metadata={"description": "Requests per second that were answered, at a rate", "example": 1.9},
+    )
+    saturated = fields.Boolean(
+        metadata={"description": "Whether the answers fell behind the requests, at a rate", "example": False}
+    )
+    slo = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(),
+        required=True,
+        metadata={
+            "description": "Service level objectives: bounds by metric, in seconds",
+            "example": {"ttft": 0.5},
+        },
+    )
+
+
+MEASUREMENT_EXAMPLE = {
+    "level": "concurrency 8",
+    "started_at": "2026-11-24T12:00:00.010000+00:00",
+    "duration_s": 12.5,
+    "requests": 100,
+    "errors": {"timeout": 2},
+    "client_cpu_s": 0.3,
+    "send_lag_ms": {"p50": 0.1, "p99": 0.8, "max": 2.4},
+    "slo": {"ttft": 0.5},
+}
