@@ -170,13 +170,15 @@ def ranked(metric: Metric, rows: list[Row], order: str) -> list[dict[str, Any]]:
 
 
 def quantile_intervals(row: dict[str, Any], histogram: Histogram) -> dict[str, float | None]:
-    """Return the 95 % confidence intervals of a row's quantiles, within its values; None for too few values.
+    """Return the 95 % confidence intervals of a row's quantiles, within its values.
 
-    As in {"p50_low": 0.98, "p50_high": 1.02, "p95_low": ...}.
+    None for too few values, and for values that depend on each other. As in
+    {"p50_low": 0.98, "p50_high": 1.02, "p95_low": ...}.
     """
     ends: dict[str, float | None] = {}
+    independent = METRICS[row["metric_name"]].independent
     for name, p in QUANTILES.items():
-        interval = quantile_interval(histogram, p) or (None, None)
+        interval = (independent and quantile_interval(histogram, p)) or (None, None)
         for end, value in zip(("low", "high"), interval, strict=True):
             ends[f"{name}_{end}"] = None if value is None else min(max(value, row["min"]), row["max"])
     return ends

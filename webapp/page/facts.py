@@ -1,5 +1,6 @@
 """What the page shows of a measured run, from its description."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,6 +8,8 @@ from llm_measure.metrics.clumps import MAX_TOGETHER
 from llm_measure.records import SECOND_NS
 from webapp.page.text import figure, percentage, whole
 
+# Those of OpenAI's API; the page shows no other text of a server.
+FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
 # A label, a value, and what the value means.
 Fact = tuple[str, str, str]
 
@@ -46,12 +49,36 @@ def _load(measurement: dict[str, Any]) -> Iterator[Fact]:
 
 def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
     """Yield what the responses were like."""
+    if "output_tokens" in measurement:
+        yield from _tokens(measurement)
     if (together := measurement.get("chunks_together")) is not None:
         meaning = "Chunks that came with the one before; above 10 %, itl is not ranked"
         yield "Chunks together", percentage(together), meaning
     if late := measurement.get("chunks_read_late"):
         meaning = "Chunks that the client read too late to know their moments"
         yield "Chunks read late", percentage(late), meaning
+
+
+def _tokens(measurement: dict[str, Any]) -> Iterator[Fact]:
+    """Yield the tokens of the successful requests, and why they ended."""
+    prompt, output = measurement["prompt_tokens"], measurement["output_tokens"]
+    share = measurement["cached_share"]
+    cached = "" if share is None else f", {percentage(share)} from a cache"
+    meaning = "Of all successful requests, as the server counted them"
+    yield "Prompt tokens", f"{_asked_and_counted(prompt)}{cached}", meaning
+    yield "Output tokens", f"{_asked_and_counted(output)}, {whole(output['seen'])} seen", meaning
+    sources = ", ".join(f"{name} {whole(number)}" for name, number in measurement["token_sources"].items())
+    yield "Token counts", sources or "None", "The server's usage, or one token per chunk: requests of each"
+    reasons: Counter[str] = Counter()
+    for reason, number in measurement["finish_reasons"].items():  # of any text, as servers send it
+        reasons[reason if reason in FINISH_REASONS else "other"] += number
+    ends = ", ".join(f"{reason} {whole(number)}" for reason, number in reasons.items())
+    yield "Finish reasons", ends or "None", "Why the server ended its answers"
+
+
+def _asked_and_counted(tokens: dict[str, int | None]) -> str:
+    numbers = ((tokens[name], name) for name in ("asked", "counted"))
+    return ", ".join(f"{whole(number)} {name}" for number, name in numbers if number is not None) or "Unknown"
 
 
 def _client(measurement: dict[str, Any]) -> Iterator[Fact]:

@@ -28,6 +28,7 @@ def show(live: bool) -> Response | str:
         raise NotFound(f"id={query['id']}: unknown run")
     (run,) = found
     parts = [(title, list(facts(run.measurement))) for title, facts in PARTS if run.measurement]
+    doubts = (run.measurement or {}).get("warnings", ())
     return respond_fresh(
-        render_template("page/run.html", run=run, parts=parts), f"Run of {run.llm_name}", live
+        render_template("page/run.html", run=run, parts=parts, doubts=doubts), f"Run of {run.llm_name}", live
     )

@@ -285,6 +285,14 @@ def test_quantiles_have_confidence_intervals_of_order_statistics_over_all_runs(c
         assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
 
 
+def test_gaps_which_depend_on_each_other_have_no_intervals_of_quantiles(client, publish):
+    publish({FAST: [1.0] * 400}, metric="itl")
+
+    (row,) = board(client, metric="itl")
+
+    assert [row[name] for name in ("p50_low", "p50_high", "p99_low", "p99_high")] == [None] * 4
+
+
 def test_few_values_have_no_interval_of_a_high_quantile(client, publish):
     publish({FAST: [1.0] * 71})
 

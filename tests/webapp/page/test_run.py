@@ -45,7 +45,21 @@ def test_a_measured_run_shows_its_requests_span_and_what_the_client_waited(store
     assert shown["Clock"] == "Kernel"
     assert shown["Send lag"] == "p50 0.100 ms, p99 0.500 ms, max 1.50 ms"
     assert shown["Chunks together"] == "0 %"
+    assert shown["Prompt tokens"] == "896 asked, 896 counted, 50 % from a cache"
+    assert shown["Output tokens"] == "896 asked, 35 counted, 35 seen"
+    assert shown["Token counts"] == "usage 7"
+    assert shown["Finish reasons"] == "length 7"
     assert "Offered rate" not in shown
+
+
+def test_the_page_shows_doubts_but_no_finish_reason_that_a_server_made_up(store, reader):
+    records = [answered(index) for index in range(8)]
+    records[3].finish_reason = "<script>odd</script>"
+    html = reader.get(store(level(records))).text
+
+    assert facts(html)["Finish reasons"] == "length 7, other 1"
+    assert "odd" not in html
+    assert "p99 is of only 8 requests; expected at least 100." in html
 
 
 def test_an_open_loop_shows_both_rates_and_whether_it_was_saturated(store, reader):
