@@ -52,6 +52,15 @@ class Exchange:
         self.failure: str | None = None  # an error class, if the transfer itself failed
         self.detail: str | None = None
 
+    def late_ns(self, part: int) -> int:
+        """Return by how much the moment of a part that was read late may be too late; 0 if it was not.
+
+        A part that shares its read with later ones has the moment of the last. They came together if that
+        was soon after the earliest moment at which the part may have come.
+        """
+        width = self.times[part] - self.shared.get(part, self.times[part])
+        return width if width > TOGETHER_NS else 0
+
     @property
     def is_stale(self) -> bool:
         """Whether the server had ended a kept connection before the request arrived.

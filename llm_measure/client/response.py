@@ -23,7 +23,6 @@ from llm_measure.client.failures import (
     shown,
 )
 from llm_measure.client.models import other_model
-from llm_measure.client.shared_reads import late_moments
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
@@ -47,7 +46,6 @@ class Asked:
 
 def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked) -> None:
     """Fill in the record from what the endpoint has sent; its texts are as they came."""
-    late = late_moments(exchange) if exchange.shared else {}
     record.sent_ns, record.end_ns = exchange.sent_ns, exchange.end_ns
     record.first_byte_ns = exchange.first_byte_ns
     record.status = exchange.status
@@ -57,7 +55,7 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: 
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
             parse_refusal(exchange, record, api, asked.url)
         else:
-            ended_ns = _Stream(exchange, late, record, api, asked).parse()
+            ended_ns = _Stream(exchange, record, api, asked).parse()
     except EncodingError as error:
         fail(record, "malformed", str(error))
     except Exception as error:  # a provider API meets whatever servers send; no response may end the level
@@ -93,17 +91,14 @@ def _unpack(exchange: Exchange) -> None:
 class _Stream:
     """The chunks of one response, in order."""
 
-    def __init__(
-        self, exchange: Exchange, late: dict[int, int], record: Record, api: ProviderAPI, asked: Asked
-    ):
+    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked):
         self._exchange = exchange
         self._record = record
         self._api = api
         self._asked = asked
         self._first: list[bytes] = []  # events, which name the model
-        self._moments: list[int] = []  # of chunks with tokens
+        self._places: list[int] = []  # of chunks with tokens: the part of the body with their end
         self._with_tokens = Chunks()
-        self._late = late  # see `late_moments`
         self._usage = Usage()
         self._seen = 0  # number of events
         self._ended_ns: int | None = None  # when the event came after which nothing follows
@@ -119,7 +114,7 @@ class _Stream:
         else:
             datas, decoded = plain
             self._first = datas[:FIRST_EVENTS]
-            self._read(zip(exchange.times, datas, decoded, strict=False))  # the last part is no chunk
+            self._read(zip(range(len(datas)), datas, decoded, strict=True))
             self._ended_ns = self._ended_ns or exchange.times[-1]
         self._count_tokens()
         named = next(filter(None, map(self._api.model, self._first)), None)
@@ -129,13 +124,13 @@ class _Stream:
         return self._ended_ns
 
     def _read(self, chunks: Iterable[tuple[int, bytes, Chunk]]) -> None:
-        """Read chunks with their moments and data: the hot path of parsing."""
-        moments, sizes, counts = self._moments, self._with_tokens.sizes, self._with_tokens.counts
-        first_answer_ns = None
-        for moment, data, chunk in chunks:
+        """Read chunks with their places and data: the hot path of parsing."""
+        places, sizes, counts = self._places, self._with_tokens.sizes, self._with_tokens.counts
+        has_answer = False
+        for place, data, chunk in chunks:
             text, reasoning, tool_calls, finish_reason = chunk.content()
             if chunk.error:  # some servers send an empty one with each chunk
-                self._fail_within(chunk.error, moment)
+                self._fail_within(chunk.error, place)
                 return
             usage, count = chunk.usage, None
             if usage is not None:
@@ -143,32 +138,33 @@ class _Stream:
             if finish_reason is not None:
                 self._record.finish_reason = finish_reason
             if size := text + reasoning + tool_calls:
-                moments.append(moment)
+                places.append(place)
                 sizes.append(size)
                 counts.append(count)
                 if reasoning == size:
                     self._with_tokens.reasoning.append(len(sizes) - 1)
-                elif first_answer_ns is None:
-                    first_answer_ns = self._record.first_answer_ns = moment
+                elif not has_answer:
+                    has_answer = True
+                    self._record.first_answer_ns = self._exchange.times[place]
             elif usage is None and finish_reason is None and (error := self._api.flat_error(data)):
-                self._fail_within(error, moment)
+                self._fail_within(error, place)
                 return
 
     def _chunks(self) -> Iterator[tuple[int, bytes, Chunk]]:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
         end, data = self._api.end, b""
         try:
-            for moment, data in events(self._exchange.parts, self._exchange.times):
+            for place, data in events(self._exchange.parts):
                 if data == end:
-                    self._ended_ns = moment
+                    self._ended_ns = self._exchange.times[place]
                     return
                 self._seen += 1
                 if self._seen <= FIRST_EVENTS:
                     self._first.append(data)
                 if isinstance(data, ErrorData):
-                    self._fail_within(error_in(data), moment)
+                    self._fail_within(error_in(data), place)
                     return
-                yield moment, data, self._decoded(data)
+                yield place, data, self._decoded(data)
         except EventLimitError as error:
             fail(self._record, "malformed", str(error))
         except MALFORMED as error:
@@ -185,15 +181,16 @@ class _Stream:
 
     def _count_tokens(self) -> None:
         """Count tokens by usage if the server reports it, else one per chunk."""
-        record, moments, usage = self._record, self._moments, self._usage
+        record, usage, times = self._record, self._usage, self._exchange.times
+        moments = [times[place] for place in self._places]
         record.prompt_tokens, record.cached_tokens = usage.prompt_tokens, usage.cached_tokens
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
             sent_ns = record.sent_ns
             record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
-        if self._late:
-            record.first_token_late_ns = self._late.get(record.first_token_ns or 0, 0)
-            record.late_chunks = sum(moment in self._late for moment in moments)
+            if self._exchange.shared:
+                late_ns = [self._exchange.late_ns(place) for place in self._places]
+                record.first_token_late_ns, record.late_chunks = late_ns[0], sum(map(bool, late_ns))
         total = self._plausible(output_tokens(usage, self._with_tokens))
         if total is not None:
             record.output_tokens, record.token_source = total, "usage"
@@ -218,22 +215,22 @@ class _Stream:
         reason, counted = record.finish_reason, record.output_tokens or 0
         if reason in GIVEN_UP:
             fail(record, "truncated", f"finish_reason={reason}: the server gave the response up")
-        elif not self._moments and reason is None and usage.completion_tokens is None:
+        elif not self._places and reason is None and usage.completion_tokens is None:
             body = shown(b"".join(self._exchange.parts))
             fail(
                 record,
                 "malformed",
                 f"nothing answered; expected tokens, a finish reason or usage, got {body}",
             )
-        elif not self._moments and counted > END_TOKENS:
+        elif not self._places and counted > END_TOKENS:
             hidden = f", {record.reasoning_tokens} of them reasoning" if record.reasoning_tokens else ""
             fail(record, "malformed", f"{counted} tokens counted{hidden}, none streamed; expected a text")
 
-    def _fail_within(self, error: Any, moment: int) -> None:
+    def _fail_within(self, error: Any, place: int) -> None:
         """Record an error that came as an event, after the 200; it ends the stream."""
         status, message = self._api.stream_error(error)
         fail(self._record, class_of(status), f"within the stream: {message}")
-        self._ended_ns = moment
+        self._ended_ns = self._exchange.times[place]
 
     def _fail_without_end(self) -> None:
         """Record that the response is no stream, or one without its end, and what came if no event did."""

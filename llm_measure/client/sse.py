@@ -1,4 +1,4 @@
-"""Server-sent events of a complete response, each with the moment at which its last byte arrived.
+"""Server-sent events of a complete response, each with the part in which its last byte arrived.
 
 By the rules of https://html.spec.whatwg.org/multipage/server-sent-events.html: lines end with CR, LF or both;
 a line that begins with a colon is a comment; the data of several lines is joined. Unlike there, an event
@@ -30,25 +30,25 @@ def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
     return found if b"data: %b\n\n" % b"\n\ndata: ".join(found) == b"".join(parts) else None
 
 
-def events(parts: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield (moment, data) of each event with data; the body arrived in these parts at these times.
+def events(parts: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the data of each event that has any, after the number of the part that completes it.
 
     Parts may be cut anywhere, within a character or a line end. Raises EventLimitError.
     """
     seen, rest = 0, bytearray()  # which grows in place, since an event may come in a million parts
-    for part, moment in zip(_with_plain_line_ends(parts), times, strict=True):
+    for number, part in enumerate(_with_plain_line_ends(parts)):
         is_whole = not rest and part.endswith(b"\n\n")  # as most parts are
         blocks = part[:-2].split(b"\n\n") if is_whole else _completed(rest, part)
         seen += len(blocks)
         for block in blocks:
             if data := _data(block):
-                yield moment, data
+                yield number, data
         if len(rest) > MAX_EVENT_BYTES:
             raise EventLimitError(f"event: more than {MAX_EVENT_BYTES} bytes; expected at most that")
         if seen > MAX_EVENTS:
             raise EventLimitError(f"events: more than {MAX_EVENTS}; expected at most that")
     if data := _data(bytes(rest)):
-        yield times[-1], data
+        yield len(parts) - 1, data
 
 
 def _completed(rest: bytearray, part: bytes) -> list[bytes]:

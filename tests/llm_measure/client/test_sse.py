@@ -7,7 +7,7 @@ LINE_ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}
 
 
 def events(parts: list[bytes], times: list[int]) -> list[tuple[int, bytes]]:
-    return list(sse.events(parts, times))
+    return [(times[number], data) for number, data in sse.events(parts)]
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS)
