@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,9 +39,7 @@ class Figures:
 
 def run_peers(servers: Sequence[str]) -> int:
     """Run each tool on each server, print a line for each, and return the exit code."""
-    print(
-        f"concurrency {STREAMS}, {REQUESTS} requests, {INPUT}/{OUTPUT} tokens; times in ms: wire -> reported"
-    )
+    print(f"{STREAMS} streams, {REQUESTS} requests, {INPUT}/{OUTPUT} tokens; times in ms: wire -> reported")
     print(LINE.format("server", "tool", *HEADS, "CPU s"))
     make_tokenizer()
     rows = []
@@ -50,8 +48,8 @@ def run_peers(servers: Sequence[str]) -> int:
             ours(url, Path(os.devnull))  # warms the server up
             for name, tool in TOOLS.items():
                 wire, reported, cpu_s = _measured(name, tool, url)
-                rows.append({"server": server, "tool": name, "wire": wire.__dict__,
-                             "reported": reported.__dict__, "cpu_s": cpu_s})  # fmt: skip
+                rows.append({"server": server, "tool": name, "wire": asdict(wire),
+                             "reported": asdict(reported), "cpu_s": cpu_s})  # fmt: skip
                 pairs = map(_pair, astuple(wire), astuple(reported))
                 print(LINE.format(server, name, *pairs, f"{cpu_s:.1f}"), flush=True)
     save("peers", rows)
