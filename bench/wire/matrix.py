@@ -33,7 +33,7 @@ def servers() -> list[str]:
 
 
 @contextmanager
-def server_and_client(name: str) -> Iterator[tuple[str, Pool]]:
+def server_and_client(name: str, real_time: bool) -> Iterator[tuple[str, Pool]]:
     """Yield the base URL of a running server, and a process that measures on a processor without servers."""
     processors = os.sched_getaffinity(0)
     clients = {max(processors)}
@@ -43,27 +43,27 @@ def server_and_client(name: str) -> Iterator[tuple[str, Pool]]:
             url = stack.enter_context(running_mock_server(BEHAVIOUR) if name == MOCK else running(name))
         finally:
             os.sched_setaffinity(0, processors)
-        yield url, stack.enter_context(client_process(processors=clients))
+        yield url, stack.enter_context(client_process(processors=clients, real_time=real_time))
 
 
-def run_matrix(names: Sequence[str]) -> int:
+def run_matrix(names: Sequence[str], real_time: bool) -> int:
     """Compare with each server, print a line for each level, and return the exit code."""
     heads = [f"{figure} p{q}" for figure in FIGURES for q in QUANTILES]
     print("times in ms: wire -> ours")
     print(LINE.format("server", "API", "ends", "c", "n", "plain", *heads, ""))
     rows = []
     for name in names:
-        rows += (found := _run_levels(name))
-        save(name, found)
+        rows += (found := _run_levels(name, real_time))
+        save(f"{name}, real-time" if real_time else name, found)
     _print_largest(rows)
     wrong = sum(row["verdict"] != "ok" for row in rows)
     print(f"{len(rows) - wrong} of {len(rows)} levels within the bounds")
     return 1 if wrong else 0
 
 
-def _run_levels(name: str) -> list[dict[str, Any]]:
+def _run_levels(name: str, real_time: bool) -> list[dict[str, Any]]:
     rows = []
-    with server_and_client(name) as (url, client):
+    with server_and_client(name, real_time) as (url, client):
         for level in _levels():
             if level.concurrency == min(REQUESTS):  # the first of its kind
                 measured(client, url, MODEL, level)  # warms the server up
