@@ -26,6 +26,9 @@ def main() -> int:
         "servers", nargs="*", metavar="SERVER", help=f"One of {', '.join(servers())}. Default: all."
     )
     parser.add_argument("--starved", type=int, metavar="N", help="Measure N times while starved.")
+    parser.add_argument(
+        "--real-time", action="store_true", help="Give the client real-time priority; needs root."
+    )
     parser.add_argument("--peers", action="store_true", help="Compare other tools with the wire instead.")
     options = parser.parse_args()
     if reason := why_unable():
@@ -36,7 +39,7 @@ def main() -> int:
         return run_starved(options.starved)
     if options.peers:
         return run_peers([name for name in options.servers or servers() if name in installed()])
-    return run_matrix(options.servers or servers())
+    return run_matrix(options.servers or servers(), options.real_time)
 
 
 if __name__ == "__main__":

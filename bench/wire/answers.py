@@ -23,15 +23,13 @@ class Answer:
     text_ns: tuple[int, ...]  # of each chunk with text: of the packet that completes its event
     output_tokens: int | None  # by the server's usage
     finish_reason: str | None
-    is_complete: bool
 
 
 def answer(exchange: Exchange) -> Answer:
     """Return the answer that the exchange brought."""
-    moments, usage, finish_reason, done = [], None, None, False
+    moments, usage, finish_reason = [], None, None
     for moment, data in _events(exchange):
         if data == DONE:
-            done = True
             continue
         chunk = json.loads(data)
         usage = (chunk.get("usage") or {}).get("completion_tokens", usage)
@@ -39,7 +37,7 @@ def answer(exchange: Exchange) -> Answer:
             finish_reason = choice.get("finish_reason") or finish_reason
             if _has_text(choice):
                 moments.append(moment)
-    return Answer(exchange.sent_ns, tuple(moments), usage, finish_reason, done)
+    return Answer(exchange.sent_ns, tuple(moments), usage, finish_reason)
 
 
 def _has_text(choice: dict[str, Any]) -> bool:

@@ -35,14 +35,18 @@ class Level:
 
 
 @contextmanager
-def client_process(niceness: int = 0, processors: set[int] | None = None) -> Iterator[Pool]:
+def client_process(
+    niceness: int = 0, processors: set[int] | None = None, real_time: bool = False
+) -> Iterator[Pool]:
     """Yield a pool of one process that measures, on these processors if they are given."""
-    with multiprocessing.get_context("spawn").Pool(1, _start, (niceness, processors)) as pool:
+    with multiprocessing.get_context("spawn").Pool(1, _start, (niceness, processors, real_time)) as pool:
         yield pool
 
 
-def _start(niceness: int, processors: set[int] | None) -> None:
+def _start(niceness: int, processors: set[int] | None, real_time: bool) -> None:
     os.nice(niceness)
+    if real_time:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
     if processors:
         os.sched_setaffinity(0, processors)
 

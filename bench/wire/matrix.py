@@ -33,7 +33,7 @@ def servers() -> list[str]:
 
 
 @contextmanager
-def server_and_client(name: str) -> Iterator[tuple[str, Pool]]:
+def server_and_client(name: str, real_time: bool) -> Iterator[tuple[str, Pool]]:
     """Yield the base URL of a running server, and a process that measures on a processor without servers."""
     processors = os.sched_getaffinity(0)
     clients = {max(processors)}
@@ -43,27 +43,50 @@ def server_and_client(name: str) -> Iterator[tuple[str, Pool]]:
             url = stack.enter_context(running_mock_server(BEHAVIOUR) if name == MOCK else running(name))
         finally:
             os.sched_setaffinity(0, processors)
-        yield url, stack.enter_context(client_process(processors=clients))
+        yield url, stack.enter_context(client_process(processors=clients, real_time=real_time))
 
 
-def run_matrix(names: Sequence[str]) -> int:
+def run_matrix(names: Sequence[str], real_time: bool) -> int:
     """Compare with each server, print a line for each level, and return the exit code."""
     heads = [f"{figure} p{q}" for figure in FIGURES for q in QUANTILES]
     print("times in ms: wire -> ours")
     print(LINE.format("server", "API", "ends", "c", "n", "plain", *heads, ""))
     rows = []
     for name in names:
-        with server_and_client(name) as (url, client):
-            for level in _levels():
-                if level.concurrency == min(REQUESTS):  # the first of its kind
-                    measured(client, url, MODEL, level)  # warms the server up
-                comparison = compared(client, url, MODEL, level)
-                rows.append(_row(name, level, comparison))
-                print(_line(name, level, comparison), flush=True)
-    save("levels", rows)
+        rows += (found := _run_levels(name, real_time))
+        save(f"{name}, real-time" if real_time else name, found)
+    _print_largest(rows)
     wrong = sum(row["verdict"] != "ok" for row in rows)
     print(f"{len(rows) - wrong} of {len(rows)} levels within the bounds")
     return 1 if wrong else 0
+
+
+def _run_levels(name: str, real_time: bool) -> list[dict[str, Any]]:
+    rows = []
+    with server_and_client(name, real_time) as (url, client):
+        for level in _levels():
+            if level.concurrency == min(REQUESTS):  # the first of its kind
+                measured(client, url, MODEL, level)  # warms the server up
+            comparison = compared(client, url, MODEL, level)
+            rows.append(_row(name, level, comparison))
+            print(_line(name, level, comparison), flush=True)
+    return rows
+
+
+def _print_largest(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the largest difference of each figure, over the APIs and ends, by server and concurrency."""
+    print("largest differences from the wire in ms")
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["server"], row["concurrency"]), []).append(row)
+    for (server, concurrency), group in groups.items():
+        largest = {
+            name: max(abs(row["ms"][name]["ours"] - row["ms"][name]["wire"]) for row in group)
+            for name in group[0]["ms"]
+        }
+        figures = ", ".join(f"{name} {difference:.2f}" for name, difference in largest.items())
+        right = sum(row["verdict"] == "ok" for row in group)
+        print(f"{server} c{concurrency}: {figures}; {right} of {len(group)} levels within the bounds")
 
 
 def save(section: str, rows: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ from bench.wire.matrix import save
 from bench.wire.pcap import exchanges
 
 STREAMS, REQUESTS, INPUT, OUTPUT = 4, 64, 128, 32
-LINE = "{:<10} {:<12} {:>19} {:>19} {:>19} {:>19} {:>8}"
+LINE = "{:<10} {:<15} {:>19} {:>19} {:>19} {:>19} {:>8}"
 HEADS = ("ttft p50", "ttft p99", "tpot mean", "itl p99")
 
 
@@ -39,9 +39,7 @@ class Figures:
 
 def run_peers(servers: Sequence[str]) -> int:
     """Run each tool on each server, print a line for each, and return the exit code."""
-    print(
-        f"concurrency {STREAMS}, {REQUESTS} requests, {INPUT}/{OUTPUT} tokens; times in ms: wire -> reported"
-    )
+    print(f"{STREAMS} streams, {REQUESTS} requests, {INPUT}/{OUTPUT} tokens; times in ms: wire -> reported")
     print(LINE.format("server", "tool", *HEADS, "CPU s"))
     make_tokenizer()
     rows = []
@@ -50,8 +48,8 @@ def run_peers(servers: Sequence[str]) -> int:
             ours(url, Path(os.devnull))  # warms the server up
             for name, tool in TOOLS.items():
                 wire, reported, cpu_s = _measured(name, tool, url)
-                rows.append({"server": server, "tool": name, "wire": wire.__dict__,
-                             "reported": reported.__dict__, "cpu_s": cpu_s})  # fmt: skip
+                rows.append({"server": server, "tool": name, "wire": asdict(wire),
+                             "reported": asdict(reported), "cpu_s": cpu_s})  # fmt: skip
                 pairs = map(_pair, astuple(wire), astuple(reported))
                 print(LINE.format(server, name, *pairs, f"{cpu_s:.1f}"), flush=True)
     save("peers", rows)
@@ -96,17 +94,23 @@ def figures_of(answers: Sequence[Answer]) -> Figures:
     return Figures(*(float(ns) / 1e6 for ns in (p50, p99, np.mean(tpot), itl)))
 
 
-def ours(url: str, out: Path) -> Figures:
-    """`llm-measure run`."""
+def ours(url: str, out: Path, before: Sequence[str] = ()) -> Figures:
+    """`llm-measure run`, by a command that precedes it."""
     done = subprocess.run(
-        [sys.executable, "-m", "llm_measure", "run", "--base-url", url, "--model", MODEL, "--warmup", "0",
-         "--input-tokens", str(INPUT), "--output-tokens", str(OUTPUT), "--extra-body", '{"ignore_eos": true}',
-         "--concurrency", str(STREAMS), "--requests", str(REQUESTS), "--format", "json"],
+        [*before, sys.executable, "-m", "llm_measure", "run", "--base-url", url, "--model", MODEL,
+         "--warmup", "0", "--input-tokens", str(INPUT), "--output-tokens", str(OUTPUT),
+         "--extra-body", '{"ignore_eos": true}', "--concurrency", str(STREAMS),
+         "--requests", str(REQUESTS), "--format", "json"],
         check=True, capture_output=True,
     )  # fmt: skip
     metrics = json.loads(done.stdout)["levels"][0]["metrics"]
     return Figures(*(metrics[name][of] * 1000 for name, of in
                      (("ttft", "p50"), ("ttft", "p99"), ("tpot", "mean"), ("itl", "p99"))))  # fmt: skip
+
+
+def ours_real_time(url: str, out: Path) -> Figures:
+    """`llm-measure run` at real-time priority."""
+    return ours(url, out, ("chrt", "--rr", "1"))
 
 
 def vllm_bench(url: str, out: Path) -> Figures:
@@ -157,6 +161,7 @@ def guidellm(url: str, out: Path) -> Figures:
 
 TOOLS: dict[str, Callable[[str, Path], Figures]] = {
     "ours": ours,
+    "ours, real-time": ours_real_time,
     "vllm bench": vllm_bench,
     "aiperf": aiperf,
     "guidellm": guidellm,
