@@ -33,8 +33,8 @@ class Record:
     last_token_ns: int | None = None
     chunk_offsets_ns: list[int] = field(default_factory=list)  # since sent_ns, of chunks with tokens
     chunk_tokens: list[int] = field(default_factory=list)  # seen in each such chunk; output_tokens at most
-    late_chunks: int = 0  # read late, together with a later one, whose moment they have
-    first_token_late_ns: int = 0  # by how much at most its moment is therefore too late
+    late_chunks: int = 0  # read late, together with a later one, so that their moments are estimates
+    first_token_unsure_ns: int = 0  # by how much its moment may therefore be wrong
     prompt_tokens: int | None = None
     cached_tokens: int | None = None  # of the prompt, which the server had in a cache
     output_tokens: int | None = None

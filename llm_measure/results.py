@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
-from llm_measure.metrics.clumps import MAX_TOGETHER, shares
+from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
 from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
 from llm_measure.records import SECOND_NS, Record
@@ -88,33 +88,23 @@ class LevelResult:
 
     @cached_property
     def chunks_together(self) -> float | None:
-        """Return which part of the chunks was sent together with the one before; None without chunks."""
-        return self._shares[0] if self._shares else None
+        """Return which part of the chunks came together with the one before; None if nothing is known."""
+        return share_together(self.records)
 
     @cached_property
     def chunks_read_late(self) -> float | None:
         """Return which part of the chunks was read too late to know their moments; None without chunks."""
-        return self._shares[1] if self._shares else None
-
-    @cached_property
-    def _shares(self) -> tuple[float, float] | None:
-        return shares(self.records)
+        return share_read_late(self.records)
 
     @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
-        return not_ranked(self.load.rate is not None, self._shares)
+        return not_ranked(self.load.rate is not None, self.chunks_together)
 
 
-def not_ranked(at_a_rate: bool, chunks: tuple[float, float] | None) -> dict[str, str]:
-    """Return why metrics of such a level say nothing about the endpoint, by their names.
-
-    `chunks` are the shares of those that were sent together and that were read late.
-    """
+def not_ranked(at_a_rate: bool, chunks_together: float | None) -> dict[str, str]:
+    """Return why metrics of such a level say nothing about the endpoint, by their names."""
     reasons = {"rps": "the load sets it"} if at_a_rate else {}
-    together, late = chunks or (0.0, 0.0)
-    if together + late > MAX_TOGETHER:
-        reasons["itl"] = f"{together:.0%} of the chunks came together with the one before"
-        if late:
-            reasons["itl"] += f", and {late:.0%} were read late"
+    if (chunks_together or 0) > MAX_TOGETHER:
+        reasons["itl"] = f"{chunks_together:.0%} of the chunks came together with the one before"
     return reasons

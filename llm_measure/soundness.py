@@ -12,7 +12,7 @@ MOMENT, SPAN = (-MAX_MOMENT_NS, MAX_MOMENT_NS), (0, MAX_MOMENT_NS)
 RANGES = {
     "index": (0, 2**31 - 1),
     "connect_ns": SPAN,
-    "first_token_late_ns": SPAN,
+    "first_token_unsure_ns": SPAN,
     "late_chunks": (0, MAX_TOKENS),
     "pause_ns": SPAN,
     "prompt_tokens": (0, MAX_TOKENS),
@@ -55,7 +55,7 @@ def refused(record: Record, detail: str) -> Record:
         chunk_offsets_ns=[],
         chunk_tokens=[],
         late_chunks=0,
-        first_token_late_ns=0,
+        first_token_unsure_ns=0,
         prompt_tokens=None,
         cached_tokens=None,
         output_tokens=None,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from llm_measure.metrics.clumps import share_read_late
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import ClientTime
 from llm_measure.workloads import MAX_PAUSE_S, Load
@@ -11,7 +12,8 @@ from llm_measure.workloads import MAX_PAUSE_S, Load
 MAX_LAG_MS = 20.0
 MAX_LATE = 0.01  # of the requests; a single one is chance
 MAX_BUSY = 0.9  # of one processor
-MAX_LATE_NS = 1_000_000  # of the moment of a first token
+MAX_UNSURE_NS = 1_000_000  # of the moment of a first token
+MAX_READ_LATE = 0.05  # of the chunks, whose moments are then estimates
 # Of the level's duration. In trials, mean ttft was wrong by at most 4 ms below it, by up to 270 ms above.
 MAX_WAIT = 0.15
 LEAST_WAIT_S = 0.05  # a single time slice of another program says nothing about a short level
@@ -47,9 +49,12 @@ def _limit(measured: list[Record], clients: Sequence[ClientTime]) -> str | None:
     late = sum(record.late_ms > MAX_LAG_MS for record in measured)
     if late > some:
         return f"{late} of {len(measured)} requests were sent more than {MAX_LAG_MS:g} ms late"
-    unsure = sum(record.first_token_late_ns > MAX_LATE_NS for record in measured)
+    unsure = sum(record.first_token_unsure_ns > MAX_UNSURE_NS for record in measured)
     if unsure > some:
         return f"it read {unsure} of {len(measured)} first tokens late, together with later ones"
+    read_late = share_read_late(measured) or 0
+    if read_late > MAX_READ_LATE:
+        return f"it read {read_late:.0%} of the chunks late, together with later ones"
     return None
 
 

@@ -24,7 +24,7 @@ ANY_RECORDS = st.builds(
     index=st.integers(0, 2**31 - 1), warmup=st.booleans(), intended_ns=NUMBERS, sent_ns=NUMBERS,
     end_ns=NUMBERS, connect_ns=NUMBERS, first_byte_ns=MAYBE, first_token_ns=MAYBE, last_token_ns=MAYBE,
     chunk_offsets_ns=st.lists(NUMBERS, max_size=3), chunk_tokens=st.lists(NUMBERS, max_size=3),
-    late_chunks=NUMBERS, first_token_late_ns=NUMBERS,
+    late_chunks=NUMBERS, first_token_unsure_ns=NUMBERS,
     first_answer_ns=MAYBE, prompt_tokens=MAYBE, cached_tokens=MAYBE, output_tokens=MAYBE,
     reasoning_tokens=MAYBE, status=MAYBE,
 )  # fmt: skip

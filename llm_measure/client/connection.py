@@ -53,10 +53,10 @@ class Exchange:
         self.detail: str | None = None
 
     def late_ns(self, part: int) -> int:
-        """Return by how much the moment of a part that was read late may be too late; 0 if it was not.
+        """Return by how much the moment of a part that was read late may be too late; 0 if it is right.
 
-        A part that shares its read with later ones has the moment of the last. They came together if that
-        was soon after the earliest moment at which the part may have come.
+        A part that shares its read with later ones has the moment of the last. They came together if the
+        client read them within half a millisecond after the first may have come.
         """
         width = self.times[part] - self.shared.get(part, self.times[part])
         return width if width > TOGETHER_NS else 0

@@ -175,8 +175,10 @@ class Poller:
     def _since(self, moment: int) -> int:
         """Return since when the parts of a read before the last, which came at `moment`, may have come."""
         begin, now = self._drained_ns, monotonic_ns()
-        if now - moment < TOGETHER_NS and (was_awake := self._awake_ns) and (is_awake := self._awake()):
-            begin = max(begin, now - (is_awake - was_awake))  # it slept, and woke up for the first of them
+        if (was_awake := self._awake_ns) and (is_awake := self._awake()):
+            # It slept, and woke up for the first of them; unless it was kept asleep, as after a stop signal.
+            woke_up = now - (is_awake - was_awake)
+            begin = max(begin, woke_up) if woke_up <= moment else begin
         self._merged += moment - begin > TOGETHER_NS
         return min(begin, moment)
 

@@ -22,6 +22,7 @@ from llm_measure.client.failures import (
     parse_refusal,
     shown,
 )
+from llm_measure.client.late_reads import spread_late
 from llm_measure.client.models import other_model
 from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
@@ -99,6 +100,7 @@ class _Stream:
         self._first: list[bytes] = []  # events, which name the model
         self._places: list[int] = []  # of chunks with tokens: the part of the body with their end
         self._with_tokens = Chunks()
+        self._first_answer: int | None = None  # the first of these chunks that is no reasoning
         self._usage = Usage()
         self._seen = 0  # number of events
         self._ended_ns: int | None = None  # when the event came after which nothing follows
@@ -126,7 +128,6 @@ class _Stream:
     def _read(self, chunks: Iterable[tuple[int, bytes, Chunk]]) -> None:
         """Read chunks with their places and data: the hot path of parsing."""
         places, sizes, counts = self._places, self._with_tokens.sizes, self._with_tokens.counts
-        has_answer = False
         for place, data, chunk in chunks:
             text, reasoning, tool_calls, finish_reason = chunk.content()
             if chunk.error:  # some servers send an empty one with each chunk
@@ -143,9 +144,8 @@ class _Stream:
                 counts.append(count)
                 if reasoning == size:
                     self._with_tokens.reasoning.append(len(sizes) - 1)
-                elif not has_answer:
-                    has_answer = True
-                    self._record.first_answer_ns = self._exchange.times[place]
+                elif self._first_answer is None:
+                    self._first_answer = len(places) - 1
             elif usage is None and finish_reason is None and (error := self._api.flat_error(data)):
                 self._fail_within(error, place)
                 return
@@ -183,14 +183,17 @@ class _Stream:
         """Count tokens by usage if the server reports it, else one per chunk."""
         record, usage, times = self._record, self._usage, self._exchange.times
         moments = [times[place] for place in self._places]
+        if moments and self._exchange.shared:
+            unsure = spread_late(self._exchange, self._places, moments)
+            record.first_token_unsure_ns, record.late_chunks = unsure[0], sum(map(bool, unsure))
+            record.first_byte_ns = min(record.first_byte_ns or moments[0], moments[0])
         record.prompt_tokens, record.cached_tokens = usage.prompt_tokens, usage.cached_tokens
         if moments:
             record.first_token_ns, record.last_token_ns = moments[0], moments[-1]
+            if self._first_answer is not None:
+                record.first_answer_ns = moments[self._first_answer]
             sent_ns = record.sent_ns
             record.chunk_offsets_ns = [moment - sent_ns for moment in moments]
-            if self._exchange.shared:
-                late_ns = [self._exchange.late_ns(place) for place in self._places]
-                record.first_token_late_ns, record.late_chunks = late_ns[0], sum(map(bool, late_ns))
         total = self._plausible(output_tokens(usage, self._with_tokens))
         if total is not None:
             record.output_tokens, record.token_source = total, "usage"

@@ -22,20 +22,31 @@ def in_one_piece(record: Record) -> bool:
     )
 
 
-def shares(records: Sequence[Record]) -> tuple[float, float] | None:
-    """Return which part of the chunks the server sent together with the one before, and the client read so.
+def share_together(records: Sequence[Record]) -> float | None:
+    """Return which part of the chunks, but for the first of each response, came together with the one before.
 
-    Of the chunks but for the first of each response, of successful measured requests; None without any.
+    None if there is no such chunk. Of successful measured requests.
     """
-    successful = [record for record in records if not record.warmup and record.error is None]
-    lengths = np.array([len(record.chunk_offsets_ns) for record in successful if record.chunk_offsets_ns])
-    number = int(lengths.sum()) - len(lengths)
-    if not number:
+    responses = _responses(records)
+    if not responses:
         return None
-    offsets = np.fromiter(chain.from_iterable(record.chunk_offsets_ns for record in successful), np.int64)
-    gaps = np.diff(offsets)
-    within = np.ones(len(gaps), dtype=bool)
+    offsets = np.fromiter(chain.from_iterable(record.chunk_offsets_ns for record in responses), np.int64)
+    lengths = np.array([len(record.chunk_offsets_ns) for record in responses])
+    within = np.ones(len(offsets) - 1, dtype=bool)
     within[np.cumsum(lengths)[:-1] - 1] = False  # from one response to the next
-    together = int((within & (gaps <= TOGETHER_NS)).sum())
-    late = min(sum(record.late_chunks for record in successful), together)
-    return (together - late) / number, late / number
+    return float((np.diff(offsets)[within] <= TOGETHER_NS).mean())
+
+
+def share_read_late(records: Sequence[Record]) -> float | None:
+    """Return which part of such chunks the client read too late to know their moments."""
+    responses = _responses(records)
+    later = sum(len(record.chunk_offsets_ns) - 1 for record in responses)
+    return sum(record.late_chunks for record in responses) / later if later else None
+
+
+def _responses(records: Sequence[Record]) -> list[Record]:
+    return [
+        record
+        for record in records
+        if not record.warmup and record.error is None and len(record.chunk_offsets_ns) > 1
+    ]

@@ -18,7 +18,13 @@ def late(records, *numbers: int):
 def read_late(records, *numbers: int):
     """The records, of which some have a first token that may have come 2 ms earlier."""
     for number in numbers:
-        records[number].first_token_late_ns = SECOND // 500
+        records[number].first_token_unsure_ns = SECOND // 500
+    return records
+
+
+def with_late_chunks(records, number: int):
+    """The records, of whose chunks that number was read together with later ones."""
+    records[2].late_chunks = number
     return records
 
 
@@ -55,6 +61,7 @@ def test_a_level_whose_load_was_held_is_valid():
             [FREE],
             "it read 2 of 8 first tokens",
         ),
+        (Load(concurrency=1, requests=8), with_late_chunks(in_a_row(8), 2), [FREE], "6% of the chunks late"),
         (Load(concurrency=8, requests=4), in_a_row(4, 8), [FREE], "never reached by 4"),
         (Load(concurrency=4, requests=40), in_a_row(40, 4, pause_s=0.5), [FREE], "not held: 2.7"),
     ],
@@ -68,6 +75,7 @@ def test_a_level_that_is_not_valid_has_a_reason(load, records, clients, word):
     [
         (late(in_a_row(8), 3), [FREE]),
         (read_late(in_a_row(8), 3), [FREE]),
+        (with_late_chunks(in_a_row(8), 1), [FREE]),
         (late(in_a_row(500), *range(5)), [FREE]),
         (in_a_row(9), [ClientTime(1, 1.4, 10)]),
         (in_a_row(9), [ClientTime(0.01, 0.04, 0.1)]),

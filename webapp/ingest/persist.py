@@ -8,7 +8,7 @@ import numpy as np
 
 from llm_measure.client.tokens import recounted
 from llm_measure.metrics import METRICS, Span, derive
-from llm_measure.metrics.clumps import shares
+from llm_measure.metrics.clumps import share_together
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult, not_ranked
@@ -59,7 +59,7 @@ def rederive_ranked(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     """Return those of the values that are points of a finished run; raises LookupError as `rederive` does."""
     measurement, records = _stored(conn, run_id)
     at_a_rate = not measurement["level"].startswith("concurrency ")
-    left_out = not_ranked(at_a_rate, shares(records))
+    left_out = not_ranked(at_a_rate, share_together(records))
     values = _derived(measurement, records)
     return {name: found for name, found in values.items() if len(found) and name not in left_out}
 

@@ -55,7 +55,7 @@ def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
         meaning = "Chunks that came with the one before; above 10 %, itl is not ranked"
         yield "Chunks together", percentage(together), meaning
     if late := measurement.get("chunks_read_late"):
-        meaning = "Chunks that the client read too late to know their moments"
+        meaning = "Chunks that the client read too late to know their moments; above 5 %, the run is invalid"
         yield "Chunks read late", percentage(late), meaning
 
 
