@@ -133,7 +133,7 @@ def test_a_killed_measurement_is_completed_once_by_its_retry(
 def test_measurements_of_one_endpoint_never_overlap_and_none_is_lost(
     processes, conn, mock_servers, declare_llms, enqueue
 ):
-    declare_llms({"Shared": mock_servers.start(ttft=0.1, itl=0.001)}, f"concurrency: [1, 2, 4], {FEW}")
+    declare_llms({"Shared": mock_servers.start(ttft=0.1, itl=0.02)}, f"concurrency: [1, 2, 4], {FEW}")
     slot = enqueue()
 
     for _ in range(3):

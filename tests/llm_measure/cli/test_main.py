@@ -51,7 +51,7 @@ def test_bash_gets_a_completion_script():
     ("words", "completions"),
     [
         ("llm-measure r", ["run"]),
-        ("llm-measure explain t", ["ttft", "tps", "ttfa", "tpot"]),
+        ("llm-measure explain t", ["ttft", "tps", "ttfa", "tpot", "total_throughput"]),
         ("llm-measure run --api c", ["chat", "completions"]),
         ("llm-measure run --form", ["--format"]),
     ],
