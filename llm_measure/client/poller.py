@@ -3,7 +3,8 @@
 The event loop would wake up for each part of each response. With tens of thousands of parts a second, most
 of the processor time would go into waking up; a pause of some milliseconds, in which parts gather, saves it.
 The kernel's times are as exact as without a pause, but for parts of one connection that share a read: only
-the last one's time is known. So pauses become shorter while that happens, and without these times all are.
+the last one's time is known. So pauses become shorter while that happens. Without the kernel's times, each
+part is late by up to the pause, which then stays at a millisecond.
 """
 
 import asyncio
@@ -74,7 +75,8 @@ class Poller:
     @property
     def has_kernel_times(self) -> bool:
         """Whether nearly all moments are the kernel's."""
-        return self._reads_all and self._unstamped <= MOST_UNSTAMPED * self._reads
+        few = self._unstamped <= MOST_UNSTAMPED * self._reads
+        return self._clock.works and self._reads_all and few
 
     def close(self) -> None:
         """Stop reading."""
@@ -183,5 +185,7 @@ class Poller:
         return min(begin, moment)
 
     def _awake(self) -> int:
-        """Return how long this thread has run or waited for a processor, in ns; 0 where it pauses."""
-        return 0 if self._pauses else thread_time_ns() + self._run_queue.waited_ns()
+        """Return how long this thread has run or waited to run, in ns; 0 if it pauses or that is unknown."""
+        if self._pauses or not self._run_queue.counts:
+            return 0
+        return thread_time_ns() + self._run_queue.waited_ns()
