@@ -40,10 +40,14 @@ def mock_servers() -> Iterator[MockServers]:
     servers.stop_all()
 
 
+# By which a busy machine makes a level invalid.
+BUSY_LIMITS = ("MAX_LAG_MS", "MAX_BUSY", "MAX_WAIT", "MAX_UNSURE_NS", "MAX_READ_LATE")
+
+
 @pytest.fixture
 def lenient_validity(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes a level for valid although this machine is busy; half of the load must still be held."""
-    for limit in ("MAX_LAG_MS", "MAX_BUSY", "MAX_WAIT"):
+    for limit in BUSY_LIMITS:
         monkeypatch.setattr(validity, limit, inf)
     monkeypatch.setattr(validity, "MIN_HELD", 0.5)
 
