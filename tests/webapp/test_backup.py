@@ -1,0 +1,109 @@
+"""Backups by PostgreSQL's own tools restore whole, into an empty server."""
+
+import os
+import subprocess
+from contextlib import closing
+
+import pytest
+from psycopg2 import sql
+
+from jobs.embedded.binaries import postgres_bin
+from tests.measured import answered, failed, level, measurement, store_level
+from tests.support import dispose, query
+from tests.web import answered as rankings
+from tests.web import show_run, slot
+from tests.webapp.conftest import with_key
+from webapp.ingest.publish import publish
+from webapp.settings import Settings
+from webapp.store import connect
+
+TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm') ORDER BY 1
+"""
+
+
+@pytest.fixture
+def filled(conn, settings, redis):
+    """Fills the database with simulated, measured, failed and invalid runs, and publishes them."""
+    for number in range(3):
+        show_run(settings, redis, number)
+    levels = (
+        level([answered(0), answered(1)]),
+        level([answered(0)], invalid_reason="the client was the limit"),
+        level([failed(0)]),
+    )
+    for number, result in enumerate(levels):
+        store_level(conn, settings, redis, slot(number), measurement(), result)
+    publish(conn, redis)
+
+
+@pytest.fixture
+def restored(own_postgres, own_database, server_environment):
+    """The environment of an empty database on another server."""
+    return {**server_environment, **own_postgres.environment, "POSTGRES_DB": own_database["postgres_db"]}
+
+
+def contents(environment) -> dict[str, list[str]]:
+    """All rows of all tables, partitions and views, as text."""
+    with closing(connect(Settings.from_env(environment))) as conn:
+        return {
+            name: [
+                row
+                for (row,) in query(
+                    conn,
+                    sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1")
+                    .format(sql.Identifier(name))
+                    .as_string(conn),
+                )
+            ]
+            for (name,) in query(conn, TABLES)
+        }
+
+
+def run(environment, command: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+    """Run one of PostgreSQL's commands on the environment's database."""
+    names = {"HOST": "HOST", "PORT": "PORT", "USER": "USER", "PASSWORD": "PASSWORD", "DB": "DATABASE"}
+    variables = {f"PG{pg}": environment.get(f"POSTGRES_{name}", "") for name, pg in names.items()}
+    done = subprocess.run(
+        [postgres_bin() / command, *arguments], env={**os.environ, **variables},
+        capture_output=True, text=True, check=False, timeout=60, **options,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done
+
+
+def assert_it_serves_and_continues(make_app, redis, source, restored) -> None:
+    """The restored database answers as the source does, is ready, and stores a new run."""
+    settings = Settings.from_env(restored)
+    app = make_app(postgres_host=settings.postgres_host, postgres_db=settings.postgres_db)
+    other = make_app(postgres_db=source["POSTGRES_DB"])
+    url = "/api/v1/benchmarks/leaderboard?window=all"
+    assert with_key(app).get(url).json == with_key(other).get(url).json
+    assert app.test_client().get("/readyz").json["status"] == "ok"
+
+    before, _ = rankings(with_key(app))
+    show_run(settings, redis, 9)
+    after, _ = rankings(with_key(app))
+    assert after > before
+    board = with_key(app).get(url).json["metrics"][0]["llms"]
+    assert {row["runs"] for row in board} == {4}
+    dispose(app)
+
+
+@pytest.mark.parametrize("form", ["custom", "directory", "plain"])
+@pytest.mark.parametrize("options", [(), ("--no-owner",)], ids=["as-it-is", "no-owner"])
+def test_a_dump_restores_whole(environment, restored, filled, make_app, redis, tmp_path, form, options):
+    before = contents(environment)
+    assert all(before[name] for name in ("metric_means", "metric_quantiles", "period_rollups_days"))
+    dump = str(tmp_path / "dump")
+
+    if form == "plain":
+        run(environment, "pg_dump", *options, "--file", dump)
+        run(restored, "psql", "--set=ON_ERROR_STOP=1", "--quiet", "--file", dump)
+    else:
+        run(environment, "pg_dump", *options, "--format", form, "--file", dump)
+        run(restored, "pg_restore", *options, "--exit-on-error", "--dbname", restored["POSTGRES_DB"], dump)
+
+    assert contents(restored) == before
+    assert_it_serves_and_continues(make_app, redis, environment, restored)
