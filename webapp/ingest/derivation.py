@@ -19,10 +19,10 @@ NAMES = {metric.id: metric.name for metric in METRICS}
 
 @dataclass(frozen=True)
 class Day:
-    """A UTC day; rollups of runs, and hours, have expired by `expired`."""
+    """A UTC day, with whether its points are still kept; rollups of runs, and hours, expired by `expired`."""
 
     start: datetime
-    has_points: bool
+    keeps_points: bool
     expired: datetime
 
     @property
@@ -46,10 +46,12 @@ class Checked:
 
 def days(conn: Connection, settings: Settings, now: datetime) -> list[Day]:
     """Return all days of which anything is stored, ascending."""
-    kept = settings.rollup_retention_days
-    expired = now - timedelta(days=kept) if kept else NEVER
-    with_points = {datetime.combine(day, time(), UTC) for day in partitions.days(conn, "points")}
-    return [Day(day, day in with_points, expired) for day in sorted(with_points.union(derived.days(conn)))]
+    lifetime = settings.rollup_retention_days
+    expired = now - timedelta(days=lifetime) if lifetime else NEVER
+    kept = {datetime.combine(day, time(), UTC) for day in partitions.days(conn, "points")}
+    found = set(derived.days(conn))
+    found |= {day for day in kept - found if points.exist(conn, day, day + ONE_DAY)}
+    return [Day(day, day in kept, expired) for day in sorted(found)]
 
 
 def checked(conn: Connection, day: Day) -> Iterator[Checked]:
@@ -58,7 +60,7 @@ def checked(conn: Connection, day: Day) -> Iterator[Checked]:
     Points that belong to no run come with a run of None.
     """
     remaining = {run.id: run for run in derived.runs_between(conn, day.start, day.end)}
-    for run_id, values in points.stream(conn, day.start, day.end) if day.has_points else ():
+    for run_id, values in points.stream(conn, day.start, day.end) if day.keeps_points else ():
         run = remaining.pop(run_id, None)
         if run:
             yield _checked(conn, day, run, values)
@@ -84,7 +86,7 @@ def _checked(conn: Connection, day: Day, run: StoredRun, values: Mapping[int, np
 
 def _incomplete(day: Day, run: StoredRun, count: int, stored: Mapping[int, Rollup]) -> Iterator[Difference]:
     """Yield what can be said of a run whose points are not as many as were stored: expired, lost or added."""
-    if count or (day.has_points and run.points):
+    if count or (day.keeps_points and run.points):
         yield Difference("points", f"run {run.id}", ["points"], {"points": count}, {"points": run.points})
     n = sum(rollup.n for rollup in stored.values())
     if run.points is not None and n != run.points:

@@ -64,6 +64,15 @@ def read(conn: Connection, recorded_at: datetime, run_id: int) -> dict[int, np.n
         return {metric_id: np.array(values, dtype=np.float64) for metric_id, values in cursor.fetchall()}
 
 
+def exist(conn: Connection, since: datetime, until: datetime) -> bool:
+    """Return whether there are points in [since, until)."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM points WHERE recorded_at >= %s AND recorded_at < %s)", (since, until)
+        )
+        return cursor.fetchone()[0]
+
+
 def stream(conn: Connection, since: datetime, until: datetime) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
     """Yield run ids, ascending, each with the run's values (float64) by metric id.
 

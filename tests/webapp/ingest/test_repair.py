@@ -1,9 +1,12 @@
 """Damaged rollups, hours, days, windows, views and totals are found, and derived again from points."""
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobs.maintenance import maintain
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import show_run
@@ -17,8 +20,9 @@ STORED = {
     "rollups": "SELECT run_id, metric_id, n, round(mean::numeric, 12), round(m2::numeric, 12), min, max,"
     " histogram::text FROM rollups ORDER BY 1, 2",
     "periods": "SELECT period, starts_at::text, source, scenario_id, llm_id, metric_id, oldest, newest, runs,"
-    " n, min, max, round(mean::numeric, 12), round(m2::numeric, 12), round(run_mean::numeric, 12), run_weight,"
-    " round(run_m2::numeric, 9), quantiles, histogram::text FROM period_rollups ORDER BY 1, 2, 3, 4, 5, 6",
+    " n, min, max, round(mean::numeric, 12), round(m2::numeric, 12), round(run_mean::numeric, 12),"
+    " run_weight, round(run_m2::numeric, 9), quantiles, histogram::text FROM period_rollups"
+    " ORDER BY 1, 2, 3, 4, 5, 6",
     "means": "SELECT time_window, source, scenario_id, llm_id, metric_id, runs, n, min, max, last_measured,"
     " round(mean::numeric, 12), round(stddev::numeric, 9), round(ci_low::numeric, 9)"
     " FROM metric_means ORDER BY 1, 2, 3, 4, 5",
@@ -32,7 +36,8 @@ DAMAGES = {
     "wrong rollups": "UPDATE rollups SET mean = 7 WHERE run_id = 2",
     "wrong histograms": "UPDATE rollups SET histogram = ROW(5, ARRAY[n])::histogram WHERE run_id = 2",
     "rollups of a failed run": "INSERT INTO rollups"
-    " SELECT (SELECT max(id) FROM runs WHERE status = 'failed'), metric_id, n, mean, m2, min, max, histogram FROM rollups WHERE run_id = 1",
+    " SELECT max(runs.id), metric_id, min(n), 1, 1, 1, 1, ROW(1, ARRAY[1])::histogram FROM rollups, runs"
+    " WHERE status = 'failed' AND run_id = 1 GROUP BY metric_id",
     "no period rollups": "DELETE FROM period_rollups",
     "no days": "DELETE FROM period_rollups WHERE period = 'day'",
     "no windows": "DELETE FROM period_rollups WHERE period NOT IN ('hour', 'day')",
@@ -50,7 +55,7 @@ DAMAGES = {
 @pytest.fixture
 def filled(conn, settings, redis):
     """Runs of three days: simulated, measured, invalid and failed ones, as they are after publication."""
-    for number, age in enumerate((timedelta(days=2), timedelta(hours=26), timedelta(minutes=20))):
+    for number, age in enumerate((timedelta(days=4), timedelta(hours=26), timedelta(minutes=20))):
         show_run(settings, redis, number, NOW - age)
         levels = (
             level([answered(0), answered(1, ttft=0.3 + number), failed(2)]),
@@ -69,13 +74,26 @@ def found(settings):
     """Finds the differences, as lines."""
 
     def found() -> list[str]:
-        conn = connect(settings)
-        try:
+        with closing(connect(settings)) as conn:
             return [f"{each.table} {each.where}" for each in differences(conn, settings, datetime.now(UTC))]
-        finally:
-            conn.close()
 
     return found
+
+
+@pytest.fixture
+def settings(settings, request):
+    """The settings, with the days for which points and for which rollups are kept."""
+    kept = dict(zip(("retention_days", "rollup_retention_days"), getattr(request, "param", ()), strict=False))
+    return replace(settings, **kept)
+
+
+@pytest.fixture
+def expired(filled, conn, settings):
+    """Has maintenance drop and delete what has expired."""
+    maintain(conn, settings, NOW)
+
+
+three_days = pytest.mark.parametrize("settings", [(3, 3)], indirect=True)
 
 
 @pytest.fixture
@@ -129,7 +147,10 @@ def test_the_leaderboard_is_back_after_all_was_lost(conn, filled, rebuild, clien
     def boards() -> list[list]:
         url = "/api/v1/benchmarks/leaderboard?metric=ttft"
         return [
-            [(row["llm_name"], row["n"], row["runs"], row["p95"], round(row["mean"], 9)) for row in board["llms"]]
+            [
+                (row["llm_name"], row["n"], row["runs"], row["p95"], round(row["mean"], 9))
+                for row in board["llms"]
+            ]
             for window in ("latest", "24h", "all")
             for board in client.get(f"{url}&window={window}").json["metrics"]
         ]
@@ -168,17 +189,77 @@ def test_an_interrupted_rebuild_is_resumed(conn, redis, settings, filled, rebuil
     assert stored(conn) == before
 
 
-def test_what_has_expired_is_not_missed(conn, settings, filled, found, rebuild):
-    """Points are gone after 30 days, rollups of runs and hours after a year; days and windows stay."""
-    age_runs(conn, timedelta(days=1))
-    partitions.ensure(conn, NOW.date())
-    conn.commit()
-    keep_a_day = replace(settings, retention_days=1, rollup_retention_days=1)
-    maintain(conn, keep_a_day, NOW)
+@three_days
+def test_what_has_expired_is_not_missed(conn, expired, found, rebuild):
     before = stored(conn)
-    assert {row[0] for row in before["rollups"]} == {row[0] for row in before["rollups"]}
+    assert query(conn, "SELECT count(*) FROM runs WHERE status = 'finished' AND id NOT IN"
+                       " (SELECT run_id FROM rollups)") == [(4,)]  # fmt: skip
 
-    assert found(keep_a_day) == []
-    assert not rebuild(keep_a_day)
+    assert found() == []
+    assert not rebuild()
 
     assert stored(conn) == before
+
+
+@three_days
+def test_what_cannot_be_derived_any_more_is_kept(conn, expired, rebuild):
+    before = stored(conn)
+    windows = "SELECT p::text FROM period_rollups AS p WHERE period = 'all' ORDER BY 1"
+    kept = query(conn, windows)
+    damage(conn, "DELETE FROM period_rollups WHERE period = 'day' AND starts_at < now() - interval '2 days'")
+
+    rebuild()
+
+    assert query(conn, windows) == kept
+    assert stored(conn)["means"] == before["means"]
+
+
+@pytest.mark.parametrize("lost", ["metric_id = 1", "value < 1", "run_id = 1"])
+def test_rollups_are_not_derived_from_a_part_of_the_points(conn, filled, found, rebuild, lost):
+    before = stored(conn)
+    damage(conn, f"DELETE FROM points WHERE {lost}")
+
+    assert any(line.startswith("points run 1") for line in found())
+    assert not rebuild()
+
+    assert stored(conn) == before
+
+
+@pytest.mark.parametrize("settings", [(3, 365)], indirect=True)
+def test_lost_rollups_are_found_although_their_points_have_expired(conn, expired, found, rebuild):
+    assert found() == []
+    damage(conn, "DELETE FROM rollups WHERE run_id = 1 AND metric_id = 1")
+    before = stored(conn)
+
+    assert found() == ["rollups run 1"]
+    assert not rebuild()
+
+    assert stored(conn) == before
+
+
+def test_points_of_no_run_are_found(conn, filled, found):
+    damage(conn, "INSERT INTO points SELECT recorded_at, 4711, metric_id, value FROM points WHERE run_id = 1")
+
+    assert found() == ["points run 4711"]
+
+
+def test_points_that_differ_from_their_requests_are_found(conn, filled, found):
+    damage(conn, "UPDATE points SET value = value + 1 WHERE run_id = 4 AND metric_id = 1")
+
+    assert "points run 4 ttft" in found()
+
+
+def test_runs_are_stored_and_shown_meanwhile(conn, settings, redis, filled, rebuild, client):
+    damage(conn, "DELETE FROM rollups; DELETE FROM period_rollups")
+    days = rebuild_days(conn, redis, settings, NOW)
+    next(day for day in days if day.changed)
+    show_run(settings, redis, 9, NOW)
+    assert client.get("/api/v1/benchmarks/rankings/ttft").json["data"][0]["ttft"]
+
+    list(days)
+    rebuild_rankings(conn, redis, datetime.now(UTC))
+
+    ((runs,),) = query(
+        conn, "SELECT DISTINCT runs FROM metric_means WHERE source = 'simulation' AND time_window = 'all'"
+    )
+    assert runs == 4
