@@ -8,12 +8,11 @@ import numpy as np
 
 from llm_measure.metrics import METRICS
 from webapp.settings import Settings
-from webapp.store import Connection, derived, partitions, points, rollups
+from webapp.store import Connection, derived, partitions, points, retention, rollups
 from webapp.store.derived import Difference, StoredRun
 from webapp.store.rollups import Rollup
 
 ONE_DAY = timedelta(days=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
 NAMES = {metric.id: metric.name for metric in METRICS}
 
 
@@ -46,8 +45,7 @@ class Checked:
 
 def days(conn: Connection, settings: Settings, now: datetime) -> list[Day]:
     """Return all days of which anything is stored, ascending."""
-    lifetime = settings.rollup_retention_days
-    expired = now - timedelta(days=lifetime) if lifetime else NEVER
+    expired = retention.rollups_expired(settings, now)
     kept = {datetime.combine(day, time(), UTC) for day in partitions.days(conn, "points")}
     found = set(derived.days(conn))
     found |= {day for day in kept - found if points.exist(conn, day, day + ONE_DAY)}

@@ -39,7 +39,7 @@ def test_each_difference_is_a_line_and_the_code_is_1(flask, filled, damage):
     done = flask("verify")
 
     assert done.exit_code == 1
-    rollup, hour, day, *windows, summary = done.stdout.splitlines()
+    rollup, day, hour, *windows, summary = done.stdout.splitlines()
     assert rollup == "rollups, run 2 ttft: stored mean 0.3, max 7.0; derived mean 0.2, max 0.2"
     assert hour == (
         "period_rollups, hour 2027-01-15 08:00 measurement chat@c8 Measured ttft: stored nothing;"
