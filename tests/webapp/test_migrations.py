@@ -347,6 +347,20 @@ def test_an_unreachable_database_is_reported_in_one_line(environment, command):
     assert "/nowhere" in line
 
 
+def test_another_schema_is_the_one_that_its_functions_search(empty):
+    run_sql({**empty}, f"ALTER DATABASE {empty['POSTGRES_DB']} SET search_path = llm")
+    with closing(connect(Settings.from_env(empty))) as conn:
+        query(conn, "CREATE SCHEMA llm; SELECT")
+
+    assert flask_db(empty, "upgrade").returncode == 0
+
+    with closing(connect(Settings.from_env(empty))) as conn:
+        set_by = query(
+            conn, "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'llm'::regnamespace"
+        )
+    assert dict(set_by)["count_ended_run"] == ["search_path=llm, pg_temp"]
+
+
 def test_a_new_database_does_not_repeat_the_generations_of_an_old_one(conn, empty):
     (old,) = query(conn, "SELECT value FROM generation")[0]
     assert flask_db(empty, "upgrade").returncode == 0

@@ -86,19 +86,21 @@ def _rebuild_day(conn: Connection, redis: Redis, day: Day) -> RebuiltDay:
 
 
 def rebuild_rankings(conn: Connection, redis: Redis, now: datetime) -> bool:
-    """Derive windows, views and totals again, in one transaction; return whether any was wrong."""
-    is_wrong = bool(
-        derived.differing_windows(conn, now)
-        or derived.differing_views(conn)
-        or derived.differing_totals(conn)
-    )
+    """Derive windows and views again, then totals; return whether any was wrong.
+
+    Totals change in a separate transaction, for whose end runs that end meanwhile have to wait.
+    """
+    wrong_windows = bool(derived.differing_windows(conn, now) or derived.differing_views(conn))
+    wrong_totals = bool(derived.differing_totals(conn))
     conn.rollback()
-    if is_wrong:
+    if wrong_windows:
         with generation.refresh_turn(conn), generation.change(conn, redis):
             derived.rebuild_windows(conn, now)
             views.refresh_views(conn)
+    if wrong_totals:
+        with generation.refresh_turn(conn), generation.change(conn, redis):
             derived.rebuild_totals(conn)
-    return is_wrong
+    return wrong_windows or wrong_totals
 
 
 def _rebuild(conn: Connection, redis: Redis, run_id: int, slot: datetime) -> bool | None:

@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobs.maintenance import maintain
+from jobs.simulation_run import fill_slot
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import show_run
 from webapp.ingest.publish import publish
 from webapp.ingest.rebuild import rebuild_days, rebuild_rankings
 from webapp.ingest.verify import differences
-from webapp.store import connect, views
+from webapp.store import connect, derived, views
+from webapp.store.retention import NEVER
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 STORED = {
@@ -247,6 +249,19 @@ def test_points_that_differ_from_their_requests_are_found(conn, filled, found):
     damage(conn, "UPDATE points SET value = value + 1 WHERE run_id = 4 AND metric_id = 1")
 
     assert "points run 4 ttft" in found()
+
+
+def test_readers_and_runs_wait_for_no_day_or_window(conn, settings, filled):
+    """What a rebuild changes is locked until its commit; whoever waited for it would hit the timeout."""
+    derived.rebuild_days(conn, NOW - timedelta(days=9), NOW + timedelta(days=1), NEVER)
+    derived.rebuild_windows(conn, NOW)
+    views.refresh_views(conn)
+
+    with closing(connect(settings)) as other:
+        query(other, "SET lock_timeout = '1s'; SELECT")
+        for name in ("points", "rollups", "period_rollups", "metric_means", "metric_quantiles", "run_totals"):
+            assert query(other, f"SELECT count(*) FROM {name}") > [(0,)]
+        fill_slot(other, settings, NOW, "meanwhile")
 
 
 def test_runs_are_stored_and_shown_meanwhile(conn, settings, redis, filled, rebuild, client):
