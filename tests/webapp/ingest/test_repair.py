@@ -1,5 +1,6 @@
 """Damaged rollups, hours, days, windows, views and totals are found, and derived again from points."""
 
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -249,6 +250,20 @@ def test_points_that_differ_from_their_requests_are_found(conn, filled, found):
     damage(conn, "UPDATE points SET value = value + 1 WHERE run_id = 4 AND metric_id = 1")
 
     assert "points run 4 ttft" in found()
+
+
+def test_runs_that_end_meanwhile_are_no_differences(settings, redis, filled, found):
+    def store() -> None:
+        for number in range(10, 20):
+            show_run(settings, redis, number, NOW - timedelta(seconds=number))
+
+    storing = threading.Thread(target=store)
+    storing.start()
+    compared = 0
+    while storing.is_alive() or not compared:
+        assert found() == []
+        compared += 1
+    storing.join()
 
 
 def test_readers_and_runs_wait_for_no_day_or_window(conn, settings, filled):
