@@ -68,6 +68,7 @@ def rebuild_days(conn: Connection, redis: Redis, settings: Settings, now: dateti
 def _rebuild_day(conn: Connection, redis: Redis, day: Day) -> RebuiltDay:
     wrong: dict[int, list[Rollup]] = {}
     incomplete = 0
+    derived.begin_snapshot(conn)
     for checked in derivation.checked(conn, day):
         if checked.run and checked.rollups is not None:
             wrong[checked.run.id] = checked.rollups
@@ -90,6 +91,7 @@ def rebuild_rankings(conn: Connection, redis: Redis, now: datetime) -> bool:
 
     Totals change in a separate transaction, for whose end runs that end meanwhile have to wait.
     """
+    derived.begin_snapshot(conn)
     wrong_windows = bool(derived.differing_windows(conn, now) or derived.differing_views(conn))
     wrong_totals = bool(derived.differing_totals(conn))
     conn.rollback()

@@ -14,11 +14,11 @@ from webapp.store.derived import Difference
 
 
 def differences(conn: Connection, settings: Settings, now: datetime) -> Iterator[Difference]:
-    """Yield what differs, from points to views: one snapshot of the database, which is only read.
+    """Yield what differs, from points to views, in one snapshot of the database, which is only read.
 
-    The connection has no transaction open, and is not used for anything else. What has expired is not missed.
+    The connection has no transaction open, and is left in one. What has expired is not missed.
     """
-    conn.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    derived.begin_snapshot(conn)
     for day in days(conn, settings, now):
         for run in checked(conn, day):
             yield from run.differences

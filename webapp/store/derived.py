@@ -114,6 +114,12 @@ _WINDOWS = _Periods(
 )
 
 
+def begin_snapshot(conn: Connection) -> None:
+    """Begin a transaction that only reads, in one snapshot; the caller, who has none open, ends it."""
+    with conn.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
 def days(conn: Connection) -> list[datetime]:
     """Return the starts of all UTC days of which anything is stored, ascending."""
     with conn.cursor() as cursor:
