@@ -167,11 +167,11 @@ def assert_strict(headers: Mapping[str, str]) -> None:
     assert headers["Referrer-Policy"] == "same-origin"
 
 
-def show_run(settings: Settings, redis: Redis, number: int) -> None:
-    """Store and publish a run in slot `number`, with values that differ between numbers."""
+def show_run(settings: Settings, redis: Redis, number: int, at: datetime | None = None) -> None:
+    """Store and publish a run in slot `number`, or at that time, with values that differ between numbers."""
     seeded = replace(settings, seed=number, points_per_run=5)
     with closing(connect(settings)) as conn:
-        fill_slot(conn, seeded, slot(number), f"job-{number}")
+        fill_slot(conn, seeded, at or slot(number), f"job-{number}")
         publish(conn, redis)
 
 

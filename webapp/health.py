@@ -1,7 +1,9 @@
-"""GET /healthz: the process is alive. GET /readyz: database, migrations and Redis, each checked."""
+"""GET /healthz: the process is alive. GET /readyz: database, migrations, data and Redis, each checked."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+import psycopg2
 from flask import Response, current_app, jsonify
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
@@ -11,7 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import schema_version
 from webapp.extensions import db
-from webapp.settings import SHORTEST_KEY
+from webapp.settings import SHORTEST_KEY, Settings
+from webapp.store.emptied import emptied
+from webapp.store.retention import rollups_expired
 
 health = Blueprint("health", __name__, description="Liveness and readiness")
 
@@ -20,6 +24,7 @@ WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 # Written to find out whether Redis accepts writes.
 WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
 SKIPPED = "unknown: database unreachable"
+SKIPPED_DATA = "unknown: database unreachable or not migrated"
 
 
 class AliveSchema(Schema):
@@ -35,7 +40,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: slower, since Redis is unreachable or refuses writes",
+            "description": "degraded: Redis is unreachable or refuses writes, or data is missing",
             "example": OK,
         },
     )
@@ -45,7 +50,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "description": "ok, or the problem, by name of the check",
-            "example": {"database": OK, "migrations": OK, "redis": OK, "api_key": OK},
+            "example": {"database": OK, "migrations": OK, "data": OK, "redis": OK, "api_key": OK},
         },
     )
 
@@ -63,32 +68,35 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 @health.doc(operationId="readyz")
-@health.response(200, ReadySchema, description="Ready, or degraded while Redis is unreachable")
+@health.response(200, ReadySchema, description="Ready, or degraded: Redis is unreachable, or data is missing")
 @health.alt_response(
     503, schema=ReadySchema, description="The database is unreachable, or its migrations are behind"
 )
 def readyz() -> tuple[Response, int]:
     """Check readiness.
 
-    Checks database, migrations, Redis and the length of the API keys. The API works without Redis and with a
-    weak key, but not without the other two.
+    Checks database, migrations, Redis, the length of the API keys, and whether what is derived from runs is
+    there. The API works without Redis and with a weak key, but not without database and migrations.
     """
     database = _outcome(_check_database)
+    migrations = _outcome(_check_migrations) if database == OK else SKIPPED
     checks = {
         "database": database,
-        "migrations": _outcome(_check_migrations) if database == OK else SKIPPED,
+        "migrations": migrations,
+        "data": _outcome(_check_data) if migrations == OK else SKIPPED_DATA,
         "redis": _outcome(_check_redis),
         "api_key": _check_api_key(),
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
-    return jsonify(status=OK if checks["redis"] == OK else "degraded", checks=checks), 200
+    is_whole = checks["redis"] == checks["data"] == OK
+    return jsonify(status=OK if is_whole else "degraded", checks=checks), 200
 
 
 def _outcome(check: Callable[[], str]) -> str:
     try:
         return check()
-    except (SQLAlchemyError, RedisError) as error:
+    except (SQLAlchemyError, psycopg2.Error, RedisError) as error:
         # The class alone, since the message may name hosts and users.
         return f"unreachable ({type(error).__name__})"
 
@@ -109,6 +117,17 @@ def _check_migrations() -> str:
         if found == wanted or schema_version.is_newer(found)
         else f"at {_named(found)}; expected {_named(wanted)}"
     )
+
+
+def _check_data() -> str:
+    """Find what an incomplete restore has left empty; a schema of a newer version is its own to check."""
+    settings: Settings = current_app.extensions["settings"]
+    with db.engine.connect() as connection:
+        if schema_version.is_newer(schema_version.found(connection)):
+            return OK
+        expired = rollups_expired(settings, datetime.now(UTC))
+        found = emptied(connection.connection.driver_connection, expired)
+    return f"empty: {', '.join(found)}; runs have finished, so run flask rebuild" if found else OK
 
 
 def _named(revisions: frozenset[str]) -> str:

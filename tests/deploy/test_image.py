@@ -143,7 +143,8 @@ def test_the_user_can_write_only_to_tmp(container):
 def test_the_api_serves_is_healthy_and_ends_within_its_grace_period(container, port):
     api = container.start("api", PORT=port)
     assert until(lambda: get(port, "/readyz")) == (200, {
-        "status": "ok", "checks": {"database": "ok", "migrations": "ok", "redis": "ok", "api_key": "ok"},
+        "status": "ok",
+        "checks": {"database": "ok", "migrations": "ok", "data": "ok", "redis": "ok", "api_key": "ok"},
     })  # fmt: skip
 
     assert get(port, RANKINGS)[0] == 200

@@ -6,9 +6,9 @@ from flask_migrate import downgrade, upgrade
 from redis import Redis
 
 from tests.support import dispose
-from webapp.health import SKIPPED
+from webapp.health import SKIPPED, SKIPPED_DATA
 
-OK = {"database": "ok", "migrations": "ok", "redis": "ok", "api_key": "ok"}
+OK = {"database": "ok", "migrations": "ok", "data": "ok", "redis": "ok", "api_key": "ok"}
 QUICK_SECONDS = 1.5
 
 
@@ -49,6 +49,37 @@ def test_with_a_redis_that_refuses_writes_it_is_degraded(own_app, own_redis):
     assert ready(own_app) == (200, "degraded", OK | {"redis": "refuses writes (OutOfMemoryError)"})
 
 
+EMPTYING = {
+    "rollups": "TRUNCATE rollups",
+    "period_rollups_hours": "TRUNCATE period_rollups_hours",
+    "period_rollups_days": "TRUNCATE period_rollups_days",
+    "period_rollups_windows": "TRUNCATE period_rollups_windows",
+    "metric_means": "REFRESH MATERIALIZED VIEW metric_means WITH NO DATA",
+}
+
+
+@pytest.mark.parametrize("name", EMPTYING)
+def test_what_an_incomplete_restore_leaves_empty_is_named(app, conn, show_next_run, name):
+    assert ready(app) == (200, "ok", OK)
+    show_next_run()
+    assert ready(app) == (200, "ok", OK)
+
+    with conn, conn.cursor() as cursor:
+        cursor.execute(EMPTYING[name])
+
+    missing = f"empty: {name}; runs have finished, so run flask rebuild"
+    assert ready(app) == (200, "degraded", OK | {"data": missing})
+
+
+def test_expired_rollups_are_not_missed(app, conn, show_next_run):
+    show_next_run()
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET slot = now() - interval '366 days'")
+        cursor.execute("TRUNCATE rollups, period_rollups_hours")
+
+    assert ready(app) == (200, "ok", OK)
+
+
 @pytest.mark.parametrize("keys", [("1234",), ("the-first-key-is-long", "15-characters--")])
 def test_a_key_that_can_be_guessed_is_reported_and_nothing_else_changes(make_app, keys):
     weak = {"api_key": "weak: shorter than 16 characters"}
@@ -69,7 +100,9 @@ def test_without_a_database_it_is_unavailable_until_the_database_returns(elsewhe
     with elsewhere.app_context():
         upgrade()
     own_postgres.stop()
-    unreachable = OK | {"database": "unreachable (OperationalError)", "migrations": SKIPPED}
+    unreachable = OK | {
+        "database": "unreachable (OperationalError)", "migrations": SKIPPED, "data": SKIPPED_DATA,
+    }  # fmt: skip
     assert ready(elsewhere) == (503, "unavailable", unreachable)
 
     own_postgres.start()

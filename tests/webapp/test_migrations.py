@@ -140,7 +140,7 @@ def test_no_former_name_is_left(conn):
     assert [name for name in named if re.search("workload|harness", name)] == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007", "0008"])
 def test_down_and_up_again_leads_to_the_same_schema(go, conn, revision):
     before = schema(conn)
 
@@ -280,6 +280,22 @@ def test_what_0007_has_stored_is_kept_and_no_table_is_rewritten(go, conn, filled
     assert names == ["ttfa", "reasoning_share", "total_throughput", "prefill_throughput"]
 
 
+def test_0009_rewrites_no_table_and_does_not_wait_for_a_dump(go, conn, filled, environment):
+    go("0008")
+    files = "SELECT relname, relfilenode FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+    before, stored = query(conn, files), rows(conn)
+
+    with closing(connect(Settings.from_env(environment))) as dump, dump.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = ", ".join(name for (name,) in cursor.fetchall())
+        cursor.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
+        run_sql(environment, f"ALTER DATABASE {environment['POSTGRES_DB']} SET lock_timeout = '2s'")
+        assert flask_db(environment, "upgrade").returncode == 0
+
+    assert query(conn, files) == before
+    assert rows(conn) == stored
+
+
 def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, redis):
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
@@ -345,6 +361,18 @@ def test_an_unreachable_database_is_reported_in_one_line(environment, command):
     (line,) = done.stderr.splitlines()
     assert line.startswith("cannot migrate the database: ")
     assert "/nowhere" in line
+
+
+def test_another_schema_is_the_one_that_its_functions_search(empty):
+    run_sql({**empty}, f"ALTER DATABASE {empty['POSTGRES_DB']} SET search_path = llm")
+    with closing(connect(Settings.from_env(empty))) as conn:
+        query(conn, "CREATE SCHEMA llm; SELECT")
+
+    assert flask_db(empty, "upgrade").returncode == 0
+
+    with closing(connect(Settings.from_env(empty))) as conn:
+        settings = query(conn, "SELECT proconfig FROM pg_proc WHERE proname = 'count_ended_run'")
+    assert settings == [(["search_path=llm, pg_temp"],)]
 
 
 def test_a_new_database_does_not_repeat_the_generations_of_an_old_one(conn, empty):

@@ -7,8 +7,9 @@ from webapp.cli.grafana_role import grafana_reader
 from webapp.cli.import_results import import_results
 from webapp.cli.llms import llms
 from webapp.cli.rebuild import rebuild
+from webapp.cli.verify import verify
 
-COMMANDS: tuple[click.Command, ...] = (llms, import_results, rebuild, grafana_reader)
+COMMANDS: tuple[click.Command, ...] = (llms, import_results, rebuild, verify, grafana_reader)
 
 
 def register_commands(app: Flask) -> None:

@@ -1,6 +1,6 @@
 """Daily partitions, created before they are needed: by UTC day of `recorded_at`, named <table>_<yyyymmdd>."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from psycopg2 import sql
 
@@ -43,8 +43,23 @@ def name(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
 
 
+def days(conn: Connection, table: str) -> set[date]:
+    """Return the days of which the table has a partition."""
+    return {
+        datetime.strptime(relname[-8:], "%Y%m%d").replace(tzinfo=UTC).date()
+        for relname in _present(conn)
+        if relname.startswith(f"{table}_")
+    }
+
+
 def _missing(conn: Connection, days: list[date]) -> list[tuple[str, date]]:
-    """Return the tables and days that have no partition.
+    """Return the tables and days that have no partition."""
+    present = _present(conn)
+    return [(table, day) for table in DAILY for day in days if name(table, day) not in present]
+
+
+def _present(conn: Connection) -> set[str]:
+    """Return the names of all partitions.
 
     Queried from pg_inherits, since to_regclass relies on a cache that may lag behind other sessions.
     """
@@ -54,5 +69,4 @@ def _missing(conn: Connection, days: list[date]) -> list[tuple[str, date]]:
             " WHERE inhparent = ANY(%s::regclass[])",
             (list(DAILY),),
         )
-        present = {relname for (relname,) in cursor.fetchall()}
-    return [(table, day) for table in DAILY for day in days if name(table, day) not in present]
+        return {relname for (relname,) in cursor.fetchall()}

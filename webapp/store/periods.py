@@ -25,17 +25,23 @@ WINDOWS_SQL = f"""SELECT * FROM (VALUES
 KEY = ("period", "source", "scenario_id", "llm_id", "metric_id")
 
 RUN_ROLLUPS = sql_file("run_rollups")
+MERGED = sql_file("merged_rollups")
 MERGE = sql_file("merge_rollups")
 
 
-def _merge(parts: str) -> str:
-    """Return the statement that merges the parts selected by a file into period_rollups."""
-    return MERGE.format(input=sql_file(parts).format(run_rollups=RUN_ROLLUPS, windows=WINDOWS_SQL))
+def selected(name: str) -> str:
+    """Return the query of a file about runs and windows."""
+    return sql_file(name).format(run_rollups=RUN_ROLLUPS, windows=WINDOWS_SQL)
 
 
-MERGE_NEW = _merge("new_parts")
-MERGE_REMAINING = _merge("remaining_parts")
-MERGE_AGAIN = _merge("parts_again")
+def merging(parts: str) -> str:
+    """Return the statement that merges what the query `parts` selects into period_rollups."""
+    return MERGE.format(merged=MERGED.format(input=parts))
+
+
+MERGE_NEW = merging(selected("new_parts"))
+MERGE_REMAINING = merging(selected("remaining_parts"))
+MERGE_AGAIN = merging(selected("parts_again"))
 PARTS_OF_RUNS = sql_file("parts_of_runs")
 PARTS = ("period", "starts_at", "since", "until", "source", "scenario_id", "llm_id")
 DELETE_PARTS = """

@@ -3,6 +3,8 @@
 import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
@@ -60,6 +62,31 @@ def read(conn: Connection, recorded_at: datetime, run_id: int) -> dict[int, np.n
             (recorded_at, run_id),
         )
         return {metric_id: np.array(values, dtype=np.float64) for metric_id, values in cursor.fetchall()}
+
+
+def exist(conn: Connection, since: datetime, until: datetime) -> bool:
+    """Return whether there are points in [since, until)."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM points WHERE recorded_at >= %s AND recorded_at < %s)", (since, until)
+        )
+        return cursor.fetchone()[0]
+
+
+def stream(conn: Connection, since: datetime, until: datetime) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
+    """Yield run ids, ascending, each with the run's values (float64) by metric id.
+
+    Reads the points in [since, until) once, with one run in memory at a time, in the caller's transaction.
+    """
+    with conn.cursor("points_by_run") as cursor:
+        cursor.itersize = 20  # groups of a run and a metric, each with thousands of values
+        cursor.execute(
+            "SELECT run_id, metric_id, array_agg(value) FROM points"
+            " WHERE recorded_at >= %s AND recorded_at < %s GROUP BY run_id, metric_id ORDER BY run_id",
+            (since, until),
+        )
+        for run_id, groups in groupby(cursor, key=itemgetter(0)):
+            yield run_id, {metric_id: np.array(values, dtype=np.float64) for _, metric_id, values in groups}
 
 
 def delete(conn: Connection, recorded_at: datetime, run_id: int) -> None:

@@ -1,13 +1,15 @@
 """Deletion of what has expired: daily partitions, hourly rollups, rollups of single runs, self-checks."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from psycopg2 import sql
 
+from webapp.settings import Settings
 from webapp.store import Connection
 from webapp.store.partitions import DAILY
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 # Key of the advisory lock under which one process at a time drops and deletes.
 RETENTION_LOCK = 7_205_004
 # Comment on a partition that is being dropped: one that an operator has detached, to keep it, lacks it.
@@ -41,6 +43,12 @@ class Partition:
     table: str
     name: str
     state: str
+
+
+def rollups_expired(settings: Settings, now: datetime) -> datetime:
+    """Return when hourly rollups and those of runs have expired: before that time, or NEVER."""
+    days = settings.rollup_retention_days
+    return now - timedelta(days=days) if days else NEVER
 
 
 def try_lock(conn: Connection) -> bool:

@@ -40,6 +40,23 @@ class Rollup:
             histogram=Histogram.of(values),
         )
 
+    def faults(self, derived: "Rollup") -> list[str]:
+        """Return the names of what differs from a rollup of the same values, which may come in another order.
+
+        The order changes sums a little: means may differ by 1e-9 of the greatest value, m2 by 1e-12 of the
+        sum of the squares.
+        """
+        scale = max(abs(derived.min), abs(derived.max))
+        equal = {
+            "n": self.n == derived.n,
+            "mean": abs(self.mean - derived.mean) <= 1e-9 * scale,
+            "m2": abs(self.m2 - derived.m2) <= 1e-9 * derived.m2 + 1e-12 * derived.n * scale**2,
+            "min": self.min == derived.min,
+            "max": self.max == derived.max,
+            "histogram": self.histogram.composite == derived.histogram.composite,
+        }
+        return [name for name, is_equal in equal.items() if not is_equal]
+
 
 def insert(conn: Connection, rollups: list[Rollup]) -> None:
     """Insert the rollups; raises psycopg2.errors.UniqueViolation if a run has one of the metric already."""

@@ -6,6 +6,7 @@ from webapp.store import Connection, periods
 
 # Key of the advisory lock held from before a refresh until its generation is published.
 REFRESH_LOCK = 7_205_003
+VIEWS = ("metric_means", "metric_quantiles")
 
 
 def lock_refresh(conn: Connection, wait_s: float) -> None:
@@ -53,7 +54,7 @@ def refresh(conn: Connection, now: datetime, generation: int) -> None:
         finished = [run_id for run_id, status in cursor.fetchall() if status == "finished"]
         if finished or periods.any_expired(conn, now):
             periods.fold(conn, finished, now)
-            _refresh_views(conn)
+            refresh_views(conn)
 
 
 def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
@@ -62,13 +63,27 @@ def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
     Part of a transaction that raises the generation, like `refresh`.
     """
     periods.rebuild(conn, run_ids, now)
-    _refresh_views(conn)
+    refresh_views(conn)
 
 
-def _refresh_views(conn: Connection) -> None:
+def refresh_views(conn: Connection) -> None:
+    """Compute the views from the windows' merged rollups; part of a transaction that raises the generation.
+
+    A view without data, as a broken restore leaves it, can only be filled under a lock.
+    """
+    filled = filled_views(conn)
     with conn.cursor() as cursor:
-        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_means")
-        cursor.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY metric_quantiles")
+        for view in VIEWS:
+            cursor.execute(f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY' if view in filled else ''} {view}")
+
+
+def filled_views(conn: Connection) -> set[str]:
+    """Return the names of the views that can be read."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE oid = ANY(%s::regclass[]) AND relispopulated", (list(VIEWS),)
+        )
+        return {name for (name,) in cursor.fetchall()}
 
 
 def announce_change(conn: Connection) -> None:

@@ -32,8 +32,9 @@ def test_the_database_has_the_same_buckets_and_representatives(conn):
     values = np.concatenate([magnitudes, -magnitudes, [0.0, 1.0, -1.0]])
     rows = query(
         conn,
-        "SELECT value, histogram_bucket(value), histogram_value(histogram_bucket(value))"
-        " FROM unnest(%s::double precision[]) AS value",
+        "SELECT value, bucket, (histogram_quantiles("
+        "  ROW(bucket, ARRAY[1])::histogram, 1, '-Infinity', 'Infinity', '{1}'))[1]"
+        " FROM unnest(%s::double precision[]) AS value, histogram_bucket(value) AS bucket",
         values.tolist(),
     )
 

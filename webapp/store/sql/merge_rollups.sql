@@ -1,36 +1,9 @@
--- Merge rollups of the same key with each other and with the key's existing row:
---   runs, n, run_weight and histogram are summed; oldest, newest, min and max are the extremes;
---   mean = sum(n_i mean_i) / sum(n_i) and m2 = sum(m2_i + n_i (mean_i - mean)^2), the parallel form of Chan,
---   Golub and LeVeque (1979), which avoids cancellation; run_mean and run_m2 likewise, with run_weight for n.
--- The input is a query with the columns (period, starts_at, source, scenario_id, llm_id, metric_id, oldest,
--- newest, runs, n, mean, m2, min, max, run_weight, run_mean, run_m2, histogram).
+-- Merge rollups with each other, see merged_rollups.sql, and with the existing row of their key.
 INSERT INTO period_rollups AS existing (
     period, starts_at, source, scenario_id, llm_id, metric_id, oldest, newest, runs, n, mean, m2, min, max,
     run_weight, run_mean, run_m2, histogram
 )
-SELECT
-    period, starts_at, source, scenario_id, llm_id, metric_id,
-    min(oldest),
-    max(newest),
-    sum(runs),
-    sum(n),
-    merged_mean,
-    sum(m2 + n * (mean - merged_mean) ^ 2),
-    min(min),
-    max(max),
-    sum(run_weight),
-    merged_run_mean,
-    sum(run_m2 + run_weight * (run_mean - merged_run_mean) ^ 2),
-    histogram_sum(histogram)
-FROM (
-    SELECT
-        *,
-        sum(n * mean) OVER same / sum(n::double precision) OVER same AS merged_mean,
-        sum(run_weight * run_mean) OVER same / sum(run_weight) OVER same AS merged_run_mean
-    FROM ({input}) AS parts
-    WINDOW same AS (PARTITION BY period, starts_at, source, scenario_id, llm_id, metric_id)
-) AS parts
-GROUP BY period, starts_at, source, scenario_id, llm_id, metric_id, merged_mean, merged_run_mean
+{merged}
 ON CONFLICT (period, starts_at, source, scenario_id, llm_id, metric_id) DO UPDATE SET
     oldest = least(existing.oldest, excluded.oldest),
     newest = greatest(existing.newest, excluded.newest),
