@@ -99,12 +99,16 @@ class LevelResult:
     @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
-        return not_ranked(self.load.rate is not None, self.chunks_together)
+        return not_ranked(self.load.rate is not None, self.chunks_together, self.chunks_read_late)
 
 
-def not_ranked(at_a_rate: bool, chunks_together: float | None) -> dict[str, str]:
-    """Return why metrics of such a level say nothing about the endpoint, by their names."""
+def not_ranked(at_a_rate: bool, together: float | None, read_late: float | None) -> dict[str, str]:
+    """Return why metrics of such a level say nothing about the endpoint, by their names.
+
+    Chunks that were read late may have come together.
+    """
     reasons = {"rps": "the load sets it"} if at_a_rate else {}
-    if (chunks_together or 0) > MAX_TOGETHER:
-        reasons["itl"] = f"{chunks_together:.0%} of the chunks came together with the one before"
+    if (together or 0) + (read_late or 0) > MAX_TOGETHER:
+        late = f", {read_late:.0%} were read late" if read_late else ""
+        reasons["itl"] = f"{together or 0:.0%} of the chunks came together with the one before{late}"
     return reasons

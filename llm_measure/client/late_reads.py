@@ -9,7 +9,8 @@ def spread_late(exchange: Exchange, parts: Sequence[int], moments: list[int]) ->
     """Spread the moments of chunks that were read late with later ones evenly over the time in question.
 
     `moments` of the chunks, in ns, change in place; `parts` are their numbers in the body. Return by how many
-    ns each moment may be wrong, 0 for those that are sure.
+    ns each moment may be wrong, 0 for those that are sure. A response that was read in one piece stays one,
+    since its pace is unknown; then only the first moment is counted as unsure.
     """
     unsure = [0] * len(parts)
     begin = 0
@@ -18,6 +19,9 @@ def spread_late(exchange: Exchange, parts: Sequence[int], moments: list[int]) ->
         if width := exchange.late_ns(parts[begin]):
             while end < len(parts) and moments[end] == moments[begin]:
                 end += 1
+            if end - begin == len(parts):
+                unsure[0] = width if end > 1 else 0
+                break
             last, before = moments[begin], moments[begin - 1] if begin else _before_tokens(exchange)
             earliest, steps = last - width, end - begin - 1
             if earliest < before:  # the first one has a gap like the others

@@ -151,7 +151,8 @@ def test_gaps_of_clumps_are_not_ranked_and_their_share_is_shown():
     with endpoint(buffer_chunks=4) as server:
         result = measured(server, truth)
 
-    assert 9 / 11 - 0.01 < result.chunks_together < 10 / 11
+    # On a busy machine the client reads some late, which then may have come together.
+    assert 9 / 11 - 0.01 < result.chunks_together + result.chunks_read_late < 10 / 11
     assert "of the chunks came together with the one before" in result.not_ranked["itl"]
 
 
@@ -162,3 +163,4 @@ def test_a_response_in_one_piece_has_no_pace():
     values = derive(result.records, {}, result.span)
     assert [len(values[name]) for name in ("tpot", "itl", "tps")] == [0, 0, 0]
     assert result.chunks_together == 1
+    assert "itl" in result.not_ranked

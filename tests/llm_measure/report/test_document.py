@@ -67,6 +67,9 @@ def test_chunks_that_the_client_read_late_are_not_those_that_the_server_sent_tog
     ]
 
     assert (found["chunks_together"], found["chunks_read_late"]) == (0.25, 0.25)
+    assert found["not_ranked"]["itl"] == (
+        "25% of the chunks came together with the one before, 25% were read late"
+    )
 
 
 def test_a_level_says_whose_clock_its_moments_are_of():
