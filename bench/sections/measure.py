@@ -145,7 +145,8 @@ def _ttft_ms(endpoint: Endpoint, workload: Workload, records: Sequence[Record]) 
     """Return each ttft by the request's digest."""
     target = f"{urlsplit(endpoint.base_url).path}/chat/completions"
     build = request_builder(endpoint, workload, workload.seed or 0, target)
-    return {_digest(build(record.index)): (ttft(record) or 0) * 1000 for record in records}
+    measured = [record for record in records if not record.warmup]
+    return {_digest(build(record.index)): (ttft(record) or 0) * 1000 for record in measured}
 
 
 def _digest(request: bytes) -> bytes:

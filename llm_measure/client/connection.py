@@ -62,6 +62,11 @@ class Exchange:
         return width if width > TOGETHER_NS else 0
 
     @property
+    def has_late_parts(self) -> bool:
+        """Whether some part was read late."""
+        return any(map(self.late_ns, self.shared))
+
+    @property
     def is_stale(self) -> bool:
         """Whether the server had ended a kept connection before the request arrived.
 
@@ -95,6 +100,11 @@ class Connection(asyncio.Protocol):
         # Returns since when the parts of a read before the last may have come; the argument is its moment.
         self.since: Callable[[int], int] = lambda moment: moment
         self.is_open = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a request is in flight."""
+        return self._exchange is not None
 
     def expect(self, end: bytes) -> None:
         """Take an event with this data for the end of a stream."""

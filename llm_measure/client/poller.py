@@ -3,8 +3,8 @@
 The event loop would wake up for each part of each response. With tens of thousands of parts a second, most
 of the processor time would go into waking up; a pause of some milliseconds, in which parts gather, saves it.
 The kernel's times are as exact as without a pause, but for parts of one connection that share a read: only
-the last one's time is known. So pauses become shorter while that happens. Without the kernel's times, each
-part is late by up to the pause, which then stays at a millisecond.
+the last one's time is known. So a pause is a fraction of the time between the reads of one connection.
+Without the kernel's times, each part is late by up to the pause, which then stays at a millisecond.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import sys
 from time import monotonic_ns, thread_time_ns
 
 from llm_measure.client.clock import Alarm
-from llm_measure.client.connection import TOGETHER_NS, Connection
+from llm_measure.client.connection import Connection
 from llm_measure.client.kernel_clock import STAMP, STAMP_SPACE, KernelClock
 from llm_measure.client.waiting import RunQueue
 from llm_measure.records import SECOND_NS
@@ -23,13 +23,13 @@ READ_BYTES = 1 << 14
 BATCH = 64  # parts per look at the clock
 # How long one reading may last before the loop's timers and other callbacks have their turn.
 TURN_NS = 10_000_000
-JUDGE_INTERVAL_NS = 10_000_000
+JUDGE_INTERVAL_NS = 20_000_000
 EVENTS = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET if sys.platform == "linux" else 0
 SHORTEST_PAUSE_NS, LONGEST_PAUSE_NS = 250_000, 3_000_000
+PAUSE = 0.15  # of the mean time between two reads of one connection
 # What the two clocks may differ by, as they are compared from time to time.
 CLOCKS_APART_NS = 20_000
 MOST_UNSTAMPED = 0.01
-FEW_MERGED, MANY_MERGED = 0.002, 0.01  # of the parts
 
 
 class Poller:
@@ -54,7 +54,7 @@ class Poller:
         self._pauses = False
         self._reads_all = True  # no transport does
         self._reads = self._unstamped = 0  # in all, and without the kernel's time
-        self._judged_reads = self._merged = 0
+        self._judged_reads = 0
         self._judged_ns = self._drained_ns = monotonic_ns()
         self._awake_ns = self._awake()
         self._clock = KernelClock()
@@ -91,17 +91,16 @@ class Poller:
         now = monotonic_ns()
         if now - self._judged_ns > JUDGE_INTERVAL_NS:
             self._judge(self._reads - self._judged_reads, now - self._judged_ns)
-            self._judged_reads, self._judged_ns, self._merged = self._reads, now, 0
+            self._judged_reads, self._judged_ns = self._reads, now
         if self._pauses:
             self._alarm.set(now + self._pause_ns)
 
     def _judge(self, reads: int, interval_ns: int) -> None:
-        """Pause or not, by the number of reads per second, and for how long, by how many parts shared one."""
+        """Pause or not, and for how long, by the number of reads per second."""
         if self._pauses and self._clock.works:
-            if self._merged > MANY_MERGED * reads:
-                self._pause_ns = max(self._pause_ns // 2, SHORTEST_PAUSE_NS)
-            elif self._merged <= FEW_MERGED * reads:
-                self._pause_ns = min(self._pause_ns * 5 // 4, LONGEST_PAUSE_NS)
+            streams = sum(connection.is_waiting for connection, _ in self._readers.values())
+            pause_ns = int(PAUSE * streams * interval_ns / max(reads, 1))
+            self._pause_ns = min(max(pause_ns, SHORTEST_PAUSE_NS), LONGEST_PAUSE_NS)
         if self._pauses != (reads * SECOND_NS > self._busy_rate * interval_ns):
             self._pauses = not self._pauses
             if self._pauses:
@@ -181,7 +180,6 @@ class Poller:
             # It slept, and woke up for the first of them; unless it was kept asleep, as after a stop signal.
             woke_up = now - (is_awake - was_awake)
             begin = max(begin, woke_up) if woke_up <= moment else begin
-        self._merged += moment - begin > TOGETHER_NS
         return min(begin, moment)
 
     def _awake(self) -> int:

@@ -183,7 +183,7 @@ class _Stream:
         """Count tokens by usage if the server reports it, else one per chunk."""
         record, usage, times = self._record, self._usage, self._exchange.times
         moments = [times[place] for place in self._places]
-        if moments and self._exchange.shared:
+        if moments and self._exchange.has_late_parts:
             unsure = spread_late(self._exchange, self._places, moments)
             record.first_token_unsure_ns, record.late_chunks = unsure[0], sum(map(bool, unsure))
             record.first_byte_ns = min(record.first_byte_ns or moments[0], moments[0])
