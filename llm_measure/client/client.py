@@ -275,6 +275,7 @@ class Client:
             record.sent_ns = record.end_ns = monotonic_ns()
             self._judge.keep_unanswered(record, error.failure, str(error))
             return Outcome(record, None)
+        self._poller.catch_up()
         wait_s = asked_wait_s(exchange)
         record.pause_ns = None if wait_s is None else 0
         return Outcome(record, exchange.end_ns if self._judge.judge(exchange, record) else None, wait_s)

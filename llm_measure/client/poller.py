@@ -55,7 +55,7 @@ class Poller:
         self._reads_all = True  # no transport does
         self._reads = self._unstamped = 0  # in all, and without the kernel's time
         self._judged_reads = 0
-        self._judged_ns = self._drained_ns = monotonic_ns()
+        self._judged_ns = self._drained_ns = self._read_ns = monotonic_ns()
         self._awake_ns = self._awake()
         self._clock = KernelClock()
         if sys.platform == "linux":
@@ -85,6 +85,11 @@ class Poller:
         if sys.platform == "linux":
             self._loop.remove_reader(self._ready.fileno())
             self._ready.close()
+
+    def catch_up(self) -> None:
+        """Read what has arrived if the last reading is long ago, as while many responses end."""
+        if monotonic_ns() - self._read_ns > SHORTEST_PAUSE_NS:
+            self._read()
 
     def _turn(self) -> None:
         self._read()
@@ -136,6 +141,7 @@ class Poller:
                     connection.received(data, moment)
                 if not 0 < len(data) < READ_BYTES:
                     is_drained &= self._read_to_the_end(connection, reader, until)
+        self._read_ns = now
         if is_drained and len(events) < BATCH:
             self._drained_ns, self._awake_ns = now, awake_ns
 
