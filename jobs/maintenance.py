@@ -16,7 +16,7 @@ from redis import Redis
 from jobs.missed import record_lost
 from webapp.ingest.publish import publish
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, unfinished
+from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, retention, runs
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 7
 ABANDONED = "its process died, and its job was lost"
+UNRECORDED = "its job failed while the database was unreachable; the worker's log has the error"
 DELETIONS: dict[str, Callable[[Connection, datetime, int], int]] = {
     "hourly rollups": retention.delete_hours,
     "rollups of runs": retention.delete_run_rollups,
@@ -61,16 +62,19 @@ def run_maintenance(slot: int) -> None:
 
 
 def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datetime) -> None:
-    """Record runs as failed that no job will end: Redis lost it, or its end could not be recorded; commits.
+    """Record runs as failed that no job will end: it failed unrecorded, or Redis lost it; commits.
 
-    A run is left alone for as long as its process may live.
+    A run whose job is lost is left alone for as long as its process may live.
     """
+    started = runs.running_jobs(conn, now)
+    over = [job_id for job_id, gone in zip(started, failed(redis, started), strict=True) if gone]
+    ended = runs.fail_abandoned(conn, over, now, UNRECORDED)
     longest = (measurement.longest_s + OVERHEAD_SECONDS for measurement in read_benchmark_file(settings))
     before = now - timedelta(seconds=max([RUN_TIMEOUT, *longest]))
     job_ids = runs.running_jobs(conn, before)
     states = unfinished(redis, job_ids)
     abandoned = [job_id for job_id, alive in zip(job_ids, states, strict=True) if not alive]
-    ended = runs.fail_abandoned(conn, abandoned, before, ABANDONED)
+    ended += runs.fail_abandoned(conn, abandoned, before, ABANDONED)
     conn.commit()
     if ended:
         logger.warning("recorded %d abandoned runs as failed", ended)

@@ -16,15 +16,17 @@ from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
 from llm_measure.results import LevelResult
-from webapp.ingest.attempt import claimed
+from webapp.ingest.attempt import Attempt, claimed
 from webapp.ingest.persist import persist
-from webapp.ingest.publish import publishing
+from webapp.ingest.publish import publishing_afterwards
 from webapp.ingest.register import refuse_changed, register
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement
+from webapp.queue import STORE_SECONDS
 from webapp.redis import cache_redis
 from webapp.settings import Settings, secret_variable
 from webapp.store import Connection, connect
+from webapp.store.reconnect import reconnecting
 
 logger = logging.getLogger(__name__)
 
@@ -52,25 +54,25 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
         with (
             renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),
             processor(settings, redis),
-            closing(connect(settings)) as conn,
         ):
-            fill_slot(conn, settings, redis, measurement, slot, job.id if job else "on-demand")
+            fill_slot(settings, redis, measurement, slot, job.id if job else "on-demand")
     except BusyError as busy:
         logger.info("%s %s: retrying in %d s: %s", llm, scenario, BUSY_SECONDS, busy)
         return when_free()
     return None
 
 
-def fill_slot(  # noqa: PLR0913, PLR0917  (each is part of the job)
-    conn: Connection, settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str
-) -> None:
-    """Claim the slot's run unless it is finished; measure, persist in one transaction, and publish."""
-    register(conn, settings, redis, measurement)
-    conn.commit()
+def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str) -> None:
+    """Claim the slot's run unless it is finished; measure, persist in one transaction, and publish.
+
+    No connection is held while the endpoint is measured: an idle one may be ended by a firewall, a failover
+    or the server's settings, and is one of the few that a server or pooler has.
+    """
     moment = datetime.fromtimestamp(slot, UTC)
-    with (
-        publishing(conn, redis),
-        claimed(
+    with publishing_afterwards(settings, redis), closing(connect(settings)) as conn:
+        register(conn, settings, redis, measurement)
+        conn.commit()
+        with claimed(
             conn,
             settings,
             source="measurement",
@@ -78,16 +80,26 @@ def fill_slot(  # noqa: PLR0913, PLR0917  (each is part of the job)
             slot=moment,
             job_id=job_id,
             llm=measurement.llm,
-        ) as attempt,
-    ):
-        if attempt.runs:
-            refuse_changed(conn, measurement.scenario, measurement.definition)
-            conn.commit()
-            result = _measure(measurement)
-            failure = persist(conn, attempt, measurement.workload, result)
-            if failure:
-                raise MeasurementError(failure)
-            logger.info("%s %s: measured slot %s", measurement.llm, measurement.scenario, moment.isoformat())
+        ) as attempt:
+            if attempt.runs:
+                refuse_changed(conn, measurement.scenario, measurement.definition)
+                conn.close()
+                _measure_and_persist(settings, measurement, attempt)
+                logger.info(
+                    "%s %s: measured slot %s", measurement.llm, measurement.scenario, moment.isoformat()
+                )
+
+
+def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: Attempt) -> None:
+    """Measure, and store the result as soon as the database can be reached; MeasurementError if it failed."""
+    result = _measure(measurement)
+
+    def write(conn: Connection) -> str | None:
+        return persist(conn, attempt, measurement.workload, result)
+
+    failure = reconnecting(settings, write, STORE_SECONDS)
+    if failure:
+        raise MeasurementError(failure)
 
 
 def _measure(measurement: Measurement) -> LevelResult:

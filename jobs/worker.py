@@ -17,6 +17,7 @@ from rq import Queue, Worker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
@@ -26,6 +27,7 @@ import jobs.measurement_run
 import jobs.missed
 import jobs.self_check
 import jobs.simulation_run  # noqa: F401
+from jobs.failed_jobs import FailedJobs, keep_error
 from jobs.recovery import Recovery
 from jobs.run_job import RunJob
 from webapp.ingest.publish import publish
@@ -57,13 +59,14 @@ PUBLISH_WAIT_SECONDS = 2
 class RunWorker(Worker):
     """RQ's worker, except that it runs known functions only, and that it soon notices deaths and connections.
 
-    `record` is called with a job and a reason when the job's process or worker has died.
+    `record` is called with a job and a reason when the job's process or worker has died, or the job has
+    failed for good. It returns whether it could record that.
     """
 
     queue_class = RunsQueue
     max_connection_wait_time = RECONNECT_SECONDS
 
-    def __init__(self, queue: Queue, record: Callable[[Job, str], None]):
+    def __init__(self, queue: Queue, record: Callable[[Job, str], bool]):
         super().__init__(
             [queue],
             connection=queue.connection,
@@ -76,6 +79,7 @@ class RunWorker(Worker):
         )
         self._record = record
         self._recovery = Recovery(queue, RunJob, self._end_abandoned)
+        self._failed = FailedJobs(record)
 
     @property
     def dequeue_timeout(self) -> int:
@@ -91,8 +95,9 @@ class RunWorker(Worker):
         """Subscribe to nothing: whoever reaches Redis need not be able to stop workers and their jobs."""
 
     def run_maintenance_tasks(self) -> None:
-        """Recover what dead workers have left; RQ calls this before it waits for a job."""
+        """Recover what the dead left, and record failed jobs; RQ calls this before it waits for a job."""
         self._recovery.run()
+        self._failed.record()
         self.last_cleaned_at = now()  # type: ignore[assignment]
         if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for one of its errors
             raise StopRequested
@@ -123,6 +128,7 @@ class RunWorker(Worker):
         reason = refusal(job)
         if reason is None:
             super().execute_job(job, queue)
+            self._failed.add(job)
             return
         logger.error("job %s refused: %s", job.id, reason)
         job.retries_left = None
@@ -134,6 +140,18 @@ class RunWorker(Worker):
         bind({"job_id": job.id, "slot": job.args[0]})
         return super().perform_job(job, queue, execution)
 
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: StartedJobRegistry | None = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """End the job as failed, or for now if it will be retried; its error is kept with it."""
+        keep_error(job, exc_string)
+        super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
+
     def _record_killed(self, job: Job, pid: int, status: int, usage: object) -> None:
         self._record(job, f"the run's process was killed (wait status {status})")
 
@@ -141,6 +159,7 @@ class RunWorker(Worker):
         logger.warning("job %s: its worker died", job.id)
         self._record(job, "the run's worker died")
         self.handle_job_failure(job, self.queues[0], exc_string="The worker died.", execution=execution)
+        self._failed.add(job)
 
 
 class WorkerMetrics:
@@ -174,9 +193,9 @@ class WorkerMetrics:
 
 
 def make_worker(settings: Settings, redis: Redis) -> RunWorker:
-    """Return a worker on the queue of runs that records and publishes the death of a job's process."""
+    """Return a worker on the queue of runs that records and publishes failures that jobs could not record."""
 
-    def record(job: Job, error: str) -> None:
+    def record(job: Job, error: str) -> bool:
         try:
             with closing(connect(settings)) as conn:
                 with conn:
@@ -184,6 +203,8 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
                 publish(conn, cache_redis(settings), PUBLISH_WAIT_SECONDS)
         except psycopg2.Error as fault:
             logger.error("job %s: could not record or publish its end: %s", job.id, fault)
+            return False
+        return True
 
     return RunWorker(runs_queue(redis), record)
 

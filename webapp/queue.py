@@ -34,8 +34,10 @@ LONGEST_ARGUMENT = 500
 LARGEST_ARGUMENT = 250_000_000_000  # a moment in the year 9892
 # Seconds after which a run is stopped and retried.
 RUN_TIMEOUT = 600
+# For how long a measurement's job tries to store its result while the database is unreachable.
+STORE_SECONDS = 300
 # Seconds that a measurement's job needs in addition to the measurement: to connect, to end and to store.
-OVERHEAD_SECONDS = 60
+OVERHEAD_SECONDS = 60 + STORE_SECONDS
 # Without a worker, jobs of this number of slots wait in the queue. The slot of a job that waits for longer
 # than that number of intervals is missed.
 BACKLOG_SLOTS = 10
@@ -177,6 +179,14 @@ def unfinished(redis: Redis, job_ids: list[str]) -> list[bool]:
         for job_id in job_ids:
             pipeline.hget(Job.key_for(job_id), "status")
         return [status in (b"queued", b"scheduled", b"started") for status in pipeline.execute()]
+
+
+def failed(redis: Redis, job_ids: list[str]) -> list[bool]:
+    """Return for each job whether it has failed and will not be tried again."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for job_id in job_ids:
+            pipeline.hget(Job.key_for(job_id), "status")
+        return [status == b"failed" for status in pipeline.execute()]
 
 
 def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from jobs import maintenance
-from jobs.maintenance import ABANDONED, DAYS_AHEAD, Pace, run_maintenance
+from jobs.maintenance import ABANDONED, DAYS_AHEAD, UNRECORDED, Pace, run_maintenance
 from jobs.simulation_run import fill_slot
 from tests.factories import add_rollups, add_run
 from tests.jobs.system import until
@@ -337,7 +337,7 @@ def test_a_slot_has_one_maintenance_job_which_a_worker_runs(processes, queue, en
 
 
 class TestARunThatNobodyWillEnd:
-    """It is running for longer than any run may take."""
+    """It is running for longer than any run may take, or its job has failed."""
 
     OLD = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=RUN_TIMEOUT + 60)
 
@@ -367,3 +367,12 @@ class TestARunThatNobodyWillEnd:
         run_maintenance(0)
 
         assert query(conn, "SELECT status FROM runs WHERE job_id = 'young'") == [("running",)]
+
+    def test_is_ended_although_it_is_young_if_its_job_has_failed(self, conn, redis, own_environment):
+        add_run(conn, self.OLD, status="running", job_id="dead", started_at=datetime.now(UTC))
+        conn.commit()
+        redis.hset("rq:job:dead", "status", "failed")
+
+        run_maintenance(0)
+
+        assert query(conn, "SELECT status, error FROM runs") == [("failed", UNRECORDED)]

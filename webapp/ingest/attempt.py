@@ -1,9 +1,8 @@
 """One attempt at the runs of a slot, of any source: claimed, then locked while values are written."""
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -14,16 +13,16 @@ import psycopg2
 from llm_measure.metrics import Metric
 from webapp.logs import bind_more
 from webapp.settings import Settings
-from webapp.store import Connection, connect, partitions, points, rollups, runs
+from webapp.store import Connection, partitions, points, rollups, runs
+from webapp.store.reconnect import reconnecting
 from webapp.store.rollups import Rollup
 from webapp.store.runs import ClaimedRun
 
 logger = logging.getLogger(__name__)
 
-# How long a failed attempt tries to record its error while the database is unreachable. The retry, or the
-# hourly maintenance, finds what was not recorded.
-RECONNECT_SECONDS = 10
-RETRY_SECONDS = 0.5
+# How long a failed attempt tries to record its error while the database is unreachable. What was not recorded
+# is replaced by the retry; after the last one, the worker records it, or the hourly maintenance.
+RECORD_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,14 @@ class Attempt:
     runs: list[ClaimedRun]
 
     def hold(self, conn: Connection) -> bool:
-        """Lock the runs until the transaction ends; roll back and return False if a newer attempt has one."""
+        """Lock the runs until the transaction ends; roll back and return False if one is no longer its own.
+
+        A newer attempt has claimed it, or it has ended: by this one, if the answer to its commit was lost.
+        """
         if runs.hold(conn, self.runs, self.token):
             return True
         conn.rollback()
-        logger.warning("slot %s: claimed by a newer attempt; nothing written", self.slot.isoformat())
+        logger.warning("slot %s: already ended, or claimed by a newer attempt", self.slot.isoformat())
         return False
 
 
@@ -57,7 +59,8 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
     """Claim the slot's unfinished runs, of one LLM or of all simulated ones, and commit.
 
     An exception in the block is committed as the runs' error and raised again, also if it was the loss of the
-    connection.
+    connection. A block that takes long may close the connection: the claim is a committed row, and only its
+    token decides who writes.
     """
     partitions.ensure(conn, slot.date())
     conn.commit()
@@ -77,7 +80,7 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
 def _record_failure(
     conn: Connection, settings: Settings, claimed_runs: list[ClaimedRun], token: UUID, error: str
 ) -> None:
-    """Commit the runs' error, if the connection was lost on new ones, until the database can be reached."""
+    """Commit the runs' error, over new connections if this one was closed or lost."""
 
     def record(conn: Connection) -> None:
         conn.rollback()
@@ -87,13 +90,10 @@ def _record_failure(
     with suppress(psycopg2.Error):
         record(conn)
         return
-    deadline = time.monotonic() + RECONNECT_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(psycopg2.Error), closing(connect(settings)) as fresh:
-            record(fresh)
-            return
-        time.sleep(RETRY_SECONDS)
-    logger.error("database unreachable: not recorded: %s", error)
+    try:
+        reconnecting(settings, record, RECORD_SECONDS)
+    except psycopg2.Error as fault:
+        logger.error("not recorded: %s; because of: %s", error, str(fault).strip())
 
 
 def finish(

@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import psycopg2
 from redis import Redis
 
 from webapp import generation
-from webapp.store import Connection, views
+from webapp.settings import Settings
+from webapp.store import Connection, connect, views
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,25 @@ def publishing(conn: Connection, redis: Redis) -> Iterator[None]:
             logger.warning("not published before the next refresh: %s", error)
         raise
     publish(conn, redis)
+
+
+@contextmanager
+def publishing_afterwards(settings: Settings, redis: Redis) -> Iterator[None]:
+    """Publish like `publishing`, over a connection that is opened when the block has ended."""
+    try:
+        yield
+    except Exception:
+        try:
+            _publish(settings, redis)
+        except psycopg2.Error as error:
+            logger.warning("not published before the next refresh: %s", error)
+        raise
+    _publish(settings, redis)
+
+
+def _publish(settings: Settings, redis: Redis) -> None:
+    with closing(connect(settings)) as conn:
+        publish(conn, redis)
 
 
 def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECONDS) -> None:

@@ -213,6 +213,23 @@ def test_an_attempt_writes_nothing_after_a_newer_one_has_claimed_the_run(conn, k
     assert query(conn, "SELECT count(*) FROM requests") == [(6,)]
 
 
+def test_an_attempt_that_writes_again_since_the_answer_to_its_commit_was_lost_changes_nothing(
+    conn, settings, redis
+):
+    what = measurement()
+    register(conn, settings, redis, what)
+    with claimed(
+        conn, settings, source="measurement", scenario=what.scenario, slot=SLOT, job_id="job", llm=what.llm
+    ) as attempt:
+        persist(conn, attempt, what.workload, level(WARM))
+        stored = query(conn, "SELECT runs::text FROM runs")
+
+        persist(conn, attempt, what.workload, level(WARM))
+
+    assert query(conn, "SELECT runs::text FROM runs") == stored
+    assert query(conn, "SELECT count(*) FROM requests") == [(6,)]
+
+
 def test_measurements_do_not_change_the_simulation(conn, keep, client, show_next_run):
     show_next_run()
     rankings = client.get(RANKINGS).json
