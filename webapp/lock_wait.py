@@ -23,7 +23,7 @@ SELECT
     string_agg(
         CASE holder
             WHEN 0 THEN 'a prepared transaction'
-            ELSE format('%%s of %%s (%%s)', coalesce(nullif(application_name, ''), 'a session'), usename, holder)
+            ELSE concat_ws(' of ', nullif(application_name, ''), usename) || ' (' || holder || ')'
         END,
         ', '
     )
