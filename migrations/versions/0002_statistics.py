@@ -136,7 +136,7 @@ END
 $$
 """.replace("T_VALUES", T_975_TABLE.strip().rstrip(","))
 
-# The histograms of existing runs are computed from their points, which takes seconds: before any lock is taken
+# Histograms of existing runs are computed from their points, which takes seconds, before any lock is taken
 # that others wait for. Those of runs that end meanwhile are computed under the lock.
 CREATE_BACKFILL = """
 CREATE TABLE histogram_backfill AS
