@@ -162,8 +162,8 @@ values() {
     case $(setting REDIS_SSL) in 1 | true | yes | on) echo "  ssl: true" ;; esac
     if is_set WEB_CONCURRENCY; then echo "api: {processes: $(setting WEB_CONCURRENCY)}"; fi
     echo "config:"
-    for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY LOG_LEVEL \
-        SELF_CHECK_INTERVAL MEASUREMENTS_PER_HOST PUBLIC_DASHBOARD METRICS_PUBLIC; do
+    for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY \
+        MIGRATION_TIMEOUT LOG_LEVEL SELF_CHECK_INTERVAL MEASUREMENTS_PER_HOST PUBLIC_DASHBOARD METRICS_PUBLIC; do
         if is_set "$name"; then echo "  $name: $(quoted "$(setting "$name")")"; fi
     done
     # Empty is a value: fresh randomness at each run.

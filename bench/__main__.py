@@ -8,7 +8,7 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, export, ingest, measure, page, run, scale, server
+from bench.sections import api, export, ingest, measure, migrations, page, run, scale, server
 from bench.system import postgres_version, system
 
 SECTIONS = {
@@ -20,6 +20,7 @@ SECTIONS = {
     "export": export.measure,
     "measure": measure.measure,
     "page": page.measure,
+    "migrations": migrations.measure,
 }
 
 

@@ -37,7 +37,7 @@ DELETIONS: dict[str, Callable[[Connection, datetime, int], int]] = {
 class Pace:
     """How maintenance gives way to those who read and write."""
 
-    lock_timeout_s: float = 5.0  # for the readers of a partition to finish; dropping it does not block them
+    lock_timeout_s: float = 5.0  # for other sessions to release a lock; meanwhile they are not blocked
     drop_attempts: int = 3
     pause_s: float = 1.0  # between attempts
     batch_rows: int = 5_000  # per DELETE
@@ -82,8 +82,7 @@ def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datet
 
 def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = DEFAULT_PACE) -> None:
     """Create partitions ahead, then drop and delete what is too old; commits step by step."""
-    partitions.ensure(conn, now.date(), DAYS_AHEAD)
-    conn.commit()
+    _create_ahead(conn, now, pace)
     with _turn(conn) as mine:
         if not mine:
             logger.info("retention: skipped, another process does it")
@@ -94,6 +93,20 @@ def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = D
             before = now - timedelta(days=settings.rollup_retention_days)
             for what, delete in DELETIONS.items():
                 _delete_all(conn, what, delete, before, pace)
+
+
+def _create_ahead(conn: Connection, now: datetime, pace: Pace) -> None:
+    """Create the partitions of the next days, and commit; after a lock timeout leave them.
+
+    A run creates its day itself, for which it would wait behind this transaction.
+    """
+    try:
+        partitions.limit_waits(conn, pace.lock_timeout_s)
+        partitions.ensure(conn, now.date(), DAYS_AHEAD)
+        conn.commit()
+    except LockNotAvailable:
+        conn.rollback()
+        logger.warning("partitions ahead: their tables are locked; left for the next maintenance")
 
 
 @contextmanager

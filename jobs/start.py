@@ -25,6 +25,7 @@ from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
+from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.settings import COMPOSE_HOSTS, ENV_FILE, ROOT, Settings, SettingsError, exit_for
 
@@ -127,11 +128,21 @@ def check_port(settings: Settings) -> None:
 
 
 def migrate() -> None:
-    """Upgrade the database; raises StartError with the last line of a migration's error."""
-    done = subprocess.run([FLASK, "db", "upgrade"], cwd=ROOT, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no output"]
-        raise StartError(f"migrations failed: {lines[-1]}")
+    """Upgrade the database, and log what it waits for; raises StartError with a migration's last line."""
+    last = "no output"
+    with subprocess.Popen(
+        [FLASK, "db", "upgrade"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            for line in process.stderr or ():
+                last = line.strip() or last
+                if WAITING in line:
+                    logger.info("%s", last)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise StartError(f"migrations failed: {last}")
 
 
 def announce(settings: Settings) -> None:

@@ -60,6 +60,7 @@ class Settings:
     seed: int | None  # None: fresh randomness at each run
     max_retries: int
     retry_delay: int  # seconds
+    migration_timeout: int  # seconds that a migration retries while others hold a lock that it needs
     points_per_run: int  # values per LLM and metric
     retention_days: int  # of points; 0: forever
     rollup_retention_days: int  # of hourly rollups and those of runs; 0: forever
@@ -154,6 +155,7 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         seed=read("SEED", _seed) if "SEED" in environ else 20,
         max_retries=read("MAX_RETRIES", _whole(0, 100), "2"),
         retry_delay=read("RETRY_DELAY", _whole(0, 86400), "60"),
+        migration_timeout=read("MIGRATION_TIMEOUT", _whole(0, 86400), "600"),
         points_per_run=read("POINTS_PER_RUN", _whole(1, 1_000_000), "1000"),
         retention_days=read("RETENTION_DAYS", _days(1), "30"),
         # Windows of up to 24 hours are built from these, and reach back one hour more.

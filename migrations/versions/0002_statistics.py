@@ -136,15 +136,29 @@ END
 $$
 """.replace("T_VALUES", T_975_TABLE.strip().rstrip(","))
 
-# The histograms of existing runs are computed from their points.
-BACKFILL = """
-UPDATE rollups SET histogram = histograms.histogram
+# Histograms of existing runs are computed from their points, which takes seconds, before any lock is taken
+# that others wait for. Those of runs that end meanwhile are computed under the lock.
+CREATE_BACKFILL = """
+CREATE TABLE histogram_backfill AS
+SELECT run_id, metric_id, histogram_sum(ROW(bucket, ARRAY[n])::histogram) AS histogram
 FROM (
-    SELECT run_id, metric_id, histogram_sum(ROW(histogram_bucket(value), ARRAY[1])::histogram) AS histogram
+    SELECT run_id, metric_id, histogram_bucket(value) AS bucket, count(*) AS n
     FROM points
-    GROUP BY run_id, metric_id
-) AS histograms
-WHERE histograms.run_id = rollups.run_id AND histograms.metric_id = rollups.metric_id
+    GROUP BY run_id, metric_id, bucket
+) AS buckets
+GROUP BY run_id, metric_id
+"""
+COMPLETE_BACKFILL = """
+INSERT INTO histogram_backfill
+SELECT run_id, metric_id, histogram_sum(ROW(histogram_bucket(value), ARRAY[1])::histogram)
+FROM points
+WHERE run_id IN (SELECT run_id FROM rollups EXCEPT SELECT run_id FROM histogram_backfill)
+GROUP BY run_id, metric_id
+"""
+BACKFILL = """
+UPDATE rollups SET histogram = histogram_backfill.histogram
+FROM histogram_backfill
+WHERE histogram_backfill.run_id = rollups.run_id AND histogram_backfill.metric_id = rollups.metric_id
 """
 
 # The 95 % interval of the mean. Values of one run are not independent, so with several runs each is one
@@ -236,8 +250,6 @@ KEY = "(time_window, source, workload_id, llm_id, metric_id)"
 
 
 def upgrade() -> None:
-    op.execute("DROP MATERIALIZED VIEW metric_means")
-    op.drop_index("ix_runs_finished", "runs")
     for created in (
         HISTOGRAM,
         HISTOGRAM_BUCKET,
@@ -246,11 +258,16 @@ def upgrade() -> None:
         HISTOGRAM_SUM,
         HISTOGRAM_QUANTILES,
         T_975,
+        CREATE_BACKFILL,
     ):
         op.execute(created)
 
+    op.execute("DROP MATERIALIZED VIEW metric_means")
+    op.drop_index("ix_runs_finished", "runs")
     op.add_column("rollups", sa.Column("histogram", Histogram))
+    op.execute(COMPLETE_BACKFILL)
     op.execute(BACKFILL)
+    op.drop_table("histogram_backfill")
     op.execute("DELETE FROM rollups WHERE histogram IS NULL")
     op.alter_column("rollups", "histogram", nullable=False)
 

@@ -199,6 +199,26 @@ def test_nobody_waits_while_a_drop_waits_for_a_reader(conn, settings):
     assert partitions(conn)[0] == partition(NOW.date())
 
 
+def test_partitions_ahead_wait_for_a_locked_table_only_briefly(conn, settings, caplog):
+    with closing(connect(settings)) as index:  # that another session creates
+        with index.cursor() as cursor:
+            cursor.execute("LOCK TABLE points IN SHARE MODE")
+        creating = threading.Thread(target=lambda: maintain(conn, settings, NOW))
+        creating.start()
+        creating.join(10)
+        waits = creating.is_alive()
+        index.rollback()
+        creating.join()
+
+    assert not waits
+    assert "partitions ahead: their tables are locked; left for the next maintenance" in caplog.text
+    assert partitions(conn) == []
+
+    maintain(conn, settings, NOW)
+
+    assert len(partitions(conn)) == DAYS_AHEAD + 1
+
+
 @pytest.mark.parametrize("state", ["detaching", "detached"])
 def test_a_drop_that_was_killed_is_finished_by_the_next_maintenance(conn, settings, state):
     store_days(conn, 9, 8)

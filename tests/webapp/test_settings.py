@@ -22,6 +22,7 @@ def test_missing_settings_have_the_documented_defaults():
     assert settings.seed == 20
     assert settings.schedule_interval == 600
     assert (settings.max_retries, settings.retry_delay, settings.points_per_run) == (2, 60, 1000)
+    assert settings.migration_timeout == 600
     assert (settings.retention_days, settings.rollup_retention_days) == (30, 365)
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
     assert settings.public_dashboard is False
@@ -74,6 +75,7 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("SEED", "twenty", "whole number, or empty"),
         ("MAX_RETRIES", "-1", "whole number from 0"),
         ("RETRY_DELAY", "1.5", "whole number from 0"),
+        ("MIGRATION_TIMEOUT", "-1", "whole number from 0"),
         ("POINTS_PER_RUN", "0", "whole number from 1"),
         ("RETENTION_DAYS", "-1", "whole number of days from 1 to 36500, or 0 for no limit"),
         ("RETENTION_DAYS", "soon", "whole number of days from 1"),
