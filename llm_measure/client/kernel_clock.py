@@ -30,7 +30,7 @@ class KernelClock:
             self.works = sys.platform == "linux" and self._begins()
         except OSError:
             self.works = False
-        self.offset_ns = time_ns() - monotonic_ns()  # from the monotonic clock to the kernel's wall clock
+        self._offset_ns = time_ns() - monotonic_ns()  # from the monotonic clock to the kernel's wall clock
         for _ in range(COMPARISONS):
             if self.compare():
                 break
@@ -45,7 +45,7 @@ class KernelClock:
         before, wall, after = monotonic_ns(), time_ns(), monotonic_ns()
         if after - before > COMPARED_WITHIN_NS:
             return False
-        self.offset_ns = wall - (before + after) // 2
+        self._offset_ns = wall - (before + after) // 2
         return True
 
     def moment(self, stamp: list[tuple[int, int, bytes]]) -> int:
@@ -53,7 +53,7 @@ class KernelClock:
         if not stamp:
             return 0
         seconds, ns = STAMP.unpack(stamp[0][2])
-        return seconds * SECOND_NS + ns - self.offset_ns
+        return seconds * SECOND_NS + ns - self._offset_ns
 
     def close(self) -> None:
         """Have no more arrivals noted."""

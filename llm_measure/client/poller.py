@@ -15,7 +15,7 @@ from time import monotonic_ns, thread_time_ns
 
 from llm_measure.client.clock import Alarm
 from llm_measure.client.connection import Connection
-from llm_measure.client.kernel_clock import STAMP, STAMP_SPACE, KernelClock
+from llm_measure.client.kernel_clock import STAMP_SPACE, KernelClock
 from llm_measure.client.waiting import RunQueue
 from llm_measure.records import SECOND_NS
 
@@ -115,9 +115,9 @@ class Poller:
 
     def _read(self) -> None:
         """Read what has arrived, all of it unless that takes too long."""
-        readers, unpack, awake_ns = self._readers, STAMP.unpack, self._awake()
+        readers, awake_ns = self._readers, self._awake()
         self._clock.compare()
-        offset_ns, drained_ns = self._clock.offset_ns, self._drained_ns
+        arrival, drained_ns = self._clock.moment, self._drained_ns
         until, more, is_drained = monotonic_ns() + TURN_NS, True, True
         while more:
             events = self._ready.poll(0, BATCH)
@@ -134,8 +134,7 @@ class Poller:
                 except OSError:  # nothing left, or an error that is an event by itself
                     continue
                 if data:
-                    seconds, ns = unpack(stamp[0][2]) if stamp else (0, 0)
-                    moment = seconds * SECOND_NS + ns - offset_ns
+                    moment = arrival(stamp)
                     if not drained_ns < moment < now:
                         moment = self._checked(moment)
                     connection.received(data, moment)

@@ -1,4 +1,4 @@
-"""What a response reports besides its text: cached tokens, reasoning, and the model that answered."""
+"""What a response reports in addition to its text: cached tokens, reasoning, and the model that answered."""
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_a_response_that_ends_within_its_reasoning_has_no_first_answer_token():
 @pytest.mark.parametrize(
     ("usage", "output", "reasoning"),
     [
-        ({"completion_tokens": 6}, 6, 4),  # in the count, not told apart
+        ({"completion_tokens": 6}, 6, 4),  # in the count, not distinguished
         ({"completion_tokens": 2}, 6, 4),  # left out of the count
         ({"completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 4}}, 6, 4),
         ({"completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 4}}, 6, 4),
