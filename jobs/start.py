@@ -27,7 +27,7 @@ from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
 from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.settings import COMPOSE_HOSTS, ENV_FILE, ROOT, Settings, SettingsError, exit_for
+from webapp.settings import COMPOSE_HOSTS, ENV_FILE, ROOT, Settings, SettingsError, exit_for, named_host
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
         "POSTGRES": embedded.POSTGRES,
         "REDIS": embedded.REDIS,
     }
-    return [server for name, server in servers.items() if _is_missing(name, named.get(f"{name}_HOST") or "")]
+    return [server for name, server in servers.items() if _is_missing(name, named_host(named, name))]
 
 
 def _is_missing(server: str, host: str) -> bool:

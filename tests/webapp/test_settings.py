@@ -84,6 +84,16 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("LOG_LEVEL", "LOUD", "one of DEBUG"),
         ("LOG_FORMAT", "xml", "one of text, json"),
         ("POSTGRES_HOST", "", "must name a server"),
+        ("POSTGRES_SSLROOTCERT", "/nowhere", "must be the path of a file"),
+        ("POSTGRES_POOL_SIZE", "0", "whole number from 1 to 100"),
+        ("REDIS_DB", "-1", "whole number from 0"),
+        ("REDIS_PREFIX", "a b", "must be at most 100 of the characters"),
+        ("REDIS_SENTINELS", "a:b", "must be hosts with ports"),
+        ("REDIS_SSL_CA", "/nowhere", "must be the path of a file"),
+        ("URL_PREFIX", "llm", "must be a path"),
+        ("TRUSTED_PROXIES", "proxy", "must be an address or network"),
+        ("FRAME_ANCESTORS", "'self'; script-src *", "must be sources"),
+        ("KEEPALIVE", "0", "whole number from 1 to 3600"),
     ],
 )
 def test_a_fault_has_the_name_the_value_and_what_is_expected(name, value, remedy):
@@ -163,6 +173,86 @@ def test_secrets_appear_neither_in_faults_nor_in_the_settings_repr():
 )
 def test_the_redis_url_contains_the_settings(changes, url):
     assert Settings.from_env({**LEAST, **changes}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:p%40ss@pg:6000/bench", ("u", "p@ss", "pg", 6000, "bench", "prefer")),
+        ("postgres://pg", ("postgres", "", "pg", 5432, "llm_benchmark", "prefer")),
+        ("postgresql+psycopg2://[::1]/b?sslmode=require", ("postgres", "", "::1", 5432, "b", "require")),
+        ("postgresql:///b?host=/run/postgresql", ("postgres", "", "/run/postgresql", 5432, "b", "prefer")),
+    ],
+)
+def test_a_database_url_takes_the_place_of_the_single_settings(url, expected):
+    found = Settings.from_env({**LEAST, "DATABASE_URL": url})
+
+    assert expected == (
+        found.postgres_user, found.postgres_password, found.postgres_host, found.postgres_port,
+        found.postgres_db, found.postgres_sslmode,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://me:p%3Ass@r:7000/3", ("me", "p:ss", "r", 7000, 3, False)),
+        ("rediss://:word@r", ("", "word", "r", 6379, 0, True)),
+        ("unix:///run/redis.sock?db=2", ("", "", "/run/redis.sock", 6379, 2, False)),
+    ],
+)
+def test_a_redis_url_takes_the_place_of_the_single_settings(url, expected):
+    found = Settings.from_env({**LEAST, "REDIS_URL": url})
+
+    assert expected == (
+        found.redis_user, found.redis_password, found.redis_host, found.redis_port, found.redis_db,
+        found.redis_ssl,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "remedy"),
+    [
+        ("DATABASE_URL", "mysql://s3cret@pg/x", "must begin with postgresql://"),
+        ("DATABASE_URL", "postgresql://u:s3cret@pg:0x1/x", "a port from 1 to 65535"),
+        ("DATABASE_URL", "postgresql://u:s3cret@/x", "must name a host"),
+        (
+            "DATABASE_URL",
+            "postgresql://u:s3cret@pg/x?options=-c",
+            "parameter 'options': unknown; expected one",
+        ),
+        ("REDIS_URL", "http://:s3cret@r", "must begin with redis://, rediss://, unix://"),
+        ("REDIS_URL", "redis://:s3cret@r?ssl_cert_reqs=none", "parameter 'ssl_cert_reqs': unknown"),
+    ],
+)
+def test_an_unusable_url_is_refused_without_being_shown(name, url, remedy):
+    (fault,) = faults(**{name: url})
+
+    assert fault.startswith(f"{name}=(hidden): ")
+    assert remedy in fault
+    assert "s3cret" not in fault
+
+
+def test_a_url_in_the_file_names_a_server_so_that_the_embedded_one_is_not_used(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text(
+        "DATABASE_URL=postgresql://named/x\nREDIS_SENTINELS=a:1, [::1]\nPOSTGRES_HOST=\nREDIS_HOST=\n"
+    )
+    (tmp_path / "embedded.env").write_text("POSTGRES_HOST=embedded\nREDIS_HOST=/embedded\n")
+    for name in ("POSTGRES_HOST", "REDIS_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+    settings = Settings.from_env(environment(tmp_path / ".env", tmp_path / "embedded.env"))
+
+    assert (settings.postgres_host, settings.redis_host) == ("named", "")
+    assert settings.redis_sentinels == (("a", 1), ("::1", 26379))
+
+
+def test_a_password_may_have_any_characters():
+    word = " pä$$'\"\\#%@:/ \t"
+
+    settings = Settings.from_env({**LEAST, "POSTGRES_PASSWORD": word, "REDIS_PASSWORD": word})
+
+    assert (settings.postgres_password, settings.redis_password) == (word, word)
 
 
 def test_the_environment_overrides_the_file_which_overrides_the_embedded_servers(tmp_path, monkeypatch):
