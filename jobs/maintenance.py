@@ -19,7 +19,7 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, partitions, retention, runs
+from webapp.store import Connection, clock, connect, partitions, retention, runs
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def run_maintenance(slot: int) -> None:
     settings = Settings.from_env()
     redis = cache_redis(settings)
     with closing(connect(settings)) as conn:
-        maintain(conn, settings, datetime.now(UTC))
+        maintain(conn, settings, clock.earliest_now(conn))
         record_lost(conn, settings, redis, time.time())
         end_abandoned(conn, settings, redis, datetime.now(UTC))
         publish(conn, redis)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from redis import Redis
 from rq import Retry, get_current_job
 
+from jobs.future_slot import dropping_future_slots
 from jobs.host import processor
 from jobs.lock import BUSY_SECONDS, BusyError, renewed_lock, when_free
 from jobs.missed import is_late, record_late
@@ -40,7 +41,8 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
 
     May be called any number of times, by any number of processes, for one slot: the result is stored once.
     Returns a Retry, with which RQ calls again later, if the endpoint or all processors of this machine are
-    busy with other measurements. A job that has waited for too long records the slot as missed instead.
+    busy with other measurements. A job that has waited for too long records the slot as missed instead;
+    one of a future slot is dropped.
     Raises any error, after recording it in the run, so that RQ retries.
     """
     settings = Settings.from_env()
@@ -52,6 +54,7 @@ def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
         return None
     try:
         with (
+            dropping_future_slots(),
             renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),
             processor(settings, redis),
         ):

@@ -15,7 +15,7 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import BACKLOG_SLOTS, MAINTENANCE_INTERVAL, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, runs
+from webapp.store import Connection, clock, connect, runs
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,7 @@ def _record(  # noqa: PLR0913, PLR0917  (private; each is part of what is record
     last: int,
     reason: str,
 ) -> None:
+    last = _past(conn, last, interval)
     if first > last:
         return
     if series.measurement:
@@ -129,6 +130,12 @@ def _record(  # noqa: PLR0913, PLR0917  (private; each is part of what is record
     conn.commit()
     if added:
         logger.warning("%s %s: recorded %d runs as missed", _source(series), series.scenario, added)
+
+
+def _past(conn: Connection, last: int, interval: int) -> int:
+    """Return the slot, or the last one before it that is not in the future: those may still be run."""
+    ahead = last - int((clock.latest_now(conn) + clock.TOLERANCE).timestamp())
+    return last - max(0, -(-ahead // interval)) * interval
 
 
 def _source(series: Series) -> str:

@@ -7,10 +7,10 @@ import argparse
 import logging
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from types import FrameType
+from typing import cast
 
 from prometheus_client import Counter, Gauge
 from redis import Redis, RedisError, WatchError
@@ -30,7 +30,7 @@ from webapp.settings import Settings, SettingsError, exit_for
 logger = logging.getLogger("jobs.scheduler")  # __name__ is __main__
 
 POLL_SECONDS = 1
-# How far the clocks of two schedulers may differ, in seconds.
+# How far a clock that wrote an entry may have been ahead, in seconds.
 CLOCK_TOLERANCE = 60
 
 METRICS = exporter.registry()
@@ -53,7 +53,8 @@ class SlotScheduler(Scheduler):
 
     Any number of schedulers polls without a lock, so that none that is stuck stops the others. What one does
     late is harmless: a slot's job is enqueued once, an entry only moves forward, and the schedule is changed
-    only if nobody has changed it since it was read.
+    only if nobody has changed it since it was read. They share one clock, that of Redis, so that none whose
+    machine's clock is wrong enqueues other slots than the rest.
     """
 
     # Not rq-scheduler's key: on a shared Redis, schedulers of other applications would take these entries.
@@ -64,13 +65,13 @@ class SlotScheduler(Scheduler):
         redis: Redis,
         settings: Settings,
         measurements: Sequence[Measurement] = (),
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ):
         super().__init__(connection=redis, queue=runs_queue(redis), interval=POLL_SECONDS, job_class=JSONJob)
         self.settings = settings
         self.runs = runs_queue(redis)
         self.entries = {entry.id: entry for entry in schedule(settings, measurements)}
-        self.clock = clock
+        self.clock = clock or self._redis_time
 
     def poll(self) -> None:
         """Reconcile Redis with the schedule, then enqueue what is due."""
@@ -142,6 +143,11 @@ class SlotScheduler(Scheduler):
                     later = 0 if is_measured else entry.interval
                     self._write(changes, entry, entry.slot_at(now) + later, resumed)
             changes.execute()
+
+    def _redis_time(self) -> float:
+        """Return the time of Redis' clock, in Unix seconds."""
+        seconds, microseconds = cast("tuple[int, int]", self.connection.time())
+        return seconds + microseconds / 1_000_000
 
     def _correct(
         self, changes: Pipeline, entry: Entry, known: Stored | None, found: dict[bytes, float], now: float

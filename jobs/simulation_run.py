@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from rq import get_current_job
 
+from jobs.future_slot import dropping_future_slots
 from jobs.lock import renewed_lock
 from jobs.missed import is_late, record_late
 from jobs.schedule import SIMULATION
@@ -27,8 +28,8 @@ def run_simulation(slot: int) -> None:
     """Simulate every simulated LLM for the slot (Unix seconds), store and publish the values; the RQ job.
 
     May be called any number of times, by any number of processes, for one slot: its values are stored once. A
-    job that has waited for too long records the slot as missed instead. Raises any error, after recording it
-    in the runs, so that RQ retries.
+    job that has waited for too long records the slot as missed instead; one of a future slot is dropped.
+    Raises any error, after recording it in the runs, so that RQ retries.
     """
     settings = Settings.from_env()
     job = get_current_job()
@@ -38,6 +39,7 @@ def run_simulation(slot: int) -> None:
         record_late(settings, redis, SIMULATION, slot)
         return
     with (
+        dropping_future_slots(),
         renewed_lock(redis, f"simulation-{slot}"),
         closing(connect(settings)) as conn,
         publishing(conn, redis),

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.support import KEY, SECRET, ReadingClient, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
-from webapp.store import Connection, connect
+from webapp.store import Connection, clock, connect
 
 pytest_plugins = ["tests.endpoints"]
 
@@ -86,6 +87,12 @@ def environment(
         client.flushall()
     yield environment
     run_sql(server_environment, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True)
+def future_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets tests use fixed slots in the year 2100, which every window contains."""
+    monkeypatch.setattr(clock, "TOLERANCE", timedelta(days=36_500))
 
 
 @pytest.fixture

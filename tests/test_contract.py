@@ -12,6 +12,6 @@ RESPONSE = Path(__file__).parent.parent / "public" / "response.json"
 
 @pytest.mark.usefixtures("own_environment")
 def test_the_response_after_a_run_equals_the_published_response(client):
-    run_simulation(1_800_000_000)
+    run_simulation(4_102_473_600)
 
     assert client.get("/api/v1/benchmarks/rankings").json == json.loads(RESPONSE.read_text())

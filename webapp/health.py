@@ -1,6 +1,8 @@
-"""GET /healthz: the process is alive. GET /readyz: database, migrations, data and Redis, each checked."""
+"""GET /healthz: the process is alive. GET /readyz: what it depends on, each checked and named."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg2
@@ -14,8 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import schema_version
 from webapp.extensions import db
 from webapp.settings import SHORTEST_KEY, Settings
+from webapp.store import clock
 from webapp.store.emptied import emptied
 from webapp.store.retention import rollups_expired
+from webapp.store.unshown import failing_since
 
 health = Blueprint("health", __name__, description="Liveness and readiness")
 
@@ -40,7 +44,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: Redis is unreachable or refuses writes, or data is missing",
+            "description": "degraded: a check other than database, migrations and api_key has failed",
             "example": OK,
         },
     )
@@ -50,7 +54,15 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "description": "ok, or the problem, by name of the check",
-            "example": {"database": OK, "migrations": OK, "data": OK, "redis": OK, "api_key": OK},
+            "example": {
+                "database": OK,
+                "migrations": OK,
+                "data": OK,
+                "refresh": OK,
+                "redis": OK,
+                "clock": OK,
+                "api_key": OK,
+            },
         },
     )
 
@@ -68,15 +80,16 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 @health.doc(operationId="readyz")
-@health.response(200, ReadySchema, description="Ready, or degraded: Redis is unreachable, or data is missing")
+@health.response(200, ReadySchema, description="Ready, or degraded: see the checks")
 @health.alt_response(
     503, schema=ReadySchema, description="The database is unreachable, or its migrations are behind"
 )
 def readyz() -> tuple[Response, int]:
     """Check readiness.
 
-    Checks database, migrations, Redis, the length of the API keys, and whether what is derived from runs is
-    there. The API works without Redis and with a weak key, but not without database and migrations.
+    Checks database, migrations, Redis, clocks, the length of the API keys, and whether what is derived from
+    runs is there and what has ended is shown. The API works without Redis and with a weak key, but not
+    without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
@@ -84,12 +97,14 @@ def readyz() -> tuple[Response, int]:
         "database": database,
         "migrations": migrations,
         "data": _outcome(_check_data) if migrations == OK else SKIPPED_DATA,
+        "refresh": _outcome(_check_refresh) if migrations == OK else SKIPPED_DATA,
         "redis": _outcome(_check_redis),
+        "clock": _outcome(_check_clock) if database == OK else SKIPPED,
         "api_key": _check_api_key(),
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
-    is_whole = checks["redis"] == checks["data"] == OK
+    is_whole = all(checks[name] == OK for name in ("data", "refresh", "redis", "clock"))
     return jsonify(status=OK if is_whole else "degraded", checks=checks), 200
 
 
@@ -128,6 +143,26 @@ def _check_data() -> str:
         expired = rollups_expired(settings, datetime.now(UTC))
         found = emptied(connection.connection.driver_connection, expired)
     return f"empty: {', '.join(found)}; runs have finished, so run flask rebuild" if found else OK
+
+
+def _check_refresh() -> str:
+    """Find runs that ended minutes ago and are not shown."""
+    with db.engine.connect() as connection:
+        since = failing_since(connection.connection.driver_connection)
+    if since is None:
+        return OK
+    return f"failing: runs that ended since {since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC are not shown"
+
+
+def _check_clock() -> str:
+    """Compare this machine's clock with that of PostgreSQL, and with that of Redis if it can be reached."""
+    with db.engine.connect() as connection:
+        ahead = {"PostgreSQL": clock.ahead_seconds(connection.connection.driver_connection)}
+    with suppress(RedisError):
+        ahead["Redis"] = current_app.extensions["redis"].time()[0] - time.time()
+    limit = clock.TOLERANCE.total_seconds()
+    wrong = [f"{seconds:+.0f} s at {name}" for name, seconds in ahead.items() if abs(seconds) > limit]
+    return f"differs: {', '.join(wrong)}; expected at most {limit:.0f} s" if wrong else OK
 
 
 def _named(revisions: frozenset[str]) -> str:

@@ -35,7 +35,7 @@ def test_a_level_stops_early_when_every_request_fails(
     dead = measurement(endpoint=Endpoint(url, "m"), load=load, workload=workload)
 
     with pytest.raises(MeasurementError, match=rf"all \d+ requests failed \({error}"):
-        fill_slot(settings, redis, dead, 1_800_000_000, "job")
+        fill_slot(settings, redis, dead, 4_102_473_600, "job")
 
     rows = query(conn, "SELECT count(*), bool_and(error IN (%s, 'cancelled')) FROM requests", error)
     assert rows[0][0] < 100
@@ -51,7 +51,7 @@ def test_a_level_continues_when_rate_limits_fail_some_requests_and_the_others_ar
         workload=Workload(output_tokens=2),
     )
 
-    fill_slot(settings, redis, crowded, 1_800_000_000, "job")
+    fill_slot(settings, redis, crowded, 4_102_473_600, "job")
 
     assert query(conn, "SELECT DISTINCT error FROM requests ORDER BY 1") == [("rate_limited",), (None,)]
     assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
@@ -89,7 +89,7 @@ def test_a_hostile_response_costs_its_request_and_not_the_run(conn, settings, re
             load=Load(concurrency=1, requests=len(HOSTILE) + 3),
             workload=Workload(output_tokens=5),
         )
-        fill_slot(settings, redis, what, 1_800_000_000, "job")
+        fill_slot(settings, redis, what, 4_102_473_600, "job")
 
     rows = query(conn, "SELECT error, output_tokens, error_detail FROM requests ORDER BY number")
     assert [error for error, *_ in rows[len(HOSTILE) :]] == [None] * 3
@@ -110,7 +110,7 @@ def test_a_level_that_takes_too_long_is_stopped_and_invalid(conn, settings, redi
         overhead_s=-10,
     )
 
-    fill_slot(settings, redis, what, 1_800_000_000, "job")
+    fill_slot(settings, redis, what, 4_102_473_600, "job")
 
     assert query(conn, "SELECT status, invalid_reason FROM runs") == [
         ("invalid", "stopped after 2 s, longer than all timeouts of its requests together")
@@ -126,7 +126,7 @@ def test_a_level_whose_rate_the_client_cannot_hold_is_kept_as_invalid(conn, sett
         workload=Workload(output_tokens=1),
     )
 
-    fill_slot(settings, redis, what, 1_800_000_000, "job")
+    fill_slot(settings, redis, what, 4_102_473_600, "job")
 
     ((status, reason, requests, rollups),) = query(
         conn,

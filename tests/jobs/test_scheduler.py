@@ -10,7 +10,7 @@ from jobs.scheduler import SlotScheduler
 from tests.measured import measurement
 from webapp.queue import RECORD_MISSED, JSONJob
 
-NOW = 1_800_000_000 + 1234.5
+NOW = 4_102_473_600 + 1234.5
 MINUTES = 60
 INTERVAL = 10 * MINUTES
 ENTRIES = ["llm-benchmark-every-maintenance", "llm-benchmark-every-simulation"]

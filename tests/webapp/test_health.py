@@ -1,5 +1,7 @@
+import re
 import time
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from flask_migrate import downgrade, upgrade
@@ -7,8 +9,17 @@ from redis import Redis
 
 from tests.support import dispose
 from webapp.health import SKIPPED, SKIPPED_DATA
+from webapp.store import clock
 
-OK = {"database": "ok", "migrations": "ok", "data": "ok", "redis": "ok", "api_key": "ok"}
+OK = {
+    "database": "ok",
+    "migrations": "ok",
+    "data": "ok",
+    "refresh": "ok",
+    "redis": "ok",
+    "clock": "ok",
+    "api_key": "ok",
+}
 QUICK_SECONDS = 1.5
 
 
@@ -71,6 +82,38 @@ def test_what_an_incomplete_restore_leaves_empty_is_named(app, conn, show_next_r
     assert ready(app) == (200, "degraded", OK | {"data": missing})
 
 
+def test_a_refresh_that_keeps_failing_is_reported_until_one_succeeds(app, conn, show_next_run):
+    show_next_run()
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET generation = NULL, finished_at = now() - interval '5 minutes'")
+
+    code, status, checks = ready(app)
+
+    assert (code, status) == (200, "degraded")
+    assert checks["refresh"].startswith("failing: runs that ended since 20")
+    show_next_run()
+    assert ready(app) == (200, "ok", OK)
+
+
+def test_a_run_that_has_just_ended_may_wait_for_its_refresh(app, conn, show_next_run):
+    show_next_run()
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET generation = NULL")
+
+    assert ready(app) == (200, "ok", OK)
+
+
+def test_a_clock_that_differs_is_reported_with_how_much(app, monkeypatch):
+    monkeypatch.setattr(clock, "TOLERANCE", timedelta(seconds=-1))
+
+    code, status, checks = ready(app)
+
+    assert (code, status) == (200, "degraded")
+    assert re.fullmatch(
+        r"differs: [+-]\d s at PostgreSQL, [+-]\d s at Redis; expected at most -1 s", checks["clock"]
+    )
+
+
 def test_expired_rollups_are_not_missed(app, conn, show_next_run):
     show_next_run()
     with conn, conn.cursor() as cursor:
@@ -102,6 +145,7 @@ def test_without_a_database_it_is_unavailable_until_the_database_returns(elsewhe
     own_postgres.stop()
     unreachable = OK | {
         "database": "unreachable (OperationalError)", "migrations": SKIPPED, "data": SKIPPED_DATA,
+        "refresh": SKIPPED_DATA, "clock": SKIPPED,
     }  # fmt: skip
     assert ready(elsewhere) == (503, "unavailable", unreachable)
 

@@ -13,7 +13,7 @@ import psycopg2
 from llm_measure.metrics import Metric
 from webapp.logs import bind_more
 from webapp.settings import Settings
-from webapp.store import Connection, partitions, points, rollups, runs
+from webapp.store import Connection, clock, partitions, points, rollups, runs
 from webapp.store.reconnect import reconnecting
 from webapp.store.rollups import Rollup
 from webapp.store.runs import ClaimedRun
@@ -58,10 +58,13 @@ def claimed(  # noqa: PLR0913  (each names a part of what makes a run unique)
 ) -> Iterator[Attempt]:
     """Claim the slot's unfinished runs, of one LLM or of all simulated ones, and commit.
 
+    Raises FutureSlotError, and claims nothing, if the slot lies in the future.
+
     An exception in the block is committed as the runs' error and raised again, also if it was the loss of the
     connection. A block that takes long may close the connection: the claim is a committed row, and only its
     token decides who writes.
     """
+    clock.refuse_future(conn, slot)
     partitions.ensure(conn, slot.date())
     conn.commit()
     token = uuid4()

@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 
 import psycopg2
 from redis import Redis
 
 from webapp import generation
+from webapp.ingest.future_runs import discard_future_runs
 from webapp.settings import Settings
-from webapp.store import Connection, connect, views
+from webapp.store import Connection, clock, connect, views
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +52,14 @@ def _publish(settings: Settings, redis: Redis) -> None:
 def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECONDS) -> None:
     """Refresh the views if they are outdated, commit, and publish the new generation.
 
+    Before that, discard runs that were stored while the clocks were ahead.
+
     Runs that end while another process refreshes are published together by the next refresh. Raises
     psycopg2.errors.LockNotAvailable if another process holds the refresh lock for longer than `wait_s`.
     """
+    discard_future_runs(conn, redis)
     with generation.refresh_turn(conn, wait_s):
-        now = datetime.now(UTC)
+        now = clock.earliest_now(conn)
         if not views.are_outdated(conn, now):
             conn.commit()
             return

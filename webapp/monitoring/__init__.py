@@ -11,6 +11,8 @@ Of the whole system, the same from every API server, so aggregate with max() ove
 
     llm_benchmark_dependency_up{dependency}                            gauge; "postgresql", "redis"
     llm_benchmark_generation                                           gauge
+    llm_benchmark_oldest_unshown_run_timestamp_seconds                 gauge, Unix time; absent while all runs
+                                                                       that have ended are shown
     llm_benchmark_schedule_interval_seconds                            gauge
     llm_benchmark_runs_total{source,status}                            counter of ended attempts; status
                                                                        "finished", "failed", "invalid";

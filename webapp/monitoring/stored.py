@@ -18,6 +18,7 @@ from llm_measure.stats.histogram import representatives
 from webapp.monitoring.families import INFINITY, cumulative
 from webapp.store import Connection, self_checks, totals, views
 from webapp.store.self_checks import SelfCheckError
+from webapp.store.unshown import unshown_since
 from webapp.windows import WINDOWS
 
 EXPORTED = [window.name for window in WINDOWS if window.is_exported]
@@ -37,11 +38,22 @@ GEN_AI_LABELS = ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_reques
 def collect(conn: Connection) -> Iterator[Family]:
     """Yield all families, read in the connection's transaction."""
     yield GaugeMetricFamily("llm_benchmark_generation", "Generation of the views", views.generation(conn))
+    yield _unshown(unshown_since(conn))
     yield from _runs(totals.run_totals(conn))
     yield _last_finished(totals.last_finished(conn))
     yield from _figures(totals.figures(conn, EXPORTED))
     yield from _gen_ai(totals.measured(conn, list(GEN_AI)))
     yield from _self_check(self_checks.read(conn, 1))
+
+
+def _unshown(since: datetime | None) -> Family:
+    family = GaugeMetricFamily(
+        "llm_benchmark_oldest_unshown_run_timestamp_seconds",
+        "When the first of the runs ended that wait for a refresh of the views; absent without any",
+    )
+    if since:
+        family.add_metric([], since.timestamp())
+    return family
 
 
 def _runs(rows: list[totals.RunTotal]) -> list[Family]:

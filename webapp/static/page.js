@@ -36,6 +36,7 @@ async function poll() {
     } else if (response.status !== 304) {
       throw new Error(response.status);
     }
+    showRefresh(response.headers.get("X-Refresh-Failing-Since"));
     updated = Date.now();
     connected = true;
   } catch {
@@ -43,6 +44,13 @@ async function poll() {
   }
   tick();
   pollLater();
+}
+
+function showRefresh(failingSince) {
+  const notice = document.getElementById("refresh-failing");
+  notice.hidden = !failingSince;
+  const utc = failingSince?.slice(0, 16).replace("T", " ");
+  if (utc) notice.querySelector("time").textContent = `${utc} UTC`;
 }
 
 function pollLater() {

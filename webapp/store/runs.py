@@ -86,6 +86,27 @@ def invalidate(conn: Connection, runs: list[ClaimedRun], reason: str) -> None:
         )
 
 
+def any_finished_since(conn: Connection, since: datetime) -> bool:
+    """Return whether a run of a slot after that time has finished."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM runs WHERE slot > %s AND status = 'finished')", (since,))
+        return cursor.fetchone()[0]
+
+
+def invalidate_since(conn: Connection, since: datetime, reason: str) -> list[tuple[int, datetime]]:
+    """Mark the finished runs of slots after that time as invalid; return their ids and slots, by slot.
+
+    The caller deletes their values.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE runs SET status = 'invalid', invalid_reason = %s, points = 0"
+            " WHERE slot > %s AND status = 'finished' RETURNING slot, id",
+            (reason, since),
+        )
+        return [(run_id, slot) for slot, run_id in sorted(cursor.fetchall())]
+
+
 def describe(conn: Connection, run: ClaimedRun, measurement: dict[str, Any]) -> None:
     """Record what describes the measured run, which the caller holds, as a whole."""
     with conn.cursor() as cursor:

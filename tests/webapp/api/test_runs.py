@@ -187,9 +187,9 @@ class TestOneRunOrJob:
         assert (job["job_id"], job["status"], len(job["runs"])) == (job_id, "finished", 3)
 
     def test_a_queued_job_has_no_runs_yet(self, client, queue, settings):
-        enqueue_simulation(queue, settings, 1_800_000_000)
+        enqueue_simulation(queue, settings, 4_102_473_600)
 
-        job = client.get(f"{URL}/simulation-1800000000").json
+        job = client.get(f"{URL}/simulation-4102473600").json
 
         assert (job["status"], job["runs"]) == ("queued", [])
 
@@ -206,10 +206,10 @@ class TestOneRunOrJob:
         ],
     )
     def test_rqs_statuses_are_mapped_to_ours(self, client, redis, queue, settings, status, shown):
-        enqueue_simulation(queue, settings, 1_800_000_000)
-        redis.hset(JSONJob.key_for("simulation-1800000000"), "status", status.value)
+        enqueue_simulation(queue, settings, 4_102_473_600)
+        redis.hset(JSONJob.key_for("simulation-4102473600"), "status", status.value)
 
-        assert client.get(f"{URL}/simulation-1800000000").json["status"] == shown
+        assert client.get(f"{URL}/simulation-4102473600").json["status"] == shown
 
     def test_a_job_is_running_until_all_its_runs_have_ended(self, client, claim, conn):
         token, claimed = claim("job")

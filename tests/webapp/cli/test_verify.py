@@ -42,10 +42,10 @@ def test_each_difference_is_a_line_and_the_code_is_1(flask, filled, damage):
     rollup, day, hour, *windows, summary = done.stdout.splitlines()
     assert rollup == "rollups, run 2 ttft: stored mean 0.3, max 7.0; derived mean 0.2, max 0.2"
     assert hour == (
-        "period_rollups, hour 2027-01-15 08:00 measurement chat@c8 Measured ttft: stored nothing;"
+        "period_rollups, hour 2100-01-01 08:00 measurement chat@c8 Measured ttft: stored nothing;"
         " derived runs 2, n 2, mean 0.25"
     )
-    assert "day 2027-01-15 measurement chat@c8 Measured ttft: stored mean 0.2, " in day
+    assert "day 2100-01-01 measurement chat@c8 Measured ttft: stored mean 0.2, " in day
     assert "window latest measurement chat@c8 Measured ttft: stored mean 0.2, " in windows[-1]
     assert summary == f"{3 + len(windows)} differences"
 
@@ -87,12 +87,12 @@ def test_rebuild_says_what_it_has_changed(flask, filled, damage):
 
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (
-        "2027-01-15: changed, with the rollups of 2 runs\n"
+        "2100-01-01: changed, with the rollups of 2 runs\n"
         "1 of 1 days changed; windows, views and totals: changed\n"
     )
     assert flask("verify").exit_code == 0
     assert flask("rebuild").stdout == (
-        "2027-01-15: right\n0 of 1 days changed; windows, views and totals: right\n"
+        "2100-01-01: right\n0 of 1 days changed; windows, views and totals: right\n"
     )
 
 
