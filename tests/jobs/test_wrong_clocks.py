@@ -1,5 +1,7 @@
 """Clocks that are wrong: nothing runs in the future, and what did is not shown."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +41,7 @@ def fake(*command: str, offset: str, environment: dict[str, str]) -> subprocess.
         [find("faketime"), "-f", offset, sys.executable, *command],
         cwd=ROOT,
         env={**clean_environment(), **environment},
+        start_new_session=True,
     )
 
 
@@ -52,7 +55,7 @@ def test_a_scheduler_whose_clock_is_two_days_ahead_enqueues_what_is_due_by_the_c
     try:
         queued = until(lambda: [i for i in runs_queue(redis).job_ids if i.startswith("simulation-")][1:])
     finally:
-        scheduler.terminate()
+        os.killpg(scheduler.pid, signal.SIGTERM)  # faketime waits for the scheduler, its child
         scheduler.wait()
 
     slots = [int(job_id.removeprefix("simulation-")) for job_id in queued]
