@@ -50,29 +50,53 @@ while [ $# -gt 0 ]; do
 done
 command -v helm >/dev/null || fail "helm: command not found; see https://helm.sh/docs/intro/install"
 
-# Whether the environment or the file has the setting, even if it is empty.
-has() {
-    [ -n "${!1+set}" ] || grep -qs "^$1=" "$env_file"
+# The format of .env, as in webapp/settings/env_file.py, by bytes.
+LC_ALL=C
+space='[[:space:]]*' comment='([[:space:]]+#.*)?'
+no_value="^$space((export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_.-]*$space|#.*)?\$"
+assignment="^$space(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_.-]*)$space=$space(.*)\$"
+single_quoted="^'(([^'\\\\]|\\\\[^\\\\])*)'$comment$space\$"
+double_quoted='^"(([^"\$]|\\["\$])*)"'"$comment$space\$"
+plain=$'^([^\'"#$[:space:]][^$\t]*)?$'
+
+# Set from_NAME for each line NAME=value of the file, which is parsed, never executed.
+read_env_file() {
+    local line text value name number=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1)) line=${line#$'\xef\xbb\xbf'}
+        [[ ! $line =~ $no_value ]] || continue
+        [[ $line =~ $assignment ]] || fail "$env_file line $number: expected NAME=value"
+        name=${BASH_REMATCH[2]} text=${BASH_REMATCH[3]}
+        value=${text%% #*} value=${value%"${value##*[![:space:]]}"}
+        if [[ $text =~ $single_quoted ]]; then
+            value=${BASH_REMATCH[1]//\\\'/\'}
+        elif [[ $text =~ $double_quoted ]]; then
+            value=$(printf '%s' "${BASH_REMATCH[1]}" | sed 's/\\\(.\)/\1/g')
+        elif [[ ! $value =~ $plain ]]; then
+            fail "$env_file line $number: $name is quoted in a way that programs read differently;" \
+                "expected 'text' in single quotes, or \"text\" in double quotes with \\ before each \", \$ and \\"
+        fi
+        printf -v "from_${name//[.-]/_}" '%s' "$value"
+    done <"$env_file"
 }
 
-# Print a setting's value, or nothing if it is unset. The file is parsed, never executed.
+# Print the name of the shell variable with the setting, from the environment or else the file.
+variable() {
+    if [ -n "${!1+set}" ]; then echo "$1"; else echo "from_$1"; fi
+}
+
+# Whether the environment or the file has the setting, even if it is empty.
+has() {
+    local name
+    name=$(variable "$1")
+    [ -n "${!name+set}" ]
+}
+
+# Print a setting's value, or nothing if it is unset.
 setting() {
-    if [ -n "${!1+set}" ]; then
-        printf '%s' "${!1}"
-        return
-    fi
-    has "$1" || return 0
-    local line
-    line=$(grep "^$1=" "$env_file" | tail -n 1)
-    line=${line#*=}
-    line=${line%$'\r'}
-    case $line in
-        \"*\" | \'*\') line=${line#?} line=${line%?} ;;
-        \"*\"\ *\#*) line=${line#?} line=${line%\"\ *} ;;
-        \'*\'\ *\#*) line=${line#?} line=${line%\'\ *} ;;
-        *) line=${line%% #*} ;;
-    esac
-    printf '%s' "$line"
+    local name
+    name=$(variable "$1")
+    printf '%s' "${!name-}"
 }
 
 # Print the text as a double-quoted YAML string.
@@ -188,6 +212,7 @@ send() {
 }
 
 protect
+[ ! -e "$env_file" ] || read_env_file
 check_settings
 if [ -z "$dry_run" ]; then
     send upgrade --install --create-namespace --atomic --wait --timeout "$timeout"

@@ -28,7 +28,7 @@ API_KEY=secret-key-1
 SECRET_KEY=0123456789abcdef0123456789abcdef
 POSTGRES_HOST=
 POSTGRES_USER=postgres
-POSTGRES_PASSWORD='it''s "pg" \\ word #1'
+POSTGRES_PASSWORD='it\\'s "pg" $1 \\ word #1'
 REDIS_HOST=
 REDIS_PASSWORD="redis-word" # of Redis
 REDIS_SSL=false
@@ -97,7 +97,7 @@ def test_the_chart_accepts_the_values_and_keeps_every_setting_verbatim(deploymen
     assert secret(objects) == {
         "API_KEY": "secret-key-1",
         "SECRET_KEY": "0123456789abcdef0123456789abcdef",
-        "POSTGRES_PASSWORD": "it''s \"pg\" \\ word #1",
+        "POSTGRES_PASSWORD": 'it\'s "pg" $1 \\ word #1',
         "REDIS_PASSWORD": "redis-word",
         "GRAFANA_DB_PASSWORD": "reader-word",
     }
