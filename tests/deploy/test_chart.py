@@ -269,7 +269,7 @@ def test_the_notes_explain_access_and_the_purpose_of_the_bundled_servers():
         {"extraSecrets": {"API_KEY": "twice"}},
         {"postgresql": {"enabled": False}},
         {"redis": {"enabled": False, "host": ""}},
-        {"redis": {"password": 'a"b'}},
+        {"redis": {"password": "two\nlines"}},
         {"postgresql": {"port": 70000}},
         {"api": {"replicas": -1}},
         {"api": {"replica": 2}},
