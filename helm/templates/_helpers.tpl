@@ -65,20 +65,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "llm-benchmark.postgresqlHost" -}}
 {{- if .Values.postgresql.enabled -}}
 {{ include "llm-benchmark.fullname" . }}-postgresql
+{{- else if or .Values.postgresql.url .Values.existingSecret -}}
+{{ .Values.postgresql.host }}
 {{- else -}}
-{{ required "postgresql.host: empty; expected your server, or postgresql.enabled=true" .Values.postgresql.host }}
+{{ required "postgresql.host: empty; expected your server, postgresql.url, or postgresql.enabled=true" .Values.postgresql.host }}
 {{- end }}
 {{- end }}
 
 {{- define "llm-benchmark.redisHost" -}}
 {{- if .Values.redis.enabled -}}
 {{ include "llm-benchmark.fullname" . }}-redis
-{{- else -}}
-{{- if .Values.redis.sentinels -}}
+{{- else if or .Values.redis.url .Values.redis.sentinels .Values.existingSecret -}}
 {{ .Values.redis.host }}
 {{- else -}}
-{{ required "redis.host: empty; expected your server, redis.sentinels, or redis.enabled=true" .Values.redis.host }}
-{{- end }}
+{{ required "redis.host: empty; expected your server, redis.sentinels, redis.url, or redis.enabled=true" .Values.redis.host }}
 {{- end }}
 {{- end }}
 

@@ -2,12 +2,13 @@
 
 {{/* The secrets that a container uses; it gets no others. */}}
 {{- define "llm-benchmark.secretsOf" -}}
-{{- $redis := ternary "REDIS_PASSWORD, REDIS_SENTINEL_PASSWORD" "REDIS_PASSWORD" (not (empty .Values.redis.sentinels)) }}
-api: [API_KEY, SECRET_KEY, POSTGRES_PASSWORD, {{ $redis }}]
+{{- $postgresql := ternary "POSTGRES_PASSWORD" "POSTGRES_PASSWORD, DATABASE_URL" .Values.postgresql.enabled }}
+{{- $redis := ternary "REDIS_PASSWORD" "REDIS_PASSWORD, REDIS_URL, REDIS_SENTINEL_PASSWORD" .Values.redis.enabled }}
+api: [API_KEY, SECRET_KEY, {{ $postgresql }}, {{ $redis }}]
 scheduler: [{{ $redis }}]
-worker: [POSTGRES_PASSWORD, {{ $redis }}]
-migrate: [POSTGRES_PASSWORD]
-grafana-reader: [POSTGRES_PASSWORD, GRAFANA_DB_PASSWORD]
+worker: [{{ $postgresql }}, {{ $redis }}]
+migrate: [{{ $postgresql }}]
+grafana-reader: [{{ $postgresql }}, GRAFANA_DB_PASSWORD]
 {{- end }}
 
 {{- define "llm-benchmark.podMetadata" -}}

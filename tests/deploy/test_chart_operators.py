@@ -1,8 +1,11 @@
 """What clusters and companies demand: any user ID, labels, certificates, other servers, a sub-path."""
 
 import json
+import re
 
 import pytest
+import yaml
+from helm_python.errors import HelmError
 
 from tests.deploy.chart import (
     BUNDLED,
@@ -10,6 +13,7 @@ from tests.deploy.chart import (
     EXTERNAL,
     GIVEN,
     OWN_SERVERS,
+    PATH,
     RESTRICTED,
     component,
     config_map,
@@ -149,6 +153,73 @@ def test_sentinels_user_database_and_prefix_reach_the_settings():
     assert (found.redis_sentinel_name, found.redis_sentinel_user) == ("main", "watcher")
     assert (found.redis_user, found.redis_db, found.redis_prefix) == ("bench", 2, "bench:")
     assert found.postgres_pool_size == 3
+
+
+def test_urls_take_the_place_of_hosts_and_are_secrets_of_those_that_use_the_servers():
+    urls = {
+        "DATABASE_URL": "postgresql://me:pg-word@pg.example/name",
+        "REDIS_URL": "rediss://:redis-word@redis.example",
+    }
+    servers = {
+        "postgresql": {"enabled": False, "url": urls["DATABASE_URL"]},
+        "redis": {"enabled": False, "url": urls["REDIS_URL"]},
+    }
+    objects = render({"apiKey": "the-api-key", **servers})
+    held = {
+        name.rpartition("/")[2]: {each["name"] for each in container["env"]} & set(urls)
+        for name, container in containers(objects)
+    }
+    found = Settings.from_env({**config_map(objects), **secret(objects)})
+
+    assert held == {
+        "api": set(urls),
+        "worker": set(urls),
+        "scheduler": {"REDIS_URL"},
+        "migrate": {"DATABASE_URL"},
+        "test": set(),
+    }
+    assert (found.postgres_host, found.postgres_password) == ("pg.example", "pg-word")
+    assert (found.redis_host, found.redis_ssl) == ("redis.example", True)
+    assert "-word@" not in json.dumps([each for each in objects if each["kind"] != "Secret"])
+
+
+def test_urls_may_be_in_your_secret_with_no_host_in_the_values():
+    objects = render(
+        {"existingSecret": "mine", "postgresql": {"enabled": False}, "redis": {"enabled": False}}
+    )
+
+    for name, container in containers(objects):
+        for each in container["env"]:
+            if each["name"] in ("DATABASE_URL", "REDIS_URL"):
+                assert each["valueFrom"]["secretKeyRef"] == {
+                    "name": "mine",
+                    "key": each["name"],
+                    "optional": True,
+                }, name
+    assert (config_map(objects)["POSTGRES_HOST"], config_map(objects)["REDIS_HOST"]) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"worker": {"keda": {"enabled": True}}}, {"grafana": {"datasources": {"enabled": True}}}],
+    ids=str,
+)
+def test_what_others_connect_to_needs_a_host(values):
+    servers = {"postgresql": {"enabled": False}, "redis": {"enabled": False}}
+
+    with pytest.raises(
+        HelmError, match=r"(redis|postgresql)\.host: empty; (worker\.keda|grafana\.datasources) needs it"
+    ):
+        render({"existingSecret": "mine", **servers, **values})
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"```yaml\n(.*?)```", (PATH / "README.md").read_text(), re.DOTALL)
+)
+def test_the_examples_of_the_readme_are_accepted(example):
+    values = yaml.safe_load(example.replace("sha256:...", "sha256:" + "0" * 64))
+
+    assert render(values)
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
