@@ -9,7 +9,8 @@ usage: ./deploy.sh [--dry-run] [--release NAME] [--namespace NAME] [--image REPO
                    [--secret NAME]... [--env-file FILE] [--values FILE]... [--timeout DURATION]
 
 Settings come from the environment or, if unset there, from the env file (.env). API_KEY is required; `make env` fills
-in secrets. Without POSTGRES_HOST or REDIS_HOST the release includes a small server, whose password is required.
+in secrets. Without POSTGRES_HOST or DATABASE_URL, and without REDIS_HOST, REDIS_URL or REDIS_SENTINELS, the release
+includes a small server, whose password is required.
 Secrets, settings and the file named by BENCHMARK_FILE reach Helm through a pipe: never on a command line, never on disk.
 
   --dry-run           show what would be sent, with secrets hidden; rendered locally if no cluster is reachable
@@ -50,29 +51,53 @@ while [ $# -gt 0 ]; do
 done
 command -v helm >/dev/null || fail "helm: command not found; see https://helm.sh/docs/intro/install"
 
-# Whether the environment or the file has the setting, even if it is empty.
-has() {
-    [ -n "${!1+set}" ] || grep -qs "^$1=" "$env_file"
+# The format of .env, as in webapp/settings/env_file.py, by bytes.
+LC_ALL=C
+space='[[:space:]]*' comment='([[:space:]]+#.*)?'
+no_value="^$space((export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_.-]*$space|#.*)?\$"
+assignment="^$space(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_.-]*)$space=$space(.*)\$"
+single_quoted="^'(([^'\\\\]|\\\\[^\\\\])*)'$comment$space\$"
+double_quoted='^"(([^"\$]|\\["\$])*)"'"$comment$space\$"
+plain=$'^([^\'"#$[:space:]][^$\t]*)?$'
+
+# Set from_NAME for each line NAME=value of the file, which is parsed, never executed.
+read_env_file() {
+    local line text value name number=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1)) line=${line#$'\xef\xbb\xbf'}
+        [[ ! $line =~ $no_value ]] || continue
+        [[ $line =~ $assignment ]] || fail "$env_file line $number: expected NAME=value"
+        name=${BASH_REMATCH[2]} text=${BASH_REMATCH[3]}
+        value=${text%% #*} value=${value%"${value##*[![:space:]]}"}
+        if [[ $text =~ $single_quoted ]]; then
+            value=${BASH_REMATCH[1]//\\\'/\'}
+        elif [[ $text =~ $double_quoted ]]; then
+            value=$(printf '%s' "${BASH_REMATCH[1]}" | sed 's/\\\(.\)/\1/g')
+        elif [[ ! $value =~ $plain ]]; then
+            fail "$env_file line $number: $name is quoted in a way that programs read differently;" \
+                "expected 'text' in single quotes, or \"text\" in double quotes with \\ before each \", \$ and \\"
+        fi
+        printf -v "from_${name//[.-]/_}" '%s' "$value"
+    done <"$env_file"
 }
 
-# Print a setting's value, or nothing if it is unset. The file is parsed, never executed.
+# Print the name of the shell variable with the setting, from the environment or else the file.
+variable() {
+    if [ -n "${!1+set}" ]; then echo "$1"; else echo "from_$1"; fi
+}
+
+# Whether the environment or the file has the setting, even if it is empty.
+has() {
+    local name
+    name=$(variable "$1")
+    [ -n "${!name+set}" ]
+}
+
+# Print a setting's value, or nothing if it is unset.
 setting() {
-    if [ -n "${!1+set}" ]; then
-        printf '%s' "${!1}"
-        return
-    fi
-    has "$1" || return 0
-    local line
-    line=$(grep "^$1=" "$env_file" | tail -n 1)
-    line=${line#*=}
-    line=${line%$'\r'}
-    case $line in
-        \"*\" | \'*\') line=${line#?} line=${line%?} ;;
-        \"*\"\ *\#*) line=${line#?} line=${line%\"\ *} ;;
-        \'*\'\ *\#*) line=${line#?} line=${line%\'\ *} ;;
-        *) line=${line%% #*} ;;
-    esac
-    printf '%s' "$line"
+    local name
+    name=$(variable "$1")
+    printf '%s' "${!name-}"
 }
 
 # Print the text as a double-quoted YAML string.
@@ -86,6 +111,16 @@ quoted() {
     printf '"%s"' "$text"
 }
 
+# Print the parts of a setting, which commas separate, as YAML strings with commas between them.
+quoted_list() {
+    local part parts separator=''
+    IFS=', ' read -r -a parts <<<"$(setting "$1")"
+    for part in "${parts[@]}"; do
+        printf '%s%s' "$separator" "$(quoted "$part")"
+        separator=', '
+    done
+}
+
 # Print the setting as a YAML string, or the placeholder of a local dry run.
 secret() {
     if [ "$hide" ]; then quoted "$hide"; else quoted "$(setting "$1")"; fi
@@ -93,6 +128,11 @@ secret() {
 
 is_set() {
     [ -n "$(setting "$1")" ]
+}
+
+# Whether the settings name a server of POSTGRES or REDIS outside the release; the second argument is its URL's setting.
+is_external() {
+    is_set "$1_HOST" || is_set "$2" || { [ "$1" = REDIS ] && is_set REDIS_SENTINELS; }
 }
 
 required() {
@@ -111,28 +151,31 @@ protect() {
 check_settings() {
     local hint=" (run \`make env\` to fill in secrets)"
     required API_KEY "$hint"
-    is_set POSTGRES_HOST || required POSTGRES_PASSWORD "$hint, or your own server in POSTGRES_HOST"
-    is_set REDIS_HOST || required REDIS_PASSWORD "$hint, or your own server in REDIS_HOST"
-    whole_number POSTGRES_PORT
-    whole_number REDIS_PORT
-    whole_number WEB_CONCURRENCY
+    is_external POSTGRES DATABASE_URL || required POSTGRES_PASSWORD "$hint, or your own server in POSTGRES_HOST"
+    is_external REDIS REDIS_URL || required REDIS_PASSWORD "$hint, or your own server in REDIS_HOST"
     local name
+    for name in POSTGRES_PORT REDIS_PORT WEB_CONCURRENCY POSTGRES_POOL_SIZE REDIS_DB; do whole_number "$name"; done
+    for name in POSTGRES_SSLROOTCERT POSTGRES_SSLCERT POSTGRES_SSLKEY REDIS_SSL_CA REDIS_SSL_CERT REDIS_SSL_KEY; do
+        [ ${#extra_values[@]} -gt 0 ] || ! is_set "$name" || [ "$(setting "$name")" = system ] ||
+            fail "$name: the file stays on this machine; expected --values FILE with the chart's postgresql.tls or redis.tls"
+    done
     for name in ${extra_secrets[@]+"${extra_secrets[@]}"}; do required "$name"; done
     ! is_set BENCHMARK_FILE || [ -r "$(setting BENCHMARK_FILE)" ] ||
         fail "BENCHMARK_FILE=$(setting BENCHMARK_FILE): file not found or not readable"
 }
 
-# Print the chart's values for a server, POSTGRES or REDIS.
+# Print the chart's values for a server, POSTGRES or REDIS: its URL's setting, then pairs of setting and value's name.
 server() {
-    local prefix=$1
-    if is_set "${prefix}_HOST"; then
-        echo "  enabled: false"
-        echo "  host: $(quoted "$(setting "${prefix}_HOST")")"
-    else
-        echo "  enabled: true"
-    fi
+    local prefix=$1 url=$2
+    shift 2
+    if is_set "$url"; then echo "  url: $(secret "$url")"; fi
+    if is_external "$prefix" "$url"; then echo "  enabled: false"; else echo "  enabled: true"; fi
     if is_set "${prefix}_PORT"; then echo "  port: $(setting "${prefix}_PORT")"; fi
     if is_set "${prefix}_PASSWORD"; then echo "  password: $(secret "${prefix}_PASSWORD")"; fi
+    while [ $# -gt 0 ]; do
+        if is_set "$1"; then echo "  $2: $(quoted "$(setting "$1")")"; fi
+        shift 2
+    done
 }
 
 image_values() {
@@ -153,17 +196,20 @@ values() {
     echo "apiKey: $(secret API_KEY)"
     if is_set SECRET_KEY; then echo "secretKey: $(secret SECRET_KEY)"; fi
     echo "postgresql:"
-    server POSTGRES
-    if is_set POSTGRES_USER; then echo "  user: $(quoted "$(setting POSTGRES_USER)")"; fi
-    if is_set POSTGRES_DB; then echo "  database: $(quoted "$(setting POSTGRES_DB)")"; fi
-    if is_set POSTGRES_SSLMODE; then echo "  sslmode: $(quoted "$(setting POSTGRES_SSLMODE)")"; fi
+    server POSTGRES DATABASE_URL POSTGRES_HOST host POSTGRES_USER user POSTGRES_DB database POSTGRES_SSLMODE sslmode
+    if is_set POSTGRES_POOL_SIZE; then echo "  poolSize: $(setting POSTGRES_POOL_SIZE)"; fi
     echo "redis:"
-    server REDIS
+    server REDIS REDIS_URL REDIS_HOST host REDIS_USER user REDIS_PREFIX prefix \
+        REDIS_SENTINEL_NAME sentinelName REDIS_SENTINEL_USER sentinelUser
+    if is_set REDIS_DB; then echo "  database: $(setting REDIS_DB)"; fi
+    if is_set REDIS_SENTINELS; then echo "  sentinels: [$(quoted_list REDIS_SENTINELS)]"; fi
+    if is_set REDIS_SENTINEL_PASSWORD; then echo "  sentinelPassword: $(secret REDIS_SENTINEL_PASSWORD)"; fi
     case $(setting REDIS_SSL) in 1 | true | yes | on) echo "  ssl: true" ;; esac
     if is_set WEB_CONCURRENCY; then echo "api: {processes: $(setting WEB_CONCURRENCY)}"; fi
     echo "config:"
     for name in SCHEDULE_INTERVAL POINTS_PER_RUN RETENTION_DAYS ROLLUP_RETENTION_DAYS MAX_RETRIES RETRY_DELAY \
-        MIGRATION_TIMEOUT LOG_LEVEL SELF_CHECK_INTERVAL MEASUREMENTS_PER_HOST PUBLIC_DASHBOARD METRICS_PUBLIC; do
+        MIGRATION_TIMEOUT LOG_LEVEL SELF_CHECK_INTERVAL MEASUREMENTS_PER_HOST PUBLIC_DASHBOARD METRICS_PUBLIC \
+        URL_PREFIX TRUSTED_PROXIES FRAME_ANCESTORS KEEPALIVE; do
         if is_set "$name"; then echo "  $name: $(quoted "$(setting "$name")")"; fi
     done
     # Empty is a value: fresh randomness at each run.
@@ -188,6 +234,7 @@ send() {
 }
 
 protect
+[ ! -e "$env_file" ] || read_env_file
 check_settings
 if [ -z "$dry_run" ]; then
     send upgrade --install --create-namespace --atomic --wait --timeout "$timeout"

@@ -19,15 +19,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from dotenv import dotenv_values
-
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
 from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.settings import COMPOSE_HOSTS, ENV_FILE, ROOT, Settings, SettingsError, exit_for, named_host
+from webapp.settings import COMPOSE_HOSTS, ROOT, Settings, SettingsError, exit_for, named_host, named_values
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +91,7 @@ def start_everything() -> int:
 
 def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:
     """Return the embedded servers for which the settings name no other host."""
-    named = {**dotenv_values(ENV_FILE), **os.environ}
+    named = named_values()
     servers: dict[str, EmbeddedPostgres | EmbeddedRedis] = {
         "POSTGRES": embedded.POSTGRES,
         "REDIS": embedded.REDIS,

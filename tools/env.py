@@ -29,8 +29,11 @@ SECRETS = (
     "GRAFANA_PASSWORD",
     "GRAFANA_DB_PASSWORD",
 )
-# The setting that names each password's server, and the server's name in docker-compose.yml.
-HOSTS = {"POSTGRES_PASSWORD": ("POSTGRES_HOST", "postgres"), "REDIS_PASSWORD": ("REDIS_HOST", "redis")}
+# The settings that name each password's server, and what docker-compose.yml calls it.
+SERVERS = {
+    "POSTGRES_PASSWORD": ("postgres", "DATABASE_URL", "POSTGRES_HOST"),
+    "REDIS_PASSWORD": ("redis", "REDIS_URL", "REDIS_SENTINELS", "REDIS_HOST"),
+}
 EMPTY = re.compile(r"""\s*(?:''|"")?(?:\s+(?P<comment>#.*)|\s*)""")
 
 
@@ -69,9 +72,9 @@ def fill(text: str, names: Iterable[str]) -> tuple[str, list[str]]:
     """Return the text with the named secrets filled where they are empty, and the names of those."""
     filled = []
     for name in names:
-        host, ours = HOSTS.get(name, ("", ""))
+        ours, *settings = SERVERS.get(name, ("",))
         # Another server may need no password; a wrong one would be refused.
-        if host and _value(text, host) not in ("", ours):
+        if any(_value(text, setting) not in ("", ours) for setting in settings):
             continue
         assignment, secret = _assignment(text, name), secrets.token_urlsafe(32)
         if assignment is None:

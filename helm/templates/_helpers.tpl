@@ -62,49 +62,43 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* A secret's value: the given one, else the one in the cluster, else a random one, the same throughout a rendering. */}}
-{{- define "llm-benchmark.secret" -}}
-{{- $root := index . 0 }}{{- $name := index . 1 }}{{- $given := index . 2 }}
-{{- if $given -}}
-{{ $given }}
-{{- else }}
-{{- if not (hasKey $root.Values "madeSecrets") }}{{ $_ := set $root.Values "madeSecrets" dict }}{{ end }}
-{{- if not (hasKey $root.Values.madeSecrets $name) }}
-{{- $held := dig "data" $name "" (lookup "v1" "Secret" $root.Release.Namespace (include "llm-benchmark.fullname" $root)) }}
-{{- $_ := set $root.Values.madeSecrets $name (ternary ($held | b64dec) (randAlphaNum 40) (ne $held "")) }}
-{{- end -}}
-{{ index $root.Values.madeSecrets $name }}
-{{- end }}
-{{- end }}
-
 {{- define "llm-benchmark.postgresqlHost" -}}
 {{- if .Values.postgresql.enabled -}}
 {{ include "llm-benchmark.fullname" . }}-postgresql
+{{- else if or .Values.postgresql.url .Values.existingSecret -}}
+{{ .Values.postgresql.host }}
 {{- else -}}
-{{ required "postgresql.host: empty; expected your server, or postgresql.enabled=true" .Values.postgresql.host }}
+{{ required "postgresql.host: empty; expected your server, postgresql.url, or postgresql.enabled=true" .Values.postgresql.host }}
 {{- end }}
 {{- end }}
 
 {{- define "llm-benchmark.redisHost" -}}
 {{- if .Values.redis.enabled -}}
 {{ include "llm-benchmark.fullname" . }}-redis
+{{- else if or .Values.redis.url .Values.redis.sentinels .Values.existingSecret -}}
+{{ .Values.redis.host }}
 {{- else -}}
-{{ required "redis.host: empty; expected your server, or redis.enabled=true" .Values.redis.host }}
+{{ required "redis.host: empty; expected your server, redis.sentinels, redis.url, or redis.enabled=true" .Values.redis.host }}
 {{- end }}
 {{- end }}
 
+{{/* Takes (list $ context), whose fields take precedence over those of all pods. */}}
 {{- define "llm-benchmark.podSecurityContext" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile: {type: RuntimeDefault}
+{{- mergeOverwrite dict (index . 0).Values.podSecurityContext (index . 1) | toYaml }}
 {{- end }}
 
-{{- define "llm-benchmark.securityContext" -}}
-allowPrivilegeEscalation: false
-privileged: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{/* Labels that you add to every pod, the test's included. */}}
+{{- define "llm-benchmark.podLabels" -}}
+{{- with .Values.podLabels }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* A setting's value as text; whole numbers without exponent, although YAML's numbers arrive as floats. */}}
+{{- define "llm-benchmark.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{- define "llm-benchmark.urlPrefix" -}}
+{{ .Values.config.URL_PREFIX | default "" | trimSuffix "/" }}
 {{- end }}

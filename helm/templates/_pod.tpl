@@ -2,11 +2,13 @@
 
 {{/* The secrets that a container uses; it gets no others. */}}
 {{- define "llm-benchmark.secretsOf" -}}
-api: [API_KEY, SECRET_KEY, POSTGRES_PASSWORD, REDIS_PASSWORD]
-scheduler: [REDIS_PASSWORD]
-worker: [POSTGRES_PASSWORD, REDIS_PASSWORD]
-migrate: [POSTGRES_PASSWORD]
-grafana-reader: [POSTGRES_PASSWORD, GRAFANA_DB_PASSWORD]
+{{- $postgresql := ternary "POSTGRES_PASSWORD" "POSTGRES_PASSWORD, DATABASE_URL" .Values.postgresql.enabled }}
+{{- $redis := ternary "REDIS_PASSWORD" "REDIS_PASSWORD, REDIS_URL, REDIS_SENTINEL_PASSWORD" .Values.redis.enabled }}
+api: [API_KEY, SECRET_KEY, {{ $postgresql }}, {{ $redis }}]
+scheduler: [{{ $redis }}]
+worker: [{{ $postgresql }}, {{ $redis }}]
+migrate: [{{ $postgresql }}]
+grafana-reader: [{{ $postgresql }}, GRAFANA_DB_PASSWORD]
 {{- end }}
 
 {{- define "llm-benchmark.podMetadata" -}}
@@ -14,10 +16,11 @@ grafana-reader: [POSTGRES_PASSWORD, GRAFANA_DB_PASSWORD]
 labels:
   {{- include "llm-benchmark.labels" $root | nindent 2 }}
   app.kubernetes.io/component: {{ $component }}
+  {{- include "llm-benchmark.podLabels" $root | nindent 2 }}
 annotations:
   # Replaces the pods when a setting or secret changes.
   checksum/config: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum }}
-  checksum/secret: {{ include (print $root.Template.BasePath "/secret.yaml") $root | sha256sum }}
+  {{- include "llm-benchmark.secretChecksums" $root | nindent 2 }}
   kubectl.kubernetes.io/default-container: {{ $component }}
   {{- with (index $root.Values $component).podAnnotations }}
   {{- toYaml . | nindent 2 }}
@@ -31,7 +34,10 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
 securityContext:
-  {{- include "llm-benchmark.podSecurityContext" 10001 | nindent 2 }}
+  {{- include "llm-benchmark.podSecurityContext" (list $root dict) | nindent 2 }}
+{{- with $root.Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- with $root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -71,7 +77,8 @@ initContainers:
       limits: {memory: 256Mi}
   {{- if and $root.Values.grafana.reader.enabled (eq $component "api") }}
   - name: grafana-reader
-    args: [flask, --app, webapp, grafana-reader]
+    # Without the right to create roles, it says so, and the API starts anyway.
+    args: [flask, --app, webapp, grafana-reader, --if-permitted]
     {{- include "llm-benchmark.container" (list $root "grafana-reader") | nindent 4 }}
     resources:
       requests: {cpu: 50m, memory: 128Mi}
@@ -85,6 +92,10 @@ volumes:
   - name: benchmark
     configMap: {name: {{ . }}}
   {{- end }}
+  {{- include "llm-benchmark.tlsVolumes" $root | nindent 2 }}
+  {{- with $root.Values.extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{/* Takes (list $ "container"). */}}
@@ -93,7 +104,7 @@ volumes:
 image: {{ include "llm-benchmark.image" $root | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 securityContext:
-  {{- include "llm-benchmark.securityContext" $root | nindent 2 }}
+  {{- toYaml $root.Values.containerSecurityContext | nindent 2 }}
 envFrom:
   - configMapRef: {name: {{ include "llm-benchmark.fullname" $root }}}
   {{- if eq $container "worker" }}
@@ -120,10 +131,17 @@ env:
       secretKeyRef:
         {{- include "llm-benchmark.metricsKey" $root | nindent 8 }}
   {{- end }}
+  {{- with $root.Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- if include "llm-benchmark.benchmarkConfigMap" $root }}
   - {name: benchmark, mountPath: /etc/llm-benchmark, readOnly: true}
+  {{- end }}
+  {{- include "llm-benchmark.tlsMounts" $root | nindent 2 }}
+  {{- with $root.Values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
 

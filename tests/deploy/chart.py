@@ -56,6 +56,52 @@ MINIMAL = {
     "worker": {"podDisruptionBudget": {"enabled": False}},
     "serviceAccount": {"create": False},
 }
+# What OpenShift and a company's own servers, certificates and rules need.
+ANY_NUMBER = {"runAsUser": None, "runAsGroup": None, "fsGroup": None}
+RESTRICTED = {
+    "podSecurityContext": ANY_NUMBER,
+    "podLabels": {"team": "speed"},
+    "priorityClassName": "high",
+    "deploymentAnnotations": {"reloader.stakater.com/auto": "true"},
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.example:3128"}],
+    "extraVolumes": [{"name": "more", "configMap": {"name": "more"}}],
+    "extraVolumeMounts": [{"name": "more", "mountPath": "/etc/more"}],
+    "config": {
+        "URL_PREFIX": "/llm/",
+        "TRUSTED_PROXIES": "10.0.0.0/8",
+        "FRAME_ANCESTORS": "'self'",
+        "KEEPALIVE": 90,
+    },
+}
+BUNDLED = {
+    **RESTRICTED,
+    "postgresql": {"podSecurityContext": ANY_NUMBER},
+    "redis": {"podSecurityContext": ANY_NUMBER},
+    "ingress": {"enabled": True, "hosts": ["llm.example"]},
+}
+OWN_SERVERS = {
+    **RESTRICTED,
+    "existingSecret": "mine",
+    "postgresql": {
+        "enabled": False,
+        "host": "pg.example",
+        "sslmode": "verify-full",
+        "poolSize": 3,
+        "tls": {"secret": "pg-tls", "cert": "tls.crt", "key": "tls.key"},
+    },
+    "redis": {
+        "enabled": False,
+        "user": "bench",
+        "database": 2,
+        "prefix": "bench:",
+        "sentinels": ["a.example:26379", "b.example:26379"],
+        "sentinelName": "main",
+        "sentinelUser": "watcher",
+        "ssl": True,
+        "tls": {"configMap": "company-ca", "ca": "company.pem"},
+    },
+    "worker": {"keda": {"enabled": True}},
+}
 TWO_SCHEDULERS = {**GIVEN, "scheduler": {"replicas": 2}, "worker": {"replicas": 3}}
 VALUES = {
     "defaults": {},
@@ -64,6 +110,8 @@ VALUES = {
     "everything": EVERYTHING,
     "minimal": MINIMAL,
     "two schedulers": TWO_SCHEDULERS,
+    "bundled": BUNDLED,
+    "own servers": OWN_SERVERS,
 }
 COMPONENTS = ("api", "scheduler", "worker")
 
@@ -75,7 +123,11 @@ def chart(path: Path = PATH) -> Chart:
 
 def render(values: dict, name: str = "llm", namespace: str = "prod", **options: bool) -> list[dict]:
     """Return all Kubernetes objects of a release."""
-    files = chart().render(values, name=name, namespace=namespace, **options)
+    return parse(chart().render(values, name=name, namespace=namespace, **options))
+
+
+def parse(files: dict[str, str]) -> list[dict]:
+    """Return the objects of rendered files, by path."""
     return [
         item
         for path, text in files.items()

@@ -17,14 +17,15 @@ class MissingVariableError(Exception):
 
 def render(variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the services by name, with every value interpolated."""
-    return _render(yaml.safe_load(TEXT)["services"], variables)
+    return interpolated(yaml.safe_load(TEXT)["services"], variables)
 
 
-def _render(node: Any, variables: Mapping[str, str]) -> Any:
+def interpolated(node: Any, variables: Mapping[str, str]) -> Any:
+    """Return the node of a Compose file with every text interpolated."""
     if isinstance(node, dict):
-        return {key: _render(value, variables) for key, value in node.items()}
+        return {key: interpolated(value, variables) for key, value in node.items()}
     if isinstance(node, list):
-        return [_render(value, variables) for value in node]
+        return [interpolated(value, variables) for value in node]
     return interpolate(node, variables) if isinstance(node, str) else node
 
 

@@ -10,7 +10,7 @@ step() {
 
 step hadolint Dockerfile
 step shellcheck deploy.sh docker/entrypoint.sh tests/deploy/lint.sh .ci/run
-step yamllint --strict -c tests/deploy/yamllint.yml .github docker-compose.yml helm/values.yaml helm/Chart.yaml \
+step yamllint --strict -c tests/deploy/yamllint.yml .github docker-compose*.yml helm/values.yaml helm/Chart.yaml \
     helm/files tests/deploy public/prometheus
 step check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 step check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml

@@ -134,7 +134,8 @@ def test_missing_secrets_are_generated_long_and_distinct():
 def test_the_application_accepts_its_settings(objects):
     existing = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
     secrets = secret(objects) if of_kind(objects, "Secret") else existing
-    environment = {**config_map(objects), **secrets, "BENCHMARK_FILE": ""}
+    files = {name: "" for name, value in config_map(objects).items() if value.startswith("/etc/")}
+    environment = {**config_map(objects), **secrets, **files}
 
     settings = Settings.from_env(environment)
 
@@ -150,6 +151,13 @@ def test_the_settings_address_the_servers():
     assert services[inside["REDIS_HOST"]]["spec"]["ports"][0]["port"] == int(inside["REDIS_PORT"])
     assert (outside["POSTGRES_HOST"], outside["POSTGRES_PORT"]) == ("pg.example", "6432")
     assert (outside["REDIS_HOST"], outside["REDIS_SSL"]) == ("redis.example", "true")
+
+
+def test_numbers_reach_the_settings_without_exponents():
+    config = {"POINTS_PER_RUN": 1000000, "SEED": 12345678901, "SCHEDULE_INTERVAL": 0.5}
+    found = config_map(render({**GIVEN, "config": config}))
+
+    assert [found[name] for name in config] == ["1000000", "12345678901", "0.5"]
 
 
 def test_an_empty_seed_stays_empty():

@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from redis import AuthenticationError, Redis, RedisError
 
 from jobs.embedded.binaries import redis_server
+from tests.deploy import chart, compose
 from tests.deploy.compose import TEXT, MissingVariableError, interpolate, render
 from tests.jobs.system import until
 from tools.env import SECRETS
@@ -39,6 +40,8 @@ MAX_RETRIES=2
 RETRY_DELAY=60
 """)
 )
+
+PASSWORDS = ["redis-word", """a "b" 'c' \\ $HOME ${HOME} `id` # ü \\n \\x41 %s & \\\\"""]
 
 
 def test_everything_except_prometheus_starts_by_default():
@@ -86,7 +89,7 @@ def test_our_containers_are_confined(name):
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["command"][-1] == name
+    assert name in service["command"]
 
 
 def test_every_container_has_limits_and_bounded_logs():
@@ -202,22 +205,43 @@ def test_interpolation_is_that_of_the_specification(text, expected):
     assert interpolate(text, {"SET": "value", "EMPTY": ""}) == expected
 
 
-@pytest.mark.parametrize("password", ["", "redis-word"])
-def test_redis_starts_with_and_without_a_password(folder, counter, password):
+def redis_of_compose(password):
+    """Return the Compose file's command for Redis, and the environment for it."""
+    service = compose.render({**SEED_ENV, "REDIS_PASSWORD": password})["redis"]
+    return [*service["entrypoint"], *service["command"]], service["environment"]
+
+
+def redis_of_chart(password):
+    """Return the chart's command for Redis, and the environment for it."""
+    objects = chart.render({**chart.GIVEN, "redis": {"password": password}})
+    (container,) = chart.component(objects, "StatefulSet", "redis")["spec"]["template"]["spec"]["containers"]
+    return [*container["command"], *container["args"]], {
+        "REDIS_PASSWORD": chart.secret(objects)["REDIS_PASSWORD"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "password"),
+    [
+        (redis_of_compose, ""),
+        *((source, password) for source in (redis_of_compose, redis_of_chart) for password in PASSWORDS),
+    ],
+)
+def test_redis_starts_with_any_password_and_in_compose_without(folder, counter, source, password):
     place = folder / f"compose-redis-{next(counter)}"
     place.mkdir()
-    service = render({**SEED_ENV, "REDIS_PASSWORD": password})["redis"]
-    (script,) = service["command"]
+    (*shell, script), environment = source(password)
+    script = script.replace("--port 6379 ", "")
     script = script.replace("--dir /data", f"--dir {place} --port 0 --unixsocket {place}/socket")
     server = subprocess.Popen(
-        [*service["entrypoint"], script],
-        env={"PATH": f"{redis_server().parent}:{os.environ['PATH']}", **service["environment"]},
+        [*shell, script],
+        env={"PATH": f"{redis_server().parent}:{os.environ['PATH']}", **environment},
         stdout=subprocess.DEVNULL,
     )
     try:
         with Redis(unix_socket_path=f"{place}/socket", password=password or None) as client:
             until(lambda: _responds(client), 10)
-            assert client.config_get("protected-mode") == {"protected-mode": "no"}
+            assert source is redis_of_chart or client.config_get("protected-mode") == {"protected-mode": "no"}
         if password:
             with Redis(unix_socket_path=f"{place}/socket") as stranger, pytest.raises(AuthenticationError):
                 stranger.ping()

@@ -5,6 +5,7 @@ A fake helm on PATH records how it was called; Helm's engine renders the values 
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -28,7 +29,7 @@ API_KEY=secret-key-1
 SECRET_KEY=0123456789abcdef0123456789abcdef
 POSTGRES_HOST=
 POSTGRES_USER=postgres
-POSTGRES_PASSWORD='it''s "pg" \\ word #1'
+POSTGRES_PASSWORD='it\\'s "pg" $1 \\ word #1'
 REDIS_HOST=
 REDIS_PASSWORD="redis-word" # of Redis
 REDIS_SSL=false
@@ -97,7 +98,7 @@ def test_the_chart_accepts_the_values_and_keeps_every_setting_verbatim(deploymen
     assert secret(objects) == {
         "API_KEY": "secret-key-1",
         "SECRET_KEY": "0123456789abcdef0123456789abcdef",
-        "POSTGRES_PASSWORD": "it''s \"pg\" \\ word #1",
+        "POSTGRES_PASSWORD": 'it\'s "pg" $1 \\ word #1',
         "REDIS_PASSWORD": "redis-word",
         "GRAFANA_DB_PASSWORD": "reader-word",
     }
@@ -133,6 +134,64 @@ def test_the_environment_overrides_the_file_and_selects_external_servers(deploym
     assert values["benchmarkFile"] == "llms:\n  - name: a\n"
     assert values["extraSecrets"] == {"OPENAI_API_KEY": "endpoint"}
     assert values["image"] == {"repository": "ghcr.io/me/llm", "digest": "sha256:" + "a" * 64}
+
+
+def test_every_setting_of_the_example_reaches_the_chart(deployment):
+    """Those that the chart sets itself, and files of this machine, excepted."""
+    example = (ROOT / ".env.example").read_text()
+    names = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+    own = {"HOST", "PORT", "METRICS_PORT", "WORKER_HOST", "LOG_FORMAT", "GRAFANA_PASSWORD", "BENCHMARK_FILE"}
+    files = {name for name in names if re.fullmatch("POSTGRES_SSL(ROOTCERT|CERT|KEY)|REDIS_SSL_.*", name)}
+    given = {
+        "SECRET_KEY": "s" * 32,
+        "DATABASE_URL": "postgresql://database-url",
+        "POSTGRES_SSLMODE": "require",
+        "REDIS_URL": "redis://redis-url",
+        "REDIS_SENTINELS": "a:26379, b:26379",
+        "REDIS_SSL": "true",
+        "LOG_LEVEL": "DEBUG",
+        **{
+            name: f"the-{name}"
+            for name in names
+            if name.endswith(("USER", "PASSWORD", "HOST", "PREFIX", "NAME", "DB"))
+        },
+    }
+    numbers = {
+        name: str(10 + number) for number, name in enumerate(sorted(names - given.keys() - own - files))
+    }
+    given |= {"URL_PREFIX": "/llm", "REDIS_DB": "9"}
+    wanted = {name: value for name, value in {**numbers, **given}.items() if name not in own}
+
+    done = deployment.run(**wanted)
+
+    assert done.returncode == 0, done.stderr
+    _, _, values, _ = deployment.call
+    objects = render(values)
+    found = {**config_map(objects), **secret(objects)}
+    assert {name: found.get(name) for name in wanted} == {**wanted, "REDIS_SENTINELS": "a:26379,b:26379"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"DATABASE_URL": "postgresql://u:p$w@pg.example/name"},
+        {"REDIS_URL": "rediss://:p$w@redis.example"},
+        {"REDIS_SENTINELS": "a:26379"},
+    ],
+    ids=str,
+)
+def test_a_url_or_sentinels_select_an_external_server_without_a_password(deployment, setting):
+    passwords = {"POSTGRES_PASSWORD": "", "REDIS_PASSWORD": ""}
+    server = "POSTGRES" if "DATABASE_URL" in setting else "REDIS"
+    del passwords["REDIS_PASSWORD" if server == "POSTGRES" else "POSTGRES_PASSWORD"]
+
+    done = deployment.run(**setting, **passwords)
+
+    assert done.returncode == 0, done.stderr
+    _, _, values, _ = deployment.call
+    assert values["postgresql" if server == "POSTGRES" else "redis"]["enabled"] is False
+    found = {**config_map(render(values)), **secret(render(values))}
+    assert setting.items() <= found.items()
 
 
 @pytest.mark.parametrize(("setting", "processes"), [({"WEB_CONCURRENCY": "3"}, "3"), ({}, "2")])
@@ -172,6 +231,12 @@ def test_a_dry_run_with_a_cluster_runs_on_the_server_with_secrets_hidden(deploym
         ([], {"REDIS_PASSWORD": ""}, f"{MAKE_ENV}, or your own server in REDIS_HOST"),
         ([], {"POSTGRES_PORT": "many"}, "POSTGRES_PORT=many: expected a whole number"),
         ([], {"WEB_CONCURRENCY": "auto"}, "WEB_CONCURRENCY=auto: expected a whole number"),
+        ([], {"REDIS_DB": "one"}, "REDIS_DB=one: expected a whole number"),
+        (
+            [],
+            {"POSTGRES_SSLROOTCERT": "ca.crt"},
+            "POSTGRES_SSLROOTCERT: the file stays on this machine; expected",
+        ),
         ([], {"BENCHMARK_FILE": "/nowhere.yml"}, "BENCHMARK_FILE=/nowhere.yml: file not found"),
         (["--secret", "MISSING"], {}, "MISSING: empty; expected a value in {env_file} or the environment"),
         (["--values", "/nowhere.yml"], {}, "--values /nowhere.yml: file not found"),

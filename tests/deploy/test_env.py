@@ -127,6 +127,14 @@ def test_the_password_of_your_own_server_may_be_empty(host):
     assert fill(f"POSTGRES_HOST=postgres\nREDIS_HOST={host}\n", names)[1] == ["POSTGRES_PASSWORD"]
 
 
+@pytest.mark.parametrize("setting", ["REDIS_URL='rediss://cache/0'", "REDIS_SENTINELS=a:26379,b:26379"])
+def test_a_url_or_sentinels_name_your_own_server_too(setting):
+    names = ["POSTGRES_PASSWORD", "REDIS_PASSWORD"]
+
+    assert fill(f"{setting}\n", names)[1] == ["POSTGRES_PASSWORD"]
+    assert fill("DATABASE_URL=postgresql://db/name\n", names)[1] == ["REDIS_PASSWORD"]
+
+
 def test_bytes_that_are_not_utf_8_survive(project):
     (project / ".env").write_bytes(b"NAME=caf\xe9\nAPI_KEY=\n")
     run(project, "API_KEY")

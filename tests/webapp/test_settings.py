@@ -274,7 +274,15 @@ def test_only_the_api_needs_a_key(key, shown):
     assert faults(API_KEY=key) == [f"API_KEY={shown}: must contain at least one key; see make env"]
 
 
-@pytest.mark.parametrize("command", [["-m", "jobs.worker"], ["-m", "jobs.scheduler"], ["-c", "import wsgi"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "jobs.worker"],
+        ["-m", "jobs.scheduler"],
+        ["-c", "import wsgi"],
+        ["-m", "flask", "--app", "webapp", "llms", "list"],
+    ],
+)
 def test_a_process_reports_each_bad_setting_in_one_line_and_exits_with_2(command):
     broken = {**LEAST, "API_KEY": "a b", "POSTGRES_PORT": "x", "SEED": "1"}
 

@@ -15,8 +15,10 @@ from webapp.settings.environment import (
     ROOT,
     environment,
     named_host,
+    named_values,
     secret_variable,
 )
+from webapp.settings.errors import SettingsError
 from webapp.settings.server_urls import expanded
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "environment",
     "exit_for",
     "named_host",
+    "named_values",
     "secret_variable",
 ]
 
@@ -39,16 +42,6 @@ LONGEST_BODY = 1 << 20  # bytes of a request's body
 MOST_WORKERS = 256
 
 T = TypeVar("T")
-
-
-class SettingsError(Exception):
-    """Unusable settings; `faults` has a line for each: name, value, and what is expected."""
-
-    kind = "setting"
-
-    def __init__(self, faults: list[str]):
-        super().__init__("\n".join(faults))
-        self.faults = faults
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from webapp.settings.env_file import read_env_file
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENV_FILE = ROOT / ".env"
 # Written by `make start` while its embedded servers run: where they listen.
@@ -19,13 +21,20 @@ INSTEAD_OF_HOST = {"POSTGRES": ("DATABASE_URL",), "REDIS": ("REDIS_URL", "REDIS_
 
 def environment(env_file: Path = ENV_FILE, embedded_env_file: Path = EMBEDDED_ENV_FILE) -> dict[str, str]:
     """Return the process's environment over `.env`; where those name no server, the embedded one's."""
-    found = {**dotenv_values(env_file), **os.environ}
-    values = {name: value for name, value in found.items() if value is not None}
-    embedded = dotenv_values(embedded_env_file)
+    values = named_values(env_file)
+    embedded = read_env_file(embedded_env_file)
     for server, compose_host in COMPOSE_HOSTS.items():
         if named_host(values, server) in ("", compose_host):
-            values |= {name: value or "" for name, value in embedded.items() if name.startswith(server)}
+            values |= {name: value for name, value in embedded.items() if name.startswith(server)}
     return values
+
+
+def named_values(env_file: Path = ENV_FILE) -> dict[str, str]:
+    """Return the process's environment over `.env`."""
+    values = read_env_file(env_file)
+    # The flask command copies `.env` into the environment, as python-dotenv reads it: with ${NAME} replaced.
+    copied = dotenv_values(env_file) if values else {}
+    return values | {name: value for name, value in os.environ.items() if copied.get(name) != value}
 
 
 def named_host(values: Mapping[str, str | None], server: str) -> str:
