@@ -19,7 +19,7 @@ from webapp.settings.environment import (
     secret_variable,
 )
 from webapp.settings.errors import SettingsError
-from webapp.settings.server_urls import expanded
+from webapp.settings.server_urls import named_by_urls
 
 __all__ = [
     "COMPOSE_HOSTS",
@@ -130,10 +130,10 @@ class Settings:
 
 
 def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
-    environ, faults = expanded(environ)
+    by_url, faults = named_by_urls(environ)
 
     def read(name: str, parser: Callable[[str], T], default: str | None = None, secret: bool = False) -> Any:
-        raw = environ.get(name, "")
+        raw = by_url.get(name) or environ.get(name, "")
         if not raw.strip() and default is not None:
             raw = default
         try:

@@ -21,11 +21,12 @@ REDIS_PARAMETERS = {
 }
 
 
-def expanded(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the settings with what the URLs name in place of the single ones, and the URLs' faults."""
-    values, faults = dict(environ), []
+def named_by_urls(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Return the single settings that the URLs name, and the URLs' faults."""
+    values: dict[str, str] = {}
+    faults = []
     for name, read in (("DATABASE_URL", _database), ("REDIS_URL", _redis)):
-        url = values.get(name, "").strip()
+        url = environ.get(name, "").strip()
         if not url:
             continue
         try:
