@@ -20,6 +20,7 @@ from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, retention, runs
+from webapp.store.transactions import limit_lock_waits
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def _create_ahead(conn: Connection, now: datetime, pace: Pace) -> None:
     A run creates its day itself, for which it would wait behind this transaction.
     """
     try:
-        partitions.limit_waits(conn, pace.lock_timeout_s)
+        limit_lock_waits(conn, pace.lock_timeout_s)
         partitions.ensure(conn, now.date(), DAYS_AHEAD)
         conn.commit()
     except LockNotAvailable:

@@ -53,14 +53,17 @@ def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECO
     """Refresh the views if they are outdated, commit, and publish the new generation.
 
     Runs that end while another process refreshes are published together by the next refresh. Raises
-    psycopg2.errors.LockNotAvailable if another process holds the refresh lock for longer than `wait_s`.
+    psycopg2.errors.LockNotAvailable if other changes take longer than `wait_s`.
     """
-    with generation.refresh_turn(conn, wait_s):
-        now = datetime.now(UTC)
-        if not views.are_outdated(conn, now):
-            conn.commit()
-            return
+    now = datetime.now(UTC)
+
+    def is_outdated() -> bool:
+        found = views.are_outdated(conn, now)
         conn.commit()
-        with generation.change(conn, redis) as number:
+        return found
+
+    with generation.change(conn, redis, wait_s, is_outdated) as number:
+        if number:
             views.refresh(conn, now, number)
-    logger.info("published generation %d", number)
+    if number:
+        logger.info("published generation %d", number)
