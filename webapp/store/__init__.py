@@ -6,12 +6,18 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from webapp.settings import Settings
+from webapp.store import times
 
 __all__ = ["Connection", "connect", "connection_options", "sql_file", "storable"]
 
+times.register()
+
 
 def connection_options(settings: Settings, application_name: str) -> dict[str, object]:
-    """Return the arguments of psycopg2.connect for every connection, pooled or not."""
+    """Return the arguments of psycopg2.connect for every connection, pooled or not.
+
+    No setting of the server is among them: poolers refuse them, or apply them to others' transactions.
+    """
     return {
         "host": settings.postgres_host,
         "port": settings.postgres_port,
@@ -20,13 +26,14 @@ def connection_options(settings: Settings, application_name: str) -> dict[str, o
         "dbname": settings.postgres_db,
         "sslmode": settings.postgres_sslmode,
         "connect_timeout": 3,
-        # Detects within half a minute that the server is gone.
+        # Detects within half a minute that the server is gone, while its answer is awaited.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        # The same while data is sent, when the kernel sends no keepalives but repeats what was not
+        # acknowledged, for a quarter of an hour by default.
+        "tcp_user_timeout": 25_000,
         "application_name": application_name,
-        # The server checks during a statement that its client still exists, and frees its locks if not.
-        "options": "-c timezone=UTC -c client_connection_check_interval=1s",
     }
 
 
