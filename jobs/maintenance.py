@@ -84,7 +84,7 @@ def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datet
 def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = DEFAULT_PACE) -> None:
     """Create partitions ahead, then drop and delete what is too old; commits step by step."""
     _create_ahead(conn, now, pace)
-    with _turn(conn) as mine:
+    with _turn(conn, settings) as mine:
         if not mine:
             logger.info("retention: skipped, another process does it")
             return
@@ -111,20 +111,20 @@ def _create_ahead(conn: Connection, now: datetime, pace: Pace) -> None:
 
 
 @contextmanager
-def _turn(conn: Connection) -> Iterator[bool]:
+def _turn(conn: Connection, settings: Settings) -> Iterator[bool]:
     """Yield whether this process, and no other, may drop and delete; in the block the connection autocommits.
 
-    DETACH PARTITION CONCURRENTLY cannot run in a transaction.
+    DETACH PARTITION CONCURRENTLY cannot run in a transaction. So another connection holds the lock, which
+    lasts for its transaction. Should that be ended early, another process may come in between; the server
+    refuses what cannot be done twice, and the next maintenance does it.
     """
-    conn.autocommit = True
-    mine = retention.try_lock(conn)
-    try:
-        yield mine
-    finally:
-        if not conn.closed:
-            if mine:
-                retention.unlock(conn)
-            conn.autocommit = False
+    with closing(connect(settings, "llm-benchmark retention")) as holder:
+        conn.autocommit = True
+        try:
+            yield retention.try_lock(holder)
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
 
 
 def _drop_days(conn: Connection, before: datetime, pace: Pace) -> None:
