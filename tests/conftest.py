@@ -29,7 +29,7 @@ pytest_plugins = ["tests.endpoints"]
 TEMPLATE = "llm_benchmark_template"
 # Durability costs time, and tests need no data after a crash of the machine.
 FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
-# Nothing may depend on the sessions' time zone: this one is not a number of hours from UTC, and has summer time.
+# Nothing may depend on the session's time zone: this one is no whole number of hours from UTC.
 ELSEWHERE = ("-c", "timezone=America/St_Johns")
 
 
