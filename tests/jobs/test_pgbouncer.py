@@ -40,14 +40,26 @@ CHANGED_SETTINGS = (
 
 
 @pytest.fixture
-def through(environment, folder, counter) -> Iterator[dict[str, str]]:
+def options() -> dict[str, str]:
+    return {"pool_mode": "transaction"}
+
+
+@pytest.fixture
+def through(environment, folder, counter, options) -> Iterator[dict[str, str]]:
     """The environment that leads through PgBouncer to this test's database."""
-    with pooled(
-        environment, folder / f"pool-{next(counter)}", pool_mode="transaction", default_pool_size=CONNECTIONS
-    ) as found:
+    pool = folder / f"pool-{next(counter)}"
+    with pooled(environment, pool, default_pool_size=CONNECTIONS, **options) as found:
         yield found
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pool_mode": "transaction"},
+        {"pool_mode": "transaction", "ignore_startup_parameters": "options,extra_float_digits"},
+        {"pool_mode": "session"},
+    ],
+)
 def test_a_database_is_migrated(environment, through, counter):
     name = f"pooled_{next(counter)}"
     run_sql(environment, f"CREATE DATABASE {name}")
