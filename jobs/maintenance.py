@@ -19,7 +19,8 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect, partitions, retention, runs
+from webapp.store import Connection, partitions, retention, runs
+from webapp.store.reconnect import connect_patiently
 from webapp.store.transactions import limit_lock_waits
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def run_maintenance(slot: int) -> None:
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
-    with closing(connect(settings)) as conn:
+    with closing(connect_patiently(settings)) as conn:
         maintain(conn, settings, datetime.now(UTC))
         record_lost(conn, settings, redis, time.time())
         end_abandoned(conn, settings, redis, datetime.now(UTC))
@@ -118,7 +119,7 @@ def _turn(conn: Connection, settings: Settings) -> Iterator[bool]:
     lasts for its transaction. Should that be ended early, another process may come in between; the server
     refuses what cannot be done twice, and the next maintenance does it.
     """
-    with closing(connect(settings, "llm-benchmark retention")) as holder:
+    with closing(connect_patiently(settings, "llm-benchmark retention")) as holder:
         conn.autocommit = True
         try:
             yield retention.try_lock(holder)

@@ -23,6 +23,7 @@ OK = "ok"
 WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 # Written to find out whether Redis accepts writes.
 WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
+READ_ONLY = "read-only"
 SKIPPED = "unknown: database unreachable"
 SKIPPED_DATA = "unknown: database unreachable or not migrated"
 
@@ -40,7 +41,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: Redis is unreachable or refuses writes, or data is missing",
+            "description": "degraded: Redis is unreachable, a server refuses writes, or data is missing",
             "example": OK,
         },
     )
@@ -68,7 +69,9 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 @health.doc(operationId="readyz")
-@health.response(200, ReadySchema, description="Ready, or degraded: Redis is unreachable, or data is missing")
+@health.response(
+    200, ReadySchema, description="Ready, or degraded: Redis unreachable, no writes, data missing"
+)
 @health.alt_response(
     503, schema=ReadySchema, description="The database is unreachable, or its migrations are behind"
 )
@@ -76,7 +79,8 @@ def readyz() -> tuple[Response, int]:
     """Check readiness.
 
     Checks database, migrations, Redis, the length of the API keys, and whether what is derived from runs is
-    there. The API works without Redis and with a weak key, but not without database and migrations.
+    there. The API works without Redis, with a weak key, and with a database that is read-only, as after a
+    failover, but not without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
@@ -89,7 +93,8 @@ def readyz() -> tuple[Response, int]:
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
-    is_whole = checks["redis"] == checks["data"] == OK
+    checks["database"] = _outcome(_check_writable)
+    is_whole = checks["database"] == checks["redis"] == checks["data"] == OK
     return jsonify(status=OK if is_whole else "degraded", checks=checks), 200
 
 
@@ -105,6 +110,11 @@ def _check_database() -> str:
     with db.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
     return OK
+
+
+def _check_writable() -> str:
+    with db.engine.connect() as connection:
+        return READ_ONLY if connection.scalar(text("SHOW transaction_read_only")) == "on" else OK
 
 
 def _check_migrations() -> str:

@@ -10,7 +10,8 @@ from redis import Redis
 
 from webapp import generation
 from webapp.settings import Settings
-from webapp.store import Connection, connect, views
+from webapp.store import Connection, views
+from webapp.store.reconnect import CONNECT_SECONDS, connect_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +38,15 @@ def publishing_afterwards(settings: Settings, redis: Redis) -> Iterator[None]:
         yield
     except Exception:
         try:
-            _publish(settings, redis)
+            _publish(settings, redis, 0)
         except psycopg2.Error as error:
             logger.warning("not published before the next refresh: %s", error)
         raise
-    _publish(settings, redis)
+    _publish(settings, redis, CONNECT_SECONDS)
 
 
-def _publish(settings: Settings, redis: Redis) -> None:
-    with closing(connect(settings)) as conn:
+def _publish(settings: Settings, redis: Redis, seconds: float) -> None:
+    with closing(connect_patiently(settings, seconds=seconds)) as conn:
         publish(conn, redis)
 
 

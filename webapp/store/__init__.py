@@ -8,9 +8,11 @@ from psycopg2.extensions import connection as Connection
 from webapp.settings import Settings
 from webapp.store import times
 
-__all__ = ["Connection", "connect", "connection_options", "sql_file", "storable"]
+__all__ = ["JOB", "Connection", "connect", "connection_options", "sql_file", "storable"]
 
 times.register()
+
+JOB = "llm-benchmark job"  # the application's name on connections of jobs
 
 
 def connection_options(settings: Settings, application_name: str) -> dict[str, object]:
@@ -37,7 +39,7 @@ def connection_options(settings: Settings, application_name: str) -> dict[str, o
     }
 
 
-def connect(settings: Settings, application_name: str = "llm-benchmark job") -> Connection:
+def connect(settings: Settings, application_name: str = JOB) -> Connection:
     """Open a connection outside any pool; raises psycopg2.OperationalError if the server is unreachable."""
     return psycopg2.connect(**connection_options(settings, application_name))
 
