@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg2
 
@@ -29,9 +30,16 @@ query_wait_timeout = 20
 
 @contextmanager
 def pooled(
-    environment: Mapping[str, str], folder: Path, clients: int = 60, **options: str | int
+    environment: Mapping[str, str],
+    folder: Path,
+    changes: Mapping[str, str] = MappingProxyType({}),
+    clients: int = 60,
+    **options: object,
 ) -> Iterator[dict[str, str]]:
-    """Run PgBouncer with these options until the block ends; yields the environment that leads to it."""
+    """Run PgBouncer with these options until the block ends.
+
+    Yields the environment that leads to it, with these further changes.
+    """
     port = free_port()
     folder.mkdir()
     folder.chmod(0o755)
@@ -46,7 +54,7 @@ def pooled(
     (folder / "ini").write_text(CONFIGURATION.format(**values) + "\n".join(lines) + "\n")
     with (folder / "log").open("w") as log:
         process = subprocess.Popen([find("pgbouncer"), folder / "ini"], stdout=log, stderr=log)
-    through = {**environment, "POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": str(port)}
+    through = {**environment, "POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": str(port), **changes}
     try:
         wait_until(lambda: _accepts(process, through, folder / "log"))
         yield through

@@ -20,13 +20,21 @@ def connection_options(settings: Settings, application_name: str) -> dict[str, o
 
     No setting of the server is among them: poolers refuse them, or apply them to others' transactions.
     """
+    certificates = {
+        "sslrootcert": settings.postgres_sslrootcert,
+        "sslcert": settings.postgres_sslcert,
+        "sslkey": settings.postgres_sslkey,
+    }
     return {
         "host": settings.postgres_host,
         "port": settings.postgres_port,
         "user": settings.postgres_user,
         "password": settings.postgres_password,
         "dbname": settings.postgres_db,
+        # Of several hosts, the one that accepts writes; one host is used even while it is read-only.
+        "target_session_attrs": "read-write" if "," in settings.postgres_host else "any",
         "sslmode": settings.postgres_sslmode,
+        **{name: path for name, path in certificates.items() if path},
         "connect_timeout": 3,
         # Detects within half a minute that the server is gone, while its answer is awaited.
         "keepalives_idle": 10,
