@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 from flask_migrate import upgrade
 from redis import Redis
@@ -142,3 +143,22 @@ def test_a_run_waits_until_the_standby_is_promoted(pair, environment, processes,
         with closing_connect(settings) as conn:
             until(lambda: finished_slots(conn) == [slot])
             until(lambda: query(conn, SHOWN) == [(3,)])
+
+
+def test_of_several_hosts_the_one_that_accepts_writes_is_found(pair, environment):
+    hosts = f"{pair.standby.host},{pair.primary.host}"
+    settings = Settings.from_env({**environment, "POSTGRES_HOST": hosts})
+    assert writable_host(settings) == pair.primary.host
+
+    pair.primary.stop()
+    with pytest.raises(psycopg2.OperationalError, match="session is read-only"):
+        writable_host(settings)
+    pair.promote()
+
+    assert writable_host(settings) == pair.standby.host
+
+
+def writable_host(settings: Settings) -> str:
+    with closing_connect(settings) as conn:
+        assert query(conn, "SHOW transaction_read_only") == [("off",)]
+        return conn.info.host

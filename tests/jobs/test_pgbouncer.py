@@ -9,7 +9,7 @@ import pytest
 from flask_migrate import upgrade
 
 from jobs.maintenance import maintain
-from tests.jobs.system import closing_connect, finished_slots, until
+from tests.jobs.system import Blocker, closing_connect, finished_slots, someone_waits_for_a_lock, until
 from tests.pooler import pooled
 from tests.support import dispose, query, run_sql
 from tests.tools import needs
@@ -137,3 +137,16 @@ def test_no_setting_reaches_another_transaction(through, conn, redis):
     for each in held:
         each.close()
     assert found == []
+
+
+def test_a_run_whose_process_is_killed_frees_its_rows_for_its_retry(through, processes, settings, conn, slot):
+    processes.environment = {**through, "POINTS_PER_RUN": "5", "RETRY_DELAY": "1"}
+    with Blocker(settings, "LOCK TABLE rollups IN SHARE MODE"):
+        worker = processes.worker()
+        until(lambda: someone_waits_for_a_lock(conn))
+        processes.work_horse(worker).kill()
+        until(lambda: not someone_waits_for_a_lock(conn), 5)
+
+    until(lambda: finished_slots(conn) == [slot])
+    until(lambda: query(conn, UNSHOWN) == [(0,)])
+    assert query(conn, "SELECT DISTINCT attempts FROM runs") == [(2,)]
