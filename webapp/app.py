@@ -86,6 +86,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": URL.create("postgresql+psycopg2"),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "connect_args": connection_options(settings, "llm-benchmark api"),
+            "use_native_hstore": False,  # would ask each new connection whether it has that type
             "pool_pre_ping": True,
             # Further connections are closed as soon as they are not needed, since others need them, too.
             "pool_size": min(MOST_IDLE, settings.postgres_pool_size),
