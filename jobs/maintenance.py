@@ -19,7 +19,9 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, clock, connect, partitions, retention, runs
+from webapp.store import Connection, clock, partitions, retention, runs
+from webapp.store.reconnect import connect_patiently
+from webapp.store.transactions import limit_lock_waits
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ def run_maintenance(slot: int) -> None:
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
-    with closing(connect(settings)) as conn:
+    with closing(connect_patiently(settings)) as conn:
         maintain(conn, settings, clock.earliest_now(conn))
         record_lost(conn, settings, redis, time.time())
         end_abandoned(conn, settings, redis, datetime.now(UTC))
@@ -83,7 +85,7 @@ def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datet
 def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = DEFAULT_PACE) -> None:
     """Create partitions ahead, then drop and delete what is too old; commits step by step."""
     _create_ahead(conn, now, pace)
-    with _turn(conn) as mine:
+    with _turn(conn, settings) as mine:
         if not mine:
             logger.info("retention: skipped, another process does it")
             return
@@ -101,7 +103,7 @@ def _create_ahead(conn: Connection, now: datetime, pace: Pace) -> None:
     A run creates its day itself, for which it would wait behind this transaction.
     """
     try:
-        partitions.limit_waits(conn, pace.lock_timeout_s)
+        limit_lock_waits(conn, pace.lock_timeout_s)
         partitions.ensure(conn, now.date(), DAYS_AHEAD)
         conn.commit()
     except LockNotAvailable:
@@ -110,20 +112,20 @@ def _create_ahead(conn: Connection, now: datetime, pace: Pace) -> None:
 
 
 @contextmanager
-def _turn(conn: Connection) -> Iterator[bool]:
+def _turn(conn: Connection, settings: Settings) -> Iterator[bool]:
     """Yield whether this process, and no other, may drop and delete; in the block the connection autocommits.
 
-    DETACH PARTITION CONCURRENTLY cannot run in a transaction.
+    DETACH PARTITION CONCURRENTLY cannot run in a transaction. So another connection holds the lock, which
+    lasts for its transaction. Should that be ended early, another process may come in between; the server
+    refuses what cannot be done twice, and the next maintenance does it.
     """
-    conn.autocommit = True
-    mine = retention.try_lock(conn)
-    try:
-        yield mine
-    finally:
-        if not conn.closed:
-            if mine:
-                retention.unlock(conn)
-            conn.autocommit = False
+    with closing(connect_patiently(settings, "llm-benchmark retention")) as holder:
+        conn.autocommit = True
+        try:
+            yield retention.try_lock(holder)
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
 
 
 def _drop_days(conn: Connection, before: datetime, pace: Pace) -> None:

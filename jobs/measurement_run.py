@@ -26,8 +26,8 @@ from webapp.plan.measurement import Measurement
 from webapp.queue import STORE_SECONDS
 from webapp.redis import cache_redis
 from webapp.settings import Settings, secret_variable
-from webapp.store import Connection, connect
-from webapp.store.reconnect import reconnecting
+from webapp.store import Connection
+from webapp.store.reconnect import connect_patiently, reconnecting
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
     or the server's settings, and is one of the few that a server or pooler has.
     """
     moment = datetime.fromtimestamp(slot, UTC)
-    with publishing_afterwards(settings, redis), closing(connect(settings)) as conn:
+    with publishing_afterwards(settings, redis), closing(connect_patiently(settings)) as conn:
         register(conn, settings, redis, measurement)
         conn.commit()
         with claimed(

@@ -15,7 +15,8 @@ from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import BACKLOG_SLOTS, MAINTENANCE_INTERVAL, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, clock, connect, runs
+from webapp.store import Connection, clock, runs
+from webapp.store.reconnect import connect_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def record_missed(llm: str, scenario: str, interval: int, first: int, last: int)
     for entry in schedule(settings, read_benchmark_file(settings)):
         if entry.series and (entry.series.llm, entry.series.scenario) == (llm, scenario):
             redis = cache_redis(settings)
-            with closing(connect(settings)) as conn, publishing(conn, redis):
+            with closing(connect_patiently(settings)) as conn, publishing(conn, redis):
                 _record(conn, settings, redis, entry.series, interval, first, last, NOT_ENQUEUED)
             return
     logger.warning("%s %s: no longer in the benchmark file", llm, scenario)
@@ -56,7 +57,7 @@ def is_late(settings: Settings, interval: int) -> bool:
 
 def record_late(settings: Settings, redis: Redis, series: Series, slot: int) -> None:
     """Record the slot as missed because its job is late, and publish."""
-    with closing(connect(settings)) as conn, publishing(conn, redis):
+    with closing(connect_patiently(settings)) as conn, publishing(conn, redis):
         _record(conn, settings, redis, series, 1, slot, slot, LATE)
 
 

@@ -17,7 +17,8 @@ from llm_measure.mock_server.process import running_mock_server
 from llm_measure.workloads import Load, Workload
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import connect, self_checks
+from webapp.store import self_checks
+from webapp.store.reconnect import connect_patiently
 from webapp.store.self_checks import SelfCheckError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def run_self_check(slot: int) -> Retry | None:
     except BusyError as busy:
         logger.info("slot %d: self-check: retrying in %d s: %s", slot, BUSY_SECONDS, busy)
         return when_free()
-    with closing(connect(settings)) as conn, conn:
+    with closing(connect_patiently(settings)) as conn, conn:
         self_checks.insert(conn, datetime.fromtimestamp(slot, UTC), errors)
     logger.info("slot %d: self-check: %s", slot, "; ".join(map(str, errors)))
     return None

@@ -18,7 +18,8 @@ from webapp.ingest.attempt import claimed, finish
 from webapp.ingest.publish import publishing
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, connect
+from webapp.store import Connection
+from webapp.store.reconnect import connect_patiently
 from webapp.store.runs import ClaimedRun
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def run_simulation(slot: int) -> None:
     with (
         dropping_future_slots(),
         renewed_lock(redis, f"simulation-{slot}"),
-        closing(connect(settings)) as conn,
+        closing(connect_patiently(settings)) as conn,
         publishing(conn, redis),
     ):
         fill_slot(conn, settings, datetime.fromtimestamp(slot, UTC), job_id)

@@ -28,6 +28,9 @@ from webapp.sessions import Sessions
 from webapp.settings import LONGEST_BODY, ROOT, Settings
 from webapp.store import connection_options
 
+# Connections to PostgreSQL that a process of the API keeps while it does not use them.
+MOST_IDLE = 2
+
 
 class App(Flask):
     """Flask for views that are all plain functions, with redirects that do not repeat the request's Host."""
@@ -83,9 +86,11 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": URL.create("postgresql+psycopg2"),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "connect_args": connection_options(settings, "llm-benchmark api"),
+            "use_native_hstore": False,  # would ask each new connection whether it has that type
             "pool_pre_ping": True,
-            "pool_size": 8,
-            "max_overflow": 0,
+            # Further connections are closed as soon as they are not needed, since others need them, too.
+            "pool_size": min(MOST_IDLE, settings.postgres_pool_size),
+            "max_overflow": max(0, settings.postgres_pool_size - MOST_IDLE),
             "pool_timeout": 5,
         },
         "CACHE_TYPE": "webapp.cache_backend.RedisBytesCache",

@@ -8,9 +8,10 @@ one snapshot, so that a slow reader can only store a response of the old generat
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
+import psycopg2
 from flask import Response, current_app, request
 from flask_caching import Cache
 from redis import Redis, RedisError, ResponseError
@@ -163,9 +164,16 @@ def answers() -> Answers:
 @contextmanager
 def snapshot() -> Iterator[Connection]:
     """Yield a pooled connection in a read-only transaction whose queries all see one snapshot."""
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with db.engine.connect() as connection:
-        yield connection.execution_options(**options).connection.driver_connection
+        conn: Any = connection.connection.driver_connection
+        conn.set_session(isolation_level="REPEATABLE READ", readonly=True)  # sent with BEGIN
+        try:
+            yield conn
+        finally:
+            with suppress(psycopg2.Error):  # the pool drops a connection that is lost
+                conn.rollback()
+                # SQLAlchemy would let later transactions begin as READ WRITE, which a standby refuses.
+                conn.set_session(isolation_level="DEFAULT", readonly="DEFAULT")
 
 
 def _key(number: int, name: str) -> str:

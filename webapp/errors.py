@@ -8,7 +8,7 @@ import psycopg2
 import sqlalchemy.exc
 from flask import Flask, Response, jsonify
 from marshmallow import Schema, fields
-from psycopg2.errors import LockNotAvailable, UndefinedTable
+from psycopg2.errors import LockNotAvailable, ReadOnlySqlTransaction, UndefinedTable
 from redis import RedisError
 from redis.exceptions import LockError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
@@ -59,6 +59,7 @@ def handlers() -> dict[type[Exception], Callable[[Any], Response]]:
         Exception: _answer_unexpected,
         **dict.fromkeys(DATABASE_UNREACHABLE, _answer_database_unreachable),
         UndefinedTable: _answer_not_migrated,
+        ReadOnlySqlTransaction: _answer_read_only,
         RedisError: answer_redis_unreachable,
         # Both are subclasses of errors above, yet the server has answered: somebody else holds the lock.
         LockNotAvailable: _answer_busy,
@@ -102,6 +103,11 @@ def _answer_database_unreachable(error: Exception) -> Response:
 def _answer_not_migrated(error: Exception) -> Response:
     logger.error("database not migrated: %s", _first_line(error))
     return _answer_unavailable("Database not migrated yet; see /readyz")
+
+
+def _answer_read_only(error: Exception) -> Response:
+    logger.error("database read-only: %s", _first_line(error))
+    return _answer_unavailable("Database read-only; try again when it accepts changes")
 
 
 def _answer_busy(error: Exception) -> Response:

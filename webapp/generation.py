@@ -8,6 +8,10 @@ and it expires within seconds. The protocol that keeps it from being outdated:
 - Whoever changes what readers see (`change`) first commits the announcement in PostgreSQL, so that no reader
   sets the hint any more. Then it revokes the hint and every claim, which Redis does in one step. If Redis
   cannot be reached, it waits until both have expired everywhere, since readers may still reach Redis.
+- Changes need no lock outside a transaction, which a pooler would break. They may be announced concurrently,
+  and the row of the generation lets one of them at a time raise it. That ends every announcement, so a change
+  whose announcement was for an older generation is announced again. One that fails raises it, too: else a
+  change that was announced before could not find out that readers have set the hint meanwhile.
 - A process relies on a hint for PROCESS_SECONDS before it looks again. So at least that time passes between a
   revocation and the commit of its change.
 - Nothing that arrives late does harm: a revocation only removes a hint, its withdrawal only removes that same
@@ -21,12 +25,13 @@ has been committed.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import uuid4
 
 import psycopg2
+from psycopg2.errors import LockNotAvailable
 from redis import Redis, RedisError
 
 from webapp.store import Connection, views
@@ -37,7 +42,7 @@ HINT_NAME = "generation"
 HINT = KEY_PREFIX + HINT_NAME
 LAST_KNOWN = KEY_PREFIX + "last-known-generation"
 
-# How long to wait for the turn to refresh.
+# How long a change waits for others.
 WAIT_SECONDS = 30
 # How long a reader may take from its claim to its settlement.
 CLAIM_SECONDS = 1
@@ -68,45 +73,68 @@ end
 """
 
 
-@contextmanager
-def refresh_turn(conn: Connection, wait_s: float = WAIT_SECONDS) -> Iterator[None]:
-    """Wait for the turn to refresh and hold it for the block, which begins and ends outside a transaction.
+class Turn(NamedTuple):
+    """An announced change whose transaction has raised the generation."""
 
-    Raises psycopg2.errors.LockNotAvailable after `wait_s`. If the block raises, the turn ends when the
-    connection is closed, as it does when the process dies.
-    """
-    views.lock_refresh(conn, wait_s)
-    conn.commit()
-    yield
-    views.unlock_refresh(conn)
-    conn.commit()
+    generation: int
+    revocation: str
+    earliest_commit: float
 
 
 @contextmanager
-def change(conn: Connection, redis: Redis) -> Iterator[int]:
+def change(
+    conn: Connection,
+    redis: Redis,
+    wait_s: float = WAIT_SECONDS,
+    is_needed: Callable[[], bool] = lambda: True,
+) -> Iterator[int]:
     """Change what readers see in the block, and commit; no reader is served an older generation afterwards.
 
-    Yields the new generation, raised in the block's transaction. The caller holds the turn to refresh, see
-    `refresh_turn`, and has no transaction open. If the block raises, its transaction is rolled back.
+    Yields the new generation, raised in the block's transaction; other changes wait for its end, so what the
+    block reads of them holds. The caller has no transaction open. If the block raises, its transaction is
+    rolled back. `is_needed` is called before each announcement: once it returns False, yields 0, and the
+    block must do nothing. Raises psycopg2.errors.LockNotAvailable if other changes take longer than `wait_s`.
     """
-    views.announce_change(conn)
-    conn.commit()
-    revocation, committed = revoke(redis), 0
-    earliest_commit = time.monotonic() + PROCESS_SECONDS
+    turn = _take_turn(conn, redis, wait_s, is_needed)
+    if turn is None:
+        yield 0
+        return
+    committed = 0
     try:
-        generation = views.raise_generation(conn)
-        yield generation
-        time.sleep(max(0, earliest_commit - time.monotonic()))
+        yield turn.generation
+        time.sleep(max(0, turn.earliest_commit - time.monotonic()))
         conn.commit()
-        committed = generation
+        committed = turn.generation
     except BaseException:
         with suppress(psycopg2.Error):  # readers ask PostgreSQL until the next change
             conn.rollback()
-            views.withdraw_change(conn)
+            views.raise_generation(conn)
             conn.commit()
         raise
     finally:
-        withdraw(redis, revocation, committed)
+        withdraw(redis, turn.revocation, committed)
+
+
+def _take_turn(conn: Connection, redis: Redis, wait_s: float, is_needed: Callable[[], bool]) -> Turn | None:
+    """Announce a change and begin its transaction; None if it is not needed."""
+    deadline = time.monotonic() + wait_s
+    while is_needed():
+        with conn:
+            announced = views.announce_change(conn, wait_s)
+        revocation = revoke(redis)
+        earliest_commit = time.monotonic() + PROCESS_SECONDS
+        number = 0
+        try:
+            number = views.begin_change(conn, announced, wait_s)
+        finally:
+            if not number:
+                withdraw(redis, revocation, 0)
+                conn.rollback()
+        if number:
+            return Turn(number, revocation, earliest_commit)
+        if time.monotonic() >= deadline:
+            raise LockNotAvailable(f"other changes were committed first for {wait_s:g} s")
+    return None
 
 
 def revoke(redis: Redis) -> str:

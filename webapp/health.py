@@ -27,6 +27,7 @@ OK = "ok"
 WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 # Written to find out whether Redis accepts writes.
 WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
+READ_ONLY = "read-only"
 SKIPPED = "unknown: database unreachable"
 SKIPPED_DATA = "unknown: database unreachable or not migrated"
 
@@ -44,7 +45,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: a check other than database, migrations and api_key has failed",
+            "description": "degraded: a check other than migrations and api_key has failed",
             "example": OK,
         },
     )
@@ -88,8 +89,8 @@ def readyz() -> tuple[Response, int]:
     """Check readiness.
 
     Checks database, migrations, Redis, clocks, the length of the API keys, and whether what is derived from
-    runs is there and what has ended is shown. The API works without Redis and with a weak key, but not
-    without database and migrations.
+    runs is there and what has ended is shown. The API works without Redis, with a weak key, and with a
+    database that is read-only, as after a failover, but not without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
@@ -104,7 +105,8 @@ def readyz() -> tuple[Response, int]:
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
-    is_whole = all(checks[name] == OK for name in ("data", "refresh", "redis", "clock"))
+    checks["database"] = _outcome(_check_writable)
+    is_whole = all(checks[name] == OK for name in ("database", "data", "refresh", "redis", "clock"))
     return jsonify(status=OK if is_whole else "degraded", checks=checks), 200
 
 
@@ -120,6 +122,11 @@ def _check_database() -> str:
     with db.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
     return OK
+
+
+def _check_writable() -> str:
+    with db.engine.connect() as connection:
+        return READ_ONLY if connection.scalar(text("SHOW transaction_read_only")) == "on" else OK
 
 
 def _check_migrations() -> str:

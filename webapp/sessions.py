@@ -32,7 +32,6 @@ class Sessions:
         """End a session; raises psycopg2.OperationalError if the database is unreachable."""
         with (
             closing(connect(self._settings, "llm-benchmark sessions")) as conn,
-            generation.refresh_turn(conn),
             generation.change(conn, self._redis),
         ):
             ended_sessions.insert(conn, session_id, datetime.now(UTC) + LIFETIME)

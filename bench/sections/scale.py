@@ -15,7 +15,7 @@ from redis import Redis
 from bench.harness import Row, compare, seconds
 from bench.system import KEY
 from jobs.simulation_run import fill_slot
-from webapp import create_app, generation
+from webapp import create_app
 from webapp.generation import KEY_PREFIX
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, points, views
@@ -84,9 +84,8 @@ class System:
         fill_slot(self.conn, self.settings, next(self.slots), "bench")
 
         def refresh() -> None:
-            with generation.refresh_turn(self.conn):
-                views.refresh(self.conn, NOW, views.raise_generation(self.conn))
-                self.conn.commit()
+            views.refresh(self.conn, NOW, views.raise_generation(self.conn))
+            self.conn.commit()
 
         return seconds(refresh) * 1000
 

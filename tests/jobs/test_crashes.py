@@ -17,11 +17,10 @@ from tests.jobs.system import (
     until,
 )
 from tests.support import query
-from webapp.store import views
 
 AT_COPY = "LOCK TABLE points IN SHARE MODE"
 AFTER_COPY = "LOCK TABLE rollups IN SHARE MODE"
-AFTER_COMMIT = f"SELECT pg_advisory_lock({views.REFRESH_LOCK})"
+AFTER_COMMIT = "SELECT FROM generation FOR UPDATE"
 
 
 def wait_until_blocked(conn) -> None:

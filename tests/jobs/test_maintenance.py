@@ -16,7 +16,6 @@ from jobs.simulation_run import fill_slot
 from tests.factories import add_rollups, add_run
 from tests.jobs.system import until
 from tests.support import query
-from webapp import generation
 from webapp.ingest.publish import publish
 from webapp.queue import RUN_TIMEOUT, enqueue_maintenance
 from webapp.settings import Settings
@@ -70,9 +69,8 @@ def finish_run(conn, slot: datetime) -> int:
 
 
 def refresh(conn, now: datetime) -> None:
-    with generation.refresh_turn(conn):
-        views.refresh(conn, now, views.raise_generation(conn))
-        conn.commit()
+    views.refresh(conn, now, views.raise_generation(conn))
+    conn.commit()
 
 
 def starts(conn, period: str) -> list[datetime]:

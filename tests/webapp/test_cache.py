@@ -27,7 +27,7 @@ QUICK_SECONDS = 1.5
 def announce(settings):
     """Announce a change in the database, as the first step of a change."""
     with closing(connect(settings)) as conn, conn:
-        views.announce_change(conn)
+        views.announce_change(conn, wait_s=5)
 
 
 def refresh(settings):
@@ -111,16 +111,15 @@ class TestARefresh:
     def test_is_visible_even_if_it_takes_less_time_than_a_process_relies_on_a_hint(self, client, redis, conn):
         for _ in range(10):
             hold_the_hint(client, redis)
-            with generation.refresh_turn(conn):
-                time.sleep(generation.PROCESS_SECONDS)
-                answered(client)  # relies on the hint from now on
-                with generation.change(conn, redis) as number:
-                    pass
+            time.sleep(generation.PROCESS_SECONDS)
+            answered(client)  # relies on the hint from now on
+            with generation.change(conn, redis) as number:
+                pass
 
             assert answered(client)[0] == number
 
     def test_is_visible_to_clients_that_were_answered_while_it_ran(self, client, conn, redis):
-        with generation.refresh_turn(conn), generation.change(conn, redis) as number:
+        with generation.change(conn, redis) as number:
             redis.delete(HINT)
             old, _ = answered(client)
 

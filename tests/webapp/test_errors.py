@@ -143,7 +143,7 @@ def test_an_unexpected_error_reveals_no_internals(app):
 
 def test_a_lock_timeout_is_not_reported_as_an_unreachable_server(app, conn, redis, settings):
     def wait_for_database():
-        with closing(connect(settings)) as other, generation.refresh_turn(other, wait_s=0.1):
+        with closing(connect(settings)) as other, generation.change(other, redis, wait_s=0.1):
             pass
 
     def wait_for_redis():
@@ -154,7 +154,7 @@ def test_a_lock_timeout_is_not_reported_as_an_unreachable_server(app, conn, redi
     app.add_url_rule("/redis", view_func=wait_for_redis)
     client = app.test_client()
 
-    with generation.refresh_turn(conn), redis.lock("test", timeout=60):
+    with generation.change(conn, redis), redis.lock("test", timeout=60):
         errors = [assert_error(client.get(path), 503) for path in ("/database", "/redis")]
 
     assert {error["message"] for error in errors} == {"Another change is in progress; try again in a moment"}

@@ -1,16 +1,19 @@
 """The hint may be lost, late or garbage, and responses are still current."""
 
 import time
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import pytest
+from psycopg2.errors import LockNotAvailable
 from redis import Redis
 
 from jobs.embedded import NO_RETRY
 from tests.web import answered, show_run
+from tests.webapp.conftest import with_key
 from webapp import generation
 from webapp.generation import CLAIM_SECONDS, HINT, HINT_SECONDS, LAST_KNOWN
-from webapp.store import views
+from webapp.store import connect, views
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,9 @@ def test_a_change_that_fails_is_rolled_back_and_withdrawn(conn, redis):
     with pytest.raises(ValueError, match="of the block"), generation.change(conn, redis):
         raise ValueError("of the block")
 
-    assert views.generation_and_change(conn) == (before, False)
+    number, changing = views.generation_and_change(conn)
+    assert number > before
+    assert not changing
     assert redis.get(HINT) is None
 
 
@@ -133,3 +138,80 @@ def test_a_change_without_redis_begins_after_every_hint_has_expired(conn):
             waited = time.monotonic() - start
 
     assert waited >= CLAIM_SECONDS + HINT_SECONDS
+
+
+@pytest.fixture
+def other(settings):
+    with closing(connect(settings)) as conn:
+        yield conn
+
+
+def announce(conn) -> int:
+    announced = views.announce_change(conn, wait_s=5)
+    conn.commit()
+    return announced
+
+
+def test_a_change_must_announce_itself_again_if_another_was_committed_since(conn, other, redis):
+    announced = announce(conn)
+    with generation.change(other, redis):
+        pass
+
+    assert not views.begin_change(conn, announced, wait_s=5)
+    assert views.begin_change(conn, announce(conn), wait_s=5)
+
+
+def test_a_change_must_announce_itself_again_if_another_has_failed_since(conn, other, redis):
+    announced = announce(conn)
+    with suppress(ValueError), generation.change(other, redis):
+        raise ValueError
+    announce(other)
+
+    assert not views.begin_change(conn, announced, wait_s=5)
+
+
+def test_a_change_that_waits_too_long_for_others_is_given_up(conn, other, redis):
+    with (
+        generation.change(other, redis),
+        pytest.raises(LockNotAvailable),
+        generation.change(conn, redis, wait_s=0.1),
+    ):
+        pytest.fail("two changes in progress")
+
+    with generation.change(conn, redis):
+        pass
+
+
+def test_a_change_that_is_no_longer_needed_once_it_is_its_turn_does_nothing(conn, other, redis):
+    with generation.change(other, redis) as committed:
+        pass
+
+    with generation.change(conn, redis, is_needed=lambda: False) as number:
+        assert number == 0
+
+    assert views.generation_and_change(conn) == (committed, False)
+
+
+def test_no_request_is_answered_from_before_one_of_many_concurrent_changes(settings, make_app, redis):
+    committed, stale, changers = [0], [], 4
+
+    def change() -> None:
+        with closing(connect(settings)) as conn:
+            for _ in range(15):
+                with generation.change(conn, redis) as number:
+                    pass
+                committed.append(number)
+
+    def read(reader) -> None:
+        while len(committed) <= changers * 15:
+            at_least = max(committed)
+            number, _ = answered(reader)
+            stale.extend([(number, at_least)] if number < at_least else [])
+
+    with ThreadPoolExecutor() as pool:
+        readers = [pool.submit(read, with_key(make_app())) for _ in range(2)]
+        for each in [pool.submit(change) for _ in range(changers)] + readers:
+            each.result(timeout=60)
+
+    assert stale == []
+    assert len(set(committed)) == changers * 15 + 1

@@ -27,7 +27,7 @@ def discard_future_runs(conn: Connection, redis: Redis) -> int:
     conn.commit()
     if not found:
         return 0
-    with generation.refresh_turn(conn), generation.change(conn, redis):
+    with generation.change(conn, redis):
         marked = runs.invalidate_since(conn, since, REASON)
         for run_id, slot in marked:
             points.delete(conn, slot, run_id)

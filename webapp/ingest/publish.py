@@ -10,7 +10,8 @@ from redis import Redis
 from webapp import generation
 from webapp.ingest.future_runs import discard_future_runs
 from webapp.settings import Settings
-from webapp.store import Connection, clock, connect, views
+from webapp.store import Connection, clock, views
+from webapp.store.reconnect import CONNECT_SECONDS, connect_patiently
 
 logger = logging.getLogger(__name__)
 
@@ -37,15 +38,15 @@ def publishing_afterwards(settings: Settings, redis: Redis) -> Iterator[None]:
         yield
     except Exception:
         try:
-            _publish(settings, redis)
+            _publish(settings, redis, 0)
         except psycopg2.Error as error:
             logger.warning("not published before the next refresh: %s", error)
         raise
-    _publish(settings, redis)
+    _publish(settings, redis, CONNECT_SECONDS)
 
 
-def _publish(settings: Settings, redis: Redis) -> None:
-    with closing(connect(settings)) as conn:
+def _publish(settings: Settings, redis: Redis, seconds: float) -> None:
+    with closing(connect_patiently(settings, seconds=seconds)) as conn:
         publish(conn, redis)
 
 
@@ -55,15 +56,19 @@ def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECO
     Before that, discard runs that were stored while the clocks were ahead.
 
     Runs that end while another process refreshes are published together by the next refresh. Raises
-    psycopg2.errors.LockNotAvailable if another process holds the refresh lock for longer than `wait_s`.
+    psycopg2.errors.LockNotAvailable if other changes take longer than `wait_s`.
     """
     discard_future_runs(conn, redis)
-    with generation.refresh_turn(conn, wait_s):
-        now = clock.earliest_now(conn)
-        if not views.are_outdated(conn, now):
-            conn.commit()
-            return
+    now = clock.earliest_now(conn)
+    conn.commit()
+
+    def is_outdated() -> bool:
+        found = views.are_outdated(conn, now)
         conn.commit()
-        with generation.change(conn, redis) as number:
+        return found
+
+    with generation.change(conn, redis, wait_s, is_outdated) as number:
+        if number:
             views.refresh(conn, now, number)
-    logger.info("published generation %d", number)
+    if number:
+        logger.info("published generation %d", number)

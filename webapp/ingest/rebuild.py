@@ -78,7 +78,7 @@ def _rebuild_day(conn: Connection, redis: Redis, day: Day) -> RebuiltDay:
     changed = bool(wrong or derived.differing_days(conn, *bounds))
     conn.rollback()
     if changed:
-        with generation.refresh_turn(conn), generation.change(conn, redis):
+        with generation.change(conn, redis):
             for run_id, right in wrong.items():
                 rollups.delete(conn, run_id)
                 rollups.insert(conn, right)
@@ -96,11 +96,11 @@ def rebuild_rankings(conn: Connection, redis: Redis, now: datetime) -> bool:
     wrong_totals = bool(derived.differing_totals(conn))
     conn.rollback()
     if wrong_windows:
-        with generation.refresh_turn(conn), generation.change(conn, redis):
+        with generation.change(conn, redis):
             derived.rebuild_windows(conn, now)
             views.refresh_views(conn)
     if wrong_totals:
-        with generation.refresh_turn(conn), generation.change(conn, redis):
+        with generation.change(conn, redis):
             derived.rebuild_totals(conn)
     return wrong_windows or wrong_totals
 
@@ -116,7 +116,7 @@ def _rebuild(conn: Connection, redis: Redis, run_id: int, slot: datetime) -> boo
         conn.rollback()
     if is_right:
         return False
-    with generation.refresh_turn(conn), generation.change(conn, redis):
+    with generation.change(conn, redis):
         points.delete(conn, slot, run_id)
         rollups.delete(conn, run_id)
         stored = write(conn, slot, ((run_id, METRICS[name], numbers) for name, numbers in found.items()))

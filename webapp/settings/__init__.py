@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote, urlencode
 
+from webapp.settings import certificates
 from webapp.settings import parsers as parse
 from webapp.settings.environment import (
     COMPOSE_HOSTS,
@@ -54,7 +55,7 @@ class Settings:
     postgres_password: str = field(repr=False)
     postgres_db: str
     postgres_sslmode: str
-    postgres_sslrootcert: str  # path of the CA's certificates, or `system`; empty: libpq's default
+    postgres_sslrootcert: str  # path of the CA's certificates; empty: libpq's default
     postgres_sslcert: str  # path of the client's certificate; empty: none
     postgres_sslkey: str
     postgres_pool_size: int  # connections of one web server process at most
@@ -150,9 +151,9 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         postgres_password=read("POSTGRES_PASSWORD", parse.password, "", secret=True),
         postgres_db=read("POSTGRES_DB", parse.text, "llm_benchmark"),
         postgres_sslmode=read("POSTGRES_SSLMODE", parse.one_of(parse.SSL_MODES), "prefer"),
-        postgres_sslrootcert=read("POSTGRES_SSLROOTCERT", parse.file_or("system"), ""),
+        postgres_sslrootcert=read("POSTGRES_SSLROOTCERT", certificates.ca_file, ""),
         postgres_sslcert=read("POSTGRES_SSLCERT", parse.file, ""),
-        postgres_sslkey=read("POSTGRES_SSLKEY", parse.file, ""),
+        postgres_sslkey=read("POSTGRES_SSLKEY", certificates.key_file, ""),
         postgres_pool_size=read("POSTGRES_POOL_SIZE", parse.whole(1, 100), "8"),
         api_keys=read("API_KEY", lambda raw: parse.keys(raw) if raw or needs_key else (), secret=True),
         schedule_interval=read("SCHEDULE_INTERVAL", parse.minutes, "10"),
@@ -201,6 +202,7 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         grafana_db_user=read("GRAFANA_DB_USER", parse.text, "grafana_reader"),
         grafana_db_password=read("GRAFANA_DB_PASSWORD", parse.password, "", secret=True),
     )
+    faults += certificates.faults(environ)
     if faults:
         raise SettingsError(faults)
     return settings

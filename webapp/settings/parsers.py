@@ -62,18 +62,6 @@ def file(raw: str) -> str:
     return str(ROOT / raw) if raw else ""
 
 
-def file_or(word: str) -> Callable[[str], str]:
-    """Accept the word in place of a path, too."""
-
-    def parser(raw: str) -> str:
-        try:
-            return word if raw == word else file(raw)
-        except ValueError as error:
-            raise ValueError(f"{error}, or {word}") from None
-
-    return parser
-
-
 def password(raw: str) -> str:
     """Accept any characters but NUL, which no server can receive."""
     if "\0" in raw:

@@ -152,7 +152,7 @@ def differing_days(conn: Connection, since: datetime, until: datetime, expired: 
 
 
 def rebuild_days(conn: Connection, since: datetime, until: datetime, expired: datetime) -> None:
-    """Derive these hours and days again from the rollups of their runs; the caller holds the refresh lock."""
+    """Derive these hours and days again from the rollups of their runs, after `views.begin_change`."""
     _DAYS.rebuild(conn, {"since": since, "until": until, "expired": expired})
 
 
@@ -162,7 +162,7 @@ def differing_windows(conn: Connection, now: datetime) -> list[Difference]:
 
 
 def rebuild_windows(conn: Connection, now: datetime) -> None:
-    """Derive all windows again from their hours, days or runs; the caller holds the refresh lock."""
+    """Derive all windows again from their hours, days or runs, after `views.begin_change`."""
     _WINDOWS.rebuild(conn, {"now": now})
 
 

@@ -45,10 +45,10 @@ def snapshot(settings: Settings) -> Iterator[Connection]:
     with closing(connect(settings, APPLICATION_NAME)) as conn:
         conn.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
         with conn.cursor() as cursor:
-            cursor.execute("SET transaction_timeout = %s", (LONGEST,))
-            cursor.execute("SET idle_in_transaction_session_timeout = %s", (LONGEST_IDLE,))
+            cursor.execute("SET LOCAL transaction_timeout = %s", (LONGEST,))
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = %s", (LONGEST_IDLE,))
             # Reads each partition from its start, even while another scan is under way in it.
-            cursor.execute("SET synchronize_seqscans = off")
+            cursor.execute("SET LOCAL synchronize_seqscans = off")
         yield conn
 
 

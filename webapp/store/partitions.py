@@ -38,12 +38,6 @@ def ensure(conn: Connection, day: date, ahead: int = DAYS_AHEAD) -> None:
             )
 
 
-def limit_waits(conn: Connection, lock_timeout_s: float) -> None:
-    """Raise psycopg2.errors.LockNotAvailable where this transaction waits longer than that for a lock."""
-    with conn.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = %s", (f"{lock_timeout_s * 1000:.0f}ms",))
-
-
 def name(table: str, day: date) -> str:
     """Return the name of the table's partition of that day."""
     return f"{table}_{day:%Y%m%d}"

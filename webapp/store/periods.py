@@ -101,7 +101,7 @@ def fold(conn: Connection, run_ids: list[int], now: datetime) -> None:
 
     New runs are added to a window's row; once its oldest part has expired, the row is rebuilt from the
     remaining parts. So the cost is that of the new runs, and now and then of a window's few parts, however
-    long the history. The caller holds the refresh lock: two concurrent calls would lose each other's runs.
+    long the history. Called after `views.begin_change`: two concurrent calls would lose each other's runs.
     """
     arguments = {"run_ids": run_ids, "now": now}
     with conn.cursor() as cursor:
@@ -116,8 +116,8 @@ def fold(conn: Connection, run_ids: list[int], now: datetime) -> None:
 def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
     """Merge the hours and days of these runs again from the rollups of all their runs, then the windows.
 
-    Hours and days stay as they are if the rollup of one of their runs has been deleted. The caller holds the
-    refresh lock.
+    Hours and days stay as they are if the rollup of one of their runs has been deleted. Called after
+    `views.begin_change`.
     """
     with conn.cursor() as cursor:
         cursor.execute(PARTS_OF_RUNS, {"run_ids": run_ids})

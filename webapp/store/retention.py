@@ -8,6 +8,7 @@ from psycopg2 import sql
 from webapp.settings import Settings
 from webapp.store import Connection
 from webapp.store.partitions import DAILY
+from webapp.store.transactions import cancelled_after, execute_within
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 # Key of the advisory lock under which one process at a time drops and deletes.
@@ -52,16 +53,10 @@ def rollups_expired(settings: Settings, now: datetime) -> datetime:
 
 
 def try_lock(conn: Connection) -> bool:
-    """Take the retention lock until `unlock` or the connection's end; False if another process has it."""
+    """Take the retention lock until the transaction ends; False if another process has it."""
     with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (RETENTION_LOCK,))
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (RETENTION_LOCK,))
         return cursor.fetchone()[0]
-
-
-def unlock(conn: Connection) -> None:
-    """Release the retention lock."""
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", (RETENTION_LOCK,))
 
 
 def expired_partitions(conn: Connection, before: date) -> list[Partition]:
@@ -81,13 +76,13 @@ def drop(conn: Connection, partition: Partition, lock_timeout_s: float) -> None:
     detach = sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}")
     table = sql.Identifier(partition.table)
     with conn.cursor() as cursor:
-        cursor.execute("SET lock_timeout = %s", (f"{lock_timeout_s * 1000:.0f}ms",))
         if partition.state == "attached":
             cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(name, sql.Literal(EXPIRED)))
-            cursor.execute(detach.format(table, name, sql.SQL("CONCURRENTLY")))
+            with cancelled_after(conn, lock_timeout_s):
+                cursor.execute(detach.format(table, name, sql.SQL("CONCURRENTLY")))
         elif partition.state == "detaching":
-            cursor.execute(detach.format(table, name, sql.SQL("FINALIZE")))
-        cursor.execute(sql.SQL("DROP TABLE {}").format(name))
+            execute_within(cursor, lock_timeout_s, detach.format(table, name, sql.SQL("FINALIZE")))
+        execute_within(cursor, lock_timeout_s, sql.SQL("DROP TABLE {}").format(name))
 
 
 def delete_hours(conn: Connection, before: datetime, rows: int) -> int:

@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg2.extras import Json
 
 from webapp.store import Connection, sql_file, storable
+from webapp.store.transactions import notice_dead_client
 
 CLAIM = sql_file("claim_runs")
 RECORD_MISSED = sql_file("record_missed")
@@ -57,6 +58,7 @@ def claim(  # noqa: PLR0913  (each names a part of what makes a run unique)
 
 def hold(conn: Connection, runs: list[ClaimedRun], token: UUID) -> bool:
     """Lock the runs' rows until the transaction ends; return False if another attempt has claimed one."""
+    notice_dead_client(conn)
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM runs WHERE id = ANY(%s) AND token = %s AND status = 'running'"

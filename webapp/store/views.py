@@ -3,30 +3,19 @@
 from datetime import datetime
 
 from webapp.store import Connection, periods
+from webapp.store.transactions import limit_lock_waits, notice_dead_client
 
-# Key of the advisory lock held from before a refresh until its generation is published.
-REFRESH_LOCK = 7_205_003
 VIEWS = ("metric_means", "metric_quantiles")
-
-
-def lock_refresh(conn: Connection, wait_s: float) -> None:
-    """Take the refresh lock for this connection; raises psycopg2.errors.LockNotAvailable after `wait_s`."""
-    with conn.cursor() as cursor:
-        cursor.execute("SET lock_timeout = %s", (f"{wait_s}s",))
-        cursor.execute("SELECT pg_advisory_lock(%s)", (REFRESH_LOCK,))
-
-
-def unlock_refresh(conn: Connection) -> None:
-    """Release the refresh lock."""
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", (REFRESH_LOCK,))
-        cursor.execute("RESET lock_timeout")
+RAISE = (
+    "UPDATE generation SET changing = false,"
+    " value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
+)
 
 
 def are_outdated(conn: Connection, now: datetime) -> bool:
     """Return whether a run has ended that is not shown yet, or a window holds an expired part.
 
-    Or whether a change has died after its announcement, which a refresh withdraws.
+    Or whether a change is announced, which may have died: a refresh ends its announcement.
     """
     with conn.cursor() as cursor:
         cursor.execute(
@@ -86,30 +75,39 @@ def filled_views(conn: Connection) -> set[str]:
         return {name for (name,) in cursor.fetchall()}
 
 
-def announce_change(conn: Connection) -> None:
-    """Announce to readers that a change is under way; raising the generation ends it."""
+def announce_change(conn: Connection, wait_s: float) -> int:
+    """Announce to readers that a change is under way; return the generation that the announcement is for.
+
+    Raises psycopg2.errors.LockNotAvailable if another change is not committed within `wait_s`.
+    """
+    limit_lock_waits(conn, wait_s)
     with conn.cursor() as cursor:
-        cursor.execute("UPDATE generation SET changing = true")
+        cursor.execute("UPDATE generation SET changing = true RETURNING value")
+        return cursor.fetchone()[0]
 
 
-def withdraw_change(conn: Connection) -> None:
-    """Announce to readers that the change was given up."""
+def begin_change(conn: Connection, announced: int, wait_s: float) -> int:
+    """Raise the generation from the announced one and return it; 0 if another change was committed since.
+
+    Other changes wait for the end of this transaction. Raises psycopg2.errors.LockNotAvailable like
+    `announce_change`.
+    """
+    limit_lock_waits(conn, wait_s)
+    notice_dead_client(conn)
     with conn.cursor() as cursor:
-        cursor.execute("UPDATE generation SET changing = false")
+        cursor.execute(f"{RAISE} WHERE changing AND value = %s RETURNING value", (announced,))
+        row = cursor.fetchone()
+        return row[0] if row else 0
 
 
 def raise_generation(conn: Connection) -> int:
-    """Raise the generation and return it; part of every transaction that changes what readers see.
+    """Raise the generation and return it, without an announcement, and end those of others.
 
     It is also raised to the current microsecond: a database that was restored from a backup never repeats a
     generation, under which other responses may be cached.
     """
     with conn.cursor() as cursor:
-        cursor.execute(
-            "UPDATE generation SET changing = false,"
-            " value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
-            " RETURNING value"
-        )
+        cursor.execute(f"{RAISE} RETURNING value")
         return cursor.fetchone()[0]
 
 

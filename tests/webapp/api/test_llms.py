@@ -234,22 +234,20 @@ class TestChanging:
         conn.rollback()
         assert views.generation(conn) == before
 
-    def test_it_waits_for_a_running_refresh(self, client, gpt, settings, conn):
-        with closing(connect(settings)) as other, generation.refresh_turn(other):
+    def test_it_waits_for_a_running_refresh(self, client, gpt, settings, conn, redis):
+        with closing(connect(settings)) as other, generation.change(other, redis):
             thread = threading.Thread(target=client.patch, args=(gpt,), kwargs={"json": {"name": "later"}})
             thread.start()
-            wait_until(
-                lambda: query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            )
+            wait_until(lambda: query(conn, "SELECT FROM pg_locks WHERE NOT granted"))
             assert names(client) == SEEDED
         thread.join()
 
         assert "later" in names(client)
 
-    def test_it_is_refused_if_the_running_refresh_takes_too_long(self, app, client, gpt, conn):
+    def test_it_is_refused_if_the_running_refresh_takes_too_long(self, app, client, gpt, conn, redis):
         app.extensions["llms"] = LLMs(app.extensions["settings"], app.extensions["redis"], wait_s=0.1)
 
-        with generation.refresh_turn(conn):
+        with generation.change(conn, redis):
             response = client.patch(gpt, json={"name": "later"})
 
         error = assert_error(response, 503)
@@ -336,8 +334,10 @@ class TestEveryChange:
             writer.patch(url, json={"name": f"number {number}"})
             assert f"number {number}" in names(reader)
 
-    def test_that_is_refused_releases_the_turn_to_refresh(self, client, conn):
+    def test_that_is_refused_does_not_raise_the_generation(self, client, conn):
+        before = views.generation(conn)
+        conn.rollback()
+
         assert_error(client.post(URL, json={**NEW, "name": "GPT-4o"}), 409)
 
-        with generation.refresh_turn(conn):
-            pass
+        assert views.generation_and_change(conn) == (before, False)

@@ -8,7 +8,7 @@ from tests.factories import add_llm
 from tests.support import query
 from tests.web import clean_environment
 from tests.webapp.cli.refusal import assert_refused
-from webapp.generation import refresh_turn
+from webapp import generation
 from webapp.llms import LLMs
 from webapp.settings import ROOT
 from webapp.store import views
@@ -141,5 +141,5 @@ def test_it_is_a_command_of_flask(environment):
 def test_a_change_that_must_wait_too_long_for_another_is_refused(app, llms, settings, redis, conn):
     app.extensions["llms"] = LLMs(settings, redis, wait_s=0.1)
 
-    with refresh_turn(conn):
+    with generation.change(conn, redis):
         assert_refused(llms("archive", "GPT-4o"), "another change is in progress")

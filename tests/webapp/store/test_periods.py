@@ -10,7 +10,6 @@ from scipy import special, stats
 
 from tests.factories import add_llm, add_rollups, add_run
 from tests.support import query
-from webapp import generation
 from webapp.store import connect, rollups, views
 
 NOW = datetime(2026, 11, 24, 12, 34, 56, tzinfo=UTC)
@@ -41,9 +40,8 @@ def write(conn, runs: list[tuple[datetime, np.ndarray]], llm: str = "GPT-4o") ->
 
 
 def refresh(conn, now: datetime = NOW) -> None:
-    with generation.refresh_turn(conn):
-        views.refresh(conn, now, views.raise_generation(conn))
-        conn.commit()
+    views.refresh(conn, now, views.raise_generation(conn))
+    conn.commit()
 
 
 def shown(conn, window: str) -> dict | None:

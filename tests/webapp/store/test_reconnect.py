@@ -1,11 +1,17 @@
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg2
 import pytest
 
+from tests.pooler import pooled
 from tests.support import query, run_sql
-from tests.web import free_port
-from webapp.store.reconnect import reconnecting
+from tests.tools import needs
+from tests.web import free_port, wait_until
+from webapp.settings import Settings
+from webapp.store import connect
+from webapp.store.reconnect import connect_patiently, reconnecting
 
 READ_ONLY = "default_transaction_read_only"
 
@@ -43,3 +49,37 @@ def test_an_error_that_would_not_pass_is_raised_without_a_repetition(settings):
     with pytest.raises(psycopg2.errors.DivisionByZero):
         reconnecting(settings, write, 60)
     assert len(calls) == 1
+
+
+@pytest.fixture
+def limited(settings, environment, counter):
+    """Settings of a role that may have one connection."""
+    role = f"limited_{next(counter)}"
+    run_sql(environment, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1")
+    yield replace(settings, postgres_user=role)
+    run_sql(environment, f"DROP ROLE {role}")
+
+
+@pytest.fixture
+def crowded(environment, folder, counter):
+    """Settings that lead to a PgBouncer that accepts one client."""
+    with pooled(environment, folder / f"crowded-{next(counter)}", clients=1) as through:
+        yield Settings.from_env(through)
+
+
+@pytest.mark.parametrize(
+    ("server", "refusal"),
+    [
+        ("limited", "too many connections"),
+        pytest.param("crowded", "no more connections allowed", marks=needs("pgbouncer")),
+    ],
+)
+def test_a_job_waits_until_the_server_has_a_connection_for_it(request, caplog, server, refusal):
+    found = request.getfixturevalue(server)
+    with ThreadPoolExecutor() as pool:
+        with closing(connect(found)):
+            waiting = pool.submit(connect_patiently, found)
+            wait_until(lambda: refusal in caplog.text)
+            assert not waiting.done()
+        with closing(waiting.result(10)) as conn:
+            assert query(conn, "SELECT 1") == [(1,)]

@@ -1,12 +1,18 @@
 """What holds for every function of the store."""
 
 import ast
+import os
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.pooler import pooled
+from tests.tools import needs
 from webapp import store
-from webapp.store import storable
+from webapp.settings import Settings
+from webapp.store import connect, storable
 
 MODULES = sorted(Path(store.__file__).parent.glob("*.py"))
 # Each ends the caller's transaction, as does leaving `with conn:`.
@@ -43,3 +49,14 @@ def test_text_is_stored_without_what_postgresql_refuses(conn, text, stored):
     with conn.cursor() as cursor:
         cursor.execute("SELECT %s", (storable(text),))
         assert cursor.fetchone() == (stored,)
+
+
+@needs("pgbouncer")
+def test_the_kernel_gives_up_data_that_is_not_acknowledged_within_half_a_minute(environment, folder, counter):
+    """By default it repeats them for a quarter of an hour, during which a commit would wait."""
+    with (
+        pooled(environment, folder / f"tcp-{next(counter)}") as through,
+        closing(connect(Settings.from_env(through))) as conn,
+        socket.socket(fileno=os.dup(conn.fileno())) as copy,
+    ):
+        assert 0 < copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 30_000

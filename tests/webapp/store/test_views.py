@@ -1,4 +1,3 @@
-import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -8,7 +7,6 @@ import pytest
 
 from llm_measure.stats.histogram import Histogram
 from tests.support import query
-from webapp import generation
 from webapp.store import connect, rollups, runs, views
 from webapp.store.rollups import Rollup
 
@@ -115,30 +113,3 @@ def test_readers_see_the_old_views_and_generation_until_the_commit(settings, con
         conn.commit()
         assert len(query(reader, MEANS)) == 3
         assert views.generation(reader) == number
-
-
-def test_one_process_refreshes_at_a_time(settings, conn):
-    order = []
-
-    def take_turn() -> None:
-        with closing(connect(settings)) as other, generation.refresh_turn(other):
-            order.append("second")
-
-    with generation.refresh_turn(conn):
-        thread = threading.Thread(target=take_turn)
-        thread.start()
-        while not query(conn, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
-            pass
-        order.append("first")
-    thread.join()
-
-    assert order == ["first", "second"]
-
-
-def test_the_lock_of_a_process_that_dies_is_released(settings, conn):
-    with closing(connect(settings)) as dying:
-        turn = generation.refresh_turn(dying)
-        turn.__enter__()
-
-    with generation.refresh_turn(conn):
-        pass

@@ -14,7 +14,8 @@ CROSS JOIN LATERAL (
         step AS period,
         date_trunc(step, changed.slot, 'UTC') AS starts_at,
         date_trunc(step, changed.slot, 'UTC') AS since,
-        date_trunc(step, changed.slot, 'UTC') + ('1 ' || step)::interval AS until
+        date_trunc(step, changed.slot, 'UTC')
+            + CASE step WHEN 'hour' THEN interval '1 hour' ELSE interval '24 hours' END AS until
     FROM unnest(ARRAY['hour', 'day']) AS step
     UNION ALL
     SELECT 'latest', '-infinity', changed.slot, changed.slot + interval '1 microsecond'
