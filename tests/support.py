@@ -22,8 +22,9 @@ class ReadingClient(FlaskClient):
 
 
 def run_sql(environment: dict[str, str], statement: str) -> None:
-    """Run a statement outside a transaction, in the database postgres."""
-    settings = Settings.from_env({**environment, "POSTGRES_DB": "postgres"})
+    """Run a statement outside a transaction, in the database postgres, as a superuser."""
+    user = environment.get("TEST_SUPERUSER", environment["POSTGRES_USER"])
+    settings = Settings.from_env({**environment, "POSTGRES_DB": "postgres", "POSTGRES_USER": user})
     with closing(connect(settings)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

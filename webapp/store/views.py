@@ -7,6 +7,8 @@ from webapp.store import Connection, periods
 # Key of the advisory lock held from before a refresh until its generation is published.
 REFRESH_LOCK = 7_205_003
 VIEWS = ("metric_means", "metric_quantiles")
+# For which readers wait at most, where a view cannot be refreshed concurrently.
+LOCK_SECONDS = 2
 
 
 def lock_refresh(conn: Connection, wait_s: float) -> None:
@@ -69,12 +71,22 @@ def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
 def refresh_views(conn: Connection) -> None:
     """Compute the views from the windows' merged rollups; part of a transaction that raises the generation.
 
-    A view without data, as a broken restore leaves it, can only be filled under a lock.
+    A view without data, as a broken restore leaves it, can only be filled under a lock for which readers
+    wait. So can every view without the right TEMP, since PostgreSQL compares old and new rows in a temporary
+    table. Raises psycopg2.errors.LockNotAvailable if that lock is not granted soon.
     """
-    filled = filled_views(conn)
+    concurrent = filled_views(conn) if _may_create_temporary(conn) else ()
     with conn.cursor() as cursor:
+        if set(VIEWS) - set(concurrent):
+            cursor.execute("SET LOCAL lock_timeout = %s", (f"{LOCK_SECONDS}s",))
         for view in VIEWS:
-            cursor.execute(f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY' if view in filled else ''} {view}")
+            cursor.execute(f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY' if view in concurrent else ''} {view}")
+
+
+def _may_create_temporary(conn: Connection) -> bool:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT has_database_privilege(current_database(), 'TEMP')")
+        return cursor.fetchone()[0]
 
 
 def filled_views(conn: Connection) -> set[str]:
