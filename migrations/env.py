@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import schema_version
 from webapp.lock_wait import LOCK_TIMEOUT_MS, WAITING, LockHeldError, naming_locks
 from webapp.models import db
+from webapp.requirements import check_before_migration
 from webapp.store import catalogue
 from webapp.upgrade import exit_for_database
 
@@ -40,6 +41,8 @@ def run_migrations() -> None:
     while True:
         try:
             with db.engine.connect() as connection:
+                check_before_migration(connection)
+                connection.rollback()
                 migrate(connection)
                 return
         except LockHeldError as error:

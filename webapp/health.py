@@ -8,12 +8,12 @@ from flask import Response, current_app, jsonify
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from redis import RedisError, ResponseError
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import schema_version
 from webapp.extensions import db
 from webapp.settings import SHORTEST_KEY, Settings
+from webapp.store import requirements
 from webapp.store.emptied import emptied
 from webapp.store.retention import rollups_expired
 
@@ -23,8 +23,8 @@ OK = "ok"
 WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 # Written to find out whether Redis accepts writes.
 WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
-SKIPPED = "unknown: database unreachable"
-SKIPPED_DATA = "unknown: database unreachable or not migrated"
+SKIPPED = "unknown: database unreachable or unsuitable"
+SKIPPED_DATA = "unknown: database unreachable, unsuitable or not migrated"
 
 
 class AliveSchema(Schema):
@@ -40,7 +40,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "enum": [OK, "degraded", "unavailable"],
-            "description": "degraded: Redis is unreachable or refuses writes, or data is missing",
+            "description": "degraded: Redis is unreachable or refuses writes, or data or rights are missing",
             "example": OK,
         },
     )
@@ -50,7 +50,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "description": "ok, or the problem, by name of the check",
-            "example": {"database": OK, "migrations": OK, "data": OK, "redis": OK, "api_key": OK},
+            "example": dict.fromkeys(("database", "rights", "migrations", "data", "redis", "api_key"), OK),
         },
     )
 
@@ -68,20 +68,26 @@ def healthz() -> Response:
 
 @health.get("/readyz")
 @health.doc(operationId="readyz")
-@health.response(200, ReadySchema, description="Ready, or degraded: Redis is unreachable, or data is missing")
+@health.response(
+    200, ReadySchema, description="Ready, or degraded: Redis is unreachable, or data or rights are missing"
+)
 @health.alt_response(
-    503, schema=ReadySchema, description="The database is unreachable, or its migrations are behind"
+    503,
+    schema=ReadySchema,
+    description="The database is unreachable, unsuitable or not migrated",
 )
 def readyz() -> tuple[Response, int]:
     """Check readiness.
 
-    Checks database, migrations, Redis, the length of the API keys, and whether what is derived from runs is
-    there. The API works without Redis and with a weak key, but not without database and migrations.
+    Checks the database with its version and encoding, the rights there, migrations, Redis, the length of the
+    API keys, and whether what is derived from runs is there. The API works without Redis and with a weak key,
+    and with some rights missing, but not without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
     checks = {
         "database": database,
+        "rights": _outcome(_check_rights) if database == OK else SKIPPED,
         "migrations": migrations,
         "data": _outcome(_check_data) if migrations == OK else SKIPPED_DATA,
         "redis": _outcome(_check_redis),
@@ -89,7 +95,7 @@ def readyz() -> tuple[Response, int]:
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
-    is_whole = checks["redis"] == checks["data"] == OK
+    is_whole = checks["redis"] == checks["data"] == checks["rights"] == OK
     return jsonify(status=OK if is_whole else "degraded", checks=checks), 200
 
 
@@ -103,8 +109,14 @@ def _outcome(check: Callable[[], str]) -> str:
 
 def _check_database() -> str:
     with db.engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    return OK
+        problems = requirements.unsuitable(connection.connection.driver_connection)
+    return "; ".join(problems) or OK
+
+
+def _check_rights() -> str:
+    with db.engine.connect() as connection:
+        problems = requirements.missing_rights(connection.connection.driver_connection)
+    return "; ".join(problems) or OK
 
 
 def _check_migrations() -> str:

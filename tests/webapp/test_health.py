@@ -8,7 +8,7 @@ from redis import Redis
 from tests.support import dispose
 from webapp.health import SKIPPED, SKIPPED_DATA
 
-OK = {"database": "ok", "migrations": "ok", "data": "ok", "redis": "ok", "api_key": "ok"}
+OK = dict.fromkeys(("database", "rights", "migrations", "data", "redis", "api_key"), "ok")
 QUICK_SECONDS = 1.5
 
 
@@ -101,7 +101,8 @@ def test_without_a_database_it_is_unavailable_until_the_database_returns(elsewhe
         upgrade()
     own_postgres.stop()
     unreachable = OK | {
-        "database": "unreachable (OperationalError)", "migrations": SKIPPED, "data": SKIPPED_DATA,
+        "database": "unreachable (OperationalError)", "rights": SKIPPED, "migrations": SKIPPED,
+        "data": SKIPPED_DATA,
     }  # fmt: skip
     assert ready(elsewhere) == (503, "unavailable", unreachable)
 
