@@ -20,7 +20,7 @@ from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.plain_role import ROLE, create_database, plain
-from tests.support import KEY, SECRET, ReadingClient, dispose, run_sql
+from tests.support import KEY, SECRET, ReadingClient, as_superuser, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, connect
@@ -114,8 +114,7 @@ def conn(settings: Settings) -> Iterator[Connection]:
 @pytest.fixture
 def superuser(environment: dict[str, str]) -> Iterator[Connection]:
     """A connection to the same database for what the product's role may not do."""
-    user = environment["TEST_SUPERUSER"]
-    with closing(connect(Settings.from_env({**environment, "POSTGRES_USER": user}))) as connection:
+    with closing(connect(Settings.from_env(as_superuser(environment)))) as connection:
         yield connection
 
 

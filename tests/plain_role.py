@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from tests.support import run_sql
+from tests.support import as_superuser, run_sql
 from webapp.settings import Settings
 from webapp.store import connect
 
@@ -22,27 +22,19 @@ CREATE SCHEMA {schema} AUTHORIZATION {role};
 """
 
 
-def plain(server_environment: dict[str, str], database: str) -> dict[str, str]:
+def plain(environment: dict[str, str], database: str) -> dict[str, str]:
     """The settings for a database under the plain role."""
-    return {
-        **server_environment,
-        "POSTGRES_USER": ROLE,
-        "POSTGRES_DB": database,
-        "TEST_SUPERUSER": server_environment["POSTGRES_USER"],
-    }
+    superuser = as_superuser(environment)["POSTGRES_USER"]
+    return {**environment, "POSTGRES_USER": ROLE, "POSTGRES_DB": database, "TEST_SUPERUSER": superuser}
 
 
-def create_database(server_environment: dict[str, str], name: str, template: str | None = None) -> None:
+def create_database(environment: dict[str, str], name: str, template: str | None = None) -> None:
     """Create a database for the plain role: a copy of the template, or an empty one with its schema."""
-    run_sql(server_environment, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    run_sql(environment, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
     if template:
         return
-    password = server_environment.get("POSTGRES_PASSWORD", "")
-    names = {"role": ROLE, "schema": SCHEMA, "password": password}
-    run_sql(server_environment, ENSURE_ROLE.format(**names))
-    with (
-        closing(connect(Settings.from_env({**server_environment, "POSTGRES_DB": name}))) as conn,
-        conn,
-        conn.cursor() as cursor,
-    ):
+    names = {"role": ROLE, "schema": SCHEMA, "password": environment.get("POSTGRES_PASSWORD", "")}
+    run_sql(environment, ENSURE_ROLE.format(**names))
+    settings = Settings.from_env({**as_superuser(environment), "POSTGRES_DB": name})
+    with closing(connect(settings)) as conn, conn, conn.cursor() as cursor:
         cursor.execute(MAKE_SCHEMA.format(**names))

@@ -73,7 +73,7 @@ def dump(settings):
 
 def lock_tables(dump) -> None:
     with dump.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         tables = ", ".join(name for (name,) in cursor.fetchall())
         cursor.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
 
