@@ -1,5 +1,6 @@
 """The whole product under a role that has a schema and no other right: neither public, nor TEMP."""
 
+import subprocess
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,14 +8,18 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pytest
 
+from jobs.embedded.binaries import postgres_bin
 from jobs.maintenance import maintain
+from tests.docs.pages import Page
 from tests.plain_role import ROLE, SCHEMA, create_database, plain
-from tests.support import query, run_sql
+from tests.support import as_superuser, dispose, query, run_sql
 from tests.web import show_run
 from tests.webapp.conftest import with_key
-from webapp import generation
+from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import connect, partitions, views
+from webapp.store.grafana_role import make_reader
+from webapp.store.requirements import missing_rights, unsuitable
 from webapp.upgrade import migrate
 
 RIGHTS = """
@@ -75,11 +80,7 @@ def test_without_temp_a_refresh_gives_way_to_who_reads_a_view_for_long(
     with closing(connect(settings, "pg_dump")) as dump, dump.cursor() as cursor:
         cursor.execute("SELECT FROM metric_means")
 
-        with (
-            pytest.raises(psycopg2.errors.LockNotAvailable),
-            generation.refresh_turn(conn),
-            generation.change(conn, redis),
-        ):
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
             views.refresh_views(conn)
 
 
@@ -90,3 +91,41 @@ def test_with_temp_a_refresh_does_not_wait_for_readers(app, conn, environment, s
         cursor.execute("SELECT FROM metric_means")
 
         show_run(settings, redis, 1)
+
+
+@pytest.fixture
+def documented(server_environment):
+    """The environment of the role, database and schema that the documentation has an administrator create."""
+    yield {**server_environment, "POSTGRES_USER": "documented", "POSTGRES_DB": "documented"}
+    run_sql(server_environment, "DROP DATABASE IF EXISTS documented WITH (FORCE)")
+    run_sql(server_environment, "DROP ROLE IF EXISTS documented, documented_reader")
+
+
+def administer(environment, page: str) -> None:
+    """Run the page's SQL as an administrator does, with other names."""
+    (block,) = [block.text for block in Page(page).blocks() if block.text.startswith("CREATE ROLE")]
+    statements = block.replace("llm_benchmark", "documented").replace("grafana_reader", "documented_reader")
+    done = subprocess.run(
+        [postgres_bin() / "psql", "--set=ON_ERROR_STOP=1", "--quiet", "--host", environment["POSTGRES_HOST"],
+         "--username", as_superuser(environment)["POSTGRES_USER"], "postgres"],
+        input=statements, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_the_documentation_has_created_suffices(server_environment, documented, redis):
+    administer(server_environment, "docs/install.md")
+    settings = Settings.from_env(documented)
+    app = create_app(settings)
+    migrate(app)
+    dispose(app)
+    show_run(settings, redis, 0)
+    administer(server_environment, "docs/monitor.md")
+    with closing(connect(settings)) as conn:
+        assert query(conn, "SELECT current_schema()") == [("documented",)]
+        assert (unsuitable(conn), missing_rights(conn)) == ([], [])
+        assert make_reader(conn, "documented_reader", "its-password") is False
+        conn.commit()
+
+    with closing(connect(replace(settings, postgres_user="documented_reader"))) as reader:
+        assert query(reader, "SELECT count(*) > 0 FROM metric_means") == [(True,)]
