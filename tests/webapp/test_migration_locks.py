@@ -189,6 +189,21 @@ def test_a_dump_that_takes_longer_than_the_migration_timeout_is_reported_in_one_
     assert containers_upgrade(environment).returncode == 0
 
 
+def test_the_migrations_before_the_one_that_waits_are_kept(app, environment, conn, dump):
+    """So that nobody waits behind their locks meanwhile."""
+    with app.app_context():
+        downgrade(revision="0006")
+    with dump.cursor() as cursor:
+        cursor.execute("LOCK TABLE requests IN ACCESS SHARE MODE")
+
+    assert containers_upgrade(environment, MIGRATION_TIMEOUT="0").returncode == 2
+    assert query(conn, VERSION) == [("0007",)]
+
+    dump.rollback()
+    assert containers_upgrade(environment).returncode == 0
+    assert query(conn, VERSION) == [(max(schema_version.wanted()),)]
+
+
 @pytest.mark.usefixtures("behind", "own_environment")
 def test_make_start_reports_what_the_migration_waits_for(monkeypatch, caplog):
     monkeypatch.setenv("MIGRATION_TIMEOUT", "1")
