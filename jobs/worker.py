@@ -36,6 +36,7 @@ from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import RunsQueue, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
+from webapp.requirements import check_before_start
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
 
@@ -235,7 +236,10 @@ def _install_signal_handlers(stop: threading.Event) -> None:
 
 
 def main() -> None:
-    """Run the worker until SIGINT or SIGTERM; a second signal also ends the current job."""
+    """Run the worker until SIGINT or SIGTERM; a second signal also ends the current job.
+
+    Exits with 2 for bad settings or a database that cannot be used.
+    """
     try:
         settings = Settings.from_env()
         configure_logging(settings)
@@ -246,6 +250,7 @@ def main() -> None:
         exporter.export(registry, settings)
     except SettingsError as error:
         exit_for(error)
+    check_before_start(settings)
     stop = threading.Event()
     _install_signal_handlers(stop)
     serve(settings, stop, metrics)

@@ -1,6 +1,6 @@
 """Real PostgreSQL and Redis for every test: embedded, or those that TEST_POSTGRES_* and TEST_REDIS_* name.
 
-The schema is migrated once into a template, which is copied for each test.
+The schema is migrated once into a template, which is copied for each test, under a role with few rights.
 """
 
 import itertools
@@ -20,7 +20,8 @@ from flask_migrate import upgrade
 from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
-from tests.support import KEY, SECRET, ReadingClient, dispose, run_sql
+from tests.plain_role import ROLE, create_database, plain
+from tests.support import KEY, SECRET, ReadingClient, as_superuser, dispose, run_sql
 from webapp import create_app
 from webapp.settings import Settings
 from webapp.store import Connection, clock, connect
@@ -67,10 +68,9 @@ def server_environment(folder: Path) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="session")
 def template(server_environment: dict[str, str]) -> str:
     """The name of the migrated database that is copied."""
-    settings = Settings.from_env({**server_environment, "POSTGRES_DB": TEMPLATE})
     run_sql(server_environment, f"DROP DATABASE IF EXISTS {TEMPLATE}")
-    run_sql(server_environment, f"CREATE DATABASE {TEMPLATE}")
-    app = create_app(settings)
+    create_database(server_environment, TEMPLATE)
+    app = create_app(Settings.from_env(plain(server_environment, TEMPLATE)))
     with app.app_context():
         upgrade()
     dispose(app)
@@ -83,8 +83,8 @@ def environment(
 ) -> Iterator[dict[str, str]]:
     """The environment of a process of this test, with a migrated database and an empty Redis."""
     name = f"test_{os.getpid()}_{next(counter)}"
-    run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
-    environment = {**server_environment, "POSTGRES_DB": name}
+    create_database(server_environment, name, template)
+    environment = plain(server_environment, name)
     with closing(Redis.from_url(Settings.from_env(environment).redis_url)) as client:
         client.flushall()
     yield environment
@@ -118,6 +118,21 @@ def settings(environment: dict[str, str]) -> Settings:
 def conn(settings: Settings) -> Iterator[Connection]:
     with closing(connect(settings)) as connection:
         yield connection
+
+
+@pytest.fixture
+def superuser(environment: dict[str, str]) -> Iterator[Connection]:
+    """A connection to the same database for what the product's role may not do."""
+    with closing(connect(Settings.from_env(as_superuser(environment)))) as connection:
+        yield connection
+
+
+@pytest.fixture
+def may_create_roles(environment: dict[str, str]) -> Iterator[None]:
+    """Gives the product's role the right CREATEROLE, which `flask grafana-reader` alone needs."""
+    run_sql(environment, f"ALTER ROLE {ROLE} CREATEROLE")
+    yield
+    run_sql(environment, f"ALTER ROLE {ROLE} NOCREATEROLE")
 
 
 @pytest.fixture

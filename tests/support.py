@@ -21,9 +21,14 @@ class ReadingClient(FlaskClient):
         return super().open(*args, **{"buffered": True, **kwargs})
 
 
+def as_superuser(environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment with the user that may do everything."""
+    return {**environment, "POSTGRES_USER": environment.get("TEST_SUPERUSER", environment["POSTGRES_USER"])}
+
+
 def run_sql(environment: dict[str, str], statement: str) -> None:
-    """Run a statement outside a transaction, in the database postgres."""
-    settings = Settings.from_env({**environment, "POSTGRES_DB": "postgres"})
+    """Run a statement outside a transaction, in the database postgres, as a superuser."""
+    settings = Settings.from_env({**as_superuser(environment), "POSTGRES_DB": "postgres"})
     with closing(connect(settings)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

@@ -73,6 +73,13 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
+def described(error: Exception) -> str:
+    """Return the first line of a database's error, with the server's detail in parentheses if it gave one."""
+    first, *more = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+    details = [line.removeprefix("DETAIL:").strip() for line in more if line.startswith("DETAIL:")]
+    return f"{first} ({details[0]})" if details else first
+
+
 def answer_error(error: HTTPException) -> Response:
     """Return the error's status and headers with a JSON body; webargs' messages are listed under "errors"."""
     response = Response(headers=HEADERS)

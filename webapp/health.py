@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import schema_version
 from webapp.extensions import db
 from webapp.settings import SHORTEST_KEY, Settings
-from webapp.store import clock
+from webapp.store import clock, requirements
 from webapp.store.emptied import emptied
 from webapp.store.retention import rollups_expired
 from webapp.store.unshown import failing_since
@@ -28,8 +28,9 @@ WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 # Written to find out whether Redis accepts writes.
 WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
 READ_ONLY = "read-only"
-SKIPPED = "unknown: database unreachable"
-SKIPPED_DATA = "unknown: database unreachable or not migrated"
+CHECKS = ("database", "rights", "migrations", "data", "refresh", "redis", "clock", "api_key")
+SKIPPED = "unknown: database unreachable or unsuitable"
+SKIPPED_DATA = "unknown: database unreachable, unsuitable or not migrated"
 
 
 class AliveSchema(Schema):
@@ -55,15 +56,7 @@ class ReadySchema(Schema):
         required=True,
         metadata={
             "description": "ok, or the problem, by name of the check",
-            "example": {
-                "database": OK,
-                "migrations": OK,
-                "data": OK,
-                "refresh": OK,
-                "redis": OK,
-                "clock": OK,
-                "api_key": OK,
-            },
+            "example": dict.fromkeys(CHECKS, OK),
         },
     )
 
@@ -83,19 +76,23 @@ def healthz() -> Response:
 @health.doc(operationId="readyz")
 @health.response(200, ReadySchema, description="Ready, or degraded: see the checks")
 @health.alt_response(
-    503, schema=ReadySchema, description="The database is unreachable, or its migrations are behind"
+    503,
+    schema=ReadySchema,
+    description="The database is unreachable, unsuitable or not migrated",
 )
 def readyz() -> tuple[Response, int]:
     """Check readiness.
 
-    Checks database, migrations, Redis, clocks, the length of the API keys, and whether what is derived from
-    runs is there and what has ended is shown. The API works without Redis, with a weak key, and with a
-    database that is read-only, as after a failover, but not without database and migrations.
+    Checks the database with its version and encoding, the rights there, migrations, Redis, clocks, the length
+    of the API keys, and whether what is derived from runs is there and what has ended is shown. The API works
+    without Redis, with a weak key, with some rights missing, and with a database that is read-only, as after
+    a failover, but not without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
     checks = {
         "database": database,
+        "rights": _outcome(_check_rights) if database == OK else SKIPPED,
         "migrations": migrations,
         "data": _outcome(_check_data) if migrations == OK else SKIPPED_DATA,
         "refresh": _outcome(_check_refresh) if migrations == OK else SKIPPED_DATA,
@@ -106,7 +103,7 @@ def readyz() -> tuple[Response, int]:
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
     checks["database"] = _outcome(_check_writable)
-    is_whole = all(checks[name] == OK for name in ("database", "data", "refresh", "redis", "clock"))
+    is_whole = all(outcome == OK for name, outcome in checks.items() if name != "api_key")
     return jsonify(status=OK if is_whole else "degraded", checks=checks), 200
 
 
@@ -120,8 +117,14 @@ def _outcome(check: Callable[[], str]) -> str:
 
 def _check_database() -> str:
     with db.engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    return OK
+        problems = requirements.unsuitable(connection.connection.driver_connection)
+    return "; ".join(problems) or OK
+
+
+def _check_rights() -> str:
+    with db.engine.connect() as connection:
+        problems = requirements.missing_rights(connection.connection.driver_connection)
+    return "; ".join(problems) or OK
 
 
 def _check_writable() -> str:

@@ -18,7 +18,9 @@ from flask_migrate import upgrade
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from webapp import create_app, schema_version
+from webapp.errors import described
 from webapp.extensions import db
+from webapp.requirements import check_before_migration
 from webapp.settings import SettingsError, exit_for
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,7 @@ def main() -> None:
 
 def exit_for_database(error: SQLAlchemyError) -> NoReturn:
     """Print one line to stderr and exit with 2."""
-    print(f"cannot migrate the database: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+    print(f"cannot migrate the database: {described(error)}", file=sys.stderr)
     raise SystemExit(2) from None
 
 
@@ -58,16 +60,17 @@ def migrate(app: Flask, wait_seconds: float = WAIT_SECONDS) -> None:
 
 
 def _versions(wait_seconds: float) -> frozenset[str]:
-    """Return the database's versions as soon as it answers."""
+    """Return the database's versions as soon as it answers; it must be suitable."""
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
             with db.engine.connect() as connection:
+                check_before_migration(connection)
                 return schema_version.found(connection)
         except OperationalError as error:
             if time.monotonic() >= deadline:
                 raise
-            logger.info("waiting for the database: %s", str(error).strip().splitlines()[0])
+            logger.info("waiting for the database: %s", described(error))
             time.sleep(POLL_SECONDS)
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from jobs.embedded import EmbeddedRedis
 from tests.e2e.system import CHROMIUM_ARGUMENTS, ODD_NAMES, Tab, add_llms, chromium, fill, web_server
 from tests.jobs.system import Processes
+from tests.plain_role import create_database, plain
 from tests.support import run_sql
 from webapp.settings import Settings
 
@@ -27,10 +28,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def running(server_environment: dict[str, str], template: str, folder: Path) -> Iterator[dict[str, str]]:
     """The environment of a system with five hours of runs, LLMs with odd names, a scheduler and a worker."""
-    run_sql(server_environment, f"CREATE DATABASE e2e TEMPLATE {template}")
+    create_database(server_environment, "e2e", template)
     redis = EmbeddedRedis(folder / "e2e-redis")
     redis.start()
-    environment = {**server_environment, **redis.environment, "POSTGRES_DB": "e2e", "POINTS_PER_RUN": "50"}
+    environment = {**plain(server_environment, "e2e"), **redis.environment, "POINTS_PER_RUN": "50"}
     settings = Settings.from_env(environment)
     add_llms(settings, ODD_NAMES)
     fill(settings, slots=5)

@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from llm_measure.metrics import METRICS
+from tests.plain_role import ROLE
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from tools import dashboards
@@ -52,7 +53,7 @@ def runs(conn):
 
 
 @pytest.fixture
-def reader(settings, conn):
+def reader(settings, conn, may_create_roles):
     """Connect with the role that Grafana uses."""
     with conn:
         make_reader(conn, "grafana_reader", "its-password")
@@ -264,12 +265,12 @@ class TestGrafanaRole:
         assert query(conn, "SELECT has_table_privilege('grafana_reader', 'points', 'SELECT')") == [(False,)]
         assert query(conn, "SELECT has_table_privilege('grafana_reader', 'llms', 'SELECT')") == [(True,)]
 
-    def test_its_password_is_stored_as_a_hash(self, reader, conn):
-        ((stored,),) = query(conn, "SELECT rolpassword FROM pg_authid WHERE rolname = 'grafana_reader'")
+    def test_its_password_is_stored_as_a_hash(self, reader, superuser):
+        ((stored,),) = query(superuser, "SELECT rolpassword FROM pg_authid WHERE rolname = 'grafana_reader'")
 
         assert stored.startswith("SCRAM-SHA-256$")
 
-    def test_the_command_creates_it(self, make_app, conn):
+    def test_the_command_creates_it(self, make_app, conn, may_create_roles):
         app = make_app(grafana_db_user="grafana_cli", grafana_db_password="secret-of-grafana")
         done = app.test_cli_runner().invoke(args=["grafana-reader"])
 
@@ -280,7 +281,7 @@ class TestGrafanaRole:
         ("changes", "message"),
         [
             ({}, "setting GRAFANA_DB_PASSWORD='': must be the password"),
-            ({"grafana_db_user": "postgres"}, "setting GRAFANA_DB_USER='postgres': must be a name"),
+            ({"grafana_db_user": ROLE}, f"setting GRAFANA_DB_USER='{ROLE}': must be a name"),
             ({"grafana_db_user": 'a"; DROP'}, "must be a name"),
             ({"grafana_db_password": "p", "postgres_host": "/nowhere"}, "database: "),
         ],

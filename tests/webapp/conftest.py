@@ -14,6 +14,7 @@ from redis import Redis, RedisError
 
 from jobs.embedded import NO_RETRY, EmbeddedPostgres, EmbeddedRedis
 from tests.conftest import FAST
+from tests.plain_role import create_database, plain
 from tests.support import KEY, run_sql
 from tests.web import Server, serving, show_run, wait_until
 from webapp.settings import Settings
@@ -89,7 +90,7 @@ def own_database(own_postgres: EmbeddedPostgres, counter: Iterator[int]) -> dict
     own_postgres.start()
     name = f"own_{next(counter)}"
     environment = {**own_postgres.environment, "REDIS_HOST": "none", "API_KEY": KEY}
-    run_sql(environment, f"CREATE DATABASE {name}")
+    create_database(environment, name)
     return {"postgres_host": own_postgres.host, "postgres_db": name}
 
 
@@ -105,10 +106,10 @@ def live(
 ) -> Iterator[Server]:
     """A gunicorn on a database and a Redis that no other test uses."""
     name = f"live_{next(counter)}"
-    run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
+    create_database(server_environment, name, template)
     redis = QuickRedis(folder / "live-redis")
     redis.start()
-    environment = {**server_environment, **redis.environment, "POSTGRES_DB": name}
+    environment = {**plain(server_environment, name), **redis.environment}
     with serving(environment, folder) as server:
         yield server
     redis.stop()

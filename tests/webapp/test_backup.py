@@ -13,7 +13,8 @@ from jobs.embedded.binaries import postgres_bin
 from jobs.embedded.folders import make_private
 from tests.conftest import FAST
 from tests.measured import answered, failed, level, measurement, store_level
-from tests.support import dispose, query
+from tests.plain_role import ROLE, plain
+from tests.support import as_superuser, dispose, query, run_sql
 from tests.web import answered as rankings
 from tests.web import show_run, slot
 from tests.webapp.conftest import with_key
@@ -24,7 +25,7 @@ from webapp.upgrade import migrate
 
 TABLES = """
 SELECT relname FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm') ORDER BY 1
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'm') ORDER BY 1
 """
 
 
@@ -50,9 +51,12 @@ def fill(settings, redis) -> None:
 
 
 @pytest.fixture
-def elsewhere(own_postgres, own_database, server_environment):
-    """The environment of an empty database on another server."""
-    return {**server_environment, **own_postgres.environment, "POSTGRES_DB": own_database["postgres_db"]}
+def elsewhere(own_postgres, own_database, environment):
+    """The environment of an empty database of the same role on another server."""
+    there, name = {**environment, **own_postgres.environment}, own_database["postgres_db"]
+    run_sql(there, f"DROP DATABASE {name}")
+    run_sql(there, f"CREATE DATABASE {name} OWNER {ROLE}")
+    return plain(there, name)
 
 
 def contents(environment) -> dict[str, list[tuple]]:
@@ -114,15 +118,15 @@ def test_a_dump_restores_whole(environment, elsewhere, filled, make_app, redis, 
     assert_it_serves_and_continues(make_app, redis, environment, elsewhere)
 
 
-def test_a_dump_with_grants_restores_without_their_role(environment, elsewhere, conn, filled, tmp_path):
+def test_a_dump_with_grants_restores_without_their_role(environment, elsewhere, superuser, filled, tmp_path):
     """By the options that docs/operate.md names."""
-    with conn, conn.cursor() as cursor:
-        cursor.execute("CREATE ROLE reads_the_dump; GRANT SELECT ON metric_means TO reads_the_dump")
+    with superuser, superuser.cursor() as cursor:
+        cursor.execute("CREATE ROLE reads_the_dump; GRANT SELECT ON benchmark.metric_means TO reads_the_dump")
     before, dump = contents(environment), str(tmp_path / "dump")
     try:
         run(environment, "pg_dump", "--format=custom", "--file", dump)
     finally:
-        with conn, conn.cursor() as cursor:
+        with superuser, superuser.cursor() as cursor:
             cursor.execute("DROP OWNED BY reads_the_dump; DROP ROLE reads_the_dump")
 
     run(elsewhere, "pg_restore", "--no-owner", "--no-privileges", "--single-transaction",
@@ -131,24 +135,28 @@ def test_a_dump_with_grants_restores_without_their_role(environment, elsewhere, 
     assert contents(elsewhere) == before
 
 
-def test_a_base_backup_restores_whole(elsewhere, make_app, own_database, redis, folder):
+def test_a_base_backup_restores_whole(environment, own_postgres, make_app, own_database, redis, folder):
     """The copy, with the WAL that makes it consistent, is the data folder of a new server."""
-    environment = elsewhere
+    environment = {
+        **environment,
+        "POSTGRES_HOST": own_postgres.host,
+        "POSTGRES_DB": own_database["postgres_db"],
+    }
     migrate(make_app(**own_database))
     fill(Settings.from_env(environment), redis)
     backup, account = folder / "base-backup", server_account()
     make_private(backup, account)
     identity = {"user": account.pw_uid, "group": account.pw_gid} if account else {}
 
-    run(environment, "pg_basebackup", "--pgdata", str(backup), "--wal-method=stream", "--checkpoint=fast",
-        cwd="/", **identity)  # fmt: skip
+    run(as_superuser(environment), "pg_basebackup", "--pgdata", str(backup), "--wal-method=stream",
+        "--checkpoint=fast", cwd="/", **identity)  # fmt: skip
     run(environment, "pg_verifybackup", str(backup), cwd="/", **identity)
     before = contents(environment)
 
     server = EmbeddedPostgres(backup, options=FAST)
     server.start()
     try:
-        started = {**environment, **server.environment, "POSTGRES_DB": environment["POSTGRES_DB"]}
+        started = {**environment, "POSTGRES_HOST": server.host}
         assert contents(started) == before
         assert_it_serves_and_continues(make_app, redis, environment, started)
     finally:

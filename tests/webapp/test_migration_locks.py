@@ -73,7 +73,7 @@ def dump(settings):
 
 def lock_tables(dump) -> None:
     with dump.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         tables = ", ".join(name for (name,) in cursor.fetchall())
         cursor.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
 
@@ -187,6 +187,21 @@ def test_a_dump_that_takes_longer_than_the_migration_timeout_is_reported_in_one_
 
     dump.rollback()
     assert containers_upgrade(environment).returncode == 0
+
+
+def test_the_migrations_before_the_one_that_waits_are_kept(app, environment, conn, dump):
+    """So that nobody waits behind their locks meanwhile."""
+    with app.app_context():
+        downgrade(revision="0006")
+    with dump.cursor() as cursor:
+        cursor.execute("LOCK TABLE requests IN ACCESS SHARE MODE")
+
+    assert containers_upgrade(environment, MIGRATION_TIMEOUT="0").returncode == 2
+    assert query(conn, VERSION) == [("0007",)]
+
+    dump.rollback()
+    assert containers_upgrade(environment).returncode == 0
+    assert query(conn, VERSION) == [(max(schema_version.wanted()),)]
 
 
 @pytest.mark.usefixtures("behind", "own_environment")

@@ -15,6 +15,8 @@ from sqlalchemy import PrimaryKeyConstraint
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from tests.measured import answered, level, measurement, store_level
+from tests.plain_role import SCHEMA as OTHER_SCHEMA
+from tests.plain_role import create_database
 from tests.support import query, run_sql
 from tests.web import show_run, slot
 from webapp.ingest.publish import publish
@@ -24,7 +26,7 @@ from webapp.settings import ROOT, Settings
 from webapp.store import connect, views
 
 TABLES = """
-SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 AND relkind IN ('r', 'p', 'm', 'v') AND relname <> 'alembic_version' ORDER BY 1
 """
 # All that a migration can create, each with its definition.
@@ -34,20 +36,22 @@ SELECT 'column', attrelid::regclass::text, attname, row_number() OVER (PARTITION
 FROM pg_attribute
 JOIN pg_class ON pg_class.oid = attrelid
 LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm') AND attnum > 0 AND NOT attisdropped
+WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'm')
+  AND attnum > 0 AND NOT attisdropped
 UNION ALL
 SELECT 'constraint', conrelid::regclass::text, conname, 0, pg_get_constraintdef(oid), convalidated, NULL
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+FROM pg_constraint WHERE connamespace = current_schema()::regnamespace
 UNION ALL
-SELECT 'index', tablename, indexname, 0, indexdef, true, NULL FROM pg_indexes WHERE schemaname = 'public'
+SELECT 'index', tablename, indexname, 0, indexdef, true, NULL
+FROM pg_indexes WHERE schemaname = current_schema()
 UNION ALL
 SELECT 'relation', relname, relkind::text, 0, CASE WHEN relkind = 'm' THEN pg_get_viewdef(oid) END,
        relispartition, NULL
-FROM pg_class WHERE relnamespace = 'public'::regnamespace
+FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 UNION ALL
 SELECT 'function', proname, prokind::text, 0, CASE WHEN prokind = 'f' THEN pg_get_functiondef(oid) END, true,
        NULL
-FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
 UNION ALL
 SELECT 'trigger', tgrelid::regclass::text, tgname, 0, pg_get_triggerdef(oid), true, NULL
 FROM pg_trigger WHERE NOT tgisinternal
@@ -59,7 +63,7 @@ COMPLETIONS = measurement(endpoint=Endpoint("http://127.0.0.1:9/v1", "m", "compl
 def empty(environment, counter):
     """The environment of a database without tables."""
     name = f"empty_{os.getpid()}_{next(counter)}"
-    run_sql(environment, f"CREATE DATABASE {name}")
+    create_database(environment, name)
     yield {**environment, "POSTGRES_DB": name}
     run_sql(environment, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -128,7 +132,7 @@ def test_every_constraint_and_index_has_the_name_of_the_models(app, conn):
     found = query(
         conn,
         "SELECT conname FROM pg_constraint WHERE contype IN ('p', 'u', 'f', 'c') AND coninhcount = 0"
-        " AND connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass"
+        " AND connamespace = current_schema()::regnamespace AND conrelid <> 'alembic_version'::regclass"
         " UNION SELECT indexname FROM pg_indexes WHERE starts_with(indexname, 'ix_')",
     )
     assert {name for (name,) in found} == names
@@ -282,11 +286,14 @@ def test_what_0007_has_stored_is_kept_and_no_table_is_rewritten(go, conn, filled
 
 def test_0009_rewrites_no_table_and_does_not_wait_for_a_dump(go, conn, filled, environment):
     go("0008")
-    files = "SELECT relname, relfilenode FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+    files = (
+        "SELECT relname, relfilenode FROM pg_class"
+        " WHERE relnamespace = current_schema()::regnamespace ORDER BY 1"
+    )
     before, stored = query(conn, files), rows(conn)
 
     with closing(connect(Settings.from_env(environment))) as dump, dump.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         tables = ", ".join(name for (name,) in cursor.fetchall())
         cursor.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
         run_sql(environment, f"ALTER DATABASE {environment['POSTGRES_DB']} SET lock_timeout = '2s'")
@@ -332,7 +339,7 @@ def test_a_downgrade_does_not_update_the_metrics_from_this_version(go, conn):
     assert query(conn, "SELECT max(id) FROM metrics") == [(9,)]
 
 
-def test_of_three_concurrent_migrations_one_works_and_all_succeed(empty):
+def test_three_concurrent_migrators_run_each_migration_once_and_all_succeed(empty):
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "flask", "db", "upgrade"],
@@ -347,7 +354,8 @@ def test_of_three_concurrent_migrations_one_works_and_all_succeed(empty):
     logs = [process.communicate(timeout=60)[1] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0, 0], logs
-    assert sum("Running upgrade" in log for log in logs) == 1
+    steps = re.findall(r"Running upgrade .*?-> (\w+)", "\n".join(logs))
+    assert sorted(steps) == sorted(path.stem[:4] for path in (ROOT / "migrations/versions").glob("*.py"))
     with closing(connect(Settings.from_env(empty))) as conn:
         names = query(conn, "SELECT name FROM llms ORDER BY id")
     assert names == [("GPT-4o",), ("Llama 3.1 70B",), ("Claude 3.5 Sonnet",)]
@@ -364,15 +372,11 @@ def test_an_unreachable_database_is_reported_in_one_line(environment, command):
 
 
 def test_another_schema_is_the_one_that_its_functions_search(empty):
-    run_sql({**empty}, f"ALTER DATABASE {empty['POSTGRES_DB']} SET search_path = llm")
-    with closing(connect(Settings.from_env(empty))) as conn:
-        query(conn, "CREATE SCHEMA llm; SELECT")
-
     assert flask_db(empty, "upgrade").returncode == 0
 
     with closing(connect(Settings.from_env(empty))) as conn:
         settings = query(conn, "SELECT proconfig FROM pg_proc WHERE proname = 'count_ended_run'")
-    assert settings == [(["search_path=llm, pg_temp"],)]
+    assert settings == [([f"search_path={OTHER_SCHEMA}, pg_temp"],)]
 
 
 def test_a_new_database_does_not_repeat_the_generations_of_an_old_one(conn, empty):

@@ -9,13 +9,13 @@ from webapp.ingest.publish import publish
 
 # A call of every function, which is compared under all settings; None for those of triggers.
 CALLS = {
-    "duration_bucket": "SELECT public.duration_bucket(0.3)",
-    "histogram_add": "SELECT public.histogram_add(ROW(3, '{1,2}'), ROW(1, '{5}'))",
-    "histogram_bucket": "SELECT public.histogram_bucket(0.3)",
-    "histogram_quantiles": "SELECT public.histogram_quantiles(ROW(990, '{1,2,3}'), 6, 0, 9, '{0.5,0.99}')",
-    "histogram_sum": "SELECT public.histogram_sum(h) FROM (VALUES"
-    " (ROW(3, '{1,2}')::public.histogram), (ROW(1, '{5}')::public.histogram)) AS t (h)",
-    "t_975": "SELECT public.t_975(7) + public.t_975(70)",
+    "duration_bucket": "SELECT benchmark.duration_bucket(0.3)",
+    "histogram_add": "SELECT benchmark.histogram_add(ROW(3, '{1,2}'), ROW(1, '{5}'))",
+    "histogram_bucket": "SELECT benchmark.histogram_bucket(0.3)",
+    "histogram_quantiles": "SELECT benchmark.histogram_quantiles(ROW(990, '{1,2,3}'), 6, 0, 9, '{0.5,0.99}')",
+    "histogram_sum": "SELECT benchmark.histogram_sum(h) FROM (VALUES"
+    " (ROW(3, '{1,2}')::benchmark.histogram), (ROW(1, '{5}')::benchmark.histogram)) AS t (h)",
+    "t_975": "SELECT benchmark.t_975(7) + benchmark.t_975(70)",
     "count_ended_run": None,
     "forget_generation": None,
 }
@@ -27,14 +27,14 @@ OTHER_SETTINGS = {
     "fewer digits": {"extra_float_digits": "-10"},
 }
 TRIGGERING = (
-    "UPDATE public.runs SET status = 'running', started_at = '2026-11-24T12:00Z' WHERE id = 1",
-    "UPDATE public.runs SET status = 'finished', finished_at = '2026-11-24T12:00:01Z' WHERE id = 1",
+    "UPDATE benchmark.runs SET status = 'running', started_at = '2026-11-24T12:00Z' WHERE id = 1",
+    "UPDATE benchmark.runs SET status = 'finished', finished_at = '2026-11-24T12:00:01Z' WHERE id = 1",
     "SET CONSTRAINTS ALL IMMEDIATE",
 )
 COMPUTED_AGAIN = (
-    "UPDATE public.period_rollups SET n = n",
-    "REFRESH MATERIALIZED VIEW public.metric_means",
-    "REFRESH MATERIALIZED VIEW public.metric_quantiles",
+    "UPDATE benchmark.period_rollups SET n = n",
+    "REFRESH MATERIALIZED VIEW benchmark.metric_means",
+    "REFRESH MATERIALIZED VIEW benchmark.metric_quantiles",
 )
 STORED = ("period_rollups", "metric_means", "metric_quantiles", "run_totals", "runs")
 
@@ -47,7 +47,9 @@ def filled(conn, settings, redis):
 
 
 def test_every_function_is_called(conn):
-    names = query(conn, "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+    names = query(
+        conn, "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+    )
 
     assert {name for (name,) in names} == set(CALLS)
 

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from llm_measure.cli.errors import CommandError
-from webapp.errors import shown
+from webapp.errors import described, shown
 from webapp.llms import NameTakenError, UnknownLLMError
 
 
@@ -33,8 +33,7 @@ def reporting(command: Callable) -> Callable:
         except psycopg2.errors.LockNotAvailable:
             raise CommandError("database: another change is in progress; try again") from None
         except (psycopg2.Error, SQLAlchemyError) as error:
-            reason, *_ = str(error).strip().split("\n")
-            raise CommandError(f"database: {reason}") from None
+            raise CommandError(f"database: {described(error)}") from None
 
     return guarded
 

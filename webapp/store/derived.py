@@ -47,6 +47,10 @@ IS_SAME_PART = """
 """
 
 
+# The views' queries divide by n, and take square roots of the others.
+IS_DAMAGED = "least(stored.n - 1, stored.m2, stored.run_m2, stored.run_weight) < 0"
+
+
 @dataclass(frozen=True)
 class StoredRun:
     """A run, with the number of points that were stored of it; None if that was not recorded."""
@@ -77,16 +81,16 @@ class _Periods:
     """The rows of period_rollups in a `scope`, and the queries of their parts and of those that lack some.
 
     A stored row whose parts are incomplete stays as it is, since they would give less. Only if no row is
-    stored, it is derived from what is left.
+    stored, or one with impossible values, it is derived from what is left.
     """
 
     def __init__(self, scope: str, parts: str, incomplete: str):
         self.differing = DIFFERING_PERIODS.format(
-            derived=MERGED.format(input=parts), scope=scope, incomplete=incomplete
+            derived=MERGED.format(input=parts), scope=scope, incomplete=incomplete, damaged=IS_DAMAGED
         )
         self._delete = (
             f"DELETE FROM period_rollups AS stored WHERE {scope}"  # noqa: S608  (constants)
-            f" AND NOT EXISTS (SELECT FROM ({incomplete}) AS part WHERE {IS_SAME_PART})"
+            f" AND ({IS_DAMAGED} OR NOT EXISTS (SELECT FROM ({incomplete}) AS part WHERE {IS_SAME_PART}))"
         )
         self._merge = merging(
             f"SELECT part.* FROM ({parts}) AS part"  # noqa: S608  (constants)
@@ -174,7 +178,9 @@ def differing_views(conn: Connection) -> list[Difference]:
             cursor.execute("SELECT rtrim(pg_get_viewdef(%s::regclass), ';')", (view,))
             (definition,) = cursor.fetchone()
         stored = view if view in filled else f"({definition} LIMIT 0)"
-        found += _differences(conn, view, DIFFERING_VIEW.format(stored=stored, definition=definition))
+        found += _differences(
+            conn, view, DIFFERING_VIEW.format(stored=stored, definition=definition, damaged=IS_DAMAGED)
+        )
     return found
 
 

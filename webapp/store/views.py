@@ -10,6 +10,8 @@ RAISE = (
     "UPDATE generation SET changing = false,"
     " value = greatest(value + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)"
 )
+# For which readers wait at most, where a view cannot be refreshed concurrently.
+LOCK_SECONDS = 2
 
 
 def are_outdated(conn: Connection, now: datetime) -> bool:
@@ -58,12 +60,22 @@ def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:
 def refresh_views(conn: Connection) -> None:
     """Compute the views from the windows' merged rollups; part of a transaction that raises the generation.
 
-    A view without data, as a broken restore leaves it, can only be filled under a lock.
+    A view without data, as a broken restore leaves it, can only be filled under a lock for which readers
+    wait. So can every view without the right TEMP, since PostgreSQL compares old and new rows in a temporary
+    table. Raises psycopg2.errors.LockNotAvailable if that lock is not granted soon.
     """
-    filled = filled_views(conn)
+    concurrent = filled_views(conn) if _may_create_temporary(conn) else ()
+    if set(VIEWS) - set(concurrent):
+        limit_lock_waits(conn, LOCK_SECONDS)
     with conn.cursor() as cursor:
         for view in VIEWS:
-            cursor.execute(f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY' if view in filled else ''} {view}")
+            cursor.execute(f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY' if view in concurrent else ''} {view}")
+
+
+def _may_create_temporary(conn: Connection) -> bool:
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT has_database_privilege(current_database(), 'TEMP')")
+        return cursor.fetchone()[0]
 
 
 def filled_views(conn: Connection) -> set[str]:

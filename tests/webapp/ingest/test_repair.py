@@ -217,6 +217,51 @@ def test_what_cannot_be_derived_any_more_is_kept(conn, expired, rebuild):
     assert stored(conn)["means"] == before["means"]
 
 
+IMPOSSIBLE = ("n = 0, run_weight = 0", "n = -1", "m2 = -1", "run_m2 = -1e9")
+
+
+@pytest.mark.parametrize("damaged", ["NOT IN ('hour', 'day')", "IN ('hour', 'day')", "IS NOT NULL"])
+@pytest.mark.parametrize("values", IMPOSSIBLE)
+def test_rows_for_which_the_views_fail_are_found_and_derived_again(
+    conn, filled, found, rebuild, damaged, values
+):
+    before = stored(conn)
+    query(conn, f"UPDATE period_rollups SET {values} WHERE period {damaged} RETURNING period")
+
+    assert any(line.startswith("period_rollups ") for line in found())
+    assert rebuild()
+
+    assert found() == []
+    assert stored(conn) == before
+
+
+@three_days
+@pytest.mark.parametrize("values", IMPOSSIBLE)
+def test_a_window_for_which_the_views_fail_is_derived_from_what_is_left(
+    conn, expired, found, rebuild, values
+):
+    query(conn, "DELETE FROM period_rollups WHERE period = 'day' AND starts_at < now() - interval '2 days'"
+                " RETURNING period")  # fmt: skip
+    query(conn, f"UPDATE period_rollups SET {values} WHERE period = 'all' RETURNING period")
+
+    assert any(line.startswith("period_rollups window all") for line in found())
+    assert rebuild()
+
+    assert found() == []
+    assert query(conn, "SELECT min(n) > 0 FROM metric_means WHERE time_window = 'all'") == [(True,)]
+
+
+def test_a_rollup_without_values_adds_nothing(conn, filled, found, rebuild):
+    before = stored(conn)
+    query(conn, "UPDATE rollups SET n = 0 WHERE run_id = 1 RETURNING n")
+    query(conn, "DELETE FROM period_rollups RETURNING period")
+
+    assert "rollups run 1" in " ".join(found())
+    assert rebuild()
+
+    assert stored(conn) == before
+
+
 @pytest.mark.parametrize("lost", ["metric_id = 1", "value < 1", "run_id = 1"])
 def test_rollups_are_not_derived_from_a_part_of_the_points(conn, filled, found, rebuild, lost):
     before = stored(conn)

@@ -1,6 +1,6 @@
 -- The rows of period_rollups that differ from what their parts give, or are missing, or have no parts. Sums of
 -- float8 depend on their order a little: means may differ by 1e-9 of the greatest value, m2 by 1e-12 of the sum
--- of its squares. Rows whose parts are incomplete are not compared.
+-- of its squares. Rows whose parts are incomplete are not compared, unless their values are impossible.
 WITH derived AS MATERIALIZED ({derived}),
 stored AS MATERIALIZED (SELECT * FROM period_rollups AS stored WHERE {scope}),
 incomplete AS MATERIALIZED ({incomplete})
@@ -46,7 +46,7 @@ FROM (
     FULL JOIN derived USING (period, starts_at, source, scenario_id, llm_id, metric_id)
     LEFT JOIN incomplete USING (period, starts_at, source, scenario_id, llm_id)
     CROSS JOIN LATERAL (SELECT greatest(abs(derived.min), abs(derived.max)) AS scale) AS size
-    WHERE stored.n IS NULL OR is_incomplete IS NULL
+    WHERE stored.n IS NULL OR is_incomplete IS NULL OR {damaged}
 ) AS compared
 JOIN scenarios ON scenarios.id = scenario_id
 JOIN llms ON llms.id = llm_id

@@ -2,7 +2,7 @@
 --   runs, n, run_weight and histogram are summed; oldest, newest, min and max are the extremes;
 --   mean = sum(n_i mean_i) / sum(n_i) and m2 = sum(m2_i + n_i (mean_i - mean)^2), the parallel form of Chan,
 --   Golub and LeVeque (1979), which avoids cancellation; run_mean and run_m2 likewise, with run_weight for n.
--- Damaged rows without values have no mean.
+-- Damaged rows without values have no mean, and are left out.
 -- The input is a query with the columns (period, starts_at, source, scenario_id, llm_id, metric_id, oldest,
 -- newest, runs, n, mean, m2, min, max, run_weight, run_mean, run_m2, histogram).
 SELECT
@@ -22,9 +22,10 @@ SELECT
 FROM (
     SELECT
         *,
-        sum(n * mean) OVER same / nullif(sum(n::double precision) OVER same, 0) AS merged_mean,
-        sum(run_weight * run_mean) OVER same / nullif(sum(run_weight) OVER same, 0) AS merged_run_mean
+        sum(n * mean) OVER same / sum(n::double precision) OVER same AS merged_mean,
+        sum(run_weight * run_mean) OVER same / sum(run_weight) OVER same AS merged_run_mean
     FROM ({input}) AS parts
+    WHERE n > 0 AND run_weight > 0
     WINDOW same AS (PARTITION BY period, starts_at, source, scenario_id, llm_id, metric_id)
 ) AS parts
 GROUP BY period, starts_at, source, scenario_id, llm_id, metric_id, merged_mean, merged_run_mean
