@@ -21,6 +21,7 @@ from redis import Redis
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.support import KEY, SECRET, ReadingClient, dispose, run_sql
 from webapp import create_app
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect
 
@@ -82,7 +83,7 @@ def environment(
     name = f"test_{os.getpid()}_{next(counter)}"
     run_sql(server_environment, f"CREATE DATABASE {name} TEMPLATE {template}")
     environment = {**server_environment, "POSTGRES_DB": name}
-    with closing(Redis.from_url(Settings.from_env(environment).redis_url)) as client:
+    with closing(queue_redis(Settings.from_env(environment))) as client:
         client.flushall()
     yield environment
     run_sql(server_environment, f"DROP DATABASE {name} WITH (FORCE)")
@@ -113,7 +114,7 @@ def conn(settings: Settings) -> Iterator[Connection]:
 
 @pytest.fixture
 def redis(settings: Settings) -> Iterator[Redis]:
-    with closing(Redis.from_url(settings.redis_url)) as client:
+    with closing(queue_redis(settings)) as client:
         yield client
 
 

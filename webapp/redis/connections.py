@@ -1,0 +1,57 @@
+"""Connections to a primary: they end when the server turns out to be a replica, or not to serve.
+
+The next command then connects again, and finds the new primary behind the server's name, or by the sentinels.
+"""
+
+from typing import Any
+
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+
+
+class ReplicaError(ConnectionError):
+    """The server has become a read-only replica."""
+
+
+class _PrimaryConnection:
+    """Ends the connection on every error after which the server is not the primary that it was."""
+
+    def read_response(self, disable_decoding: bool = False, **options: Any) -> Any:
+        """Return the response to the oldest command without one.
+
+        redis-py's connections to a sentinel's server would stay open after a timeout, and the late response
+        would be taken for the one to the next command.
+        """
+        options["disconnect_on_error"] = True
+        try:
+            return super().read_response(disable_decoding, **options)  # type: ignore[misc]
+        except ConnectionError:  # also what a server replies that is loading or has lost its primary
+            self.disconnect()  # type: ignore[attr-defined]
+            raise
+        except ResponseError as error:
+            # Before Redis 7, a script's error is no ReadOnlyError, but contains its code.
+            if not isinstance(error, ReadOnlyError) and "-READONLY" not in str(error):
+                raise
+            self.disconnect()  # type: ignore[attr-defined]
+            raise ReplicaError(f"the server has become a replica: {error}") from error
+
+
+class TCPConnection(_PrimaryConnection, Connection):
+    """A connection to a host."""
+
+
+class TLSConnection(_PrimaryConnection, SSLConnection):
+    """A connection to a host with TLS."""
+
+
+class SocketConnection(_PrimaryConnection, UnixDomainSocketConnection):
+    """A connection to a Unix socket."""
+
+
+class SentinelTCPConnection(SentinelManagedConnection, TCPConnection):  # type: ignore[misc]
+    """A connection to the primary that the sentinels name."""
+
+
+class SentinelTLSConnection(SentinelManagedSSLConnection, TLSConnection):  # type: ignore[misc]
+    """A connection with TLS to the primary that the sentinels name."""
