@@ -18,21 +18,30 @@ from tests.web import free_port, wait_until
 class RedisServer:
     """A server on a free TCP port of this machine, with these lines of configuration."""
 
-    def __init__(self, folder: Path, *lines: str, program: str | None = None, tls: dict | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        *lines: str,
+        program: str | None = None,
+        password: str = "",
+        tls: dict[str, str] | None = None,
+    ):
         self.folder = folder
         self.port = free_port()
+        self.password = password
         self.tls = tls or {}
-        ports = f"port 0\ntls-port {self.port}" if tls else f"port {self.port}"
         folder.mkdir()
+        self.socket = str(folder / "s")
+        ports = ("port 0", f"tls-port {self.port}") if tls else (f"port {self.port}",)
+        passwords = (f"requirepass {password}",) if password else ()
         self.config = folder / "redis.conf"
-        self.config.write_text("\n".join((ports, f"dir {folder}", "bind 127.0.0.1", 'save ""', *lines)))
+        self.config.write_text("\n".join((*ports, f"dir {folder}", "bind 127.0.0.1", *passwords, *lines)))
         self._command = [program or str(redis_server()), str(self.config)]
 
-    def start(self, *arguments: str) -> "RedisServer":
+    def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([*self._command, *arguments], stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
         wait_until(self.is_up)
-        return self
 
     def is_up(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -50,11 +59,16 @@ class RedisServer:
     def client(self, **options: object) -> Redis:
         """A client that adds no prefix."""
         ssl = {"ssl": True, **self.tls} if self.tls else {}
+        options = {"password": self.password or None, **options}
         return Redis(port=self.port, retry=NO_RETRY, protocol=2, **ssl, **options)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(self.port)}
+        return {
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(self.port),
+            "REDIS_PASSWORD": self.password,
+        }
 
 
 @contextmanager
@@ -104,3 +118,40 @@ def keys_of(redis: Redis, words: Sequence[bytes]) -> list[str]:
         return redis.command_getkeys(*words)
     except ResponseError:  # a command without keys
         return []
+
+
+@contextmanager
+def replicated(folder: Path, program: str, password: str = "") -> Iterator[tuple[RedisServer, RedisServer]]:
+    """Run a primary and its replica, which has the primary's data when the block begins."""
+    login = (f"masterauth {password}",) if password else ()
+    first, second = (
+        RedisServer(
+            folder / name,
+            'save ""',
+            "repl-diskless-sync yes",
+            "repl-diskless-sync-delay 0",
+            f"unixsocket {folder / name / 's'}",
+            *login,
+            program=program,
+            password=password,
+        )
+        for name in ("first", "second")
+    )
+    with running(first, second):
+        second.client().replicaof("127.0.0.1", first.port)
+        wait_until(lambda: second.client().info("replication").get("master_link_status") == "up")
+        yield first, second
+
+
+def sentinel(folder: Path, port: int, program: str, password: str, of_primary: str = "") -> RedisServer:
+    """A sentinel that watches the primary on that port, and decides alone."""
+    login = (f"sentinel auth-pass mymaster {of_primary}",) if of_primary else ()
+    return RedisServer(
+        folder,
+        f"sentinel monitor mymaster 127.0.0.1 {port} 1",
+        "sentinel down-after-milliseconds mymaster 1000",
+        "sentinel failover-timeout mymaster 5000",
+        *login,
+        program=program,
+        password=password,
+    )

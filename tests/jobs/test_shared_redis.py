@@ -60,7 +60,7 @@ def test_every_key_of_a_whole_life_begins_with_the_prefix(processes, settings, c
         survive_deaths(processes, settings, conn)
         use_the_api(client)
         use_the_dashboard(client, fail_a_job(queue))
-    kept = {key.decode() for key in observer.keys()}
+    kept = {key.decode() for key in observer.scan_iter()}
     used = {key for words in commands for key in keys_of(observer, words)}
 
     assert len(kept) > 10

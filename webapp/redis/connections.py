@@ -6,12 +6,12 @@ The next command then connects again, and finds the new primary behind the serve
 from typing import Any
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import ConnectionError, ReadOnlyError, ResponseError
+from redis.exceptions import ConnectionError, MasterDownError, ReadOnlyError, ResponseError
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 
 class ReplicaError(ConnectionError):
-    """The server has become a read-only replica."""
+    """The server is a read-only replica."""
 
 
 class _PrimaryConnection:
@@ -26,15 +26,19 @@ class _PrimaryConnection:
         options["disconnect_on_error"] = True
         try:
             return super().read_response(disable_decoding, **options)  # type: ignore[misc]
-        except ConnectionError:  # also what a server replies that is loading or has lost its primary
+        except ConnectionError:  # also what a server replies that is loading its data
             self.disconnect()  # type: ignore[attr-defined]
             raise
         except ResponseError as error:
-            # Before Redis 7, a script's error is no ReadOnlyError, but contains its code.
-            if not isinstance(error, ReadOnlyError) and "-READONLY" not in str(error):
+            if not _is_from_replica(error):
                 raise
             self.disconnect()  # type: ignore[attr-defined]
-            raise ReplicaError(f"the server has become a replica: {error}") from error
+            raise ReplicaError(f"the server is a replica: {error}") from error
+
+
+def _is_from_replica(error: ResponseError) -> bool:
+    # Before Redis 7, the error of a script is no ReadOnlyError, but contains its code.
+    return isinstance(error, ReadOnlyError | MasterDownError) or "-READONLY" in str(error)
 
 
 class TCPConnection(_PrimaryConnection, Connection):

@@ -1,8 +1,8 @@
 """REDIS_PREFIX: every key that leaves this process begins with it, whichever library names the key.
 
 RQ, rq-scheduler, rq-dashboard, limits and redis-py's locks choose the names of their keys, but every command
-passes the packer of a connection, those of pipelines and scripts included. So the prefix is added there. Names
-of keys that the libraries store as values are without the prefix, as the libraries read them.
+passes the packer of a connection, those of pipelines and scripts included. So the prefix is added there. The
+names of keys that the libraries store as values are without it, as the libraries read them.
 """
 
 from typing import Any
