@@ -143,6 +143,12 @@ def replicated(folder: Path, program: str, password: str = "") -> Iterator[tuple
         yield first, second
 
 
+def is_primary(server: RedisServer) -> bool:
+    with suppress(RedisError):  # a sentinel cuts off the clients of a server that it promotes
+        return server.client().info("replication")["role"] == "master"
+    return False
+
+
 def sentinel(folder: Path, port: int, program: str, password: str, of_primary: str = "") -> RedisServer:
     """A sentinel that watches the primary on that port, and decides alone."""
     login = (f"sentinel auth-pass mymaster {of_primary}",) if of_primary else ()

@@ -1,14 +1,13 @@
 """Another server becomes the primary: scheduler, worker and API find it, and the API answers meanwhile."""
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pytest
-from redis import RedisError
 
 from bench.faults.proxy import Proxy, running_loop
 from jobs.embedded.binaries import redis_server
 from tests.jobs.system import assert_answer_is_right, finished_slots, until
-from tests.redis_servers import replicated, running, sentinel
+from tests.redis_servers import is_primary, replicated, running, sentinel
 from tests.support import query
 from tests.tools import needs, program
 from tests.web import free_port
@@ -55,12 +54,6 @@ def working(processes, make_app, conn, **redis: str):
 def answers(client) -> bool:
     assert client.get("/api/v1/benchmarks/rankings").status_code == 200
     return True
-
-
-def is_primary(server) -> bool:
-    with suppress(RedisError):  # a sentinel cuts off the clients of a server that it promotes
-        return server.client().info("replication")["role"] == "master"
-    return False
 
 
 @pytest.mark.parametrize("server", ["", pytest.param("redis-server", marks=needs("redis-server"))])

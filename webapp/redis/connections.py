@@ -17,6 +17,15 @@ class ReplicaError(ConnectionError):
 class _PrimaryConnection:
     """Ends the connection on every error after which the server is not the primary that it was."""
 
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send the command, over a new connection if there is none.
+
+        redis-py would connect to the server that a sentinel named last, without asking again.
+        """
+        if not self._sock:  # type: ignore[attr-defined]
+            self.connect()  # type: ignore[attr-defined]
+        super().send_packed_command(command, check_health)  # type: ignore[misc]
+
     def read_response(self, disable_decoding: bool = False, **options: Any) -> Any:
         """Return the response to the oldest command without one.
 

@@ -1,5 +1,6 @@
 """A server that has become a replica is left, by those who only read, too, and so is one that is silent."""
 
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -8,10 +9,11 @@ from redis.exceptions import TimeoutError
 
 from bench.faults.proxy import Proxy, running_loop
 from jobs.embedded.binaries import redis_server
-from tests.redis_servers import RedisServer, replicated, running, sentinel
+from tests.redis_servers import RedisServer, is_primary, replicated, running, sentinel
 from tests.tools import needs, program
 from tests.web import answered, free_port, show_run, wait_until
 from tests.webapp.conftest import with_key
+from webapp.generation import HINT, PROCESS_SECONDS
 from webapp.redis import ReplicaError, cache_redis, queue_redis
 
 SERVERS = ["", pytest.param("redis-server", marks=needs("redis-server"))]
@@ -73,10 +75,13 @@ def test_the_caches_client_fails_once_and_then_finds_the_new_primary(pair, proxy
 
 
 def test_a_cached_response_of_the_former_primary_is_not_served(pair, proxy, behind, make_app):
-    client = with_key(make_app(redis_host="127.0.0.1", redis_port=proxy.port))
+    app = make_app(redis_host="127.0.0.1", redis_port=proxy.port)
+    client = with_key(app)
     with closing(cache_redis(behind)) as redis:
         show_run(behind, redis, 1)
-    wait_until(lambda: answered(client) and pair[0].client().get("llm-benchmark:answer:generation"), 15)
+    # The response is cached, and remains so for more than a second.
+    wait_until(lambda: answered(client) and relies_on_the_hint(app), 15)
+    wait_until(lambda: answered(client) and pair[0].client().pttl(HINT) > 1500)
     former = answered(client)
     fail_over(pair, proxy)
 
@@ -84,7 +89,35 @@ def test_a_cached_response_of_the_former_primary_is_not_served(pair, proxy, behi
         show_run(behind, redis, 2)
 
     assert answered(client)[0] > former[0]
-    wait_until(lambda: answered(client) and pair[1].client().get("llm-benchmark:answer:generation"), 15)
+    wait_until(lambda: answered(client) and pair[1].client().pttl(HINT) > 0, 15)
+
+
+@needs("redis-sentinel")
+def test_cached_responses_are_read_from_the_sentinels_primary(place, settings, make_app):
+    with replicated(place, program("redis-server")) as (first, second):
+        watcher = sentinel(place / "sentinel", first.port, program("redis-sentinel"), "word")
+        there = {
+            "redis_sentinels": (("127.0.0.1", watcher.port),),
+            "redis_sentinel_password": "word",
+            "redis_host": "",
+        }
+        app = make_app(**there)
+        client = with_key(app)
+        with running(watcher):
+            with closing(cache_redis(replace(settings, **there))) as redis:
+                show_run(settings, redis, 1)
+            wait_until(lambda: answered(client) and relies_on_the_hint(app), 15)
+
+            wait_until(lambda: watcher.client().sentinel_slaves("mymaster"), 15)
+            watcher.client().sentinel_failover("mymaster")
+            wait_until(lambda: is_primary(second), 15)
+            first.stop()
+            time.sleep(PROCESS_SECONDS)
+            wait_until(lambda: answered(client) and relies_on_the_hint(app), 15)
+
+
+def relies_on_the_hint(app) -> bool:
+    return time.monotonic() < app.extensions["answers"]._relied_on[0]
 
 
 @needs("redis-sentinel")
