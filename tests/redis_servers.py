@@ -149,15 +149,22 @@ def is_primary(server: RedisServer) -> bool:
     return False
 
 
-def sentinel(folder: Path, port: int, program: str, password: str, of_primary: str = "") -> RedisServer:
+def sentinel(
+    folder: Path,
+    port: int,
+    program: str,
+    password: str,
+    *lines: str,
+    tls: dict[str, str] | None = None,
+) -> RedisServer:
     """A sentinel that watches the primary on that port, and decides alone."""
-    login = (f"sentinel auth-pass mymaster {of_primary}",) if of_primary else ()
     return RedisServer(
         folder,
         f"sentinel monitor mymaster 127.0.0.1 {port} 1",
         "sentinel down-after-milliseconds mymaster 1000",
         "sentinel failover-timeout mymaster 5000",
-        *login,
+        *lines,
         program=program,
         password=password,
+        tls=tls,
     )

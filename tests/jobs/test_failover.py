@@ -73,7 +73,10 @@ def test_a_name_that_leads_to_another_primary_is_followed(processes, make_app, c
 @pytest.mark.parametrize("is_forced", [True, False], ids=["forced", "killed"])
 def test_the_sentinels_new_primary_is_followed(processes, make_app, conn, place, is_forced):
     with replicated(place, program("redis-server"), "word") as (first, second):
-        watcher = sentinel(place / "sentinel", first.port, program("redis-sentinel"), "watchword", "word")
+        watcher = sentinel(
+            place / "sentinel", first.port, program("redis-sentinel"), "watchword",
+            "sentinel auth-pass mymaster word",
+        )  # fmt: skip
         with running(watcher):
             until(lambda: watcher.client().sentinel_slaves("mymaster"))
             settings = {
