@@ -18,7 +18,7 @@ from redis.client import Pipeline
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from jobs.schedule import Entry, Series, Stored, schedule, stored
+from jobs.schedule import ID_PREFIX, Entry, Series, Stored, schedule, stored
 from webapp.logs import configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
@@ -99,7 +99,8 @@ class SlotScheduler(Scheduler):
                 self._correct(changes, entry, known[entry.id], found, now)
             for name in found.keys() - {entry.id.encode() for entry in self.entries.values()}:
                 changes.zrem(self.scheduled_jobs_key, name)
-                changes.delete(JSONJob.key_for("").encode() + name)
+                if name.startswith(ID_PREFIX.encode()):  # not the job of somebody else
+                    changes.delete(JSONJob.key_for("").encode() + name)
             if changes.command_stack:
                 changes.execute()
 

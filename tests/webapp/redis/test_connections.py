@@ -16,7 +16,7 @@ from tests.webapp.conftest import with_key
 from webapp.generation import HINT, PROCESS_SECONDS
 from webapp.redis import ReplicaError, cache_redis, queue_redis
 
-SERVERS = ["", pytest.param("redis-server", marks=needs("redis-server"))]
+SERVERS = ["", *(pytest.param(name, marks=needs(name)) for name in ("redis-server", "valkey-server"))]
 WRITE = "return redis.call('SET', KEYS[1], 1)"
 
 
