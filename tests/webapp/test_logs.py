@@ -18,6 +18,7 @@ SECRETS = {
     "api_keys": (KEY, "a\"quoted'key"),
     "postgres_password": "the-database's",
     "redis_password": "p@ss%20w",
+    "redis_sentinel_password": "the-sentinels'",
 }
 
 
