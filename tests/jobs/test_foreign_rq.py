@@ -1,4 +1,4 @@
-"""Another application that uses RQ and rq-scheduler on the same Redis database: neither disturbs the other."""
+"""Another application with RQ and rq-scheduler on the same Redis database: neither disturbs the other."""
 
 import sys
 import time
