@@ -29,21 +29,21 @@ LOCK_SECONDS = 2.0
 TIDYING_SECONDS = 60
 MOST_MOVED = 100
 
-# KEYS: from, queue. ARGV: time, prefix of jobs' keys, time as text, maximum number.
+# KEYS: from, queue, what jobs' keys begin with. ARGV: time, time as text, maximum number.
 MOVE_DUE_RETRIES = """
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[4])) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])) do
     redis.call('ZREM', KEYS[1], id)
-    local job = ARGV[2] .. id
+    local job = KEYS[3] .. id
     if redis.call('TYPE', job).ok == 'hash' then
-        redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[3])
+        redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[2])
         redis.call('RPUSH', KEYS[2], id)
     end
 end
 """
-# KEYS: intermediate queue, queue. ARGV: id, prefix of jobs' keys.
+# KEYS: intermediate queue, queue, what jobs' keys begin with. ARGV: id.
 RETURN_POPPED = """
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) > 0 then
-    local job = ARGV[2] .. ARGV[1]
+    local job = KEYS[3] .. ARGV[1]
     if redis.call('TYPE', job).ok == 'hash' and redis.call('HGET', job, 'status') == 'queued' then
         redis.call('LPUSH', KEYS[2], ARGV[1])
     end
@@ -90,8 +90,9 @@ class Recovery:
         moment = time.time()
         # One round trip, since the worker takes no job meanwhile.
         with self._redis.pipeline(transaction=False) as pipeline:
-            to_move = (moment, Job.redis_job_namespace_prefix, utcformat(now()), MOST_MOVED)
-            pipeline.eval(MOVE_DUE_RETRIES, 2, self._scheduled.key, self._queue.key, *map(str, to_move))
+            keys = (self._scheduled.key, self._queue.key, Job.redis_job_namespace_prefix)
+            limits = (moment, utcformat(now()), MOST_MOVED)
+            pipeline.eval(MOVE_DUE_RETRIES, len(keys), *keys, *map(str, limits))
             pipeline.zrangebyscore(self._started.key, "-inf", moment, withscores=True)
             pipeline.lrange(self._queue.intermediate_queue_key, 0, -1)
             _, overdue, popped = pipeline.execute()
@@ -139,8 +140,12 @@ class Recovery:
         for job_id in lost:
             if job_id not in running:
                 self._return(
-                    keys=[self._queue.intermediate_queue_key, self._queue.key],
-                    args=[job_id, Job.redis_job_namespace_prefix],
+                    keys=[
+                        self._queue.intermediate_queue_key,
+                        self._queue.key,
+                        Job.redis_job_namespace_prefix,
+                    ],
+                    args=[job_id],
                 )
 
     def _tidy(self) -> None:

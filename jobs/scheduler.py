@@ -18,13 +18,14 @@ from redis.client import Pipeline
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from jobs.schedule import Entry, Series, Stored, schedule, stored
+from jobs.schedule import ID_PREFIX, Entry, Series, Stored, schedule, stored
 from webapp.logs import configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement
 from webapp.queue import JSONJob, enqueue_missed, enqueue_simulation, runs_queue, waits_untried
 from webapp.redis import queue_redis
+from webapp.redis.server import warn_of_fault
 from webapp.settings import Settings, SettingsError, exit_for
 
 logger = logging.getLogger("jobs.scheduler")  # __name__ is __main__
@@ -99,7 +100,8 @@ class SlotScheduler(Scheduler):
                 self._correct(changes, entry, known[entry.id], found, now)
             for name in found.keys() - {entry.id.encode() for entry in self.entries.values()}:
                 changes.zrem(self.scheduled_jobs_key, name)
-                changes.delete(JSONJob.key_for("").encode() + name)
+                if name.startswith(ID_PREFIX.encode()):  # not the job of somebody else
+                    changes.delete(JSONJob.key_for("").encode() + name)
             if changes.command_stack:
                 changes.execute()
 
@@ -193,8 +195,9 @@ def serve(
     run_now: bool = False,
 ) -> None:
     """Poll until `stop` is set; while Redis is unreachable, keep trying."""
-    scheduler = SlotScheduler(queue_redis(settings), settings, measurements)
-    reachable = True
+    redis = queue_redis(settings)
+    scheduler = SlotScheduler(redis, settings, measurements)
+    reachable: bool | None = None  # None: not yet known
     while not stop.is_set():
         try:
             if run_now:
@@ -202,11 +205,13 @@ def serve(
                 run_now = False
             scheduler.poll()
             LAST_POLL.set_to_current_time()
-            if not reachable:
+            if reachable is False:
                 logger.info("Redis reachable again")
+            if not reachable:
+                warn_of_fault(redis)
             reachable = True
         except RedisError as error:
-            if reachable:
+            if reachable is not False:
                 logger.warning("Redis unreachable, retrying every %d s: %s", POLL_SECONDS, error)
             reachable = False
         stop.wait(POLL_SECONDS)

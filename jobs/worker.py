@@ -36,6 +36,7 @@ from webapp.monitoring import exporter
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.queue import RunsQueue, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
+from webapp.redis.server import warn_of_fault
 from webapp.requirements import check_before_start
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.store import connect, runs
@@ -215,7 +216,9 @@ def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> 
     while not stop.is_set():
         worker = None
         try:
-            metrics.worker = worker = make_worker(settings, queue_redis(settings))
+            redis = queue_redis(settings)
+            warn_of_fault(redis)
+            metrics.worker = worker = make_worker(settings, redis)
             worker.work(logging_level=None)
         except RedisError as error:
             logger.warning("Redis unreachable, retrying every %g s: %s", RECONNECT_SECONDS, error)

@@ -23,6 +23,7 @@ from jobs.embedded import EmbeddedPostgres, EmbeddedRedis
 from tests.plain_role import ROLE, create_database, plain
 from tests.support import KEY, SECRET, ReadingClient, as_superuser, dispose, run_sql
 from webapp import create_app
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import Connection, clock, connect
 
@@ -85,7 +86,7 @@ def environment(
     name = f"test_{os.getpid()}_{next(counter)}"
     create_database(server_environment, name, template)
     environment = plain(server_environment, name)
-    with closing(Redis.from_url(Settings.from_env(environment).redis_url)) as client:
+    with closing(queue_redis(Settings.from_env(environment))) as client:
         client.flushall()
     yield environment
     run_sql(server_environment, f"DROP DATABASE {name} WITH (FORCE)")
@@ -137,7 +138,7 @@ def may_create_roles(environment: dict[str, str]) -> Iterator[None]:
 
 @pytest.fixture
 def redis(settings: Settings) -> Iterator[Redis]:
-    with closing(Redis.from_url(settings.redis_url)) as client:
+    with closing(queue_redis(settings)) as client:
         yield client
 
 

@@ -41,8 +41,8 @@ class KeyGuard:
         self.digests = [digest(key) for key in settings.api_keys]
         self._limit = limit or RateLimitItemPerMinute(WRONG_KEYS_PER_MINUTE)
         self._redis: Redis = cache_redis(settings)
-        pool = self._redis.connection_pool
-        storage = RedisStorage(settings.redis_url, connection_pool=pool, key_prefix=PREFIX)
+        # The pool is used in place of the URL.
+        storage = RedisStorage("redis://", connection_pool=self._redis.connection_pool, key_prefix=PREFIX)
         self._shared = FixedWindowRateLimiter(storage)
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._known: dict[tuple[str, bytes], None] = {}

@@ -5,12 +5,13 @@ import ssl
 import struct
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from flask import Flask
 from flask_caching.backends.rediscache import RedisCache
-from redis import Redis
+from redis import Redis, ResponseError
 
 from webapp import generation
 from webapp.redis import cache_redis
@@ -24,6 +25,8 @@ MOST_BYTES = 64 << 20
 LARGEST_BYTES = MOST_BYTES // 8  # of a response that is kept
 ORDER = generation.KEY_PREFIX + "order"
 SIZES = generation.KEY_PREFIX + "sizes"
+# No key has this name; to delete it changes nothing, and is refused by a replica.
+ABSENT = generation.KEY_PREFIX + "absent"
 
 # Keys: the response, the order in which responses were kept, their sizes. Arguments: the response, its
 # lifetime in seconds, MOST_RESPONSES, MOST_BYTES. The oldest responses make room.
@@ -63,8 +66,12 @@ class HintConnection:
         """Return the values of the keys, the first of which is the hint, in one round trip.
 
         Every cached response waits for this call, and redis-py's pool and retries cost as much as the trip.
+        Raises RedisError, and ends the connection, if the server is no longer a primary: a replica may lag.
         """
-        self._connection.send_command("MGET", *keys, check_health=False)
+        commands = self._connection.pack_commands([("DEL", ABSENT), ("MGET", *keys)])
+        self._connection.send_packed_command(commands, check_health=False)
+        with suppress(ResponseError):  # such as a full disk; a replica's refusal is ReplicaError
+            self._connection.read_response()
         values = self._connection.read_response()
         return values if time.monotonic() > self._trusted_from else [None, *values[1:]]
 

@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import schema_version
 from webapp.extensions import db
+from webapp.redis import ReplicaError
+from webapp.redis.server import server_fault
 from webapp.settings import SHORTEST_KEY, Settings
 from webapp.store import clock, requirements
 from webapp.store.emptied import emptied
@@ -184,8 +186,9 @@ def _check_api_key() -> str:
 
 
 def _check_redis() -> str:
+    redis = current_app.extensions["redis"]
     try:
-        current_app.extensions["redis"].set(WRITTEN, 1, ex=WRITTEN_SECONDS)
-    except ResponseError as error:  # such as a full memory, or a read-only replica
+        redis.set(WRITTEN, 1, ex=WRITTEN_SECONDS)
+    except (ResponseError, ReplicaError) as error:  # such as a full memory
         return f"refuses writes ({type(error).__name__})"
-    return OK
+    return server_fault(redis) or OK

@@ -32,6 +32,7 @@ class RedactingFilter(logging.Filter):
             *settings.api_keys,
             settings.postgres_password,
             settings.redis_password,
+            settings.redis_sentinel_password,
             settings.secret_key,
             settings.grafana_db_password,
         )

@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from redis import Redis
 from rq import Queue, Retry
@@ -105,6 +106,14 @@ class RunsQueue(Queue):
     def move_dependents_to_ready(self, *arguments: Any, **options: Any) -> dict[str, list[str]]:
         """Return no jobs: none waits for another one."""
         return {}
+
+    @classmethod
+    def lpop(cls, queue_keys: Sequence[str], timeout: int | None, connection: Redis | None = None) -> Any:
+        """Return the key of the one queue and the id of its next job, which is kept until its worker begins.
+
+        RQ would only pop it, and lose it with its worker, if it may not ask the server for its version.
+        """
+        return cls.lmove(cast("Redis", connection), queue_keys[0], timeout)
 
 
 def runs_queue(redis: Redis) -> Queue:

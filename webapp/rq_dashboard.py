@@ -26,7 +26,7 @@ from webapp.auth import authorization, check_key
 from webapp.errors import answer_error, answer_redis_unreachable, shown
 from webapp.headers import HEADERS, POLICY, browser_scheme, policy
 from webapp.queue import QUEUE_NAME, JSONJob
-from webapp.redis import cache_redis
+from webapp.redis import cache_redis, shown_address
 from webapp.rq_rows import compile_rows
 from webapp.settings import Settings
 
@@ -53,7 +53,7 @@ STYLE_HASHES = [f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'
 
 def register_rq_dashboard(app: Flask, settings: Settings) -> None:
     """Serve the dashboard of the run queue at /rq."""
-    app.config["RQ_DASHBOARD_REDIS_URL"] = [settings.redis_url]  # shown, without its password
+    app.config["RQ_DASHBOARD_REDIS_URL"] = [shown_address(settings)]
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
     # rq-dashboard takes its connection from here. Its hook would open a new one, with retries, per request.
     app.redis_conn = cache_redis(settings)  # type: ignore[attr-defined]

@@ -29,6 +29,10 @@ class Proxy:
         """
         asyncio.run_coroutine_threadsafe(self._set_mode(mode), self._loop).result()
 
+    def forward_to(self, target: str) -> None:
+        """Forward new connections to another Unix socket, as a name in DNS leads to another server."""
+        self._target = target
+
     async def _listen(self) -> int:
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return server.sockets[0].getsockname()[1]

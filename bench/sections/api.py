@@ -4,15 +4,13 @@ import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
-from redis import Redis
-
 from bench.client import Client, load
 from bench.harness import Row, compare, seconds
 from bench.system import KEY, gunicorn
 from jobs.simulation_run import fill_slot
 from webapp.generation import HINT, KEY_PREFIX, LAST_KNOWN, PROCESS_SECONDS
 from webapp.ingest.publish import publish
-from webapp.redis import cache_redis
+from webapp.redis import cache_redis, queue_redis
 from webapp.settings import Settings
 from webapp.store import connect
 
@@ -61,7 +59,7 @@ def rate(port: int, path: str) -> float:
 
 def uncached(settings: Settings, ours: int) -> Row:
     """Compare the latencies of single requests; cached responses are deleted before each."""
-    redis = Redis.from_url(settings.redis_url)
+    redis = queue_redis(settings)
     with clients(ours, RANKINGS, 1) as (ranking,), clients(ours, "/bare-select", 1) as (select,):
 
         def ask_uncached() -> float:

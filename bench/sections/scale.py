@@ -10,13 +10,13 @@ import numpy as np
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from psycopg2 import sql
-from redis import Redis
 
 from bench.harness import Row, compare, seconds
 from bench.system import KEY
 from jobs.simulation_run import fill_slot
 from webapp import create_app
 from webapp.generation import KEY_PREFIX
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, points, views
 
@@ -91,7 +91,7 @@ class System:
 
     def leaderboard(self) -> float:
         """Return the milliseconds of an uncached request for the leaderboard of one metric."""
-        redis = Redis.from_url(self.settings.redis_url)
+        redis = queue_redis(self.settings)
         redis.delete(*redis.keys(KEY_PREFIX + "*") or ["nothing"])
         url = "/api/v1/benchmarks/leaderboard?metric=ttft&window=30d"
         return seconds(lambda: self.client.get(url, headers={"x-api-key": KEY})) * 1000

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page
-from redis import Redis
 
 from jobs.simulation_run import fill_slot
 from tests.support import KEY
 from tests.web import serving
 from webapp.ingest.publish import publish
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import connect, llms
 
@@ -126,7 +126,7 @@ def add_llms(settings: Settings, names: tuple[str, ...]) -> None:
 def fill(settings: Settings, slots: int, newest: timedelta = timedelta(minutes=1)) -> None:
     """Finish and publish runs, an hour apart, of which `newest` is the age of the newest; all differ."""
     now = datetime.now(UTC).replace(microsecond=0)
-    with closing(connect(settings)) as conn, closing(Redis.from_url(settings.redis_url)) as redis:
+    with closing(connect(settings)) as conn, closing(queue_redis(settings)) as redis:
         for number in reversed(range(slots)):
             slot = now - newest - timedelta(hours=number)
             fill_slot(conn, replace(settings, seed=number), slot, f"simulation-{int(slot.timestamp())}")

@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
-from redis import Redis
 from rq import Worker
 from rq.results import Result
 from rq.serializers import JSONSerializer
@@ -14,6 +13,7 @@ from tests.e2e.system import Tab
 from tests.support import KEY
 from tests.web import KEYED
 from webapp.queue import QUEUE_NAME, JSONJob, runs_queue
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 
 MARKUP = "<img src=x onerror=\"document.title = 'run'\"><script>document.title = 'run'</script>'\"&lt;"
@@ -24,7 +24,7 @@ VIOLATION = "Content Security Policy"
 @pytest.fixture
 def hostile(running: dict[str, str]) -> Iterator[None]:
     """A failed job, the job of a busy worker, and a queue, each with markup in every text."""
-    with closing(Redis.from_url(Settings.from_env(running).redis_url)) as redis:
+    with closing(queue_redis(Settings.from_env(running))) as redis:
         queue = runs_queue(redis)
         job = JSONJob.create(MARKUP, args=(MARKUP,), id=JOB, origin=QUEUE_NAME, description=MARKUP,
                              meta={MARKUP: MARKUP}, status="failed", connection=redis)  # fmt: skip

@@ -7,7 +7,6 @@ from pathlib import Path
 import psycopg2
 import pytest
 from flask_migrate import upgrade
-from redis import Redis
 
 from jobs.embedded import EmbeddedPostgres
 from jobs.embedded.account import server_account
@@ -19,6 +18,7 @@ from tests.web import answered, assert_error, show_run
 from tests.webapp.conftest import with_key
 from webapp import create_app
 from webapp.queue import enqueue_simulation, runs_queue
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 
 LLM = "/api/v1/llms/1"
@@ -133,7 +133,7 @@ def test_a_run_waits_until_the_standby_is_promoted(pair, environment, processes,
     until(lambda: is_replicated(pair))
     pair.lose_the_primary()
     slot = now_slot()
-    with closing(Redis.from_url(settings.redis_url)) as own:
+    with closing(queue_redis(settings)) as own:
         enqueue_simulation(runs_queue(own), settings, slot)
         worker = processes.worker()
         until(lambda: "read-only" in worker.log)

@@ -17,13 +17,14 @@ from tests.conftest import FAST
 from tests.plain_role import create_database, plain
 from tests.support import KEY, run_sql
 from tests.web import Server, serving, show_run, wait_until
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 
 
 @pytest.fixture
 def without_database(server_environment: dict[str, str]) -> dict[str, str]:
     """An environment without a migrated database, which takes most of the time of a test without queries."""
-    with closing(Redis.from_url(Settings.from_env(server_environment).redis_url)) as client:
+    with closing(queue_redis(Settings.from_env(server_environment))) as client:
         client.flushall()
     return server_environment
 

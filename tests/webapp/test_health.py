@@ -52,6 +52,25 @@ def test_with_a_redis_that_refuses_writes_it_is_degraded(own_app, own_redis):
     assert ready(own_app) == (200, "degraded", OK | {"redis": "refuses writes (OutOfMemoryError)"})
 
 
+def test_with_a_redis_that_may_evict_jobs_it_is_degraded(own_app, own_redis):
+    with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
+        redis.config_set("maxmemory-policy", "allkeys-lru")
+        found = ready(own_app)
+        redis.config_set("maxmemory-policy", "noeviction")
+
+    fault = "maxmemory-policy allkeys-lru may evict jobs; expected noeviction"
+    assert found == (200, "degraded", OK | {"redis": fault})
+
+
+def test_with_a_redis_that_is_a_replica_it_is_degraded(own_app, own_redis):
+    with closing(Redis(unix_socket_path=str(own_redis.socket))) as redis:
+        redis.replicaof("127.0.0.1", 1)
+        found = ready(own_app)
+        redis.replicaof("NO", "ONE")
+
+    assert found == (200, "degraded", OK | {"redis": "refuses writes (ReplicaError)"})
+
+
 EMPTYING = {
     "rollups": "TRUNCATE rollups",
     "period_rollups_hours": "TRUNCATE period_rollups_hours",

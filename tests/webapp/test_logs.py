@@ -18,6 +18,7 @@ SECRETS = {
     "api_keys": (KEY, "a\"quoted'key"),
     "postgres_password": "the-database's",
     "redis_password": "p@ss%20w",
+    "redis_sentinel_password": "the-sentinels'",
 }
 
 
@@ -86,7 +87,9 @@ def test_json_has_the_context_of_the_event_with_secrets_redacted(log_to):
     assert "job_id" not in second
 
 
-@pytest.mark.parametrize("secret", [KEY, *SECRETS["api_keys"], "the-database's", "p@ss%20w"])
+@pytest.mark.parametrize(
+    "secret", [KEY, *SECRETS["api_keys"], "the-database's", "p@ss%20w", "the-sentinels'"]
+)
 def test_secrets_in_messages_and_errors_are_redacted(written, secret):
     logging.getLogger("a").warning("x%sx %r", secret, {secret: "b"})
     try:

@@ -163,19 +163,6 @@ def test_secrets_appear_neither_in_faults_nor_in_the_settings_repr():
 
 
 @pytest.mark.parametrize(
-    ("changes", "url"),
-    [
-        ({}, "redis://cache:6379/0"),
-        ({"REDIS_SSL": "true", "REDIS_PORT": "7000"}, "rediss://cache:7000/0"),
-        ({"REDIS_PASSWORD": "p@ss/word"}, "redis://:p%40ss%2Fword@cache:6379/0"),
-        ({"REDIS_HOST": "/run/a b/redis.sock"}, "unix:///run/a%20b/redis.sock?db=0"),
-    ],
-)
-def test_the_redis_url_contains_the_settings(changes, url):
-    assert Settings.from_env({**LEAST, **changes}).redis_url == url
-
-
-@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("postgresql://u:p%40ss@pg:6000/bench", ("u", "p@ss", "pg", 6000, "bench", "prefer")),

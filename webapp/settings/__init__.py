@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import quote, urlencode
 
 from webapp.settings import certificates
 from webapp.settings import parsers as parse
@@ -119,15 +118,6 @@ class Settings:
     def bind(self) -> str:
         """Host and port in gunicorn's format."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def redis_url(self) -> str:
-        """The Redis server as a URL for redis-py, including the password."""
-        secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
-        if self.redis_host.startswith("/"):
-            return f"unix://{secret}{quote(self.redis_host)}?{urlencode({'db': 0})}"
-        scheme = "rediss" if self.redis_ssl else "redis"
-        return f"{scheme}://{secret}{self.redis_host}:{self.redis_port}/0"
 
 
 def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
