@@ -17,6 +17,7 @@ import pytest
 from llm_measure import __version__
 from tests.deploy import image
 from tests.jobs.system import Blocker, finished_slots, until
+from tests.plain_role import create_database
 from tests.support import KEY, query, run_sql
 from webapp.health import CHECKS
 from webapp.queue import enqueue_simulation, runs_queue
@@ -201,7 +202,7 @@ def test_a_worker_that_is_stopped_finishes_its_run_first(container, reachable, o
 
 def test_containers_that_migrate_concurrently_wait_for_each_other(container, reachable, counter):
     name = f"fresh_{os.getpid()}_{next(counter)}"
-    run_sql(reachable, f"CREATE DATABASE {name}")
+    create_database(reachable, name)
     try:
         started = [container.start("migrate", POSTGRES_DB=name) for _ in range(3)]
         outputs = [process.communicate(timeout=60)[0] for process in started]
@@ -212,7 +213,7 @@ def test_containers_that_migrate_concurrently_wait_for_each_other(container, rea
         run_sql(reachable, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_compose_files_command_creates_grafanas_role(container, own_conn):
+def test_the_compose_files_command_creates_grafanas_role(container, own_conn, superuser, may_create_roles):
     name = f"grafana_reader_{os.getpid()}"
     settings = {"GRAFANA_DB_USER": name, "GRAFANA_DB_PASSWORD": "word"}
 
@@ -222,7 +223,7 @@ def test_the_compose_files_command_creates_grafanas_role(container, own_conn):
         [(True,)],
     ), output
 
-    with own_conn, own_conn.cursor() as cursor:
+    with superuser, superuser.cursor() as cursor:
         cursor.execute(f"DROP OWNED BY {name}")
         cursor.execute(f"DROP ROLE {name}")
 

@@ -114,6 +114,14 @@ def test_a_missing_right_is_refused_before_a_migration(environment, superuser, n
     assert_refused(environment, name, "alembic_version: owned by another role; expected this one")
 
 
+def test_a_missing_connect_is_named_in_readyz(environment, make_app):
+    run_sql(environment, f"REVOKE CONNECT ON DATABASE {environment['POSTGRES_DB']} FROM PUBLIC")
+
+    code, _, checks = ready(make_app, environment)
+
+    assert (code, checks["database"]) == (503, "no CONNECT; expected that right")
+
+
 def test_with_a_missing_right_the_api_starts_and_reports_it(environment, conn, folder):
     with conn, conn.cursor() as cursor:
         cursor.execute("REVOKE UPDATE ON run_totals FROM CURRENT_USER")

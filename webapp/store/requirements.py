@@ -10,6 +10,8 @@ TABLES = (
     *("alembic_version", "ended_sessions", "generation", "llms", "metrics", "period_rollups", "rollups"),
     *("run_totals", "runs", "scenarios", "self_checks", *DAILY),
 )
+# In the server's message, since a failed connection has no SQLSTATE.
+CONNECT_DENIED = "permission denied for database"
 SERVER = """
 SELECT
     current_setting('server_version_num')::integer / 10000,
