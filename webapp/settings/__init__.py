@@ -198,7 +198,8 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         worker_host=read("WORKER_HOST", parse.text, socket.gethostname()),
         metrics_public=read("METRICS_PUBLIC", parse.yes_or_no, "false"),
         metrics_port=read("METRICS_PORT", lambda raw: parse.whole(1, 65535)(raw) if raw else None, ""),
-        url_prefix=read("URL_PREFIX", parse.url_prefix, ""),
+        # SCRIPT_NAME is what WSGI and gunicorn call it.
+        url_prefix=read("URL_PREFIX" if environ.get("URL_PREFIX") else "SCRIPT_NAME", parse.url_prefix, ""),
         trusted_proxies=read("TRUSTED_PROXIES", parse.networks, ""),
         frame_ancestors=read("FRAME_ANCESTORS", parse.frame_ancestors, ""),
         keepalive=read("KEEPALIVE", parse.whole(1, 3600), "75"),
