@@ -50,7 +50,7 @@ def secret_key(raw: str) -> str:
 
 def host(raw: str) -> str:
     """Accept one name or address to listen on, or the absolute path of a Unix socket after `unix:`."""
-    if re.fullmatch(r"unix:/[^\0\n]+", raw):
+    if re.fullmatch(r"unix:/[^/\0\n][^\0\n]*", raw):
         if len(raw.encode()) > LONGEST_SOCKET_PATH + len("unix:"):
             raise ValueError(f"must have a path of at most {LONGEST_SOCKET_PATH} bytes")
         return raw
