@@ -54,7 +54,8 @@ def host(raw: str) -> str:
         if len(raw.encode()) > LONGEST_SOCKET_PATH + len("unix:"):
             raise ValueError(f"must have a path of at most {LONGEST_SOCKET_PATH} bytes")
         return raw
-    if any(character.isspace() or character in "/,[]" for character in raw) or not raw.isascii():
+    odd = any(character.isspace() or character in "/,[]" for character in raw) or not raw.isascii()
+    if odd or raw.startswith("unix:"):
         raise ValueError("must be one name or address, such as 127.0.0.1, 0.0.0.0 or ::, or unix:/path")
     return raw
 
