@@ -140,7 +140,8 @@ class Settings:
         if self.redis_host.startswith("/"):
             return f"unix://{secret}{quote(self.redis_host)}?{urlencode({'db': 0})}"
         scheme = "rediss" if self.redis_ssl else "redis"
-        return f"{scheme}://{secret}{self.redis_host}:{self.redis_port}/0"
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+        return f"{scheme}://{secret}{host}:{self.redis_port}/0"
 
 
 def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
