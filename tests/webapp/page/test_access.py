@@ -228,6 +228,36 @@ class TestSigningOut:
         assert status_with(app, cookie) == 303
 
 
+@pytest.mark.parametrize(
+    ("ancestors", "policy", "option"),
+    [
+        ("", "'none'", "DENY"),
+        ("'self'", "'self'", "SAMEORIGIN"),
+        ("'self' https://intranet.example.org", "'self' https://intranet.example.org", None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/sign-in", "/rq/", "/docs/", "/static/page.js", RANKINGS])
+def test_only_the_named_sites_may_frame_it(make_app, path, ancestors, policy, option):
+    headers = make_app(frame_ancestors=ancestors).test_client().get(path).headers
+
+    assert f"frame-ancestors {policy}" in headers["Content-Security-Policy"].split("; ")
+    assert headers.get("X-Frame-Options") == option
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "scheme", "same_site"),
+    [("https://a.test", "https", "None"), ("https://a.test", "http", "Lax"), ("'self'", "https", "Lax")],
+)
+def test_in_the_frame_of_another_site_the_cookie_works_over_https(make_app, ancestors, scheme, same_site):
+    client = make_app(frame_ancestors=ancestors).test_client()
+
+    cookie = client.get("/sign-in", base_url=f"{scheme}://localhost").headers["Set-Cookie"]
+
+    attributes = set(cookie.split("; "))
+    assert f"SameSite={same_site}" in attributes
+    assert {"Secure", "Partitioned"} <= attributes if same_site == "None" else "Partitioned" not in attributes
+
+
 @pytest.mark.parametrize("path", [*VIEWS, "/sign-in", "/llm?name=none", "/static/page.js"])
 def test_every_response_has_security_headers(reader, path):
     with reader.get(path) as response:
