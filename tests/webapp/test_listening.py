@@ -101,6 +101,25 @@ def test_the_metrics_of_other_processes_listen_there_too(environment, host, addr
     assert health(host, 1, port) == 0
 
 
+def test_the_prefix_may_have_gunicorns_name_for_it(environment):
+    with listening(environment, "127.0.0.1", SCRIPT_NAME="/llm", FORWARDED_ALLOW_IPS="*") as port:
+        paths = ("/healthz", "/llm/healthz", "/llm/docs/", "/docs/")
+
+        assert [status("127.0.0.1", port, path, 5) for path in paths] == [200, 200, 200, 404]
+
+
+def test_headers_of_the_scheme_that_contradict_each_other_are_no_error(environment):
+    with (
+        listening(environment, "127.0.0.1") as port,
+        closing(HTTPConnection("127.0.0.1", port)) as connection,
+    ):
+        connection.request(
+            "GET", "/healthz", headers={"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "off"}
+        )
+
+        assert connection.getresponse().status == 200
+
+
 def test_one_browser_is_signed_in_to_two_servers_of_one_host(environment, template, folder):
     jar = http.cookiejar.CookieJar()  # like browsers, it does not separate ports
     opener = urllib.request.build_opener(
