@@ -33,7 +33,7 @@ class Proxies:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve the request as the client sent it to the outermost proxy."""
         peer = environ.get("REMOTE_ADDR", "")
-        is_trusted = not peer or self._trusts_every_peer or self._is_proxy(_address(peer))
+        is_trusted = not peer or self._trusts_every_peer or self._is_proxy(peer)
         if is_trusted:
             self._believe(environ)
         if self._prefix:
@@ -60,11 +60,14 @@ class Proxies:
             if address is None:
                 break
             client = str(address)
-            if not self._is_proxy(address):
+            if not self._is_proxy(client):
                 break
         return client
 
-    def _is_proxy(self, address: IPv4Address | IPv6Address | None) -> bool:
+    def _is_proxy(self, text: str) -> bool:
+        if not self._networks:
+            return False
+        address = _address(text)
         return address is not None and any(address in network for network in self._networks)
 
     def _remove_prefix(self, environ: dict[str, Any], removed: bool) -> None:

@@ -5,15 +5,18 @@ from playwright.sync_api import expect
 
 from tests.e2e.system import Tab
 from tests.nginx import PREFIX, running_nginx
+from tests.support import KEY
 from tests.tools import needs
 from tests.web import serving
 
 pytestmark = needs("nginx")
 
+INTRANET = "https://intranet.test"
+
 
 @pytest.fixture(scope="module")
 def address(running, folder):
-    changes = {"URL_PREFIX": PREFIX, "TRUSTED_PROXIES": "127.0.0.1"}
+    changes = {"URL_PREFIX": PREFIX, "TRUSTED_PROXIES": "127.0.0.1", "FRAME_ANCESTORS": INTRANET}
     with serving(running, folder, **changes) as api, running_nginx(f"127.0.0.1:{api.port}") as nginx:
         yield nginx.url + PREFIX
 
@@ -72,3 +75,35 @@ def test_signing_out_leads_to_the_sign_in(tab):
     tab.page.get_by_role("button", name="Sign out").click()
 
     expect(tab.page).to_have_title("Sign in · LLM Benchmark")
+
+
+@pytest.fixture
+def frame(browser, address):
+    """Returns the page in a frame of another site, as often as it is called."""
+    context = browser.new_context(ignore_https_errors=True, permissions=["local-network-access"])
+    html = f"<iframe src='{address}/' width=1000 height=800></iframe>"
+    for site in (INTRANET, "https://evil.test"):
+        context.route(f"{site}/", lambda route: route.fulfill(body=html, content_type="text/html"))
+
+    def opened(site=INTRANET):
+        page = context.pages[0] if context.pages else context.new_page()
+        page.goto(f"{site}/")
+        return page.frame_locator("iframe")
+
+    yield opened
+    context.close()
+
+
+def test_a_visitor_signs_in_within_the_frame_of_a_named_site(frame):
+    framed = frame()
+    framed.get_by_label("API key").fill(KEY)
+    framed.get_by_role("button", name="Sign in").click()
+    expect(framed.locator("table.board")).to_be_visible()
+
+    expect(frame().locator("table.board")).to_be_visible()
+
+
+def test_no_other_site_shows_the_page_in_a_frame(frame):
+    refused = frame("https://evil.test")
+
+    expect(refused.get_by_label("API key")).to_have_count(0)
