@@ -1,6 +1,7 @@
 """gunicorn's settings. Measurements led to worker class, workers and threads, see docs/design.md."""
 
 import json
+import os
 import resource
 import sys
 
@@ -20,6 +21,10 @@ except SettingsError as error:
 
 LONGEST_MESSAGE = 300
 
+# gunicorn itself would answer paths outside SCRIPT_NAME, such as those of health probes, with 500.
+if os.environ.pop("SCRIPT_NAME", ""):
+    os.environ["URL_PREFIX"] = settings.url_prefix
+Worker.liveness_paths = frozenset({b"/healthz", f"{settings.url_prefix}/healthz".encode()})
 
 wsgi_app = "wsgi:app"
 bind = settings.bind
@@ -66,12 +71,15 @@ def post_fork(server, worker):
 
 timeout = 30
 graceful_timeout = 20
-keepalive = 15
+keepalive = settings.keepalive
 # Longer paths and headers are refused before they reach the app.
 limit_request_line = 4094
 limit_request_field_size = 8190
-# By default, a client on this machine, or behind a proxy on it, can change the path with a header.
+# The app alone decides whose X-Forwarded-* headers are believed, see webapp/proxies.py. By default, gunicorn
+# would let every client on this machine, or behind a proxy on it, set the scheme and the path.
 forwarder_headers = ""
+secure_scheme_headers = {}
+forwarded_allow_ips = ""
 
 control_socket_disable = True
 # The app configures logging, so that all processes share one format.

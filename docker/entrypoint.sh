@@ -11,6 +11,6 @@ case $command in
     scheduler | worker) exec python -m "jobs.$command" "$@" ;;
     migrate) exec python -m webapp.upgrade "$@" ;;
     llm-measure) exec python -m llm_measure "$@" ;;
-    health) exec python docker/health.py "$@" ;;
+    health) exec python -m docker.health "$@" ;;
     *) exec "$command" "$@" ;;
 esac

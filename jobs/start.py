@@ -12,9 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from ipaddress import ip_address
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -25,6 +23,7 @@ from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
 from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.probe import LOCAL, status
 from webapp.settings import COMPOSE_HOSTS, ROOT, Settings, SettingsError, exit_for, named_host, named_values
 
 logger = logging.getLogger(__name__)
@@ -32,6 +31,7 @@ logger = logging.getLogger(__name__)
 FLASK = Path(sys.executable).parent / "flask"
 READY_SECONDS = 60
 READY_POLL_SECONDS = 0.2
+ANSWER_SECONDS = 5
 
 
 class StartError(Exception):
@@ -112,7 +112,9 @@ def _is_missing(server: str, host: str) -> bool:
 
 
 def check_port(settings: Settings) -> None:
-    """Raise StartError if the API cannot listen on its address and port."""
+    """Raise StartError if the API cannot listen on its address and port, or its Unix socket."""
+    if settings.socket_path:
+        return check_socket(Path(settings.socket_path))
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,6 +125,20 @@ def check_port(settings: Settings) -> None:
                 f"{settings.bind}: cannot listen there ({error.strerror});"
                 f" try another port: make start PORT={settings.port + 1}"
             ) from None
+
+
+def check_socket(path: Path) -> None:
+    """Raise StartError if no socket can be made there, or another server listens on it."""
+    fault = ""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        fault = "its folder does not exist, or this user may not write to it"
+    elif path.exists() and not path.is_socket():
+        fault = "there is a file of that name"
+    with socket.socket(socket.AF_UNIX) as probe:
+        if not fault and probe.connect_ex(str(path)) == 0:
+            fault = "another server listens there"
+    if fault:
+        raise StartError(f"unix:{path}: cannot listen there ({fault})")
 
 
 def migrate() -> None:
@@ -145,16 +161,17 @@ def migrate() -> None:
 
 def announce(settings: Settings) -> None:
     """Print the addresses of page, documentation and queue once the API is ready."""
-    base = base_url(settings)
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{base}/readyz", timeout=5).close()  # noqa: S310  (the URL is http)
+        if status(settings.host, settings.port, "/readyz", ANSWER_SECONDS) == HTTPStatus.OK:
             break
-        except (urllib.error.URLError, OSError):
-            time.sleep(READY_POLL_SECONDS)
+        time.sleep(READY_POLL_SECONDS)
     else:
         return
+    if settings.socket_path:
+        logger.info("ready at   %s  (for a proxy, see docs/proxy.md)", settings.host)
+        return
+    base = base_url(settings)
     logger.info("ready at   %s  (sign in with the API_KEY in .env)", base)
     logger.info("docs at    %s/docs", base)
     logger.info("queue at   %s/rq  (any user name, the API key as password)", base)
@@ -166,12 +183,9 @@ def announce(settings: Settings) -> None:
 
 def base_url(settings: Settings) -> str:
     """Return the API's URL for this machine: localhost, unless it listens on one other address."""
-    try:
-        address = ip_address(settings.host)
-    except ValueError:
-        return f"http://{settings.bind}"
-    everywhere = address.is_unspecified or settings.host in ("127.0.0.1", "::1")
-    return f"http://localhost:{settings.port}" if everywhere else f"http://{settings.bind}"
+    is_local = settings.host in (*LOCAL, *LOCAL.values())
+    where = f"localhost:{settings.port}" if is_local else settings.bind
+    return f"http://{where}{settings.url_prefix}"
 
 
 def _exit_by_signal(signum: int, frame: FrameType | None) -> NoReturn:

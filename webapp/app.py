@@ -22,6 +22,7 @@ from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
 from webapp.page import register_page
 from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.proxies import Proxies, refuse_outside_prefix
 from webapp.redis import cache_redis
 from webapp.rq_dashboard import register_rq_dashboard
 from webapp.sessions import Sessions
@@ -77,6 +78,9 @@ def build_app(settings: Settings) -> Flask:
     register_error_handlers(app)
     app.extensions["counts"] = counts = observe(app)
     app.extensions["answers"] = Answers(cache, redis, counts.happened)
+    if settings.url_prefix:
+        app.before_request(refuse_outside_prefix)
+    app.wsgi_app = Proxies(app.wsgi_app, settings)  # type: ignore[method-assign]
     return app
 
 
@@ -101,6 +105,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "OPENAPI_JSON_PATH": "openapi.json",
         "API_SPEC_OPTIONS": {
             "info": {"description": "Rankings of LLMs by speed."},
+            "servers": [{"url": settings.url_prefix or "/"}],
             "components": {
                 "securitySchemes": {
                     "key": {"type": "apiKey", "in": "header", "name": "x-api-key"},

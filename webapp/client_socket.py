@@ -11,7 +11,13 @@ import socket
 from collections import deque
 from typing import BinaryIO
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from httptools import (
+    HttpParserError,
+    HttpParserInvalidURLError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+    parse_url,
+)
 
 RECEIVE_BYTES = 1 << 16
 SENDFILE_BYTES = 1 << 20
@@ -30,6 +36,7 @@ class Framing:
 
     def __init__(self, longest_body: int):
         self.has_head = self.is_whole = self.expects_continue = False
+        self._url = b""
         self._longest_body = longest_body
         self._has_long_body = False
         self._parser = HttpRequestParser(self)
@@ -40,6 +47,19 @@ class Framing:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
             self.is_whole = True
+
+    def reads(self, paths: frozenset[bytes]) -> bool:
+        """Return whether this is a GET or HEAD of one of the paths, alone or in an absolute URL."""
+        if self._parser.get_method() not in (b"GET", b"HEAD"):
+            return False
+        try:
+            return parse_url(self._url).path in paths
+        except HttpParserInvalidURLError:
+            return False
+
+    def on_url(self, url: bytes) -> None:
+        """Add a part of the URL."""
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note the headers that decide what to wait for."""
@@ -148,10 +168,6 @@ class ClientSocket:
     def invite_body(self) -> None:
         """Send what a client waits for that has asked whether to send its body. Raises OSError."""
         self._sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def asks_for(self, line: bytes) -> bool:
-        """Return whether the request received starts with `line`."""
-        return self._request.startswith(line)
 
     def begin(self) -> None:
         """Give what has been received to the thread that answers it."""

@@ -3,7 +3,7 @@
 from flask import Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
-from webapp.headers import HEADERS, POLICY, policy
+from webapp.headers import security_headers
 
 # Its page is templates/index.template.html, its configuration static/docs.js.
 docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "LLM Benchmark"})
@@ -12,5 +12,5 @@ docs = get_swaggerui_blueprint("/docs", "/openapi.json", config={"app_name": "LL
 @docs.after_request
 def set_headers(response: Response) -> Response:
     """Add the page's headers, and allow the icons in Swagger UI's style sheet."""
-    response.headers.update({**HEADERS, POLICY: policy(img_src="data:")})
+    response.headers.update(security_headers(img_src="data:"))
     return response

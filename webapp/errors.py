@@ -14,7 +14,7 @@ from redis.exceptions import LockError
 from werkzeug.exceptions import HTTPException, InternalServerError, ServiceUnavailable
 from werkzeug.http import HTTP_STATUS_CODES
 
-from webapp.headers import HEADERS
+from webapp.headers import security_headers
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def described(error: Exception) -> str:
 
 def answer_error(error: HTTPException) -> Response:
     """Return the error's status and headers with a JSON body; webargs' messages are listed under "errors"."""
-    response = Response(headers=HEADERS)
+    response = Response(headers=security_headers())
     response.status_code = code = error.code or 500
     response.headers.extend(
         (name, value) for name, value in error.get_headers() if name.lower() != "content-type"

@@ -1,6 +1,6 @@
-"""Security headers: load from this server only, run no inline script, allow no framing."""
+"""Security headers: load from this server only, run no inline script, be framed by FRAME_ANCESTORS alone."""
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 DIRECTIVES = {
     "default-src": "'none'",
@@ -11,39 +11,43 @@ DIRECTIVES = {
     "connect-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'none'",
-    "frame-ancestors": "'none'",
     "object-src": "'none'",
 }
-POLICY = "Content-Security-Policy"
-
-
-def policy(**additions: str) -> str:
-    """Return the Content-Security-Policy with sources added, such as `img_src="data:"`."""
-    added = {name.replace("_", "-"): f" {sources}" for name, sources in additions.items()}
-    return "; ".join(f"{name} {sources}{added.get(name, '')}" for name, sources in DIRECTIVES.items())
-
-
 HEADERS = {
-    POLICY: policy(),
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# X-Frame-Options cannot name other sites; without it, browsers go by frame-ancestors alone.
+FRAME_OPTIONS = {"'none'": "DENY", "'self'": "SAMEORIGIN"}
+
+
+def security_headers(**additions: str) -> dict[str, str]:
+    """Return the headers, with sources added to the Content-Security-Policy, such as `img_src="data:"`."""
+    added = {name.replace("_", "-"): f" {sources}" for name, sources in additions.items()}
+    directives = {**DIRECTIVES, "frame-ancestors": _frame_ancestors()}
+    policy = "; ".join(f"{name} {sources}{added.get(name, '')}" for name, sources in directives.items())
+    headers = {"Content-Security-Policy": policy, **HEADERS}
+    if option := FRAME_OPTIONS.get(_frame_ancestors()):
+        headers["X-Frame-Options"] = option
+    return headers
+
+
+def may_be_framed_elsewhere() -> bool:
+    """Return whether pages of other sites may embed this server's in a frame."""
+    return _frame_ancestors() not in FRAME_OPTIONS
 
 
 def set_headers(response: Response) -> Response:
     """Add the headers; except for static files, also forbid shared caches to store the response."""
-    response.headers.update(HEADERS)
+    response.headers.update(security_headers())
     if request.endpoint != "access.static":
         response.headers["Cache-Control"] = "private, no-cache"
         response.headers["Vary"] = "Cookie"
     return response
 
 
-def browser_scheme() -> str:
-    """Return the scheme that the browser uses, if only to a proxy."""
-    forwarded = request.headers.get("X-Forwarded-Proto") == "https"
-    return "https" if request.is_secure or forwarded else "http"
+def _frame_ancestors() -> str:
+    return current_app.extensions["settings"].frame_ancestors or "'none'"

@@ -1,7 +1,7 @@
 """/rq: rq-dashboard, which has no access control, behind a guard.
 
-HTTP Basic authentication with an API key as password; no change by GET or from another site; no deletion; and
-no markup or script but its own, whatever the jobs contain.
+The page's sign-in, or HTTP Basic authentication with an API key as password; no change by GET or from another
+site; no deletion; and no markup or script but its own, whatever the jobs contain.
 """
 
 import re
@@ -23,8 +23,9 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, MethodNotAllowed, NotFound, Unauthorized
 
 from webapp.auth import authorization, check_key
-from webapp.errors import answer_error, answer_redis_unreachable, shown
-from webapp.headers import HEADERS, POLICY, browser_scheme, policy
+from webapp.errors import DATABASE_UNREACHABLE, answer_error, answer_redis_unreachable, shown
+from webapp.headers import security_headers
+from webapp.page.access import is_signed_in
 from webapp.queue import QUEUE_NAME, JSONJob
 from webapp.redis import cache_redis, shown_address
 from webapp.rq_rows import compile_rows
@@ -89,7 +90,8 @@ def _all_workers(connection: Redis) -> list[BaseWorker]:
 
 def _guard() -> None:
     """Refuse requests that must not reach rq-dashboard."""
-    _require_password()
+    if not _is_signed_in():
+        _require_password()
     if request.method not in READING:
         _require_same_site()
     elif request.endpoint == f"{BLUEPRINT}.requeue_all":
@@ -106,13 +108,25 @@ def _nonce() -> str:
 
 
 def _set_headers(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    response.headers[POLICY] = policy(
-        script_src=f"'nonce-{_nonce()}'",
-        style_src=" ".join(("'unsafe-hashes'", *STYLE_HASHES)),
-        img_src="data:",  # Bootstrap's icons
+    response.headers.update(
+        security_headers(
+            script_src=f"'nonce-{_nonce()}'",
+            style_src=" ".join(("'unsafe-hashes'", *STYLE_HASHES)),
+            img_src="data:",  # Bootstrap's icons
+        )
     )
     return response
+
+
+def _is_signed_in() -> bool:
+    """Return whether the page's cookie proves a sign-in; without PostgreSQL, the password is required.
+
+    The header Authorization may then hold anything, such as the password of a proxy in front.
+    """
+    try:
+        return is_signed_in()
+    except DATABASE_UNREACHABLE:
+        return False
 
 
 def _require_password() -> None:
@@ -120,20 +134,29 @@ def _require_password() -> None:
     given = authorization()
     if given is None or given.type != "basic" or not given.password:
         raise Unauthorized(
-            "Sign in with any user name, and an API key as password", www_authenticate=challenge
+            "Sign in on the page, or here with any user name, and an API key as password",
+            www_authenticate=challenge,
         )
     if not check_key(given.password):
         raise Unauthorized("Wrong password; expected an API key", www_authenticate=challenge)
 
 
 def _require_same_site() -> None:
-    """Refuse a change whose Origin, which browsers send with every POST, is missing or another site.
+    """Refuse a change from another site's page, by what browsers send with every POST.
 
-    Scheme, host and port must be equal: another port or scheme of this host may serve somebody else's pages.
+    Over HTTPS, and to localhost, a browser itself compares the addresses that it sees, in Sec-Fetch-Site, so
+    a proxy need not pass Host. Otherwise Origin must have the request's scheme, host and port: another port
+    or scheme of this host may serve somebody else's pages.
     """
-    origin = request.headers.get("Origin", "")
-    if not request.host or origin.lower() != f"{browser_scheme()}://{request.host.lower()}":
-        raise Forbidden(f"Origin={shown(origin)}: changes are accepted from this site's pages only")
+    compared = request.headers.get("Sec-Fetch-Site")
+    if compared == "same-origin":
+        return
+    origin, site = request.headers.get("Origin", ""), f"{request.scheme}://{request.host.lower()}"
+    if compared or not request.host or origin.lower() != site:
+        raise Forbidden(
+            f"Origin={shown(origin)}: changes are accepted from this site's pages only;"
+            " a proxy in front must pass on the header Host"
+        )
 
 
 def _require_known_arguments(arguments: dict[str, object]) -> None:

@@ -24,8 +24,6 @@ LONGEST_HEAD = 1 << 16
 LONGEST_REQUEST = LONGEST_HEAD + 2 * LONGEST_BODY
 # The memory of one worker process for requests and responses.
 MOST_HELD = 64 << 20
-# Answered by a separate thread, so that a queue of requests, or PostgreSQL, does not delay it.
-LIVENESS = b"GET /healthz "
 SWEEP_SECONDS = 0.25
 NEVER = float("inf")
 
@@ -40,10 +38,17 @@ class Connection(TConn):
         self.keep = True
         self.lingers = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether a response was sent, and nothing of another request has been received."""
+        return self.parser is not None and self.events == EVENT_READ and not self.sock.received
+
 
 class Worker(ThreadWorker):
     """gunicorn's threaded worker, whose threads never wait for a client, except for exports."""
 
+    # Answered by a separate thread, so that a queue of requests, or PostgreSQL, does not delay them.
+    liveness_paths = frozenset({b"/healthz"})
     head_seconds = 10.0  # to send a head, from the connection's or the head's beginning
     body_seconds = 30.0  # to send a body
     response_seconds = 60.0  # to read the rest of a response after it was made
@@ -61,7 +66,7 @@ class Worker(ThreadWorker):
         super().init_process()
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection; if there are as many as allowed, disconnect the one whose time is up first."""
+        """Accept a connection; if there are as many as allowed, one that waits gives way."""
         try:
             sock, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -81,7 +86,7 @@ class Worker(ThreadWorker):
 
     def enqueue_req(self, conn: Connection) -> None:
         """Let a thread answer."""
-        pool = self._liveness_pool if conn.sock.asks_for(LIVENESS) else self.tpool
+        pool = self._liveness_pool if conn.sock.framing.reads(self.liveness_paths) else self.tpool
         future = pool.submit(self.handle, conn)
         future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
@@ -232,9 +237,9 @@ class Worker(ThreadWorker):
         self._send(conn)
 
     def _close_first(self, candidates: list[Connection]) -> None:
-        """Close the connection whose time is up first."""
+        """Close an idle connection, else the one whose time is up first."""
         if candidates:
-            self._close(min(candidates, key=lambda conn: conn.timeout))
+            self._close(min(candidates, key=lambda conn: (not conn.is_idle, conn.timeout)))
 
     def _close(self, conn: Connection) -> None:
         if conn not in self._connections:

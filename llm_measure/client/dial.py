@@ -4,6 +4,7 @@ import asyncio
 import base64
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -122,11 +123,22 @@ class _Tunnel(asyncio.Protocol):
 
 
 def _proxy(url: SplitResult) -> SplitResult | None:
-    """Return the proxy by http_proxy, https_proxy and no_proxy, as curl and Python's urllib read them."""
+    """Return the proxy by http_proxy, https_proxy and no_proxy, as curl and Python's urllib read them.
+
+    This machine is asked without a proxy, to which localhost is another machine.
+    """
+    host = url.hostname or ""
     named = getproxies().get(url.scheme)
-    if not named or proxy_bypass(url.hostname or ""):
+    if not named or _is_local(host) or proxy_bypass(host):
         return None
     return urlsplit(named if "://" in named else f"http://{named}")
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _credentials(proxy: SplitResult) -> bytes:

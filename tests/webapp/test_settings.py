@@ -119,7 +119,32 @@ def test_an_invalid_port_or_number_of_processes_is_refused(name, value):
     assert ": must be a whole number from 1 to " in fault
 
 
-@pytest.mark.parametrize("value", ["a b", "/tmp/x", "é", "[::1]", "127.0.0.1,::1"])
+def test_a_path_too_long_for_a_unix_socket_is_refused():
+    (fault,) = faults(HOST=f"unix:/{'x' * 107}")
+
+    assert fault.endswith("must have a path of at most 107 bytes")
+
+
+@pytest.mark.parametrize(
+    ("environ", "prefix"),
+    [
+        ({"URL_PREFIX": "/llm/"}, "/llm"),
+        ({"SCRIPT_NAME": "/llm"}, "/llm"),
+        ({"URL_PREFIX": "/a", "SCRIPT_NAME": "/b"}, "/a"),
+        ({}, ""),
+    ],
+)
+def test_the_prefix_has_the_name_of_gunicorn_too(environ, prefix):
+    assert Settings.from_env({**LEAST, **environ}).url_prefix == prefix
+
+
+def test_an_invalid_prefix_is_reported_by_the_name_that_was_used():
+    assert faults(SCRIPT_NAME="llm")[0].startswith("SCRIPT_NAME='llm': must be a path")
+
+
+@pytest.mark.parametrize(
+    "value", ["a b", "/tmp/x", "é", "[::1]", "127.0.0.1,::1", "unix:", "unix:api.sock", "unix://"]
+)
 def test_a_host_that_is_not_one_address_is_refused(value):
     (fault,) = faults(HOST=value)
 
@@ -132,6 +157,7 @@ def test_a_host_that_is_not_one_address_is_refused(value):
         ({"HOST": "", "PORT": " ", "WEB_CONCURRENCY": ""}, "127.0.0.1:8001", 2),
         ({"HOST": "::", "PORT": "80", "WEB_CONCURRENCY": "1"}, "[::]:80", 1),
         ({"HOST": "0.0.0.0", "PORT": "65535", "WEB_CONCURRENCY": "256"}, "0.0.0.0:65535", 256),
+        ({"HOST": "unix:/run/a b.sock"}, "unix:/run/a b.sock", 2),
     ],
 )
 def test_address_and_number_of_processes_are_settings(environ, bind, workers):

@@ -197,6 +197,29 @@ def test_an_idle_connection_is_closed_in_time(quick):
         assert received(idle).endswith(b'{"status":"ok"}\n')
 
 
+@pytest.mark.parametrize(("keepalive", "is_open"), [("1", False), ("60", True)])
+def test_an_idle_connection_stays_open_for_as_long_as_set(without_database, folder, keepalive, is_open):
+    with serving(without_database, folder, KEEPALIVE=keepalive) as server, client(server) as idle:
+        idle.sendall(get("/healthz"))
+        assert idle.recv(1 << 16)
+
+        closed, _, _ = select.select([idle], [], [], 3)
+        assert bool(closed) is not is_open
+
+
+def test_an_idle_connection_gives_way_to_new_ones(without_database, folder):
+    options = ("--worker-connections", "20")
+    with serving(without_database, folder, *options, WEB_CONCURRENCY="1") as server, ExitStack() as stack:
+        idle = [stack.enter_context(client(server, get("/healthz"))) for _ in range(15)]
+        for each in idle:
+            assert each.recv(1 << 16)
+        new = [stack.enter_context(client(server, HEAD)) for _ in range(10)]
+        for each in new:
+            each.sendall(b"Connection: close\r\n\r\n")
+
+            assert received(each).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_a_client_that_does_not_read_its_response_in_time_is_disconnected(quick):
     with client(quick, get(SCRIPT), reads=False) as slow:
         time.sleep(2)  # without reading

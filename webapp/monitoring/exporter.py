@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -40,19 +41,22 @@ def export(metrics: CollectorRegistry, settings: Settings) -> None:
     """
     if settings.metrics_port is None:
         return
-    host = settings.host
+    host = "127.0.0.1" if settings.socket_path else settings.host
     app = make_wsgi_app(metrics)
     if not settings.metrics_public:
         app = require_key(app, settings)
     try:
-        server = make_server(host, settings.metrics_port, app, _Server, _Handler)
+        kind = _IPv6Server if ":" in host else _Server
+        server = make_server(host, settings.metrics_port, app, kind, _Handler)
     except OSError as error:
         fault = f"METRICS_PORT={settings.metrics_port}: cannot be used on {host} ({error.strerror})"
         raise SettingsError([fault]) from None
     # A run's process must not keep the port of a worker that has died.
     os.register_at_fork(after_in_child=server.socket.close)
     threading.Thread(target=server.serve_forever, daemon=True, name="metrics").start()
-    logger.info("metrics at http://%s:%d/metrics", host, settings.metrics_port)
+    logger.info(
+        "metrics at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, settings.metrics_port
+    )
 
 
 def require_key(app: Callable, settings: Settings) -> Callable:
@@ -95,6 +99,10 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("scrape from %s interrupted: %s", client_address, sys.exception())
+
+
+class _IPv6Server(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(WSGIRequestHandler):

@@ -5,6 +5,7 @@ from API_KEY therefore signs out everyone who signed in with it. Signing out end
 """
 
 import hmac
+from hashlib import sha256
 from secrets import token_urlsafe
 
 from flask import (
@@ -24,11 +25,12 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
 from webapp.auth import check_key, digest
-from webapp.headers import browser_scheme
+from webapp.headers import may_be_framed_elsewhere
 from webapp.page.text import error_class
 from webapp.sessions import LIFETIME, Sessions
 from webapp.settings import Settings
 
+COOKIE = "llm-benchmark"
 PROOF = "proof"
 SESSION_ID = "id"
 CSRF_TOKEN = "csrf_token"  # noqa: S105  (a name)
@@ -36,7 +38,10 @@ LONGEST_NEXT = 2000
 
 
 class CookieInterface(SecureCookieSessionInterface):
-    """Flask's signed cookie, restricted to HTTPS where the browser uses HTTPS, if only to a proxy."""
+    """Flask's signed cookie, restricted to HTTPS where the browser uses HTTPS, if only to a proxy.
+
+    In a frame on another site, browsers accept it over HTTPS only, and apart for each site.
+    """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Return the cookie's session; for a request without cookies, an empty one, at no cost to the API."""
@@ -50,8 +55,19 @@ class CookieInterface(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:
-        """Return whether the browser may send the cookie over HTTPS only."""
-        return browser_scheme() == "https"
+        """Return whether the browser may send the cookie over HTTPS only.
+
+        Any proxy may say so, trusted or not, since it only restricts the cookie.
+        """
+        return request.is_secure or "https" in request.headers.get("X-Forwarded-Proto", "")
+
+    def get_cookie_samesite(self, app: Flask) -> str:
+        """Return whether the browser may send the cookie from other sites; forms need a token anyway."""
+        return "None" if self.get_cookie_partitioned(app) else "Lax"
+
+    def get_cookie_partitioned(self, app: Flask) -> bool:
+        """Return whether each site that embeds the page has a separate cookie."""
+        return may_be_framed_elsewhere() and self.get_cookie_secure(app)
 
 
 def configure_cookies(app: Flask, settings: Settings) -> None:
@@ -59,12 +75,22 @@ def configure_cookies(app: Flask, settings: Settings) -> None:
     app.secret_key = settings.secret_key or token_urlsafe(32)
     app.session_interface = CookieInterface()
     app.config.update(
-        SESSION_COOKIE_NAME="llm-benchmark",
+        SESSION_COOKIE_NAME=cookie_name(settings),
+        SESSION_COOKIE_PATH=settings.url_prefix or "/",
         SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=LIFETIME,
     )
+
+
+def cookie_name(settings: Settings) -> str:
+    """Return a name that differs between servers with different SECRET_KEYs.
+
+    Browsers do not separate cookies by port, so two servers on one host would overwrite each other's.
+    """
+    if not settings.secret_key:
+        return COOKIE
+    return f"{COOKIE}-{sha256(f'{COOKIE} {settings.secret_key}'.encode()).hexdigest()[:8]}"
 
 
 def is_signed_in() -> bool:
@@ -156,10 +182,10 @@ def sign_out() -> AnyResponse:
 
 
 def _next() -> str:
-    """Return the path to redirect to after signing in: on this server only."""
+    """Return the path to redirect to after signing in: on this server only, under its prefix."""
     path = request.values.get("next", "")
     local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if local else url_for("page.leaderboard")
+    return request.script_root + path if local else url_for("page.leaderboard")
 
 
 def _sessions() -> Sessions:

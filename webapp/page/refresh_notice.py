@@ -17,21 +17,31 @@ RELIED_SECONDS = 5.0
 
 
 class RefreshNotice:
-    """Since when the refresh has been failing, as one process knows it."""
+    """Since when the refresh has been failing, as one process knows it.
+
+    One thread at a time asks PostgreSQL, so that a server that hangs holds no other thread of the page.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._read_at = float("-inf")
+        self._asking = threading.Lock()
+        self._asked_at = float("-inf")
         self._since: datetime | None = None
 
     def since(self) -> datetime | None:
         """Return since when; None if it works, or the database is unreachable."""
-        with self._lock:
-            if time.monotonic() - self._read_at >= RELIED_SECONDS:
-                self._read_at, self._since = time.monotonic(), None
-                with suppress(*DATABASE_UNREACHABLE), snapshot() as conn:
-                    self._since = failing_since(conn)
-            return self._since
+        if time.monotonic() - self._asked_at >= RELIED_SECONDS and self._asking.acquire(blocking=False):
+            try:
+                self._since = _ask()
+            finally:
+                self._asked_at = time.monotonic()
+                self._asking.release()
+        return self._since
+
+
+def _ask() -> datetime | None:
+    with suppress(*DATABASE_UNREACHABLE), snapshot() as conn:
+        return failing_since(conn)
+    return None
 
 
 def refresh_failing_since() -> datetime | None:

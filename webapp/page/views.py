@@ -59,9 +59,12 @@ def respond_cached(  # noqa: PLR0913, PLR0917  (each is a part of the response)
 
 
 def cache_name(view: str, query: dict[str, Any]) -> str:
-    """Return the name under which this release caches the view for visitors, or for the signed-in."""
+    """Return the name under which this release caches the view for visitors, or for the signed-in.
+
+    Servers with different prefixes may share a cache, and each view holds links.
+    """
     audience = "signed-in" if is_signed_in() else "public"
-    return answer_name(f"page/{version()}/{audience}/{view}", query)
+    return answer_name(f"page/{version()}/{audience}{request.script_root}/{view}", query)
 
 
 def respond_fresh(html: str, title: str, live: bool) -> Response | str:

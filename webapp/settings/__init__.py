@@ -95,7 +95,7 @@ class Settings:
     trusted_proxies: tuple[str, ...]  # networks of proxies whose X-Forwarded-* headers are believed
     frame_ancestors: str  # sources that may embed the page in a frame; empty: none
     keepalive: int  # seconds for which an idle connection of a client stays open
-    host: str  # address on which the API, and /metrics of the other processes, listen
+    host: str  # address, or unix:/path, on which the API, and /metrics of the other processes, listen
     port: int  # of the API
     web_concurrency: int  # gunicorn's worker processes
     grafana_db_user: str  # the role that `flask grafana-reader` makes
@@ -115,8 +115,15 @@ class Settings:
         return any(len(key) < SHORTEST_KEY for key in self.api_keys)
 
     @property
+    def socket_path(self) -> str:
+        """The path of the Unix socket on which the API listens; empty if it listens on an address."""
+        return self.host.removeprefix("unix:") if self.host.startswith("unix:") else ""
+
+    @property
     def bind(self) -> str:
-        """Host and port in gunicorn's format."""
+        """Host and port, or the Unix socket, in gunicorn's format."""
+        if self.socket_path:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -182,7 +189,8 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         worker_host=read("WORKER_HOST", parse.text, socket.gethostname()),
         metrics_public=read("METRICS_PUBLIC", parse.yes_or_no, "false"),
         metrics_port=read("METRICS_PORT", lambda raw: parse.whole(1, 65535)(raw) if raw else None, ""),
-        url_prefix=read("URL_PREFIX", parse.url_prefix, ""),
+        # SCRIPT_NAME is what WSGI and gunicorn call it.
+        url_prefix=read("URL_PREFIX" if environ.get("URL_PREFIX") else "SCRIPT_NAME", parse.url_prefix, ""),
         trusted_proxies=read("TRUSTED_PROXIES", parse.networks, ""),
         frame_ancestors=read("FRAME_ANCESTORS", parse.frame_ancestors, ""),
         keepalive=read("KEEPALIVE", parse.whole(1, 3600), "75"),

@@ -14,6 +14,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS = ("text", "json")
 SHORTEST_SECRET = 32
 MOST_DAYS = 36_500
+LONGEST_SOCKET_PATH = 107  # bytes, in Linux
 
 
 def text(raw: str) -> str:
@@ -48,9 +49,14 @@ def secret_key(raw: str) -> str:
 
 
 def host(raw: str) -> str:
-    """Accept one name or address to listen on."""
-    if any(character.isspace() or character in "/,[]" for character in raw) or not raw.isascii():
-        raise ValueError("must be one name or address, such as 127.0.0.1, 0.0.0.0 or ::")
+    """Accept one name or address to listen on, or the absolute path of a Unix socket after `unix:`."""
+    if re.fullmatch(r"unix:/[^/\0\n][^\0\n]*", raw):
+        if len(raw.encode()) > LONGEST_SOCKET_PATH + len("unix:"):
+            raise ValueError(f"must have a path of at most {LONGEST_SOCKET_PATH} bytes")
+        return raw
+    odd = any(character.isspace() or character in "/,[]" for character in raw) or not raw.isascii()
+    if odd or raw.startswith("unix:"):
+        raise ValueError("must be one name or address, such as 127.0.0.1, 0.0.0.0 or ::, or unix:/path")
     return raw
 
 

@@ -15,7 +15,7 @@ let allRows = false;
 
 function liveAddress() {
   const address = new URL(location.href);
-  address.pathname = "/live" + address.pathname;
+  address.pathname = main.dataset.address;
   address.hash = "";
   // A poll continues what the page shows, even if its address names no series and another is measured first.
   const shown = main.querySelector("[data-source]");

@@ -84,6 +84,13 @@ def test_the_list_of_models_needs_a_trusted_certificate(trusted, certificate, mo
             only_model(Endpoint(url, "unknown"))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_asked_without_a_proxy(monkeypatch, host):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with scripted(whole(STREAM), keep=True) as server:
+        assert errors(measured(f"http://{host}:{server.port}/v1")) == {None: 2}
+
+
 class Tunnel(ScriptedServer):
     """A proxy that connects through to one server, whatever it is asked for."""
 

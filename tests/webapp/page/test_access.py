@@ -10,7 +10,6 @@ from tests.webapp.page.conftest import sign_in, token
 from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.page.access import _proof
 
-COOKIE = "llm-benchmark"
 VIEWS = ["/", "/llm?name=GPT-4o", "/compare", "/runs"]
 
 
@@ -66,7 +65,7 @@ def test_removing_a_key_signs_out_only_those_who_used_it(make_app):
     for key in ("old", "new"):
         client = before.test_client()
         sign_in(client, key)
-        cookies[key] = client.get_cookie(COOKIE).value
+        cookies[key] = cookie_of(client)
 
     after = make_app(api_keys=("new",), secret_key=SECRET)
 
@@ -74,15 +73,19 @@ def test_removing_a_key_signs_out_only_those_who_used_it(make_app):
 
 
 def test_a_cookie_signed_with_another_secret_is_ignored(make_app, reader):
-    cookie = reader.get_cookie(COOKIE).value
+    cookie = cookie_of(reader)
     other = make_app(secret_key="another secret of at least 32 characters")
 
     assert status_with(other, cookie) == 303
 
 
+def cookie_of(client):
+    return client.get_cookie(client.application.config["SESSION_COOKIE_NAME"]).value
+
+
 def status_with(app, cookie):
     client = app.test_client()
-    client.set_cookie(COOKIE, cookie)
+    client.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie)
     return client.get("/").status_code
 
 
@@ -93,7 +96,7 @@ def test_the_cookie_is_restricted_to_https_if_the_browser_or_its_proxy_uses_it(s
     assert "HttpOnly" in plain
     assert "SameSite=Lax" in plain
     assert "Secure" not in plain
-    stranger.delete_cookie(COOKIE)
+    stranger.delete_cookie(stranger.application.config["SESSION_COOKIE_NAME"])
     assert "Secure" in stranger.get("/sign-in", headers=behind_proxy).headers["Set-Cookie"]
 
 
@@ -147,7 +150,7 @@ class TestSigningOut:
         assert reader.get("/").status_code == 303
 
     def test_ends_every_copy_of_the_cookie_in_every_process(self, reader, make_app, sign_out):
-        cookie, other = reader.get_cookie(COOKIE).value, make_app()
+        cookie, other = cookie_of(reader), make_app()
         assert status_with(other, cookie) == 200
 
         sign_out(reader)
@@ -162,7 +165,7 @@ class TestSigningOut:
 
     def test_holds_while_redis_is_unreachable(self, own_app, own_redis, make_reader, sign_out):
         ended, kept = make_reader(own_app), make_reader(own_app)
-        cookie = ended.get_cookie(COOKIE).value
+        cookie = cookie_of(ended)
         sign_out(ended)
 
         own_redis.stop()
@@ -172,7 +175,7 @@ class TestSigningOut:
 
     def test_works_while_redis_is_unreachable(self, own_app, own_redis, make_reader, sign_out):
         reader = make_reader(own_app)
-        cookie = reader.get_cookie(COOKIE).value
+        cookie = cookie_of(reader)
         own_redis.stop()
 
         assert sign_out(reader).status_code == 303
@@ -180,7 +183,7 @@ class TestSigningOut:
 
     def test_holds_while_postgresql_is_unreachable(self, elsewhere, own_postgres, make_reader, sign_out):
         ended, kept = make_reader(elsewhere), make_reader(elsewhere)
-        cookie = ended.get_cookie(COOKIE).value
+        cookie = cookie_of(ended)
         sign_out(ended)
         assert kept.get("/compare").status_code == 200
 
@@ -223,6 +226,36 @@ class TestSigningOut:
         cookie = response.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 
         assert status_with(app, cookie) == 303
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "policy", "option"),
+    [
+        ("", "'none'", "DENY"),
+        ("'self'", "'self'", "SAMEORIGIN"),
+        ("'self' https://intranet.example.org", "'self' https://intranet.example.org", None),
+    ],
+)
+@pytest.mark.parametrize("path", ["/sign-in", "/rq/", "/docs/", "/static/page.js", RANKINGS])
+def test_only_the_named_sites_may_frame_it(make_app, path, ancestors, policy, option):
+    headers = make_app(frame_ancestors=ancestors).test_client().get(path).headers
+
+    assert f"frame-ancestors {policy}" in headers["Content-Security-Policy"].split("; ")
+    assert headers.get("X-Frame-Options") == option
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "scheme", "same_site"),
+    [("https://a.test", "https", "None"), ("https://a.test", "http", "Lax"), ("'self'", "https", "Lax")],
+)
+def test_in_the_frame_of_another_site_the_cookie_works_over_https(make_app, ancestors, scheme, same_site):
+    client = make_app(frame_ancestors=ancestors).test_client()
+
+    cookie = client.get("/sign-in", base_url=f"{scheme}://localhost").headers["Set-Cookie"]
+
+    attributes = set(cookie.split("; "))
+    assert f"SameSite={same_site}" in attributes
+    assert {"Secure", "Partitioned"} <= attributes if same_site == "None" else "Partitioned" not in attributes
 
 
 @pytest.mark.parametrize("path", [*VIEWS, "/sign-in", "/llm?name=none", "/static/page.js"])

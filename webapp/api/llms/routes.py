@@ -4,7 +4,7 @@ import re
 from functools import partial
 from typing import Any, NoReturn
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from werkzeug.exceptions import Conflict, NotFound
 
 from webapp.api.arguments import filters
@@ -72,7 +72,7 @@ def add_llm(new: dict[str, Any]) -> Response:
     except NameTakenError as error:
         _refuse_name(error)
     response = json_response(LLMSchema().dumps(added).encode(), 201)
-    response.headers["Location"] = f"{URL}/{added.id}"
+    response.headers["Location"] = f"{request.script_root}{URL}/{added.id}"
     return response
 
 

@@ -6,7 +6,7 @@ Runs start without a new generation, so that nothing here comes from the cache.
 import re
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 from redis import Redis, RedisError
 from werkzeug.exceptions import NotFound
 
@@ -106,7 +106,7 @@ def request_run(new: dict[str, dict[str, str]]) -> Response:
         else request_simulation(_redis(), settings)
     )
     response = json_response(_job(job_id), 202)
-    response.headers["Location"] = f"{URL}/{job_id}"
+    response.headers["Location"] = f"{request.script_root}{URL}/{job_id}"
     return response
 
 
