@@ -122,7 +122,10 @@ def is_up(server: Server) -> bool:
 
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without the project's settings."""
-    ours = ("POSTGRES_", "REDIS_", "API_KEY", "SEED", "LOG_", "HOST", "PORT", "WEB_CONCURRENCY", "SECRET_KEY")
+    ours = (
+        "POSTGRES_", "REDIS_", "API_KEY", "SEED", "LOG_", "HOST", "PORT", "WEB_CONCURRENCY", "SECRET_KEY",
+        "URL_PREFIX", "SCRIPT_NAME", "TRUSTED_PROXIES", "FRAME_ANCESTORS", "KEEPALIVE",
+    )  # fmt: skip
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 

@@ -10,7 +10,9 @@ from tests.support import KEY
 from tests.web import RANKINGS
 from tests.webapp.page.conftest import token
 from webapp.auth import WRONG_KEYS_PER_MINUTE
+from webapp.settings import Settings, SettingsError
 
+LEAST = {"API_KEY": "key", "POSTGRES_HOST": "db", "REDIS_HOST": "cache"}
 PREFIX = "/llm"
 PROXY, CLIENT = "10.1.2.3", "203.0.113.7"
 PAGES = ["/", "/llm?name=GPT-4o", "/compare", "/runs"]
@@ -214,3 +216,21 @@ def seen(app, address=PROXY, **headers):
     with client:
         client.get("/healthz")
         return Request(flask.request.environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "prefix"),
+    [
+        ({"URL_PREFIX": "/llm/"}, "/llm"),
+        ({"SCRIPT_NAME": "/llm"}, "/llm"),
+        ({"URL_PREFIX": "/a", "SCRIPT_NAME": "/b"}, "/a"),
+        ({}, ""),
+    ],
+)
+def test_the_prefix_has_the_name_of_gunicorn_too(environ, prefix):
+    assert Settings.from_env({**LEAST, **environ}).url_prefix == prefix
+
+
+def test_an_invalid_prefix_is_reported_by_the_name_that_was_used():
+    with pytest.raises(SettingsError, match=r"^SCRIPT_NAME='llm': must be a path"):
+        Settings.from_env({**LEAST, "SCRIPT_NAME": "llm"})

@@ -126,23 +126,6 @@ def test_a_path_too_long_for_a_unix_socket_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("environ", "prefix"),
-    [
-        ({"URL_PREFIX": "/llm/"}, "/llm"),
-        ({"SCRIPT_NAME": "/llm"}, "/llm"),
-        ({"URL_PREFIX": "/a", "SCRIPT_NAME": "/b"}, "/a"),
-        ({}, ""),
-    ],
-)
-def test_the_prefix_has_the_name_of_gunicorn_too(environ, prefix):
-    assert Settings.from_env({**LEAST, **environ}).url_prefix == prefix
-
-
-def test_an_invalid_prefix_is_reported_by_the_name_that_was_used():
-    assert faults(SCRIPT_NAME="llm")[0].startswith("SCRIPT_NAME='llm': must be a path")
-
-
-@pytest.mark.parametrize(
     "value", ["a b", "/tmp/x", "é", "[::1]", "127.0.0.1,::1", "unix:", "unix:api.sock", "unix://"]
 )
 def test_a_host_that_is_not_one_address_is_refused(value):
