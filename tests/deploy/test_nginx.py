@@ -10,16 +10,17 @@ from urllib.parse import urlencode
 
 import psutil
 import pytest
-from redis import Redis
 
 from jobs.simulation_run import fill_slot
 from tests.nginx import PREFIX, documented, running_nginx
+from tests.plain_role import create_database, plain
 from tests.support import KEY, run_sql
 from tests.tools import needs
 from tests.web import RANKINGS, serving, show_run, slot
 from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.ingest.publish import publish
 from webapp.queue import JSONJob, runs_queue
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import connect
 
@@ -42,10 +43,10 @@ PROXYS_PASSWORD = "Basic " + b64encode(b"user:word").decode()
 @pytest.fixture(scope="module")
 def environment_of_api(server_environment, template):
     """A database with one run, whose export fills more than nginx's buffers."""
-    run_sql(server_environment, f"CREATE DATABASE behind_nginx TEMPLATE {template}")
-    environment = {**server_environment, "POSTGRES_DB": "behind_nginx"}
+    create_database(server_environment, "behind_nginx", template)
+    environment = plain(server_environment, "behind_nginx")
     settings = Settings.from_env(environment)
-    with closing(Redis.from_url(settings.redis_url)) as redis:
+    with closing(queue_redis(settings)) as redis:
         redis.flushall()
         show_run(settings, redis, 1)
         with closing(connect(settings)) as conn:
@@ -148,7 +149,7 @@ class TestPrefix:
 
     def test_a_failed_job_is_requeued(self, either, environment_of_api):
         _, browser = sign_in(either)
-        with closing(Redis.from_url(Settings.from_env(environment_of_api).redis_url)) as redis:
+        with closing(queue_redis(Settings.from_env(environment_of_api))) as redis:
             queue = runs_queue(redis)
             job = queue.enqueue_call("operator.add", args=(1, 2), job_id="failed")
             queue.remove(job)

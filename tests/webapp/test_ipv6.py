@@ -11,6 +11,7 @@ from jobs.embedded.binaries import redis_server
 from tests.conftest import FAST
 from tests.support import KEY
 from tests.web import free_port, serving, wait_until
+from webapp.redis import shown_address
 from webapp.settings import Settings
 
 
@@ -40,4 +41,4 @@ def test_the_api_reaches_both(ipv6_environment, folder):
         checks = server.request("/readyz").json["checks"]
 
     assert (checks["database"], checks["redis"]) == ("ok", "ok")
-    assert "[::1]" in Settings.from_env(ipv6_environment).redis_url
+    assert "[::1]" in shown_address(Settings.from_env(ipv6_environment))

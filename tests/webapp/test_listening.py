@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.plain_role import plain
 from tests.support import KEY
 from tests.web import GUNICORN, clean_environment, free_port, serving, wait_until
 from webapp.monitoring.exporter import export
@@ -127,9 +128,7 @@ def test_one_browser_is_signed_in_to_two_servers_of_one_host(environment, templa
     )
     with ExitStack() as stack:
         servers = [
-            stack.enter_context(
-                serving({**environment, "POSTGRES_DB": template}, folder, SECRET_KEY=letter * 32)
-            )
+            stack.enter_context(serving(plain(environment, template), folder, SECRET_KEY=letter * 32))
             for letter in "ab"
         ]
         for server in servers:
