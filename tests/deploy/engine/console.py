@@ -1,0 +1,55 @@
+"""What the check prints, and how it waits and fails."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class CheckFailedError(Exception):
+    """Something is not as it must be; the message says what, with the output that shows it."""
+
+
+@contextmanager
+def step(name: str) -> Iterator[Callable[[str], None]]:
+    """Print the step's name, then its outcome and time; yields what adds a line below them."""
+    print(f"{name} ... ", end="", flush=True)
+    notes: list[str] = []
+    outcome, began = "FAILED", time.monotonic()
+    try:
+        yield notes.append
+        outcome = "ok"
+    finally:
+        print(f"{outcome}, {time.monotonic() - began:.1f} s", flush=True)
+        for note in notes:
+            print(f"    {note}", flush=True)
+
+
+def require(condition: object, problem: str) -> None:
+    """Raise CheckFailedError with the problem unless the condition holds."""
+    if not condition:
+        raise CheckFailedError(problem)
+
+
+def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Return as soon as `holds` does; raises CheckFailedError with what was awaited if it is not in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return
+        time.sleep(0.2)
+    raise CheckFailedError(f"{what}: not within {seconds:.0f} s")
+
+
+def run(command: list[str], **options: object) -> str:
+    """Return the command's output; raises CheckFailedError with the end of its errors if it fails.
+
+    In a session that Ctrl-C does not reach, so that what it does is interrupted at one place, here.
+    """
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, start_new_session=True, **options
+    )
+    if done.returncode:
+        output = (done.stderr + done.stdout)[-3000:]
+        raise CheckFailedError(f"{' '.join(command[:6])} ...: exit code {done.returncode}\n{output}")
+    return done.stdout
