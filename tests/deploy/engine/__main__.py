@@ -111,7 +111,9 @@ def check_compose(podman: Podman) -> None:
         product = project.product()
         product.require_rankings()
         note(f"left out: {', '.join(LEFT_OUT)}, whose images only a registry has")
-        note("rewritten: nothing; services are started one by one, since podman 4.3 waits for no health check")
+        note(
+            "rewritten: nothing; services are started one by one, since podman 4.3 waits for no health check"
+        )
     with step("Compose: 3 workers; the next slot runs once"):
         project.scale("worker", 3)
         product.wait_for_slots(2)
@@ -145,7 +147,9 @@ def check_upgrade(podman: Podman) -> None:
         product = project.product()
         product.require_rankings()
         last, stored = _stored(product)
-    with step("Upgrade: this version up on the same volumes; data kept, flask verify finds no differences") as note:
+    with step(
+        "Upgrade: this version up on the same volumes; data kept, flask verify finds no differences"
+    ) as note:
         project.use(ROOT, NEW)
         project.up()
         product.require_rankings()
@@ -163,7 +167,10 @@ def check_upgrade(podman: Podman) -> None:
 
 def check_chart(podman: Podman) -> None:
     """Check the chart's manifests, as they are rendered and as OpenShift changes them."""
-    for user, uid in (("as user 10001", None), (f"as OpenShift's user {OPENSHIFT_UID}, group 0", OPENSHIFT_UID)):
+    for user, uid in (
+        ("as user 10001", None),
+        (f"as OpenShift's user {OPENSHIFT_UID}, group 0", OPENSHIFT_UID),
+    ):
         with step(f"Chart {user}: pods run, helm test passes, rankings served") as note:
             with playing(podman, NEW, uid) as release:
                 product = release.product()

@@ -1,5 +1,6 @@
 """What the check prints, and how it waits and fails."""
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -53,3 +54,16 @@ def run(command: list[str], **options: object) -> str:
         output = (done.stderr + done.stdout)[-3000:]
         raise CheckFailedError(f"{' '.join(command[:6])} ...: exit code {done.returncode}\n{output}")
     return done.stdout
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Drop what this process writes to stderr, libraries that are not Python's included."""
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)

@@ -43,7 +43,14 @@ def without_start_interval(dockerfile: str) -> str:
 
 def _build(podman: Podman, tag: str, context: Path, containerfile: Path, *options: str) -> None:
     # Docker's format, since OCI's has no HEALTHCHECK; the machine's network reaches the registries.
-    build = ("build", "--quiet", "--format=docker", "--network=host", f"--tag={tag}", f"--file={containerfile}")
+    build = (
+        "build",
+        "--quiet",
+        "--format=docker",
+        "--network=host",
+        f"--tag={tag}",
+        f"--file={containerfile}",
+    )
     podman(*build, *options, str(context))
 
 

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REWRITINGS = (
-    "Service: a DNS alias of the pods that it selects, since podman knows no Services; values set its port to the pods'",
+    "Service: hostAliases of the first pod that it selects, since podman knows no Services; values set its port",
     "StatefulSet: a Deployment; its volume claim: a folder of this machine",
     "emptyDir: a folder of this machine; podman 4.3 would share one volume between all pods",
     "Secret: a secret of podman as JSON, which is how podman 4.3 reads it for environment variables",
     "spec.nodeName: the text 'node'; podman 4.3 does not know this field",
     "fsGroup: the group of those folders; podman 4.3 adds no supplementary group",
-    "probes: run by this check; podman ignores readiness, and has no timer for liveness without systemd",
+    "restartPolicy: OnFailure, since podman 4.3 would start init containers again after their success",
+    "ports: left out, since podman 4.3 would publish each on this machine",
+    "probes: readiness is checked once, by the probe's command or the image's health command; podman ignores it",
     "ServiceAccount, PodDisruptionBudget: left out, since there is no API server",
 )
+# What the image's HEALTHCHECK runs, as a probe by HTTP or TCP would ask.
+HEALTH = ["/app/docker/entrypoint.sh", "health"]
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 PLAYED = ("Deployment", "StatefulSet", "Pod")
 
 
@@ -35,9 +40,14 @@ class Workload:
 
     name: str
     manifest: dict
-    aliases: list[str]
-    ready: list[str] | None  # the command of the readiness probe, if it is one
+    services: list[str]  # that select its pods
+    ready: list[str] | None  # the command that succeeds when it is ready; None for what ends
     volumes: list[Volume] = field(default_factory=list)
+
+    @property
+    def pod(self) -> dict:
+        """The pod's spec."""
+        return pod_template(self.manifest)["spec"]
 
 
 def workloads(objects: list[dict], folder: Path, uid: int | None = None) -> list[Workload]:
@@ -47,7 +57,14 @@ def workloads(objects: list[dict], folder: Path, uid: int | None = None) -> list
     """
     found = [_workload(item, objects, folder, uid) for item in objects if item["kind"] in PLAYED]
     kinds = {item["metadata"]["name"]: item["kind"] for item in objects if item["kind"] in PLAYED}
-    return sorted(found, key=lambda workload: ("StatefulSet", "Deployment", "Pod").index(kinds[workload.name]))
+    return sorted(
+        found, key=lambda workload: ("StatefulSet", "Deployment", "Pod").index(kinds[workload.name])
+    )
+
+
+def pod_template(item: dict) -> dict:
+    """Return the part of a manifest that has a pod's metadata and spec."""
+    return item if item["kind"] == "Pod" else item["spec"]["template"]
 
 
 def of_kind(objects: Iterable[dict], kind: str) -> Iterator[dict]:
@@ -58,31 +75,33 @@ def of_kind(objects: Iterable[dict], kind: str) -> Iterator[dict]:
 def _workload(item: dict, objects: list[dict], folder: Path, uid: int | None) -> Workload:
     item = deepcopy(item)
     name = item["metadata"]["name"]
-    template = item if item["kind"] == "Pod" else item["spec"]["template"]
+    template = pod_template(item)
     pod = template["spec"]
     if uid is not None:
         pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": 0, "fsGroup": uid}
-    _name_node(pod)
+    probe = pod["containers"][0].get("readinessProbe")
+    ready = probe and probe.get("exec", {}).get("command", HEALTH)
+    for container in pod["containers"]:
+        _rewrite(container)
+    pod.setdefault("restartPolicy", "OnFailure")
     volumes = _volumes(item, pod, folder / name)
-    services = of_kind(objects, "Service")
-    aliases = [
+    services = [
         service["metadata"]["name"]
-        for service in services
+        for service in of_kind(objects, "Service")
         if service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
     ]
     if item["kind"] == "StatefulSet":
         item["kind"] = "Deployment"
-    ready = pod["containers"][0].get("readinessProbe", {}).get("exec", {}).get("command")
-    return Workload(name, item, aliases, ready, volumes)
+    return Workload(name, item, services, ready, volumes)
 
 
-def _name_node(pod: dict) -> None:
-    for container in pod["containers"]:
-        for variable in container.get("env", ()):
-            source = variable.get("valueFrom", {})
-            if source.get("fieldRef") == {"fieldPath": "spec.nodeName"}:
-                del variable["valueFrom"]
-                variable["value"] = "node"
+def _rewrite(container: dict) -> None:
+    for name in ("ports", *PROBES):
+        container.pop(name, None)
+    for variable in container.get("env", ()):
+        if variable.get("valueFrom", {}).get("fieldRef") == {"fieldPath": "spec.nodeName"}:
+            del variable["valueFrom"]
+            variable["value"] = "node"
 
 
 def _volumes(item: dict, pod: dict, folder: Path) -> list[Volume]:

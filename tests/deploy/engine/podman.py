@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -79,6 +80,19 @@ class Podman:
         except CheckFailedError:
             return False
         return True
+
+    def logs(self, container: str) -> str:
+        """Return the end of a container's output."""
+        command = ["podman", "logs", "--tail", "30", container]
+        done = subprocess.run(
+            command,
+            check=False,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.stdout
 
     def remove_all(self) -> None:
         """Remove every pod, container, volume, secret and network; images stay."""

@@ -10,6 +10,10 @@ from webapp.settings import ROOT
 
 RANKINGS = "/api/v1/benchmarks/rankings"
 EXPECTED = json.loads((ROOT / "public" / "response.json").read_text())
+# In the container of PostgreSQL, followed by a statement.
+PSQL = (
+    "sh", "-c", 'exec psql -X --tuples-only --no-align --username="$POSTGRES_USER" --command="$0" "$POSTGRES_DB"'
+)  # fmt: skip
 # Each finished run keeps all of its points, once.
 WRONG_RUNS = """
 SELECT r.id, r.slot, r.points, count(p.value)

@@ -10,7 +10,7 @@ import yaml
 
 from tests.deploy.engine.console import require, run, wait_for
 from tests.deploy.engine.podman import Podman
-from tests.deploy.engine.product import Product
+from tests.deploy.engine.product import PSQL, Product
 from tools.env import SECRETS, fill_file
 
 # Their images cannot be made from Debian's packages.
@@ -71,7 +71,7 @@ class Project:
         for container in self.containers(name):
             if self.services[name].get("restart") == "no":
                 code = self.podman("wait", container).strip()
-                require(code == "0", f"{container}: exit code {code}\n{self.logs(container)}")
+                require(code == "0", f"{container}: exit code {code}\n{self.podman.logs(container)}")
             else:
                 self._wait_until_healthy(container)
 
@@ -85,16 +85,14 @@ class Project:
         """Return the names of a service's containers."""
         own = f"label=io.podman.compose.project={self.project}"
         label = f"label=io.podman.compose.service={service}"
-        return self.podman("ps", "--all", "--filter", own, "--filter", label, "--format", "{{.Names}}").split()
+        return self.podman(
+            "ps", "--all", "--filter", own, "--filter", label, "--format", "{{.Names}}"
+        ).split()
 
     @property
     def project(self) -> str:
         """The name that the Compose file gives the project."""
         return yaml.safe_load((self.folder / "docker-compose.yml").read_text())["name"]
-
-    def logs(self, container: str) -> str:
-        """Return the end of a container's output."""
-        return self.podman("logs", "--tail", "30", container)
 
     def scale(self, service: str, count: int) -> None:
         """Run that many containers of the service; those that run stay."""
@@ -125,11 +123,10 @@ class Project:
     def product(self) -> Product:
         """Return how to read the running product."""
         (key,) = re.findall(r"(?m)^API_KEY=(.*)$", (self.folder / ".env").read_text())
-        psql = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--username=postgres", "llm_benchmark")
         return Product(
             f"http://127.0.0.1:{self.port}",
             key,
-            lambda statement: self.run_in("postgres", *psql, f"--command={statement}").strip(),
+            lambda statement: self.run_in("postgres", *PSQL, statement).strip(),
         )
 
 

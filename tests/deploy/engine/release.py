@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,10 +12,10 @@ import yaml
 
 from tests.deploy.chart import render
 from tests.deploy.engine import images
-from tests.deploy.engine.console import require, wait_for
+from tests.deploy.engine.console import require, silent_stderr, wait_for
 from tests.deploy.engine.manifests import Workload, of_kind, workloads
 from tests.deploy.engine.podman import Podman
-from tests.deploy.engine.product import Product
+from tests.deploy.engine.product import PSQL, Product
 
 NETWORK = "kube"
 PORT = 8001
@@ -32,7 +33,9 @@ class Release:
         self.podman, self.uid = podman, uid
         self.folder = podman.folder / "volumes"
         self.key = secrets.token_urlsafe()
-        self.objects = render(self._values(image), name="llm", namespace="default")
+        with silent_stderr():  # Helm's engine logs each symbolic link
+            self.objects = render(self._values(image), name="llm", namespace="default")
+        self.host_aliases: list[dict] = []
         self.workloads = workloads(self.objects, self.folder, uid)
 
     def _values(self, image: str) -> dict:
@@ -61,15 +64,18 @@ class Release:
             volume.path.mkdir(parents=True)
             os.chown(volume.path, 0, volume.group)
             volume.path.chmod(0o2775)
+        workload.pod["hostAliases"] = self.host_aliases
         documents = [*of_kind(self.objects, "ConfigMap"), workload.manifest]
-        network = ":".join([NETWORK, ",".join(f"alias={alias}" for alias in workload.aliases)]).rstrip(":")
-        self.podman("play", "kube", f"--network={network}", "-", input=yaml.safe_dump_all(documents))
+        self.podman("play", "kube", f"--network={NETWORK}", "-", input=yaml.safe_dump_all(documents))
+        if workload.services:
+            self.host_aliases.append({"ip": self.address(workload), "hostnames": workload.services})
 
     def _wait_until_ready(self, workload: Workload) -> None:
-        if workload.manifest["kind"] == "Pod":
-            self._require_success(workload)
-        elif workload.ready:
-            for container in self.containers(workload):
+        for container in self.containers(workload):
+            if workload.ready is None:
+                code = self.podman("wait", container).strip()
+                require(code == "0", f"{container}: exit code {code}\n{self.podman.logs(container)}")
+            else:
                 self._wait_for_probe(container, workload.ready)
 
     def _wait_for_probe(self, container: str, command: list[str]) -> None:
@@ -77,41 +83,34 @@ class Release:
             lambda: self.podman.succeeds("exec", container, *command), f"{container}: ready", READY_SECONDS
         )
 
-    def _require_success(self, workload: Workload) -> None:
-        (container,) = self.containers(workload)
-        code = self.podman("wait", container).strip()
-        require(code == "0", f"{container}: exit code {code}\n{self.podman('logs', container)}")
-
     def containers(self, workload: Workload) -> list[str]:
-        """Return the names of the workload's containers that are no init containers."""
-        pod = workload.manifest if workload.manifest["kind"] == "Pod" else workload.manifest["spec"]["template"]
-        names = [container["name"] for container in pod["spec"]["containers"]]
-        listed = self.podman("ps", "--all", "--format", "{{.PodName}} {{.Names}}").splitlines()
-        found = (line.split() for line in listed)
-        return [
-            name
-            for pod_name, name in (words for words in found if len(words) == 2)
-            if pod_name.startswith(workload.name) and any(name == f"{pod_name}-{own}" for own in names)
-        ]
+        """Return the names of the workload's containers that are no init containers, as podman composes them."""
+        own = "|".join(container["name"] for container in workload.pod["containers"])
+        pattern = re.compile(rf"{workload.name}(-pod-\d+)?-({own})")
+        names = self.podman("ps", "--all", "--format", "{{.Names}}").split()
+        found = [name for name in names if pattern.fullmatch(name)]
+        require(found, f"{workload.name}: no container")
+        return found
 
     def component(self, name: str) -> Workload:
         """Return the workload whose name ends so."""
         (found,) = (workload for workload in self.workloads if workload.name.endswith(f"-{name}"))
         return found
 
-    def product(self) -> Product:
-        """Return how to read the release, through the address of one of the API's pods."""
-        container = self.containers(self.component("api"))[0]
-        pod = self.podman("inspect", "--format", "{{.Pod}}", container).strip()
+    def address(self, workload: Workload) -> str:
+        """Return the IP address of the workload's first pod."""
+        pod = self.podman("inspect", "--format", "{{.Pod}}", self.containers(workload)[0]).strip()
         infra = self.podman("pod", "inspect", "--format", "{{.InfraContainerID}}", pod).strip()
         address = f'{{{{(index .NetworkSettings.Networks "{NETWORK}").IPAddress}}}}'
-        host = self.podman("inspect", "--format", address, infra).strip()
+        return self.podman("inspect", "--format", address, infra).strip()
+
+    def product(self) -> Product:
+        """Return how to read the release, through the address of one of the API's pods."""
         (postgres,) = self.containers(self.component("postgresql"))
-        psql = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", "--username=postgres", "llm_benchmark")
         return Product(
-            f"http://{host}:{PORT}",
+            f"http://{self.address(self.component('api'))}:{PORT}",
             self.key,
-            lambda statement: self.podman("exec", postgres, *psql, f"--command={statement}").strip(),
+            lambda statement: self.podman("exec", postgres, *PSQL, statement).strip(),
         )
 
     def require_restricted(self) -> None:
