@@ -1,4 +1,4 @@
-"""python -m tests.deploy.engine: run the deployment in podman, and check what it promises. See docs/deploy.md.
+"""python -m tests.deploy.engine: run the deployment in podman, and check what it promises.
 
 The exit code is 1 at the first step that fails, and 2 where podman and its helpers are not installed.
 """

@@ -1,4 +1,4 @@
-"""Images without a registry: Debian from debootstrap, on it the images that the project names, and the product."""
+"""Images without a registry: Debian from debootstrap, the images that the project names, and the product."""
 
 import re
 import shutil

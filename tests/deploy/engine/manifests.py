@@ -1,4 +1,4 @@
-"""The chart's manifests as `podman play kube` of podman 4.3 can run them. Every rewriting is named in REWRITINGS.
+"""The chart's manifests as `podman play kube` of podman 4.3 can run them; REWRITINGS names every change.
 
 Only data is changed here; the folders that stand in for volumes are described, not created.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REWRITINGS = (
-    "Service: hostAliases of the first pod that it selects, since podman knows no Services; values set its port",
+    "Service: hostAliases of the first pod that it selects, as podman knows no Services; values set its port",
     "StatefulSet: a Deployment; its volume claim: a folder of this machine",
     "emptyDir: a folder of this machine; podman 4.3 would share one volume between all pods",
     "Secret: a secret of podman as JSON, which is how podman 4.3 reads it for environment variables",
@@ -17,7 +17,7 @@ REWRITINGS = (
     "fsGroup: the group of those folders; podman 4.3 adds no supplementary group",
     "restartPolicy: OnFailure, since podman 4.3 would start init containers again after their success",
     "ports: left out, since podman 4.3 would publish each on this machine",
-    "probes: readiness is checked once, by the probe's command or the image's health command; podman ignores it",
+    "probes: readiness is checked once, by the probe's or the image's command; podman ignores it",
     "ServiceAccount, PodDisruptionBudget: left out, since there is no API server",
 )
 # What the image's HEALTHCHECK runs, as a probe by HTTP or TCP would ask.

@@ -104,7 +104,7 @@ class Podman:
         self("network", "prune", "--force")
 
     def require_nothing_left(self) -> None:
-        """Raise CheckFailedError if a container, pod, volume, secret, network, interface or process is left."""
+        """Raise CheckFailedError if a container, volume, secret, network, interface or process is left."""
         left = {
             "containers": self("ps", "--all", "--external", "--quiet"),
             "pods": self("pod", "ls", "--quiet"),

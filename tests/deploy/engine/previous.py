@@ -1,6 +1,5 @@
 """The version before this one, from the repository's history."""
 
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -32,9 +31,11 @@ def previous_commit() -> str:
 def extract(commit: str, folder: Path) -> None:
     """Write the files of a commit into the folder."""
     folder.mkdir(parents=True)
-    with subprocess.Popen(["git", "archive", commit], cwd=ROOT, stdout=subprocess.PIPE) as git:
-        with tarfile.open(fileobj=git.stdout, mode="r|") as archive:
-            archive.extractall(folder, filter="data")
+    archive = folder.with_suffix(".tar")
+    _git("archive", f"--output={archive}", commit)
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    archive.unlink()
 
 
 def _git(*arguments: str) -> str:

@@ -11,9 +11,7 @@ from webapp.settings import ROOT
 RANKINGS = "/api/v1/benchmarks/rankings"
 EXPECTED = json.loads((ROOT / "public" / "response.json").read_text())
 # In the container of PostgreSQL, followed by a statement.
-PSQL = (
-    "sh", "-c", 'exec psql -X --tuples-only --no-align --username="$POSTGRES_USER" --command="$0" "$POSTGRES_DB"'
-)  # fmt: skip
+PSQL = ("sh", "-c", 'exec psql -X --tuples-only --no-align -U "$POSTGRES_USER" --command="$0" "$POSTGRES_DB"')
 # Each finished run keeps all of its points, once.
 WRONG_RUNS = """
 SELECT r.id, r.slot, r.points, count(p.value)
@@ -27,7 +25,8 @@ HAVING count(*) <> (SELECT count(*) FROM llms) OR count(*) <> count(DISTINCT llm
 """
 FINISHED_SLOTS = """
 SELECT count(*) FROM (
-    SELECT slot FROM runs WHERE status = 'finished' GROUP BY slot HAVING count(*) = (SELECT count(*) FROM llms)
+    SELECT slot FROM runs WHERE status = 'finished' GROUP BY slot
+    HAVING count(*) = (SELECT count(*) FROM llms)
 ) AS slots
 """
 

@@ -56,7 +56,7 @@ class Project:
         return run([program, "--in-pod=false", *arguments], cwd=self.folder, env=self.podman.environment)
 
     def up(self) -> None:
-        """Start every service when its dependencies are ready, in place of its former container if it has one.
+        """Start every service when its dependencies are ready, in place of its former container.
 
         podman-compose waits for no health check before podman 4.6, so it is asked for one service at a time.
         """
@@ -68,7 +68,9 @@ class Project:
 
     def wait_until_ready(self, name: str) -> None:
         """Wait until the service's containers are healthy, or have ended if it runs once."""
-        for container in self.containers(name):
+        started = self.containers(name)
+        require(started, f"{name}: no container")
+        for container in started:
             if self.services[name].get("restart") == "no":
                 code = self.podman("wait", container).strip()
                 require(code == "0", f"{container}: exit code {code}\n{self.podman.logs(container)}")
@@ -83,16 +85,8 @@ class Project:
 
     def containers(self, service: str) -> list[str]:
         """Return the names of a service's containers."""
-        own = f"label=io.podman.compose.project={self.project}"
         label = f"label=io.podman.compose.service={service}"
-        return self.podman(
-            "ps", "--all", "--filter", own, "--filter", label, "--format", "{{.Names}}"
-        ).split()
-
-    @property
-    def project(self) -> str:
-        """The name that the Compose file gives the project."""
-        return yaml.safe_load((self.folder / "docker-compose.yml").read_text())["name"]
+        return self.podman("ps", "--all", f"--filter={label}", "--format={{.Names}}").split()
 
     def scale(self, service: str, count: int) -> None:
         """Run that many containers of the service; those that run stay."""
@@ -110,7 +104,7 @@ class Project:
             self.wait_until_ready(name)
 
     def down(self) -> None:
-        """Stop the services, those that depend on others first, and remove containers, networks and volumes."""
+        """Stop the services, dependents first, and remove containers, networks and volumes."""
         for name in reversed(start_order(self.services)):
             for container in self.containers(name):
                 self.podman("rm", "--force", "--time", "60", container)

@@ -84,7 +84,7 @@ class Release:
         )
 
     def containers(self, workload: Workload) -> list[str]:
-        """Return the names of the workload's containers that are no init containers, as podman composes them."""
+        """Return the names of the workload's containers, init containers excluded, as podman makes them."""
         own = "|".join(container["name"] for container in workload.pod["containers"])
         pattern = re.compile(rf"{workload.name}(-pod-\d+)?-({own})")
         names = self.podman("ps", "--all", "--format", "{{.Names}}").split()
