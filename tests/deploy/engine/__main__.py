@@ -111,9 +111,7 @@ def check_compose(podman: Podman) -> None:
         product = project.product()
         product.require_rankings()
         note(f"left out: {', '.join(LEFT_OUT)}, whose images only a registry has")
-        note(
-            "rewritten: nothing; services are started one by one, since podman 4.3 waits for no health check"
-        )
+        note("started one by one, since podman-compose waits for no health check with podman 4.3")
     with step("Compose: 3 workers; the next slot runs once"):
         project.scale("worker", 3)
         product.wait_for_slots(2)
