@@ -1,6 +1,7 @@
 """What the check prints, and how it waits and fails."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -42,18 +43,22 @@ def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
     raise CheckFailedError(f"{what}: not within {seconds:.0f} s")
 
 
-def run(command: list[str], **options: object) -> str:
+def run(command: list[str], input: str | None = None, **options: object) -> str:
     """Return the command's output; raises CheckFailedError with the end of its errors if it fails.
 
-    In a session that Ctrl-C does not reach, so that what it does is interrupted at one place, here.
+    It runs in a session that Ctrl-C does not reach; if this process is interrupted, it is stopped first.
     """
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, start_new_session=True, **options
-    )
-    if done.returncode:
-        output = (done.stderr + done.stdout)[-3000:]
-        raise CheckFailedError(f"{' '.join(command[:6])} ...: exit code {done.returncode}\n{output}")
-    return done.stdout
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes, **options) as process:
+        try:
+            output, errors = process.communicate(input)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
+    if process.returncode:
+        shown = (errors + output)[-3000:]
+        raise CheckFailedError(f"{' '.join(command[:6])} ...: exit code {process.returncode}\n{shown}")
+    return output
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.deploy.engine.console import CheckFailedError, run
+from tests.deploy.engine.console import run
 from tests.deploy.engine.podman import Podman
 
 DEBIAN = "localhost/debian:trixie"
@@ -59,11 +59,10 @@ def _import_debian(podman: Podman) -> None:
         folder = Path(name)
         try:
             run(["debootstrap", "--variant=minbase", "trixie", name, MIRROR])
-        except CheckFailedError:
-            # debootstrap mounts these, and removes the mounts only if it succeeds.
+        finally:
+            # debootstrap that fails or is stopped may leave them mounted.
             for mount in ("proc", "sys"):
                 subprocess.run(["umount", folder / mount], check=False, capture_output=True)
-            raise
         shutil.rmtree(folder / "var/cache/apt/archives")
         archive = podman.folder / "debian.tar"
         run(["tar", "--directory", name, "--create", "--file", str(archive), "."])
