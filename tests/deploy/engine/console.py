@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class CheckFailedError(Exception):
@@ -53,7 +53,8 @@ def run(command: list[str], input: str | None = None, **options: object) -> str:
         try:
             output, errors = process.communicate(input)
         except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(process.pid, signal.SIGTERM)
             raise
     if process.returncode:
         shown = (errors + output)[-3000:]
