@@ -1,7 +1,6 @@
 """Images without a registry: Debian from debootstrap, the images that the project names, and the product."""
 
 import re
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -63,7 +62,8 @@ def _import_debian(podman: Podman) -> None:
             # debootstrap that fails or is stopped may leave them mounted.
             for mount in ("proc", "sys"):
                 subprocess.run(["umount", folder / mount], check=False, capture_output=True)
-        shutil.rmtree(folder / "var/cache/apt/archives")
+        for package in (folder / "var/cache/apt/archives").glob("*.deb"):
+            package.unlink()
         archive = podman.folder / "debian.tar"
         run(["tar", "--directory", name, "--create", "--file", str(archive), "."])
         podman("import", "--quiet", str(archive), DEBIAN)
