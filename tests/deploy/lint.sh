@@ -9,13 +9,15 @@ step() {
 }
 
 step hadolint Dockerfile
-step shellcheck deploy.sh docker/entrypoint.sh tests/deploy/lint.sh tests/deploy/engine/images/postgres/entrypoint.sh .ci/run
+step shellcheck deploy.sh docker/entrypoint.sh tests/deploy/lint.sh .ci/run
 step yamllint --strict -c tests/deploy/yamllint.yml .github docker-compose.yml helm/values.yaml helm/Chart.yaml \
     helm/files tests/deploy public/prometheus
 step check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 step check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 step check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 step zizmor --quiet --offline --persona pedantic .github
+
+step shellcheck tests/deploy/engine/images/postgres/entrypoint.sh
 
 # What the image installs has wheels for ARM64; crontab is pure Python and has none for any platform.
 step uv pip install --quiet --dry-run --target /nonexistent --no-deps --only-binary :all: --no-binary crontab \
