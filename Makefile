@@ -11,7 +11,7 @@ PROCESSES ?= 4
 PROTECT_ENV := test ! -O .env || chmod go= .env
 
 .PHONY: help start install env run-migrations undo-migration create-migration start-simulator start-benchmark \
-	tests tests-e2e vendor lint format lock bench chaos picture check-deploy clean
+	tests tests-e2e vendor lint format lock bench chaos picture check-deploy check-engine clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ format: .venv/installed-lint ## Fix style
 
 check-deploy: .venv/installed-deploy ## Check Dockerfile, Compose file, chart, scripts and workflows
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tests/deploy/lint.sh
+
+check-engine: .venv/installed-engine ## Run the Compose file, an upgrade and the chart in podman (Linux, as root)
+	@$(BIN)/python -m tests.deploy.engine
 
 bench: .venv/installed-bench ## Measure the system against its bounds; writes bench/results.json
 	@$(BIN)/python -m bench

@@ -28,7 +28,7 @@ def redis_server() -> Path:
     found = shutil.which("redis-server")
     if found is None:
         raise EmbeddedServerError(
-            "redis-server: not found; install it (macOS: brew install redis), or set REDIS_HOST to use"
-            " another server"
+            "redis-server: not found, and PyPI has none for this platform; install it (Debian, Ubuntu:"
+            " apt install redis-server; macOS: brew install redis), or set REDIS_HOST to use another server"
         )
     return Path(found)

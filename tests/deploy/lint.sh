@@ -17,6 +17,12 @@ step check-jsonschema --builtin-schema vendor.github-workflows .github/workflows
 step check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 step zizmor --quiet --offline --persona pedantic .github
 
+step shellcheck tests/deploy/engine/images/postgres/entrypoint.sh
+
+# What the image installs has wheels for ARM64; crontab is pure Python and has none for any platform.
+step uv pip install --quiet --dry-run --target /nonexistent --no-deps --only-binary :all: --no-binary crontab \
+    --python-platform aarch64-manylinux_2_28 --python-version 3.12 -r requirements.txt
+
 # promtool and npm are not on PyPI.
 if command -v promtool >/dev/null; then
     step promtool check rules helm/files/alerts.yml

