@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.deploy.engine import images, manifests
 from tests.deploy.engine.console import CheckFailedError, require, step
@@ -22,6 +23,7 @@ from tests.deploy.engine.release import OPENSHIFT_UID, playing
 from webapp.settings import ROOT
 
 FOLDER = ROOT / "data" / "engine"
+LOCK = Path("/run/llm-benchmark-engine.lock")
 NEW = "localhost/llm-benchmark:checked"
 OLD = "localhost/llm-benchmark:previous"
 # What each run of a version must leave to the next: its runs, and the sum of their points.
@@ -58,13 +60,15 @@ def obstacle() -> str | None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Hold the lock of the folder; raises CheckFailedError if another check holds it."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with open(FOLDER / "lock", "w") as lock:
+    """Hold this machine's lock; raises CheckFailedError if another check holds it.
+
+    Checks of other clones share podman's DNS server, and would find each other's network interfaces.
+    """
+    with open(LOCK, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CheckFailedError(f"{FOLDER}: another check is running") from None
+            raise CheckFailedError(f"{LOCK}: another check is running on this machine") from None
         yield
 
 
