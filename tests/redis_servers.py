@@ -149,6 +149,17 @@ def is_primary(server: RedisServer) -> bool:
     return False
 
 
+def force_failover(sentinel: RedisServer) -> None:
+    """Let the sentinel make the replica the primary, as soon as it knows it well enough."""
+
+    def is_begun() -> bool:
+        with suppress(ResponseError):
+            return sentinel.client().sentinel_failover("mymaster")
+        return False
+
+    wait_until(is_begun, 20)
+
+
 def sentinel(
     folder: Path,
     port: int,

@@ -3,15 +3,20 @@
 The next command then connects again, and finds the new primary behind the server's name, or by the sentinels.
 """
 
+import time
 from typing import Any
 
+from redis import RedisError
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError, MasterDownError, ReadOnlyError, ResponseError
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
+# How often the sentinels are asked whether a connection still leads to the primary.
+ASK_SECONDS = 1
+
 
 class ReplicaError(ConnectionError):
-    """The server is a read-only replica."""
+    """The server is a read-only replica, or the sentinels name another primary."""
 
 
 class _PrimaryConnection:
@@ -62,9 +67,39 @@ class SocketConnection(_PrimaryConnection, UnixDomainSocketConnection):
     """A connection to a Unix socket."""
 
 
-class SentinelTCPConnection(SentinelManagedConnection, TCPConnection):  # type: ignore[misc]
+class _SentinelConnection:
+    """Ends the connection when the sentinels name another primary.
+
+    In a planned failover, they leave the former primary writable, with its clients, for about ten seconds.
+    """
+
+    _asked = 0.0
+
+    def connect_to(self, address: tuple[str, int]) -> None:
+        """Connect to what the sentinels have just named."""
+        self._asked = time.monotonic()
+        super().connect_to(address)  # type: ignore[misc]
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send the command; raises ReplicaError if there is another primary, since a WATCH would be lost."""
+        if self._sock and time.monotonic() - self._asked > ASK_SECONDS:  # type: ignore[attr-defined]
+            self._ask()
+        super().send_packed_command(command, check_health)  # type: ignore[misc]
+
+    def _ask(self) -> None:
+        self._asked = time.monotonic()
+        try:
+            address = self.connection_pool.get_master_address()  # type: ignore[attr-defined]
+        except RedisError:  # without sentinels, the connection is used as long as it works
+            return
+        if address != (self.host, self.port):  # type: ignore[attr-defined]
+            self.disconnect()  # type: ignore[attr-defined]
+            raise ReplicaError("the sentinels name another primary")
+
+
+class SentinelTCPConnection(_SentinelConnection, SentinelManagedConnection, TCPConnection):  # type: ignore[misc]
     """A connection to the primary that the sentinels name."""
 
 
-class SentinelTLSConnection(SentinelManagedSSLConnection, TLSConnection):  # type: ignore[misc]
+class SentinelTLSConnection(_SentinelConnection, SentinelManagedSSLConnection, TLSConnection):  # type: ignore[misc]
     """A connection with TLS to the primary that the sentinels name."""

@@ -9,12 +9,13 @@ from redis.exceptions import TimeoutError
 
 from bench.faults.proxy import Proxy, running_loop
 from jobs.embedded.binaries import redis_server
-from tests.redis_servers import RedisServer, is_primary, replicated, running, sentinel
+from tests.redis_servers import RedisServer, force_failover, is_primary, replicated, running, sentinel
 from tests.tools import find, needs
 from tests.web import answered, free_port, show_run, wait_until
 from tests.webapp.conftest import with_key
 from webapp.generation import HINT, PROCESS_SECONDS
 from webapp.redis import ReplicaError, cache_redis, queue_redis
+from webapp.redis.connections import ASK_SECONDS
 
 SERVERS = ["", *(pytest.param(name, marks=needs(name)) for name in ("redis-server", "valkey-server"))]
 WRITE = "return redis.call('SET', KEYS[1], 1)"
@@ -108,12 +109,27 @@ def test_cached_responses_are_read_from_the_sentinels_primary(place, settings, m
                 show_run(settings, redis, 1)
             wait_until(lambda: answered(client) and relies_on_the_hint(app), 15)
 
-            wait_until(lambda: watcher.client().sentinel_slaves("mymaster"), 15)
-            watcher.client().sentinel_failover("mymaster")
+            force_failover(watcher)
             wait_until(lambda: is_primary(second), 15)
             first.stop()
             time.sleep(PROCESS_SECONDS)
             wait_until(lambda: answered(client) and relies_on_the_hint(app), 15)
+
+
+@needs("redis-sentinel")
+def test_a_former_primary_that_still_accepts_writes_is_left(place, settings):
+    with replicated(place, find("redis-server")) as (first, second):
+        watcher = sentinel(place / "sentinel", first.port, find("redis-sentinel"), "word")
+        there = replace(
+            settings, redis_sentinels=(("127.0.0.1", watcher.port),), redis_sentinel_password="word"
+        )
+        with running(watcher), closing(queue_redis(there)) as client:
+            client.set("a", 1)
+            force_failover(watcher)
+            wait_until(lambda: watcher.client().sentinel_masters()["mymaster"]["port"] == second.port, 15)
+            assert is_primary(first)
+
+            wait_until(lambda: client.set("a", 2) and second.client().get("a") == b"2", ASK_SECONDS + 1)
 
 
 def relies_on_the_hint(app) -> bool:
