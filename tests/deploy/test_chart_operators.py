@@ -146,7 +146,11 @@ def test_sentinels_user_database_and_prefix_reach_the_settings():
     objects = render(OWN_SERVERS)
     config = config_map(objects)
     found = Settings.from_env(
-        {**config, **{name: "" for name, value in config.items() if value.startswith("/etc/")}}
+        {
+            **config,
+            **{name: "" for name, value in config.items() if value.startswith("/etc/")},
+            "POSTGRES_SSLROOTCERT": "system",
+        }
     )
 
     assert found.redis_sentinels == (("a.example", 26379), ("b.example", 26379))

@@ -134,7 +134,11 @@ def test_missing_secrets_are_generated_long_and_distinct():
 def test_the_application_accepts_its_settings(objects):
     existing = {"API_KEY": "k", "SECRET_KEY": "s" * 32, "REDIS_PASSWORD": "x"}
     secrets = secret(objects) if of_kind(objects, "Secret") else existing
-    files = {name: "" for name, value in config_map(objects).items() if value.startswith("/etc/")}
+    files = {
+        name: "system" if name == "POSTGRES_SSLROOTCERT" else ""
+        for name, value in config_map(objects).items()
+        if value.startswith("/etc/")
+    }
     environment = {**config_map(objects), **secrets, **files}
 
     settings = Settings.from_env(environment)

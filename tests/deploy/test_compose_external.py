@@ -17,6 +17,7 @@ ENV = {
     "POSTGRES_PASSWORD": "p$w",
     "POSTGRES_HOST": "pg.example",
     "POSTGRES_SSLMODE": "verify-full",
+    "POSTGRES_SSLROOTCERT": "system",
     "DATABASE_URL": "postgresql://me:p$w@db.example/name",
     "REDIS_SENTINELS": "a:26379",
     "REDIS_USER": "bench",

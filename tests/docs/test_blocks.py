@@ -14,7 +14,7 @@ from tests.docs.reader import Reader, examples, shows
 from tests.web import free_port
 
 RUN = ("sh", "console", "python")
-NOT_RUN = ("text", "mermaid")
+NOT_RUN = ("text", "mermaid", "nginx")  # tests/deploy/test_nginx.py runs nginx
 PARSED = {
     "json": json.loads,
     "jsonl": lambda text: [json.loads(line) for line in text.splitlines()],

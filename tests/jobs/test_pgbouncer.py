@@ -10,6 +10,7 @@ from flask_migrate import upgrade
 
 from jobs.maintenance import maintain
 from tests.jobs.system import Blocker, closing_connect, finished_slots, someone_waits_for_a_lock, until
+from tests.plain_role import create_database
 from tests.pooler import pooled
 from tests.support import dispose, query, run_sql
 from tests.tools import needs
@@ -62,7 +63,7 @@ def through(environment, folder, counter, options) -> Iterator[dict[str, str]]:
 )
 def test_a_database_is_migrated(environment, through, counter):
     name = f"pooled_{next(counter)}"
-    run_sql(environment, f"CREATE DATABASE {name}")
+    create_database(environment, name)
     app = create_app(Settings.from_env({**through, "POSTGRES_DB": name}))
     with app.app_context():
         upgrade()

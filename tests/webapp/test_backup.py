@@ -63,6 +63,7 @@ def contents(environment) -> dict[str, list[tuple]]:
     """All rows of all tables, partitions and views, as text."""
     rows = sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1")
     with closing(connect(Settings.from_env(environment))) as conn:
+        conn.cursor().execute("SET TIME ZONE 'UTC'")  # the servers' own differ
         return {
             name: query(conn, rows.format(sql.Identifier(name)).as_string(conn))
             for (name,) in query(conn, TABLES)

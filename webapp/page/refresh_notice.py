@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import psycopg2
 from flask import Response, current_app
 
 from webapp.cache import snapshot
@@ -28,7 +29,7 @@ class RefreshNotice:
         self._since: datetime | None = None
 
     def since(self) -> datetime | None:
-        """Return since when; None if it works, or the database is unreachable."""
+        """Return since when; None if it works, or the database cannot say."""
         if time.monotonic() - self._asked_at >= RELIED_SECONDS and self._asking.acquire(blocking=False):
             try:
                 self._since = _ask()
@@ -39,7 +40,7 @@ class RefreshNotice:
 
 
 def _ask() -> datetime | None:
-    with suppress(*DATABASE_UNREACHABLE), snapshot() as conn:
+    with suppress(psycopg2.Error, *DATABASE_UNREACHABLE), snapshot() as conn:
         return failing_since(conn)
     return None
 

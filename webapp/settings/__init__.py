@@ -200,7 +200,7 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
         grafana_db_user=read("GRAFANA_DB_USER", parse.text, "grafana_reader"),
         grafana_db_password=read("GRAFANA_DB_PASSWORD", parse.password, "", secret=True),
     )
-    faults += certificates.faults(environ)
+    faults += certificates.faults({**environ, **by_url})
     if faults:
         raise SettingsError(faults)
     return settings
