@@ -10,7 +10,6 @@ from flask import Response, current_app, jsonify
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from redis import RedisError, ResponseError
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import schema_version
@@ -21,6 +20,7 @@ from webapp.settings import SHORTEST_KEY, Settings
 from webapp.store import clock, requirements
 from webapp.store.emptied import emptied
 from webapp.store.retention import rollups_expired
+from webapp.store.transactions import is_read_only
 from webapp.store.unshown import failing_since
 
 health = Blueprint("health", __name__, description="Liveness and readiness")
@@ -136,7 +136,7 @@ def _check_rights() -> str:
 
 def _check_writable() -> str:
     with db.engine.connect() as connection:
-        return READ_ONLY if connection.scalar(text("SHOW transaction_read_only")) == "on" else OK
+        return READ_ONLY if is_read_only(connection.connection.driver_connection) else OK
 
 
 def _check_migrations() -> str:

@@ -22,6 +22,7 @@ from webapp.errors import described
 from webapp.extensions import db
 from webapp.requirements import check_before_migration
 from webapp.settings import SettingsError, exit_for
+from webapp.store.transactions import is_read_only
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ def migrate(app: Flask, wait_seconds: float = WAIT_SECONDS) -> None:
         if schema_version.is_newer(versions):
             logger.warning("schema newer than this program (%s), left as it is", _named(versions))
             return
+        if versions == schema_version.wanted() and _is_read_only():
+            logger.warning("database read-only, schema left at %s", _named(versions))
+            return
         upgrade()
     logger.info("schema at %s", _named(schema_version.wanted()))
 
@@ -72,6 +76,11 @@ def _versions(wait_seconds: float) -> frozenset[str]:
                 raise
             logger.info("waiting for the database: %s", described(error))
             time.sleep(POLL_SECONDS)
+
+
+def _is_read_only() -> bool:
+    with db.engine.connect() as connection:
+        return is_read_only(connection.connection.driver_connection)
 
 
 def _named(versions: frozenset[str]) -> str:

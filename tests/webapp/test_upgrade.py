@@ -28,6 +28,16 @@ def test_a_version_is_ready_after_a_newer_one_has_migrated(client, newer):
     assert (answer.status_code, answer.json["checks"]["migrations"]) == (200, "ok")
 
 
+def test_a_current_schema_on_a_read_only_server_is_no_fault(app, superuser):
+    superuser.autocommit = True
+    name = superuser.info.dbname
+    superuser.cursor().execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    upgrade.migrate(app)
+
+    assert app.test_client().get("/readyz").json["checks"]["database"] == "read-only"
+
+
 def test_it_waits_for_a_database_that_is_starting(make_app, own_database, own_postgres):
     app = make_app(**own_database)
     own_postgres.stop()

@@ -17,6 +17,13 @@ def limit_lock_waits(conn: Connection, seconds: float) -> None:
         cursor.execute("SET LOCAL lock_timeout = %s", (f"{max(1, round(seconds * 1000))}ms",))
 
 
+def is_read_only(conn: Connection) -> bool:
+    """Return whether transactions may only read, as on a standby."""
+    with conn.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return cursor.fetchone()[0] == "on"
+
+
 def notice_dead_client(conn: Connection) -> None:
     """Let the server end this transaction, and free its locks, within a second of this process's death.
 
