@@ -35,6 +35,8 @@ def discard_future_runs(conn: Connection, redis: Redis) -> int:
         if marked:
             first, last = (_day(slot) for _, slot in (marked[0], marked[-1]))
             derived.rebuild_days(conn, first, last + timedelta(days=1), NEVER)
+    if not marked:  # another process has done it
+        return 0
     rebuild_rankings(conn, redis, now)
     logger.warning("%d runs of future slots marked as invalid: the clocks were ahead", len(marked))
     return len(marked)
