@@ -13,7 +13,7 @@ from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, partitions, points
 
-START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 LLMS = ("GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet")
 
 

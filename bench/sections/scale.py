@@ -24,7 +24,7 @@ LLMS = 100
 POINTS_PER_RUN = 30  # 12,000 points in a slot of 100 LLMs and 4 metrics
 SMALL, LARGE = (1, 1_000_000), (365, 100_000_000)  # days of rollups and runs, points stored
 CHUNK = 500_000
-NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
+NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=1)
 
 MORE_LLMS = """
 INSERT INTO llms (name, company_name, provider)
