@@ -57,9 +57,8 @@ class _Builder:
     def answer(self) -> Answer:
         """Return the answer."""
         dialect, behaviour, model = self._kind.dialect, self._behaviour, self._kind.model
-        sent = list(chunks(self._kind.tokens, behaviour))
         events, steps, block = [], [], None
-        for chunk in sent:
+        for chunk in chunks(self._kind.tokens, behaviour):
             counts = self._counts_of_event(chunk.tokens)
             events.append(_framed(dialect.chunk(model, chunk, chunk.block != block, counts)))
             steps.append(chunk.steps)

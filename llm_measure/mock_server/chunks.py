@@ -24,7 +24,7 @@ class Chunk:
     reasoning: bool
     tokens: int  # of the answer up to here, hidden ones included
     steps: int  # from one token or half of a token to the next, since the chunk before
-    block: int  # how many changes from reasoning to text precede it
+    block: int  # 1 for text that follows streamed reasoning, else 0
 
 
 def chunks(tokens: int, behaviour: Behaviour) -> Iterator[Chunk]:

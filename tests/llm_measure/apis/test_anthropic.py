@@ -2,6 +2,7 @@
 
 import json
 
+import anthropic
 import pytest
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
@@ -77,6 +78,31 @@ def test_the_request_has_the_path_the_key_and_the_version_that_the_api_requires(
 
 def test_without_a_key_there_is_no_key_header():
     assert API.headers(None) == {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        ("Anthropic's text", ["Good day"]),
+        ("Anthropic's thinking, cached prompt and padding", ["Two twos", "4"]),
+        ("Anthropic's tool use", ["Let me look.", {"city": "San José"}]),
+    ],
+)
+def test_the_official_client_finds_the_same_in_these_streams(name, blocks):
+    stream = STREAMS[name]
+    with scripted(whole(stream.body)) as server:
+        client = anthropic.Anthropic(base_url=server.url.removesuffix("/v1"), api_key="key", max_retries=0)
+        with client.messages.stream(model="m", max_tokens=9, messages=[USER]) as events:
+            message = events.get_final_message()
+
+    contents = [block.model_dump() for block in message.content]
+    fields = {"text": "text", "thinking": "thinking", "tool_use": "input"}
+    assert [content[fields[content["type"]]] for content in contents] == blocks
+    used, found = message.usage, read(stream.text)
+    assert found.output_tokens == used.output_tokens
+    assert found.cached_tokens == used.cache_read_input_tokens
+    cached = (used.cache_read_input_tokens or 0) + (used.cache_creation_input_tokens or 0)
+    assert found.prompt_tokens == used.input_tokens + cached
 
 
 def test_thinking_is_part_of_the_output_and_cached_tokens_are_part_of_the_prompt():
