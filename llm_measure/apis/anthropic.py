@@ -105,13 +105,15 @@ class MessagesChunk(msgspec.Struct, gc=False):
     error: Any = None
 
     def content(self) -> Content:
-        """Return what the event adds; most hold a text alone."""
+        """Return what the event adds; most hold a text alone, which is looked at first."""
         delta = self.delta
         if delta is None:
             return self.content_block.content() if self.content_block else (0, 0, 0, None)
+        if delta.text:
+            return size(delta.text), 0, 0, None
         reason = delta.stop_reason
         finish_reason = FINISH_REASONS.get(reason, reason) if reason else None
-        return size(delta.text), size(delta.thinking), size(delta.partial_json), finish_reason
+        return 0, size(delta.thinking), size(delta.partial_json), finish_reason
 
     @property
     def usage(self) -> Usage | None:
