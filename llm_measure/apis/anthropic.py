@@ -49,7 +49,7 @@ class Counts(msgspec.Struct, gc=False):
         """Return the counts; those of a message's start say nothing about its output."""
         prompt, read = self.input_tokens, token_count(self.cache_read)
         if prompt is not None:
-            prompt += (read or 0) + (token_count(self.cache_creation) or 0)
+            prompt = token_count(prompt + (read or 0) + (token_count(self.cache_creation) or 0))
         thinking = self.details.get("thinking_tokens") if isinstance(self.details, dict) else None
         return Usage(
             prompt_tokens=prompt,

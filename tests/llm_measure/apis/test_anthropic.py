@@ -6,7 +6,9 @@ import anthropic
 import pytest
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
+from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.response import Asked, parse_response
+from llm_measure.soundness import fault
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import (
     STOP,
@@ -111,6 +113,15 @@ def test_thinking_is_part_of_the_output_and_cached_tokens_are_part_of_the_prompt
     assert (found.prompt_tokens, found.cached_tokens) == (48, 40)
     assert (found.output_tokens, found.reasoning_tokens) == (3, 2)
     assert (found.first_token_ns, found.first_answer_ns) == (3, 8)
+
+
+def test_parts_of_a_prompt_whose_sum_is_implausible_are_no_count():
+    found = read(
+        started(input_tokens=MAX_TOKENS, cache_read_input_tokens=1) + block(0, type="text", text="a")
+        + stopped("end_turn", output_tokens=1) + STOP
+    )  # fmt: skip
+
+    assert (found.prompt_tokens, found.output_tokens, fault(found)) == (None, 1, None)
 
 
 def test_thinking_that_is_omitted_is_hidden_reasoning():
