@@ -23,7 +23,7 @@ class Messages:
         """Return a delta, after the end of the block before and the start of its block if it begins one."""
         events = []
         if begins:
-            events += self._block_end(chunk.block - 1, signed=True) if chunk.block else []
+            events += _block_end(chunk.block - 1, signed=True) if chunk.block else []
             block = _thinking("", "") if chunk.reasoning else _text("")
             events.append(_event("content_block_start", index=chunk.block, content_block=block))
         kind, name = ("thinking_delta", "thinking") if chunk.reasoning else ("text_delta", "text")
@@ -33,7 +33,7 @@ class Messages:
         self, model: str, block: int | None, is_cut: bool, counts: Counts | None, final: Counts | None
     ) -> list[bytes]:
         """Return the ends of the block and the message."""
-        ends = [] if block is None else self._block_end(block, signed=False)
+        ends = [] if block is None else _block_end(block, signed=False)
         delta = {"stop_reason": _stop_reason(is_cut), "stop_sequence": None}
         usage = {"usage": _usage(final)} if final else {}
         return [*ends, _event("message_delta", delta=delta, **usage), _event("message_stop")]
@@ -51,13 +51,6 @@ class Messages:
         """Return an error of the type that Anthropic documents for the status."""
         return {"type": "error", "error": {"type": ERROR_TYPES[status], "message": message}}
 
-    def _block_end(self, index: int, signed: bool) -> list[bytes]:
-        signature = {"type": "signature_delta", "signature": SIGNATURE}
-        return [
-            *([_delta(index, signature)] if signed else []),
-            _event("content_block_stop", index=index),
-        ]
-
 
 def _event(kind: str, **fields: Any) -> bytes:
     return event({"type": kind, **fields}, kind)
@@ -65,6 +58,11 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 def _delta(index: int, delta: dict[str, Any]) -> bytes:
     return _event("content_block_delta", index=index, delta=delta)
+
+
+def _block_end(index: int, signed: bool) -> list[bytes]:
+    signature = {"type": "signature_delta", "signature": SIGNATURE}
+    return [*([_delta(index, signature)] if signed else []), _event("content_block_stop", index=index)]
 
 
 def _text(text: str) -> dict[str, Any]:

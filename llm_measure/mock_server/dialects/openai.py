@@ -1,5 +1,6 @@
 """OpenAI's chat completions and legacy completions."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from llm_measure.mock_server.chunks import Chunk
@@ -9,7 +10,7 @@ CREATED = 1_700_000_000
 DONE = b"data: [DONE]\n\n"
 
 
-class OpenAI:
+class OpenAI(ABC):
     """What both have in common: choices in an envelope, usage on request."""
 
     always_opens = always_counts = needs_maximum = False
@@ -48,17 +49,17 @@ class OpenAI:
         content = {**self.envelope(model, streamed=True), "choices": [choice]}
         return event(content | ({"usage": _usage(counts)} if counts else {}))
 
+    @abstractmethod
     def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
         """Return the choice of a chunk; the last one has no text, which is not the same as an empty one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
         """Return the choice of a response that is not streamed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def envelope(self, model: str, streamed: bool) -> dict[str, Any]:
         """Return the fields around the choices."""
-        raise NotImplementedError
 
 
 class Chat(OpenAI):
