@@ -1,5 +1,6 @@
 """Provider APIs: to add one, write its module and register it here. No other module knows an API by name."""
 
+from llm_measure.apis.anthropic import AnthropicMessages
 from llm_measure.apis.base import Chunk, ProviderAPI, Usage
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
@@ -35,3 +36,4 @@ def named(name: str) -> ProviderAPI:
 
 register(OpenAIChat())
 register(OpenAICompletions())
+register(AnthropicMessages())

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from llm_measure.apis.base import Usage, token_count
+from llm_measure.apis.errors import message_of
 
 # What a code or type such as rate_limit_exceeded or BadRequestError amounts to, by what its letters contain.
 # Anything else, such as server_error or overloaded_error, is the server's fault.
@@ -66,18 +67,12 @@ class OpenAI:
         return content if is_named or (has_code and self.error_message(content)) else None
 
     def error_message(self, content: Any) -> str | None:
-        """Return the message of {"error": {"message"}}, FastAPI's {"detail"}, or {"message"}."""
-        if not isinstance(content, dict):
-            return None
-        error = content.get("error", content)
-        if isinstance(error, str):
-            return error
-        found = error.get("message") or error.get("detail") if isinstance(error, dict) else None
-        return str(found) if found else None
+        """Return the message of an error as OpenAI, FastAPI or a plain server writes it."""
+        return message_of(content)
 
     def stream_error(self, error: Any) -> tuple[int, str]:
         """Return the status by the error's code, type or status, else 500, and the message."""
-        message = self.error_message({"error": error}) or str(error)
+        message = message_of({"error": error}) or str(error)
         if not isinstance(error, dict):
             return DEFAULT_STATUS, message
         codes = [str(code) for name in ("code", "status", "type") if (code := error.get(name))]

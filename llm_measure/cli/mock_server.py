@@ -43,7 +43,7 @@ from llm_measure.mock_server.behaviour import Behaviour
 @click.option("--cached-tokens", type=int, default=0, show_default=True, metavar="N",
               help="Prompt tokens reported as cached.")  # fmt: skip
 @click.option("--hold-open", type=float, default=0.0, show_default=True, metavar="SECONDS",
-              help="Time for which the body stays open after [DONE].")  # fmt: skip
+              help="Time for which the body stays open after the last event.")  # fmt: skip
 @click.option("--error-rate", type=float, default=0.0, show_default=True, metavar="RATIO",
               help="Ratio of requests answered with 500.")  # fmt: skip
 @click.option("--rate-limit-rate", type=float, default=0.0, show_default=True, metavar="RATIO",
@@ -59,7 +59,7 @@ from llm_measure.mock_server.behaviour import Behaviour
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the key clients must send.")  # fmt: skip
 def mock_server(host: str, port: int, **options: Any) -> None:
-    """Serve an OpenAI-compatible API that responds at known times: chat and completions, streamed or not.
+    """Serve OpenAI's chat and completions and Anthropic's messages, streamed or not, at known times.
 
     Also serves /v1/models and /health. Ctrl-C ends it.
     """

@@ -18,7 +18,8 @@ FORMATS = ("table", "json", "csv")
               help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the API key.")  # fmt: skip
-@click.option("--api", type=ProviderAPIName(), default="chat", show_default=True, help="Provider API.")
+@click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
+              help="Provider API; messages is Anthropic's.")  # fmt: skip
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip

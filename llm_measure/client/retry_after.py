@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from llm_measure.client.connection import Exchange
 
-STATUSES = (429, 503)
+STATUSES = (429, 503, 529)  # Anthropic's servers are overloaded with a 529
 LONGEST_S = 60.0  # that is waited, whatever an endpoint asks for
 
 

@@ -1,1 +1,1 @@
-"""An OpenAI-compatible server without an LLM, whose times are known: to try out and check measurements."""
+"""A server of OpenAI's and Anthropic's APIs without an LLM, whose times are known: to check measurements."""

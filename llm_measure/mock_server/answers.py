@@ -6,7 +6,7 @@ from typing import Any
 
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.chunks import chunks, whole_texts
-from llm_measure.mock_server.dialects import Dialect
+from llm_measure.mock_server.dialects import Counts, Dialect
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
@@ -15,6 +15,7 @@ STREAM_HEAD = (
 BODY_END = b"0\r\n\r\n"
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
            429: "Too Many Requests", 500: "Internal Server Error"}  # fmt: skip
+NOTHING = Counts(prompt=0, cached=0, output=0, counted=0, reasoning=0)
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,21 @@ class _Builder:
 
     def answer(self) -> Answer:
         """Return the answer."""
-        dialect, behaviour = self._kind.dialect, self._behaviour
-        events, steps = [], []
+        dialect, behaviour, model = self._kind.dialect, self._behaviour, self._kind.model
+        events, steps, block = [], [], None
         for chunk in chunks(self._kind.tokens, behaviour):
-            events.append(self._event(dialect.choice(chunk.text, chunk.reasoning, None), chunk.tokens))
+            counts = self._counts_of_event(chunk.tokens)
+            events.append(_framed(dialect.chunk(model, chunk, chunk.block != block, counts)))
             steps.append(chunk.steps)
+            block = chunk.block
+        end = self._end(block)
         if self._has_eos or not events:
             steps.append(behaviour.parts_per_token if events else 0)
-            events.append(self._end())
+            events.append(end)
         else:
-            events[-1] += self._end()
-        role = dialect.role_choice() if behaviour.role_first else None
-        first = STREAM_HEAD + self._event(role, 0) if role else b""
-        if not role:
-            events[0] = STREAM_HEAD + events[0]
+            events[-1] += end
+        first, before = self._opening()
+        events[0] = before + events[0]
         each = range(0, len(events), behaviour.buffer_chunks)
         return Answer(
             first,
@@ -77,54 +79,50 @@ class _Builder:
             self._whole(),
         )
 
-    def _event(self, choice: dict[str, Any], tokens: int) -> bytes:
-        chunk = {**self._envelope(), "choices": [choice]}
-        if self._behaviour.usage == "zeros":
-            chunk["usage"] = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-        elif self._kind.usage_each:
-            chunk["usage"] = self._usage(tokens)
-        return _framed(chunk)
+    def _opening(self) -> tuple[bytes, bytes]:
+        """Return what is sent immediately, and what is sent with the first token."""
+        dialect, behaviour = self._kind.dialect, self._behaviour
+        asked = behaviour.role_first or dialect.always_opens
+        opening = dialect.opening(self._kind.model, self._counts_of_opening()) if asked else []
+        head = STREAM_HEAD + _framed(opening)
+        return (head, b"") if behaviour.role_first and opening else (b"", head)
 
-    def _end(self) -> bytes:
+    def _counts_of_opening(self) -> Counts | None:
+        if self._kind.dialect.always_counts and self._behaviour.usage == "requested":
+            return self._counts(0)
+        return self._counts_of_event(0)
+
+    def _counts_of_event(self, tokens: int) -> Counts | None:
+        """Return the counts that an event before the last one has."""
+        if self._behaviour.usage == "zeros":
+            return NOTHING
+        return self._counts(tokens) if self._kind.usage_each else None
+
+    def _end(self, block: int | None) -> bytes:
         """Return what follows the text; the end of the body only if it is not held open."""
         kind, tokens = self._kind, self._kind.tokens + self._has_eos
-        end = self._event(kind.dialect.choice(None, False, self._finish_reason), tokens)
-        if kind.usage_last and not kind.usage_each:
-            end += _framed({**self._envelope(), "choices": [], "usage": self._usage(tokens)})
-        end += _frame(b"data: [DONE]\n\n")
+        final = self._counts(tokens) if kind.usage_last and not kind.usage_each else None
+        counts = self._counts_of_event(tokens)
+        end = _framed(kind.dialect.closing(kind.model, block, kind.is_cut, counts, final))
         return end if self._behaviour.hold_open else end + BODY_END
 
     def _whole(self) -> bytes:
         kind, behaviour = self._kind, self._behaviour
         reasoning, text = whole_texts(kind.tokens, behaviour)
-        choice = kind.dialect.whole_choice(text, reasoning, self._finish_reason)
-        answer = {**kind.dialect.envelope(kind.model, streamed=False), "choices": [choice]}
-        if behaviour.usage != "none":
-            answer["usage"] = self._usage(kind.tokens + self._has_eos)
-        return plain(200, answer)
+        counts = self._counts(kind.tokens + self._has_eos) if behaviour.usage != "none" else None
+        return plain(200, kind.dialect.whole(kind.model, text, reasoning, kind.is_cut, counts))
 
-    def _usage(self, tokens: int) -> dict[str, Any]:
+    def _counts(self, tokens: int) -> Counts:
         """Return the counts up to that many output tokens."""
         prompt, behaviour = self._kind.prompt_tokens, self._behaviour
         reasoning = min(behaviour.reasoning_tokens, tokens)
-        counted = tokens - reasoning if behaviour.reasoning == "uncounted" else tokens
-        usage: dict[str, Any] = {
-            "prompt_tokens": prompt,
-            "completion_tokens": counted,
-            "total_tokens": prompt + tokens,
-        }
-        if reasoning:
-            usage["completion_tokens_details"] = {"reasoning_tokens": reasoning}
-        if behaviour.cached_tokens:
-            usage["prompt_tokens_details"] = {"cached_tokens": min(behaviour.cached_tokens, prompt)}
-        return usage
-
-    def _envelope(self) -> dict[str, Any]:
-        return self._kind.dialect.envelope(self._kind.model, streamed=True)
-
-    @property
-    def _finish_reason(self) -> str:
-        return "length" if self._kind.is_cut else "stop"
+        return Counts(
+            prompt=prompt,
+            cached=min(behaviour.cached_tokens, prompt),
+            output=tokens,
+            counted=tokens - reasoning if behaviour.reasoning == "uncounted" else tokens,
+            reasoning=reasoning,
+        )
 
 
 def plain(status: int, content: Any, *headers: str) -> bytes:
@@ -135,14 +133,13 @@ def plain(status: int, content: Any, *headers: str) -> bytes:
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
-def refusal(status: int, message: str, *headers: str) -> bytes:
-    """Return an error in OpenAI's shape."""
-    error = {"message": message, "type": REASONS[status], "param": None, "code": None}
-    return plain(status, {"error": error}, *headers)
+def refusal(dialect: Dialect, status: int, message: str, *headers: str) -> bytes:
+    """Return an error in the dialect's shape."""
+    return plain(status, dialect.error(status, REASONS[status], message), *headers)
 
 
-def _framed(chunk: dict[str, Any]) -> bytes:
-    return _frame(b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n")
+def _framed(events: list[bytes]) -> bytes:
+    return b"".join(map(_frame, events))
 
 
 def _frame(data: bytes) -> bytes:

@@ -24,6 +24,7 @@ class Chunk:
     reasoning: bool
     tokens: int  # of the answer up to here, hidden ones included
     steps: int  # from one token or half of a token to the next, since the chunk before
+    block: int  # 1 for text that follows streamed reasoning, else 0
 
 
 def chunks(tokens: int, behaviour: Behaviour) -> Iterator[Chunk]:
@@ -40,7 +41,9 @@ def chunks(tokens: int, behaviour: Behaviour) -> Iterator[Chunk]:
         held = [text for text in texts[begin:end] if text is not None]
         if held:
             steps = end - sent if sent else 0
-            yield Chunk("".join(held), begin < answer, hidden + -(-end // parts), steps)
+            yield Chunk(
+                "".join(held), begin < answer, hidden + -(-end // parts), steps, int(0 < answer <= begin)
+            )
             sent = end
         begin = end
 

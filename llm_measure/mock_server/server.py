@@ -15,8 +15,9 @@ import msgspec
 from llm_measure.client.clock import Alarm
 from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, plain, refusal
 from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
-from llm_measure.mock_server.dialects import DIALECTS, Dialect
+from llm_measure.mock_server.dialects import CHAT, DIALECTS, Dialect
 
+RATE_LIMIT = "injected rate limit (--rate-limit-rate)"
 DEFAULT_TOKENS = 64  # of a request that asks for no maximum
 MODEL = "mock"
 MODEL_CARD = {"id": MODEL, "object": "model", "created": 0, "owned_by": "mock"}
@@ -35,6 +36,7 @@ class Request(msgspec.Struct):
     model: str = MODEL
     prompt: str | list[str] = ""
     messages: list[dict[str, Any]] = []
+    system: str | list[dict[str, Any]] = ""
     stream: bool = False
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
@@ -44,7 +46,7 @@ class Request(msgspec.Struct):
     def prompt_tokens(self) -> int:
         """The number of words, which count as tokens."""
         texts = [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
-        for message in self.messages:
+        for message in [{"content": self.system}, *self.messages]:
             content = message.get("content")
             parts = content if isinstance(content, list) else [{"text": content}]
             texts += [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
@@ -123,10 +125,10 @@ class MockServer:
         """Write the answer to the request, or schedule it."""
         fate = self._faults.fate()
         if fate == "error":
-            connection.write(refusal(500, "injected error (--error-rate)"))
+            connection.write(refusal(dialect, 500, "injected error (--error-rate)"))
             return
         if fate == "rate_limit":
-            connection.write(refusal(429, "injected rate limit (--rate-limit-rate)", "retry-after: 1"))
+            connection.write(refusal(dialect, 429, RATE_LIMIT, "retry-after: 1"))
             return
         self.streams += 1
         answer = self._build(self._kind(dialect, request))
@@ -161,8 +163,10 @@ class MockServer:
             tokens=min(most, asked) if asked else most,
             is_cut=asked is not None and asked <= most,
             prompt_tokens=request.prompt_tokens,
-            usage_last=options.include_usage and behaviour.usage != "none",
-            usage_each=options.continuous_usage_stats and behaviour.usage == "requested",
+            usage_last=(options.include_usage or dialect.always_counts) and behaviour.usage != "none",
+            usage_each=options.continuous_usage_stats
+            and behaviour.usage == "requested"
+            and not dialect.always_counts,
         )
 
     def _moments(self, answer: Answer) -> list[int]:
@@ -203,7 +207,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._transport.close()
         except httptools.HttpParserError:
-            self.write(refusal(400, "the request is not HTTP", "connection: close"))
+            self.write(refusal(CHAT, 400, "the request is not HTTP", "connection: close"))
             self._transport.close()
 
     def on_message_begin(self) -> None:
@@ -217,8 +221,11 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take the key."""
-        if name.lower() == b"authorization":
+        name = name.lower()
+        if name == b"authorization":
             self._authorization = value
+        elif name == b"x-api-key":  # Anthropic's
+            self._authorization = b"Bearer " + value
 
     def on_body(self, body: bytes) -> None:
         """Take the body, possibly in parts."""
@@ -231,25 +238,32 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         path = self._url.partition(b"?")[0]
-        method = self._parser.get_method()
         if path == b"/health":
             self.write(plain(200, {"status": "ok"}))
         elif not self._server.is_allowed(self._authorization):
-            self.write(refusal(401, "API key missing or wrong"))
+            self.write(refusal(DIALECTS.get(path, CHAT), 401, "API key missing or wrong"))
         elif path == b"/v1/models":
             self.write(plain(200, {"object": "list", "data": [MODEL_CARD]}))
         elif path not in DIALECTS:
             known = ", ".join(known.decode() for known in DIALECTS)
-            self.write(refusal(404, f"unknown path; expected one of {known}, /v1/models, /health"))
-        elif method != b"POST":
-            self.write(refusal(405, "method must be POST", "allow: POST"))
+            self.write(refusal(CHAT, 404, f"unknown path; expected one of {known}, /v1/models, /health"))
         else:
-            try:
-                request = _decode(b"".join(self._body))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                self.write(refusal(400, f"body: {error}"))
-                return
-            self._server.answer(self, DIALECTS[path], request, received_ns)
+            self._answer(DIALECTS[path], received_ns)
+
+    def _answer(self, dialect: Dialect, received_ns: int) -> None:
+        """Answer a request to an API."""
+        if self._parser.get_method() != b"POST":
+            self.write(refusal(dialect, 405, "method must be POST", "allow: POST"))
+            return
+        try:
+            request = _decode(b"".join(self._body))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self.write(refusal(dialect, 400, f"body: {error}"))
+            return
+        if dialect.needs_maximum and request.max_tokens is None:
+            self.write(refusal(dialect, 400, "max_tokens: missing; expected a number"))
+            return
+        self._server.answer(self, dialect, request, received_ns)
 
     def write(self, data: bytes) -> None:
         """Send, if the client is still connected."""

@@ -18,6 +18,7 @@ class Stream:
     finish_reason: str | None = "stop"
     prompt_tokens: int | None = None
     api: str = "chat"
+    hidden: int = 0  # how many tokens are counted that no chunk shows, such as the end of the sequence
 
     @property
     def body(self) -> bytes:
@@ -36,6 +37,34 @@ def usage(prompt: int, completion: int) -> dict:
     return {"prompt_tokens": prompt, "completion_tokens": completion}
 
 
+def named(kind: str, **fields: object) -> str:
+    """An event as Anthropic names and types them."""
+    return f"event: {kind}\n{event(type=kind, **fields)}"
+
+
+def started(**usage: object) -> str:
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [],
+               "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
+    return named("message_start", message=message)
+
+
+def block(index: int, **content: object) -> str:
+    return named("content_block_start", index=index, content_block=content)
+
+
+def delta(index: int, kind: str, **content: object) -> str:
+    return named("content_block_delta", index=index, delta={"type": kind, **content})
+
+
+def block_end(index: int) -> str:
+    return named("content_block_stop", index=index)
+
+
+def stopped(reason: str, **usage: object) -> str:
+    return named("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=usage)
+
+
+STOP = named("message_stop")
 DONE = "data: [DONE]\n\n"
 STREAMS = {
     "role first, usage last": Stream(
@@ -92,6 +121,33 @@ STREAMS = {
         chat({"role": "assistant", "content": ""}) + chat({}, "stop")
         + event(choices=[], usage=usage(5, 0)) + DONE,
         (), (), "usage", prompt_tokens=5,
+    ),
+    "Anthropic's text": Stream(
+        started(input_tokens=9, output_tokens=4) + block(0, type="text", text="") + named("ping")
+        + delta(0, "text_delta", text="Good") + delta(0, "text_delta", text=" day") + block_end(0)
+        + stopped("end_turn", output_tokens=3) + STOP,
+        (3, 4), (1, 1), "usage", prompt_tokens=9, api="messages", hidden=1,
+    ),
+    "Anthropic's thinking, cached prompt and padding": Stream(
+        started(input_tokens=3, cache_creation_input_tokens=5, cache_read_input_tokens=40, output_tokens=1)
+        + block(0, type="thinking", thinking="", signature="")
+        + delta(0, "thinking_delta", thinking="Two") + delta(0, "thinking_delta", thinking=" twos")
+        + delta(0, "signature_delta", signature="EqQBCgIYAhIM") + block_end(0)
+        + block(1, type="text", text="") + delta(1, "text_delta", text="4") + block_end(1)
+        + stopped("max_tokens", input_tokens=3, cache_creation_input_tokens=5, cache_read_input_tokens=40,
+                  output_tokens=3, output_tokens_details={"thinking_tokens": 2})
+        + STOP.replace("}", "     }"),
+        (2, 3, 7), (1, 1, 1), "usage", "length", 48, "messages",
+    ),
+    "Anthropic's tool use": Stream(
+        started(input_tokens=70, output_tokens=2) + block(0, type="text", text="")
+        + delta(0, "text_delta", text="Let me look.") + block_end(0)
+        + block(1, type="tool_use", id="toolu_1", name="get_weather", input={})
+        + delta(1, "input_json_delta", partial_json="")
+        + delta(1, "input_json_delta", partial_json='{"city": "San')
+        + delta(1, "input_json_delta", partial_json=' Jos\u00e9"}') + block_end(1)
+        + stopped("tool_use", output_tokens=4) + STOP,
+        (2, 4, 6, 7), (1, 1, 1, 1), "usage", "tool_calls", 70, "messages",
     ),
     "no blank line at the end": Stream(
         chat({"content": "a"}) + chat({}, "stop") + DONE.rstrip("\n"), (0,), (1,), "chunks"

@@ -38,7 +38,29 @@ ERRORS = ANYTHING | st.fixed_dictionaries({"code": CODES | ANYTHING}, optional={
 CHUNKS = st.fixed_dictionaries(
     {}, optional={"choices": st.lists(CHOICES, max_size=3), "usage": USAGE, "error": ERRORS}
 )
-EVENTS = CHUNKS.map(lambda chunk: b"data: %b\n\n" % json.dumps(chunk).encode("utf-8", "replace"))
+# Anthropic's.
+THINKING = st.fixed_dictionaries({}, optional={"thinking_tokens": COUNTS}) | ANYTHING
+NAMES_OF_COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+MESSAGE_USAGE = st.fixed_dictionaries(
+    {}, optional={**dict.fromkeys(NAMES_OF_COUNTS, COUNTS), "output_tokens_details": THINKING}
+)
+PARTS = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("text", "thinking", "partial_json", "stop_reason", "data", "name"), TEXTS)
+)
+BLOCKS = PARTS | st.fixed_dictionaries({"type": st.sampled_from(["thinking", "tool_use"]), "name": ANYTHING})
+MESSAGE_EVENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "delta": PARTS | ANYTHING,
+        "content_block": BLOCKS | ANYTHING,
+        "message": st.fixed_dictionaries({"usage": MESSAGE_USAGE}) | ANYTHING,
+        "usage": MESSAGE_USAGE | ANYTHING,
+        "error": ANYTHING | st.fixed_dictionaries({"type": ANYTHING, "message": ANYTHING}),
+    },
+)
+EVENTS = (CHUNKS | MESSAGE_EVENTS).map(
+    lambda chunk: b"data: %b\n\n" % json.dumps(chunk).encode("utf-8", "replace")
+)
 BODIES = st.lists(EVENTS | st.just(b"data: [DONE]\n\n") | st.binary(max_size=20), max_size=6)
 STATUSES = st.just("200 OK") | st.sampled_from(
     ["429 No", "500 No", "100 Continue", "000 X", "999 X", "302 F"]

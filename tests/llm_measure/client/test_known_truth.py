@@ -31,6 +31,7 @@ EACH = {"stream_options": {"include_usage": True, "continuous_usage_stats": True
 class Truth:
     """What the server does, in seconds; gaps by their 10th, 50th and 90th percentile, if they are known."""
 
+    load: Load = LOAD
     output_tokens: int = TOKENS
     ttft: float = TTFT
     tpot: float = ITL
@@ -53,7 +54,7 @@ class Truth:
             "tpot": self.tpot,
             "tps": 1 / self.tpot,
             "e2e_latency": self.e2e_latency,
-            "output_throughput": LOAD.concurrency * self.output_tokens / self.e2e_latency,
+            "output_throughput": self.load.concurrency * self.output_tokens / self.e2e_latency,
             **dict(zip(("itl p10", "itl p50", "itl p90"), self.gaps, strict=False)),
         }
 
@@ -70,9 +71,9 @@ def percentile(values: np.ndarray, percent: int) -> float:
 
 
 @contextmanager
-def endpoint(**options: object) -> Iterator[Endpoint]:
+def endpoint(api: str = "chat", **options: object) -> Iterator[Endpoint]:
     with running_mock_server(Behaviour(ttft=TTFT, itl=ITL, **options)) as url:
-        yield Endpoint(url, "m")
+        yield Endpoint(url, "m", api)
 
 
 def measured(
@@ -85,7 +86,7 @@ def measured(
     workload = Workload(output_tokens=output_tokens, timeout_s=5, extra_body=dict(extra_body))
     wrong = dict(truth.expected)
     for _ in range(6):
-        result = measure_level(endpoint, workload, LOAD)
+        result = measure_level(endpoint, workload, truth.load)
         for record in result.records:
             assert (record.error, record.output_tokens) == (None, truth.output_tokens)
         differing = truth.differing(result)
@@ -136,6 +137,27 @@ CASES = {
 def test_figures_are_the_truth(options, asked, extra_body, truth):
     with endpoint(**options) as server:
         measured(server, truth, asked, extra_body)
+
+
+# Anthropic's API counts all reasoning, and knows no count in each chunk.
+OF_MESSAGES = {
+    name: case for name, case in CASES.items() if case[0].get("reasoning") != "uncounted" and not case[2]
+}
+
+
+@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_MESSAGES.values(), ids=OF_MESSAGES)
+def test_figures_of_messages_are_the_truth(options, asked, extra_body, truth):
+    with endpoint("messages", **options) as server:
+        measured(server, truth, asked, extra_body)
+
+
+@pytest.mark.parametrize("streams", [1, 50])
+@pytest.mark.parametrize("api", ["chat", "completions", "messages"])
+def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
+    with endpoint(api) as server:
+        result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))
+
+    assert {record.token_source for record in result.records} == {"usage"}
 
 
 def test_a_body_that_stays_open_ends_its_response_at_done():

@@ -27,7 +27,10 @@ def test_every_split_of_a_stream_in_two_gives_the_same_record(name, line_end):
         filled = read(body[:cut], body[cut:], api=stream.api)
 
         assert (filled.error, filled.finish_reason) == (None, stream.finish_reason)
-        assert (filled.output_tokens, filled.token_source) == (sum(stream.tokens), stream.source)
+        assert (filled.output_tokens, filled.token_source) == (
+            sum(stream.tokens) + stream.hidden,
+            stream.source,
+        )
         assert (filled.prompt_tokens, tuple(filled.chunk_tokens)) == (stream.prompt_tokens, stream.tokens)
         assert len(filled.chunk_offsets_ns) == len(stream.token_events)
 

@@ -41,9 +41,9 @@ def test_a_header_asks_for_seconds_or_a_date(header, seconds):
 
 
 @pytest.mark.parametrize(
-    ("status", "seconds"), [(503, 2), (200, None), (500, None), (301, None), (None, None)]
+    ("status", "seconds"), [(503, 2), (529, 2), (200, None), (500, None), (301, None), (None, None)]
 )
-def test_only_a_429_or_a_503_asks_to_wait(status, seconds):
+def test_only_a_429_a_503_or_a_529_asks_to_wait(status, seconds):
     asked = exchange([], [])
     asked.status, asked.retry_after = status, b"2"
 

@@ -133,6 +133,7 @@ class TestMetrics:
         [
             ("chat@c8", "chat", "chat"),
             ("chat@c8-completions", "completions", "text_completion"),
+            ("chat@c8-messages", "messages", "chat"),
             ("chat@c8-former", "former", "former"),
         ],
     )

@@ -67,20 +67,21 @@ def test_omitted_fields_have_their_documented_defaults(write):
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
 
 
-def test_one_workload_through_two_apis_is_two_scenarios(write):
+def test_one_workload_through_several_apis_is_as_many_scenarios(write):
     found = read_benchmark_file(
         write(
             """
             llms:
               - {name: Chatty, base_url: http://h/v1, model: m}
               - {name: Completing, base_url: http://h/v1, model: m, api: completions}
+              - {name: Claude, base_url: http://h/v1, model: m, api: messages}
             workloads:
               - {name: chat, concurrency: 8, requests: 1}
             """
         )
     )
 
-    assert [one.scenario for one in found] == ["chat@c8", "chat@c8-completions"]
+    assert [one.scenario for one in found] == ["chat@c8", "chat@c8-completions", "chat@c8-messages"]
 
 
 def test_a_dataset_is_found_next_to_the_file(write, tmp_path):

@@ -1,0 +1,120 @@
+"""OpenAI's chat completions and legacy completions."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from llm_measure.mock_server.chunks import Chunk
+from llm_measure.mock_server.dialects.base import Counts, event
+
+CREATED = 1_700_000_000
+DONE = b"data: [DONE]\n\n"
+
+
+class OpenAI(ABC):
+    """What both have in common: choices in an envelope, usage on request."""
+
+    always_opens = always_counts = needs_maximum = False
+
+    def opening(self, model: str, counts: Counts | None) -> list[bytes]:
+        """Return no event."""
+        return []
+
+    def chunk(self, model: str, chunk: Chunk, begins: bool, counts: Counts | None) -> list[bytes]:
+        """Return one event."""
+        return [self._event(model, self.choice(chunk.text, chunk.reasoning, None), counts)]
+
+    def closing(
+        self, model: str, block: int | None, is_cut: bool, counts: Counts | None, final: Counts | None
+    ) -> list[bytes]:
+        """Return the finish reason, the usage on request, and `[DONE]`."""
+        events = [self._event(model, self.choice(None, False, _finish_reason(is_cut)), counts)]
+        if final:
+            content = {**self.envelope(model, streamed=True), "choices": [], "usage": _usage(final)}
+            events.append(event(content))
+        return [*events, DONE]
+
+    def whole(
+        self, model: str, text: str, reasoning: str, is_cut: bool, counts: Counts | None
+    ) -> dict[str, Any]:
+        """Return a response with one choice."""
+        choice = self.whole_choice(text, reasoning, _finish_reason(is_cut))
+        answer = {**self.envelope(model, streamed=False), "choices": [choice]}
+        return answer | ({"usage": _usage(counts)} if counts else {})
+
+    def error(self, status: int, reason: str, message: str) -> dict[str, Any]:
+        """Return an error with its message."""
+        return {"error": {"message": message, "type": reason, "param": None, "code": None}}
+
+    def _event(self, model: str, choice: dict[str, Any], counts: Counts | None) -> bytes:
+        content = {**self.envelope(model, streamed=True), "choices": [choice]}
+        return event(content | ({"usage": _usage(counts)} if counts else {}))
+
+    @abstractmethod
+    def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
+        """Return the choice of a chunk; the last one has no text, which is not the same as an empty one."""
+
+    @abstractmethod
+    def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
+        """Return the choice of a response that is not streamed."""
+
+    @abstractmethod
+    def envelope(self, model: str, streamed: bool) -> dict[str, Any]:
+        """Return the fields around the choices."""
+
+
+class Chat(OpenAI):
+    """Chat completions."""
+
+    def opening(self, model: str, counts: Counts | None) -> list[bytes]:
+        """Return an event with the role and no content."""
+        return [self._event(model, {"index": 0, "delta": {"role": "assistant", "content": ""}}, counts)]
+
+    def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
+        """Return a delta."""
+        delta = {"reasoning_content" if reasoning else "content": text} if text is not None else {}
+        return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+
+    def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
+        """Return a message."""
+        message = {"role": "assistant", "content": text}
+        if reasoning:
+            message["reasoning_content"] = reasoning
+        return {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
+
+    def envelope(self, model: str, streamed: bool) -> dict[str, Any]:
+        """Return the fields around the choices."""
+        name = "chat.completion.chunk" if streamed else "chat.completion"
+        return {"id": "chatcmpl-mock", "object": name, "created": CREATED, "model": model}
+
+
+class Completions(OpenAI):
+    """Legacy completions, which know no roles and no reasoning."""
+
+    def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
+        """Return a text."""
+        return {"index": 0, "text": text or "", "logprobs": None, "finish_reason": finish_reason}
+
+    def whole_choice(self, text: str, reasoning: str, finish_reason: str) -> dict[str, Any]:
+        """Return reasoning and text as one."""
+        return self.choice(reasoning + text, False, finish_reason)
+
+    def envelope(self, model: str, streamed: bool) -> dict[str, Any]:
+        """Return the fields around the choices."""
+        return {"id": "cmpl-mock", "object": "text_completion", "created": CREATED, "model": model}
+
+
+def _finish_reason(is_cut: bool) -> str:
+    return "length" if is_cut else "stop"
+
+
+def _usage(counts: Counts) -> dict[str, Any]:
+    usage: dict[str, Any] = {
+        "prompt_tokens": counts.prompt,
+        "completion_tokens": counts.counted,
+        "total_tokens": counts.prompt + counts.output,
+    }
+    if counts.reasoning:
+        usage["completion_tokens_details"] = {"reasoning_tokens": counts.reasoning}
+    if counts.cached:
+        usage["prompt_tokens_details"] = {"cached_tokens": counts.cached}
+    return usage
