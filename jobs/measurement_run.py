@@ -129,9 +129,11 @@ def _planned(settings: Settings, llm: str, scenario: str) -> Measurement:
 
 
 def _endpoint(measurement: Measurement) -> Endpoint:
-    if measurement.api_key_env is None:
-        return measurement.endpoint
-    key = secret_variable(measurement.api_key_env)
-    if key is None:
+    """Return the endpoint with its secrets, which are neither in the plan nor in the database."""
+    key = secret_variable(measurement.api_key_env) if measurement.api_key_env else None
+    if measurement.api_key_env and key is None:
         raise MeasurementError(f"environment variable {measurement.api_key_env}: not set in the worker")
-    return replace(measurement.endpoint, api_key=key)
+    try:
+        return replace(measurement.endpoint, api_key=key).with_variables(secret_variable)
+    except ValueError as error:
+        raise MeasurementError(f"{error} in the worker") from None

@@ -1,19 +1,46 @@
-"""Where an LLM is served."""
+"""Where an LLM is served, and how it is asked."""
 
-from dataclasses import dataclass, field
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from llm_measure import apis
+from llm_measure import apis, variables
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# What the client alone decides: headers of the connection, and of the body.
+OF_CONNECTION = frozenset(
+    (
+        "host",
+        "connection",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+    )
+)
+OF_BODY = frozenset(
+    ("accept-encoding", "content-encoding", "content-length", "content-type", "expect", "transfer-encoding")
+)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint: base URL, model, provider API and key; ValueError if one of them is unusable."""
+    """An endpoint and the options of its requests; ValueError if one of them is unusable.
+
+    Values of headers may name environment variables as ${VAR}; `with_variables` reads them. What has no repr
+    is secret, and no report has it.
+    """
 
     base_url: str  # up to the API's version, such as http://localhost:8000/v1
     model: str
     api: str = "chat"  # the name of a provider API, see `llm_measure.apis`
     api_key: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict)  # replace those of the same name
+    variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
@@ -21,8 +48,43 @@ class Endpoint:
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
-        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
+        if self.api_key is not None and not _fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
+        _check_headers(self.headers)
+
+    def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
+        """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
+        names = [name for text in self.headers.values() for name in variables.VARIABLE.findall(text)]
+        found = dict(self.variables)
+        for name in names:
+            value = found.get(name) or (lookup(name) or "").strip()
+            if not value or not _fits_a_header(value):
+                problem = "must be printable ASCII" if value else "not set or empty"
+                raise ValueError(f"environment variable {name}: {problem}")
+            found[name] = value
+        return replace(self, variables=found)
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """What no text may show."""
+        return (self.api_key, *self.variables.values())
+
+
+def _fits_a_header(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+def _check_headers(headers: dict[str, str]) -> None:
+    for name, text in headers.items():
+        if not HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers: {name!r}: must be the name of a header")
+        if name.lower() in OF_CONNECTION | OF_BODY:
+            raise ValueError(f"headers: {name}: set by the client alone; expected another header")
+        if not _fits_a_header(text):
+            raise ValueError(f"headers: {name}: must be printable ASCII")
+        variables.check("headers:", name, text)
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("headers: duplicate name; expected each header once, in any case")
 
 
 def _check_url(base_url: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import JSONObject, KeyVariable, Numbers, Objectives, ProviderAPIName
+from llm_measure.cli.types import Header, JSONObject, KeyVariable, Numbers, Objectives, ProviderAPIName
 
 FORMATS = ("table", "json", "csv")
 
@@ -18,6 +18,8 @@ FORMATS = ("table", "json", "csv")
               help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the API key.")  # fmt: skip
+@click.option("--header", type=Header(), multiple=True, metavar="'NAME: VALUE'",
+              help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True, help="Provider API.")
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",

@@ -99,7 +99,7 @@ class Client:
             most_tokens=most_tokens(workload),
         )
         self._memory = Memory()
-        self._judge = Judge(api, asked, Secrets((endpoint.api_key, *dialer.secrets)), self._memory)
+        self._judge = Judge(api, asked, Secrets((*endpoint.secrets, *dialer.secrets)), self._memory)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0

@@ -12,6 +12,7 @@ from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
+from llm_measure.variables import filled
 from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
@@ -100,11 +101,14 @@ def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens:
 
 def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -> bytes:
     """Return the request line and headers; `kinds` are those of content types."""
+    own = {name: filled(text, endpoint.variables) for name, text in endpoint.headers.items()}
+    replaced = {name.lower() for name in own}
     headers = {
         "Host": urlsplit(endpoint.base_url).netloc,
         **kinds,
         "User-Agent": f"llm-measure/{__version__}",
         **apis.named(endpoint.api).headers(endpoint.api_key),
     }
+    headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | own
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n"

@@ -50,3 +50,44 @@ def test_the_key_is_never_shown():
 )
 def test_a_usable_url_is_kept_as_it_is(base_url):
     assert Endpoint(base_url, "m").base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"host": "s3cret"}, "headers: host: set by the client alone"),
+        ({"Content-Length": "s3cret"}, "headers: Content-Length: set by the client alone"),
+        ({"Transfer-Encoding": "s3cret"}, "headers: Transfer-Encoding: set by the client alone"),
+        ({"Accept-Encoding": "s3cret"}, "headers: Accept-Encoding: set by the client alone"),
+        ({"a b": "s3cret"}, "headers: 'a b': must be the name of a header"),
+        ({"x": "s3cret\r\ny: z"}, "headers: x: must be printable ASCII"),
+        ({"x": "${s3cret"}, "headers: x: broken variable; expected ${VAR}"),
+        ({"api-key": "s3cret"}, "headers: api-key: may hold a secret; expected an environment variable as"),
+        ({"Authorization": "Basic s3cret"}, "headers: Authorization: may hold a secret"),
+        ({"X": "s3cret", "x": "s3cret"}, "headers: duplicate name"),
+    ],
+)
+def test_an_unusable_header_is_refused_without_showing_its_value(headers, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        Endpoint("http://x/v1", "m", headers=headers)
+
+    assert str(raised.value).startswith(message)
+    assert "cret" not in str(raised.value).replace("secret", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"), [(None, "not set"), (" ", "not set"), ("a\nb", "must be printable")]
+)
+def test_a_variable_must_have_a_value_that_fits_into_a_header(value, problem):
+    endpoint = Endpoint("http://x/v1", "m", headers={"api-key": "${KEY}"})
+
+    with pytest.raises(ValueError, match=f"environment variable KEY: {problem}"):
+        endpoint.with_variables({"KEY": value}.get)
+
+
+def test_the_values_of_variables_are_secrets_and_never_shown():
+    endpoint = Endpoint("http://x/v1", "m", headers={"api-key": "${KEY}"})
+    filled = endpoint.with_variables({"KEY": " sesame\n"}.get)
+
+    assert "sesame" in filled.secrets
+    assert "sesame" not in repr(filled)

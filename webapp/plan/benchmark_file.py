@@ -19,6 +19,7 @@ from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
+ENDPOINT_FIELDS = ("base_url", "model", "api", "headers")  # named alike in the file
 
 
 class BenchmarkFileError(SettingsError):
@@ -69,7 +70,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     llm=llm["name"],
                     company_name=company,
                     provider=llm.get("provider", company),
-                    endpoint=Endpoint(llm["base_url"], llm["model"], llm["api"]),
+                    endpoint=Endpoint(**{name: llm[name] for name in ENDPOINT_FIELDS}),
                     api_key_env=llm["api_key_env"],
                     workload_name=asked["name"],
                     description=asked.get("description"),
@@ -126,7 +127,7 @@ def _shown(document: Document, path: YAMLPath, message: str) -> str:
     """Return the fault's subject, such as `llms[0].base_url='x': `, without a value that may be a secret."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value = document.value(path)
-    secret = "key" in name or message.startswith(UNKNOWN_FIELD)
+    secret = "key" in name or ".headers" in name or message.startswith(UNKNOWN_FIELD)
     if secret or isinstance(value, dict | list) or value is None:
         return f"{name}: " if name else ""
     text = repr(value)

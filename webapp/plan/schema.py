@@ -64,10 +64,10 @@ class _Levels(fields.Field):
         return levels
 
 
-def _endpoint_field(name: str) -> Callable[[str], None]:
+def _endpoint_field(name: str) -> Callable[[Any], None]:
     """Return a check of one of the endpoint's fields by the measuring library."""
 
-    def check(value: str) -> None:
+    def check(value: Any) -> None:
         try:
             Endpoint(**{"base_url": "http://localhost", "model": "model", name: value})
         except ValueError as error:
@@ -109,6 +109,9 @@ class LLMSchema(_Schema):
     model = fields.String(required=True, validate=[validate.Length(1, 200), _endpoint_field("model")])
     api = fields.String(load_default="chat", validate=_endpoint_field("api"))
     api_key_env = fields.String(load_default=None, validate=VARIABLE)
+    headers = fields.Dict(
+        keys=fields.String(), values=fields.String(), validate=_endpoint_field("headers"), load_default=dict
+    )
     workloads = fields.List(fields.String())
 
 

@@ -254,6 +254,10 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--slo", "ttft"], "'ttft': must be METRIC=BOUND"),
         (["--slo", "speed=1"], "slo=speed: unknown objective; expected one of ttft, "),
         (["--api-key-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE: environment variable not set or empty"),
+        (["--header", "api-key"], "'--header': must be 'NAME: VALUE'"),
+        (["--header", "Host: x"], "headers: Host: set by the client alone"),
+        (["--header", "a: 1", "--header", "a: 2"], "--header: duplicate name"),
+        (["--header", "api-key: ${NO_SUCH_VARIABLE}"], "variable NO_SUCH_VARIABLE: not set or empty"),
         (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read"),
         (["--dataset", "x", "--input-tokens", "5"], "--input-tokens"),
         (["--dataset", "x", "--same-prompt"], "--same-prompt"),
@@ -309,6 +313,23 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(measure):
     assert "sesame" not in right.output
     assert wrong.exit_code == 1
     assert "2 x http_4xx: 401" in wrong.stdout
+
+
+def test_a_header_names_a_variable_whose_value_is_never_shown(measure):
+    refusal = whole(b'{"error": {"message": "no sesame-open, no sesame"}}', "403 No", "application/json")
+    with scripted(refusal) as server:
+        asked = ["--base-url", server.url, "--requests", "2", "--warmup", "0", "--header", "X-Tenant:a"]
+        done = measure(
+            *asked, "--header", "api-key: ${KEY}", "--format", "json", "--with-records", KEY="sesame-open"
+        )
+
+    heads = [request.partition(b"\r\n\r\n")[0].split(b"\r\n") for request in server.requests]
+    assert heads
+    assert all({b"api-key: sesame-open", b"X-Tenant: a"} <= set(head) for head in heads)
+    assert "sesame" not in done.output
+    found = json.loads(done.stdout)
+    assert found["endpoint"]["headers"] == {"X-Tenant": "a", "api-key": "${KEY}"}
+    assert "(hidden)" in found["levels"][0]["error_details"]["http_4xx"]
 
 
 def test_levels_measured_before_the_dataset_vanished_are_reported(measure, tmp_path):

@@ -35,6 +35,21 @@ def test_the_head_names_host_type_length_key_and_version():
     ]
 
 
+def test_headers_carry_the_values_of_variables_and_replace_those_of_the_same_name():
+    headers = {"authorization": "Basic ${A}", "X-Tenant": "a:${B}"}
+    endpoint = Endpoint("http://x/v1", "m", api_key="k", headers=headers)
+    filled = endpoint.with_variables({"A": "YTpi", "B": "b"}.get)
+
+    lines = built(Workload(), endpoint=filled).partition(b"\r\n\r\n")[0].decode().split("\r\n")
+
+    assert [line for line in lines if line.lower().startswith(("auth", "x-"))] == [
+        "authorization: Basic YTpi",
+        "X-Tenant: a:b",
+    ]
+    with pytest.raises(ValueError, match="environment variable A: not set"):
+        built(Workload(), endpoint=endpoint)
+
+
 @pytest.mark.parametrize("base_url", ["http://x/v1", "http://x/v1/", "http://x/v1//"])
 def test_the_path_is_below_the_base_url(base_url):
     assert url_path(Endpoint(base_url, "m", "completions")) == "/v1/completions"

@@ -21,7 +21,12 @@ RECORDS = [
 def test_it_states_what_was_asked_where_and_by_which_seed():
     found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], dataset_digest="abc")
 
-    assert found["endpoint"] == {"base_url": "http://x:8000/v1", "model": "m", "api": "chat"}
+    assert found["endpoint"] == {
+        "base_url": "http://x:8000/v1",
+        "model": "m",
+        "api": "chat",
+        "headers": {},
+    }
     assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
 
 

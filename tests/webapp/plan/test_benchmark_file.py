@@ -67,6 +67,14 @@ def test_omitted_fields_have_their_documented_defaults(write):
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
 
 
+def test_options_of_the_endpoint_keep_the_names_of_variables(write):
+    options = """
+        headers: {api-key: "${KEY}"}"""
+    (found,) = read_benchmark_file(write(GOOD.replace("model: fast", f"model: fast{options}")))
+
+    assert found.endpoint.headers == {"api-key": "${KEY}"}
+
+
 def test_one_workload_through_two_apis_is_two_scenarios(write):
     found = read_benchmark_file(
         write(
@@ -152,11 +160,20 @@ def test_all_faults_are_reported_together_in_the_files_order(faults):
     ]
 
 
-@pytest.mark.parametrize("line", ["api_key: sk-s3cret", "api_key_env: sk-s3cret"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "api_key: sk-s3cret",
+        "api_key_env: sk-s3cret",
+        "headers: {api-key: sk-s3cret}",
+        "headers: {X: [sk-s3cret]}",
+        "headers: sk-s3cret",
+    ],
+)
 def test_a_key_in_the_file_is_refused_and_not_shown(faults, line):
     (fault,) = faults(GOOD.replace("model: fast", f"model: fast\n        {line}"))
 
-    assert fault.startswith("benchmark.yml:6: llms[0].api_key")
+    assert fault.startswith(f"benchmark.yml:6: llms[0].{line.split(':')[0]}")
     assert "s3cret" not in fault
 
 
