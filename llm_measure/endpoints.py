@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from llm_measure import apis, variables
 
@@ -31,11 +31,11 @@ OF_BODY = frozenset(
 class Endpoint:
     """An endpoint and the options of its requests; ValueError if one of them is unusable.
 
-    Values of headers may name environment variables as ${VAR}; `with_variables` reads them. What has no repr
-    is secret, and no report has it.
+    Values of headers and of the URL's query may name environment variables as ${VAR}; `with_variables` reads
+    them. What has no repr is secret, and no report has it.
     """
 
-    base_url: str  # up to the API's version, such as http://localhost:8000/v1
+    base_url: str  # up to the API's version, such as http://localhost:8000/v1, and any query
     model: str
     api: str = "chat"  # the name of a provider API, see `llm_measure.apis`
     api_key: str | None = field(default=None, repr=False)
@@ -54,7 +54,8 @@ class Endpoint:
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
-        names = [name for text in self.headers.values() for name in variables.VARIABLE.findall(text)]
+        texts = (self.base_url, *self.headers.values())
+        names = [name for text in texts for name in variables.VARIABLE.findall(text)]
         found = dict(self.variables)
         for name in names:
             value = found.get(name) or (lookup(name) or "").strip()
@@ -66,8 +67,19 @@ class Endpoint:
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
-        """What no text may show."""
-        return (self.api_key, *self.variables.values())
+        """What no text may show; a server may repeat a value of the query as it was sent."""
+        values = self.variables.values()
+        return (self.api_key, *values, *map(encoded, values))
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path below the base URL, as it is shown: with the names of variables."""
+        base, mark, query = self.base_url.partition("?")
+        return f"{base.rstrip('/')}/{path}{mark}{query}"
+
+
+def encoded(value: str) -> str:
+    """Return the value as a query has it."""
+    return quote(value, safe="")
 
 
 def _fits_a_header(value: str) -> bool:
@@ -88,16 +100,29 @@ def _check_headers(headers: dict[str, str]) -> None:
 
 
 def _check_url(base_url: str) -> None:
-    authority = base_url.partition("://")[2].partition("/")[0]
-    if "@" in authority or "?" in base_url or "#" in base_url:  # may hold a secret, so it is not shown
-        raise ValueError("base_url: must not contain credentials, a query or a fragment")
+    """Raise ValueError, which shows no query and no credentials, if the URL is unusable."""
+    base, _, query = base_url.partition("?")
+    authority = base.partition("://")[2].partition("/")[0]
+    if "@" in authority or "#" in base_url:
+        raise ValueError("base_url: must not contain credentials or a fragment")
     try:
-        url = urlsplit(base_url)
+        url = urlsplit(base)
         usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
     except ValueError:
         usable = False
-    if not usable or not url.path.isascii() or any(char.isspace() for char in base_url):
+    if not usable or not url.path.isascii() or "${" in base or any(char.isspace() for char in base):
         raise ValueError(
-            f"base_url={base_url!r}: must be an http or https URL up to the API's version, such as"
+            f"base_url={base!r}: must be an http or https URL up to the API's version, such as"
             " http://localhost:8000/v1"
         )
+    _check_query(query)
+
+
+def _check_query(query: str) -> None:
+    if not _fits_a_header(query) or " " in query:
+        raise ValueError("base_url: its query must be printable ASCII without spaces")
+    for part in query.split("&") if query else ():
+        name, equals, text = part.partition("=")
+        if not equals:
+            raise ValueError("base_url: its query must consist of NAME=VALUE, joined by &")
+        variables.check("base_url: parameter", unquote(name), text)

@@ -37,7 +37,7 @@ def only_model(endpoint: Endpoint) -> str:
     """
     dialer = Dialer(endpoint, PATH)
     secrets = Secrets((*endpoint.secrets, *dialer.secrets))
-    subject = f"model: left out, and {endpoint.base_url.rstrip('/')}/{PATH}"
+    subject = f"model: left out, and {endpoint.url(PATH)}"
     try:
         names = _names(asyncio.run(_ask(endpoint, dialer)))
     except UnlistedError as error:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
 from llm_measure.apis.base import MAX_TOKENS, Prompt
-from llm_measure.endpoints import Endpoint
+from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
 from llm_measure.variables import filled
@@ -68,8 +68,13 @@ def plain_request(endpoint: Endpoint, target: str, proxy_headers: bytes = b"") -
 
 
 def url_path(endpoint: Endpoint, path: str | None = None) -> str:
-    """Return the path that is requested, such as /v1/chat/completions; `path` is another one of the API."""
-    return f"{urlsplit(endpoint.base_url).path.rstrip('/')}/{path or apis.named(endpoint.api).path}"
+    """Return the path, such as /v1/chat/completions, and query that are requested.
+
+    `path` is another one of the API.
+    """
+    url = urlsplit(endpoint.url(path or apis.named(endpoint.api).path))
+    query = filled(url.query, endpoint.variables, encoded)
+    return f"{url.path}?{query}" if query else url.path
 
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:

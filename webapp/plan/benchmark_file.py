@@ -3,6 +3,7 @@
 A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains every field.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def _shown(document: Document, path: YAMLPath, message: str) -> str:
     """Return the fault's subject, such as `llms[0].base_url='x': `, without a value that may be a secret."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value = document.value(path)
-    secret = "key" in name or ".headers" in name or message.startswith(UNKNOWN_FIELD)
+    with_more = name.endswith(".base_url") and re.search("[@?#]", str(value))  # than an address
+    secret = with_more or "key" in name or ".headers" in name or message.startswith(UNKNOWN_FIELD)
     if secret or isinstance(value, dict | list) or value is None:
         return f"{name}: " if name else ""
     text = repr(value)

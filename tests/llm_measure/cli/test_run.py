@@ -332,6 +332,22 @@ def test_a_header_names_a_variable_whose_value_is_never_shown(measure):
     assert "(hidden)" in found["levels"][0]["error_details"]["http_4xx"]
 
 
+def test_the_query_of_the_base_url_is_sent_and_its_secret_never_shown(measure):
+    missing = whole(b'{"error": {"message": "no open%2Fsesame"}}', "404 No", "application/json")
+    with scripted(missing) as server:
+        url = f"{server.url}?api-version=1&key=${{KEY}}"
+        asked = ["--base-url", url, "--requests", "2", "--warmup", "0", "--format", "json"]
+        done = measure(*asked, KEY="open/sesame")
+
+    lines = {request.partition(b"\r\n")[0] for request in server.requests}
+    assert lines == {b"POST /v1/chat/completions?api-version=1&key=open%2Fsesame HTTP/1.1"}
+    assert "sesame" not in done.output
+    found = json.loads(done.stdout)
+    assert found["endpoint"]["base_url"] == url
+    shown = f"404: no (hidden); asked {server.url}/chat/completions?api-version=1&key=${{KEY}}"
+    assert found["levels"][0]["error_details"] == {"http_4xx": shown}
+
+
 def test_levels_measured_before_the_dataset_vanished_are_reported(measure, tmp_path):
     dataset = tmp_path / "prompts.jsonl"
     dataset.write_text('{"prompt": "what is this?"}')

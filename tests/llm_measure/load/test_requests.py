@@ -55,6 +55,13 @@ def test_the_path_is_below_the_base_url(base_url):
     assert url_path(Endpoint(base_url, "m", "completions")) == "/v1/completions"
 
 
+def test_the_query_follows_each_path_with_the_encoded_values_of_variables():
+    endpoint = Endpoint("http://x/d/?api-version=1&key=${KEY}", "m").with_variables({"KEY": "a+/&b"}.get)
+
+    assert url_path(endpoint) == "/d/chat/completions?api-version=1&key=a%2B%2F%26b"
+    assert url_path(endpoint, "models") == "/d/models?api-version=1&key=a%2B%2F%26b"
+
+
 def test_generated_prompts_have_the_length_and_differ():
     (first,), (second,) = (body(Workload(input_tokens=9), index)["messages"] for index in (0, 1))
 

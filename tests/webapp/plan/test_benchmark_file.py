@@ -161,6 +161,16 @@ def test_all_faults_are_reported_together_in_the_files_order(faults):
 
 
 @pytest.mark.parametrize(
+    "url", ["http://us:s3cret@h/v1", "http://h/v1?key=s3cret", "http://h/v1#s3cret", "ftp://h?a=s3cret"]
+)
+def test_a_secret_in_a_url_is_refused_and_not_shown(faults, url):
+    (fault,) = faults(GOOD.replace("http://127.0.0.1:9/v1", url))
+
+    assert fault.startswith("benchmark.yml:4: llms[0].base_url: ")
+    assert "s3cret" not in fault
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "api_key: sk-s3cret",
