@@ -40,6 +40,8 @@ class Endpoint:
     api: str = "chat"  # the name of a provider API, see `llm_measure.apis`
     api_key: str | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict)  # replace those of the same name
+    key_header: str | None = None  # that the key is sent in; by default the API's
+    key_scheme: str | None = None  # before the key; by default Bearer in Authorization, nothing in another
     variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
 
     def __post_init__(self) -> None:
@@ -51,6 +53,10 @@ class Endpoint:
         if self.api_key is not None and not _fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
         _check_headers(self.headers)
+        if self.key_header is not None:
+            _check_header_name("key_header", self.key_header)
+        if self.key_scheme and not HEADER_NAME.fullmatch(self.key_scheme):
+            raise ValueError(f"key_scheme={self.key_scheme!r}: must be one word, such as Bearer")
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
@@ -86,12 +92,16 @@ def _fits_a_header(value: str) -> bool:
     return value.isascii() and value.isprintable()
 
 
+def _check_header_name(subject: str, name: str) -> None:
+    if not HEADER_NAME.fullmatch(name):
+        raise ValueError(f"{subject}={name!r}: must be the name of a header")
+    if name.lower() in OF_CONNECTION | OF_BODY:
+        raise ValueError(f"{subject}={name!r}: set by the client alone; expected another header")
+
+
 def _check_headers(headers: dict[str, str]) -> None:
     for name, text in headers.items():
-        if not HEADER_NAME.fullmatch(name):
-            raise ValueError(f"headers: {name!r}: must be the name of a header")
-        if name.lower() in OF_CONNECTION | OF_BODY:
-            raise ValueError(f"headers: {name}: set by the client alone; expected another header")
+        _check_header_name("headers", name)
         if not _fits_a_header(text):
             raise ValueError(f"headers: {name}: must be printable ASCII")
         variables.check("headers:", name, text)

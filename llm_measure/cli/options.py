@@ -19,9 +19,18 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         raise ValueError("--with-records: needs --format json")
     if options["records"] and options["records"] == options["out"]:
         raise ValueError("--records and --out: expected different files")
+    for name in ("key_header", "key_scheme"):
+        if options[name] is not None and options["api_key"] is None:
+            raise ValueError(f"--{name.replace('_', '-')}: needs --api-key-env")
     model = UNKNOWN if options["model"] is None else options["model"]
     endpoint = Endpoint(
-        options["base_url"], model, options["api"], options["api_key"], headers=_headers(options["header"])
+        base_url=options["base_url"],
+        model=model,
+        api=options["api"],
+        api_key=options["api_key"],
+        headers=_headers(options["header"]),
+        key_header=options["key_header"],
+        key_scheme=options["key_scheme"],
     ).with_variables()
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],

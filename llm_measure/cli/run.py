@@ -18,6 +18,11 @@ FORMATS = ("table", "json", "csv")
               help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the API key.")  # fmt: skip
+@click.option(
+    "--key-header", metavar="NAME", help="Header that the API key is sent in.  [default: the API's]"
+)
+@click.option("--key-scheme", metavar="NAME",
+              help="Scheme before the API key.  [default: Bearer in Authorization, else none]")  # fmt: skip
 @click.option("--header", type=Header(), multiple=True, metavar="'NAME: VALUE'",
               help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True, help="Provider API.")

@@ -17,6 +17,7 @@ from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
+AUTHORIZATION = "Authorization"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
@@ -112,8 +113,19 @@ def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -
         "Host": urlsplit(endpoint.base_url).netloc,
         **kinds,
         "User-Agent": f"llm-measure/{__version__}",
-        **apis.named(endpoint.api).headers(endpoint.api_key),
+        **_api_headers(endpoint),
     }
     headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | own
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n"
+
+
+def _api_headers(endpoint: Endpoint) -> dict[str, str]:
+    """Return the headers of the API, with the key where and how the endpoint expects it."""
+    api, key = apis.named(endpoint.api), endpoint.api_key
+    if key is None or (endpoint.key_header is None and endpoint.key_scheme is None):
+        return api.headers(key)
+    name, scheme = endpoint.key_header or AUTHORIZATION, endpoint.key_scheme
+    if scheme is None:
+        scheme = "Bearer" if name.lower() == AUTHORIZATION.lower() else ""
+    return {**api.headers(None), name: f"{scheme} {key}".strip()}

@@ -20,7 +20,14 @@ from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
-ENDPOINT_FIELDS = ("base_url", "model", "api", "headers")  # named alike in the file
+ENDPOINT_FIELDS = (
+    "base_url",
+    "model",
+    "api",
+    "headers",
+    "key_header",
+    "key_scheme",
+)  # named alike in the file
 
 
 class BenchmarkFileError(SettingsError):

@@ -112,7 +112,17 @@ class LLMSchema(_Schema):
     headers = fields.Dict(
         keys=fields.String(), values=fields.String(), validate=_endpoint_field("headers"), load_default=dict
     )
+    key_header = fields.String(load_default=None, validate=_endpoint_field("key_header"))
+    key_scheme = fields.String(load_default=None, validate=_endpoint_field("key_scheme"))
     workloads = fields.List(fields.String())
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_key(self, data: Any, original: Any, **kwargs: Any) -> None:
+        """Refuse options of a key where there is none."""
+        named = original if isinstance(original, dict) else {}
+        lost = [name for name in ("key_header", "key_scheme") if name in named and "api_key_env" not in named]
+        if lost:
+            raise ValidationError({name: ["needs api_key_env"] for name in lost})
 
 
 class WorkloadSchema(_Schema):

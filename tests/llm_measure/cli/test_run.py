@@ -255,9 +255,11 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--slo", "speed=1"], "slo=speed: unknown objective; expected one of ttft, "),
         (["--api-key-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE: environment variable not set or empty"),
         (["--header", "api-key"], "'--header': must be 'NAME: VALUE'"),
-        (["--header", "Host: x"], "headers: Host: set by the client alone"),
+        (["--header", "Host: x"], "headers='Host': set by the client alone"),
         (["--header", "a: 1", "--header", "a: 2"], "--header: duplicate name"),
         (["--header", "api-key: ${NO_SUCH_VARIABLE}"], "variable NO_SUCH_VARIABLE: not set or empty"),
+        (["--key-header", "api-key"], "--key-header: needs --api-key-env"),
+        (["--key-scheme", ""], "--key-scheme: needs --api-key-env"),
         (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read"),
         (["--dataset", "x", "--input-tokens", "5"], "--input-tokens"),
         (["--dataset", "x", "--same-prompt"], "--same-prompt"),
@@ -330,6 +332,17 @@ def test_a_header_names_a_variable_whose_value_is_never_shown(measure):
     found = json.loads(done.stdout)
     assert found["endpoint"]["headers"] == {"X-Tenant": "a", "api-key": "${KEY}"}
     assert "(hidden)" in found["levels"][0]["error_details"]["http_4xx"]
+
+
+def test_the_key_is_sent_in_the_header_that_is_asked_for(measure):
+    with scripted(whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--api-key-env", "KEY", "--key-header", "api-key"]
+        done = measure(*asked, "--key-scheme", "", "--format", "json", KEY="sesame")
+
+    assert done.exit_code == 0
+    assert b"\r\napi-key: sesame\r\n" in server.requests[0]
+    assert b"Authorization" not in server.requests[0]
+    assert "sesame" not in done.output
 
 
 def test_the_query_of_the_base_url_is_sent_and_its_secret_never_shown(measure):

@@ -55,6 +55,28 @@ def test_the_path_is_below_the_base_url(base_url):
     assert url_path(Endpoint(base_url, "m", "completions")) == "/v1/completions"
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "Authorization: Bearer sesame"),
+        ({"key_header": "api-key"}, "api-key: sesame"),
+        ({"key_header": "api-key", "key_scheme": ""}, "api-key: sesame"),
+        ({"key_header": "X-Auth", "key_scheme": "Token"}, "X-Auth: Token sesame"),
+        ({"key_header": "authorization"}, "authorization: Bearer sesame"),
+        ({"key_scheme": "Key"}, "Authorization: Key sesame"),
+        ({"key_scheme": ""}, "Authorization: sesame"),
+    ],
+)
+def test_the_key_is_sent_once_in_its_header_after_its_scheme(options, line):
+    head = built(Workload(), endpoint=Endpoint("http://x/v1", "m", api_key="sesame", **options)).decode()
+
+    assert [each for each in head.split("\r\n") if "sesame" in each or "uthorization" in each] == [line]
+
+
+def test_without_a_key_no_header_has_one():
+    assert b"api-key" not in built(Workload(), endpoint=Endpoint("http://x/v1", "m", key_header="api-key"))
+
+
 def test_the_query_follows_each_path_with_the_encoded_values_of_variables():
     endpoint = Endpoint("http://x/d/?api-version=1&key=${KEY}", "m").with_variables({"KEY": "a+/&b"}.get)
 

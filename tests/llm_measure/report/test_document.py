@@ -26,6 +26,8 @@ def test_it_states_what_was_asked_where_and_by_which_seed():
         "model": "m",
         "api": "chat",
         "headers": {},
+        "key_header": None,
+        "key_scheme": None,
     }
     assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
 

@@ -69,10 +69,14 @@ def test_omitted_fields_have_their_documented_defaults(write):
 
 def test_options_of_the_endpoint_keep_the_names_of_variables(write):
     options = """
-        headers: {api-key: "${KEY}"}"""
+        api_key_env: KEY
+        key_header: api-key
+        key_scheme: ""
+        headers: {x-tenant-key: "${TENANT}"}"""
     (found,) = read_benchmark_file(write(GOOD.replace("model: fast", f"model: fast{options}")))
 
-    assert found.endpoint.headers == {"api-key": "${KEY}"}
+    assert found.endpoint.headers == {"x-tenant-key": "${TENANT}"}
+    assert (found.endpoint.key_header, found.endpoint.key_scheme) == ("api-key", "")
 
 
 def test_one_workload_through_two_apis_is_two_scenarios(write):
@@ -119,6 +123,8 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD.replace("model: fast", "model: fast\n        workloads: [chat, talk]"),
          "6: llms[0].workloads[1]='talk': unknown workload; expected one of chat"),
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
+        (GOOD.replace("model: fast", "model: fast\n        key_header: api-key"),
+         "6: llms[0].key_header: needs api_key_env"),
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
