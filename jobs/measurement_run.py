@@ -98,7 +98,7 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
     result = _measure(measurement)
 
     def write(conn: Connection) -> str | None:
-        return persist(conn, attempt, measurement.workload, result)
+        return persist(conn, attempt, measurement.endpoint.asked(measurement.workload), result)
 
     failure = reconnecting(settings, write, STORE_SECONDS)
     if failure:

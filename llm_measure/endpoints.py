@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from llm_measure import apis, variables
+from llm_measure.workloads import Workload
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What the client alone decides: headers of the connection, and of the body.
@@ -26,6 +27,8 @@ OF_BODY = frozenset(
     ("accept-encoding", "content-encoding", "content-length", "content-type", "expect", "transfer-encoding")
 )
 
+MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "none")
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -42,6 +45,8 @@ class Endpoint:
     headers: dict[str, str] = field(default_factory=dict)  # replace those of the same name
     key_header: str | None = None  # that the key is sent in; by default the API's
     key_scheme: str | None = None  # before the key; by default Bearer in Authorization, nothing in another
+    max_tokens_field: str = "max_tokens"  # or max_completion_tokens; none: no maximum is asked for
+    stream_usage: bool = True  # whether the server is asked for its token counts
     variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
 
     def __post_init__(self) -> None:
@@ -57,6 +62,9 @@ class Endpoint:
             _check_header_name("key_header", self.key_header)
         if self.key_scheme and not HEADER_NAME.fullmatch(self.key_scheme):
             raise ValueError(f"key_scheme={self.key_scheme!r}: must be one word, such as Bearer")
+        if self.max_tokens_field not in MAX_TOKENS_FIELDS:
+            expected = ", ".join(MAX_TOKENS_FIELDS)
+            raise ValueError(f"max_tokens_field={self.max_tokens_field!r}: expected one of {expected}")
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
@@ -76,6 +84,15 @@ class Endpoint:
         """What no text may show; a server may repeat a value of the query as it was sent."""
         values = self.variables.values()
         return (self.api_key, *values, *map(encoded, values))
+
+    def asked(self, workload: Workload) -> Workload:
+        """Return the workload as this endpoint is asked: its `extra_body` removes what the server refuses."""
+        removed = {
+            "max_tokens": self.max_tokens_field == "none",
+            "stream_options": not self.stream_usage,
+        }
+        changes = dict.fromkeys(name for name, is_removed in removed.items() if is_removed)
+        return replace(workload, extra_body=workload.extra_body | changes)
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the base URL, as it is shown: with the names of variables."""

@@ -31,6 +31,8 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         headers=_headers(options["header"]),
         key_header=options["key_header"],
         key_scheme=options["key_scheme"],
+        max_tokens_field=options["max_tokens_field"],
+        stream_usage=not options["no_stream_usage"],
     ).with_variables()
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],

@@ -29,6 +29,11 @@ FORMATS = ("table", "json", "csv")
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip
+@click.option("--max-tokens-field", default="max_tokens", show_default=True,
+              type=click.Choice(("max_tokens", "max_completion_tokens", "none")),
+              help="Field that asks for the maximum; none to ask for no maximum.")  # fmt: skip
+@click.option("--no-stream-usage", is_flag=True,
+              help="Leave out stream_options, which asks for the server's token counts.")  # fmt: skip
 @click.option("--dataset", metavar="FILE",
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")

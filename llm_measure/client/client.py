@@ -87,6 +87,7 @@ class Client:
     """Puts a share of a load on an endpoint, in this process, on a separate event loop."""
 
     def __init__(self, endpoint: Endpoint, workload: Workload, load: Load, share: Share, seed: int):
+        workload = endpoint.asked(workload)
         self._workload = workload
         self._load = load
         self._share = share

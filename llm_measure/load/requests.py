@@ -101,7 +101,10 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
 
 
 def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
-    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens) | workload.extra_body
+    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens)
+    if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    body |= endpoint.asked(workload).extra_body
     return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
 
 

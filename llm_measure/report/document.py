@@ -32,10 +32,11 @@ def document(
     `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement, since the file may
     have changed meanwhile.
     """
+    asked = endpoint.asked(workload)
     return {
         "endpoint": {part.name: getattr(endpoint, part.name) for part in fields(endpoint) if part.repr},
         "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
-        "levels": [level(result, workload, records) for result in results],
+        "levels": [level(result, asked, records) for result in results],
     }
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.workloads import Workload
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,7 @@ from llm_measure.endpoints import Endpoint
         ({"key_header": "a b"}, "key_header='a b': must be the name of a header"),
         ({"key_header": "host"}, "key_header='host': set by the client alone"),
         ({"key_scheme": "a\r\nb"}, "key_scheme='a\\r\\nb': must be one word"),
+        ({"max_tokens_field": "limit"}, "max_tokens_field='limit': expected one of max_tokens, max_comp"),
         ({"model": ""}, "model='': must be a printable name"),
         ({"model": "a\nb"}, "model='a\\nb': must be a printable name"),
         ({"api": "embeddings"}, "api='embeddings': unknown provider API; expected one of chat, completions"),
@@ -138,3 +140,12 @@ def test_the_values_of_variables_are_secrets_and_never_shown():
 
     assert "sesame" in filled.secrets
     assert "sesame" not in repr(filled)
+
+
+def test_a_workload_is_asked_without_what_the_server_refuses():
+    workload = Workload(extra_body={"top_k": 1, "stream_options": {"include_usage": True}})
+
+    assert Endpoint("http://x", "m").asked(workload) == workload
+    bare = Endpoint("http://x", "m", max_tokens_field="none", stream_usage=False).asked(workload)
+    assert bare.extra_body == {"top_k": 1, "max_tokens": None, "stream_options": None}
+    assert bare.asked_output_tokens is None

@@ -114,6 +114,8 @@ class LLMSchema(_Schema):
     )
     key_header = fields.String(load_default=None, validate=_endpoint_field("key_header"))
     key_scheme = fields.String(load_default=None, validate=_endpoint_field("key_scheme"))
+    max_tokens_field = fields.String(load_default="max_tokens", validate=_endpoint_field("max_tokens_field"))
+    stream_usage = fields.Boolean(load_default=True)
     workloads = fields.List(fields.String())
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)

@@ -345,6 +345,17 @@ def test_the_key_is_sent_in_the_header_that_is_asked_for(measure):
     assert "sesame" not in done.output
 
 
+def test_a_response_whose_maximum_was_not_asked_for_has_none_in_the_report(measure):
+    with scripted(whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--max-tokens-field", "none", "--no-stream-usage"]
+        found = json.loads(measure(*asked, "--format", "json").stdout)
+
+    sent = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+    assert set(sent) == {"model", "messages", "stream"}
+    assert (found["endpoint"]["max_tokens_field"], found["endpoint"]["stream_usage"]) == ("none", False)
+    assert found["levels"][0]["output_tokens"]["asked"] is None
+
+
 def test_the_query_of_the_base_url_is_sent_and_its_secret_never_shown(measure):
     missing = whole(b'{"error": {"message": "no open%2Fsesame"}}', "404 No", "application/json")
     with scripted(missing) as server:

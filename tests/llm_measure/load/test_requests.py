@@ -105,6 +105,36 @@ def test_the_extra_body_is_merged_and_null_removes_a_field():
     assert "max_tokens" not in asked
 
 
+@pytest.mark.parametrize(
+    ("field", "limits"),
+    [
+        ("max_tokens", {"max_tokens": 9}),
+        ("max_completion_tokens", {"max_completion_tokens": 9}),
+        ("none", {}),
+    ],
+)
+def test_the_maximum_is_asked_for_by_the_name_that_the_endpoint_knows(field, limits):
+    asked = body(Workload(output_tokens=9), endpoint=Endpoint("http://x/v1", "m", max_tokens_field=field))
+
+    assert {name: value for name, value in asked.items() if name.startswith("max")} == limits
+
+
+def test_each_row_of_a_dataset_asks_for_its_maximum_by_that_name(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a", "output_tokens": 4}')
+    endpoint = Endpoint("http://x/v1", "m", max_tokens_field="max_completion_tokens")
+
+    asked = body(Workload(dataset=str(path)), endpoint=endpoint)
+
+    assert (asked["max_completion_tokens"], "max_tokens" in asked) == (4, False)
+
+
+def test_a_server_that_refuses_stream_options_is_asked_without():
+    asked = body(Workload(), endpoint=Endpoint("http://x/v1", "m", stream_usage=False))
+
+    assert (asked["stream"], "stream_options" in asked) == (True, False)
+
+
 def test_an_extra_body_may_bring_the_prompt():
     messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
     workload = Workload(extra_body={"messages": messages})

@@ -28,6 +28,8 @@ def test_it_states_what_was_asked_where_and_by_which_seed():
         "headers": {},
         "key_header": None,
         "key_scheme": None,
+        "max_tokens_field": "max_tokens",
+        "stream_usage": True,
     }
     assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
 

@@ -72,11 +72,14 @@ def test_options_of_the_endpoint_keep_the_names_of_variables(write):
         api_key_env: KEY
         key_header: api-key
         key_scheme: ""
+        max_tokens_field: none
+        stream_usage: false
         headers: {x-tenant-key: "${TENANT}"}"""
     (found,) = read_benchmark_file(write(GOOD.replace("model: fast", f"model: fast{options}")))
 
     assert found.endpoint.headers == {"x-tenant-key": "${TENANT}"}
     assert (found.endpoint.key_header, found.endpoint.key_scheme) == ("api-key", "")
+    assert (found.endpoint.max_tokens_field, found.endpoint.stream_usage) == ("none", False)
 
 
 def test_one_workload_through_two_apis_is_two_scenarios(write):
