@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from llm_measure import apis, variables
@@ -47,6 +48,7 @@ class Endpoint:
     key_scheme: str | None = None  # before the key; by default Bearer in Authorization, nothing in another
     max_tokens_field: str = "max_tokens"  # or max_completion_tokens; none: no maximum is asked for
     stream_usage: bool = True  # whether the server is asked for its token counts
+    extra_body: dict[str, Any] = field(default_factory=dict)  # merged over the workload's; None removes
     variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
 
     def __post_init__(self) -> None:
@@ -86,13 +88,13 @@ class Endpoint:
         return (self.api_key, *values, *map(encoded, values))
 
     def asked(self, workload: Workload) -> Workload:
-        """Return the workload as this endpoint is asked: its `extra_body` removes what the server refuses."""
+        """Return the workload as this endpoint is asked: its `extra_body` with what the endpoint changes."""
         removed = {
             "max_tokens": self.max_tokens_field == "none",
             "stream_options": not self.stream_usage,
         }
         changes = dict.fromkeys(name for name, is_removed in removed.items() if is_removed)
-        return replace(workload, extra_body=workload.extra_body | changes)
+        return replace(workload, extra_body=workload.extra_body | changes | self.extra_body)
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the base URL, as it is shown: with the names of variables."""

@@ -149,3 +149,12 @@ def test_a_workload_is_asked_without_what_the_server_refuses():
     bare = Endpoint("http://x", "m", max_tokens_field="none", stream_usage=False).asked(workload)
     assert bare.extra_body == {"top_k": 1, "max_tokens": None, "stream_options": None}
     assert bare.asked_output_tokens is None
+
+
+def test_the_extra_body_of_an_endpoint_wins_over_that_of_a_workload():
+    workload = Workload(extra_body={"temperature": 0, "top_k": 1})
+    endpoint = Endpoint("http://x", "m", extra_body={"temperature": None, "reasoning_effort": "low"})
+
+    merged = {"temperature": None, "top_k": 1, "reasoning_effort": "low"}
+    assert endpoint.asked(workload).extra_body == merged
+    assert workload.extra_body == {"temperature": 0, "top_k": 1}

@@ -135,6 +135,13 @@ def test_a_server_that_refuses_stream_options_is_asked_without():
     assert (asked["stream"], "stream_options" in asked) == (True, False)
 
 
+def test_the_extra_body_of_the_endpoint_is_merged_over_that_of_the_workload():
+    endpoint = Endpoint("http://x/v1", "m", extra_body={"temperature": None, "top_k": 2})
+    asked = body(Workload(extra_body={"temperature": 0, "top_k": 1, "top_p": 1}), endpoint=endpoint)
+
+    assert (asked["top_k"], asked["top_p"], "temperature" in asked) == (2, 1, False)
+
+
 def test_an_extra_body_may_bring_the_prompt():
     messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
     workload = Workload(extra_body={"messages": messages})

@@ -30,6 +30,7 @@ def test_it_states_what_was_asked_where_and_by_which_seed():
         "key_scheme": None,
         "max_tokens_field": "max_tokens",
         "stream_usage": True,
+        "extra_body": {},
     }
     assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
 

@@ -74,12 +74,15 @@ def test_options_of_the_endpoint_keep_the_names_of_variables(write):
         key_scheme: ""
         max_tokens_field: none
         stream_usage: false
+        extra_body: {reasoning_effort: low}
         headers: {x-tenant-key: "${TENANT}"}"""
     (found,) = read_benchmark_file(write(GOOD.replace("model: fast", f"model: fast{options}")))
 
     assert found.endpoint.headers == {"x-tenant-key": "${TENANT}"}
     assert (found.endpoint.key_header, found.endpoint.key_scheme) == ("api-key", "")
     assert (found.endpoint.max_tokens_field, found.endpoint.stream_usage) == ("none", False)
+    assert found.endpoint.extra_body == {"reasoning_effort": "low"}
+    assert found.definition["extra_body"] == {}  # two LLMs that differ in it share the scenario
 
 
 def test_one_workload_through_two_apis_is_two_scenarios(write):
