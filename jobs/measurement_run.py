@@ -20,7 +20,7 @@ from llm_measure.results import LevelResult
 from webapp.ingest.attempt import Attempt, claimed
 from webapp.ingest.persist import persist
 from webapp.ingest.publish import publishing_afterwards
-from webapp.ingest.register import refuse_changed, register
+from webapp.ingest.register import refuse_changed, refuse_changed_body, register
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement
 from webapp.queue import STORE_SECONDS
@@ -86,6 +86,7 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
         ) as attempt:
             if attempt.runs:
                 refuse_changed(conn, measurement.scenario, measurement.definition)
+                refuse_changed_body(conn, measurement)
                 conn.close()
                 _measure_and_persist(settings, measurement, attempt)
                 logger.info(

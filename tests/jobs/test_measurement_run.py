@@ -13,6 +13,7 @@ from tests.llm_measure.streams import DONE, chat, event
 from tests.measured import measurement
 from tests.support import query
 from tests.web import free_port
+from webapp.ingest.register import ChangedScenarioError
 
 
 @pytest.mark.usefixtures("own_environment")
@@ -118,6 +119,24 @@ def test_a_header_of_the_environment_is_sent_and_stored_nowhere(conn, settings, 
     assert b"api-key: sesame-open\r\n" in server.requests[0]
     for table in ("requests", "runs", "scenarios", "llms"):
         assert "sesame" not in str(query(conn, f"SELECT to_jsonb(t)::text FROM {table} AS t"))
+
+
+@pytest.mark.usefixtures("lenient_validity")
+def test_a_series_is_not_continued_with_another_body_but_with_another_header(
+    conn, settings, redis, mock_servers
+):
+    url = mock_servers.start(ttft=0, itl=0)
+
+    def fill(slot: int, **options: object) -> None:
+        what = measurement(endpoint=Endpoint(url, "m", **options), load=Load(concurrency=1, requests=2))
+        fill_slot(settings, redis, what, slot, "job")
+
+    fill(4_102_473_600, extra_body={"top_k": 1})
+    fill(4_102_474_200, extra_body={"top_k": 1}, headers={"X-Tenant": "a"})
+    with pytest.raises(ChangedScenarioError, match="LLM Measured: top_k of the body changed since its last"):
+        fill(4_102_474_800, extra_body={"top_k": 2})
+
+    assert query(conn, "SELECT status FROM runs ORDER BY slot") == [("finished",), ("finished",), ("failed",)]
 
 
 @pytest.mark.moments
