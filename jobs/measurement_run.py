@@ -20,7 +20,7 @@ from llm_measure.results import LevelResult
 from webapp.ingest.attempt import Attempt, claimed
 from webapp.ingest.persist import persist
 from webapp.ingest.publish import publishing_afterwards
-from webapp.ingest.register import refuse_changed, register
+from webapp.ingest.register import refuse_changed, refuse_changed_body, register
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement
 from webapp.queue import STORE_SECONDS
@@ -86,6 +86,7 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
         ) as attempt:
             if attempt.runs:
                 refuse_changed(conn, measurement.scenario, measurement.definition)
+                refuse_changed_body(conn, measurement)
                 conn.close()
                 _measure_and_persist(settings, measurement, attempt)
                 logger.info(
@@ -98,7 +99,7 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
     result = _measure(measurement)
 
     def write(conn: Connection) -> str | None:
-        return persist(conn, attempt, measurement.workload, result)
+        return persist(conn, attempt, measurement.endpoint.asked(measurement.workload), result)
 
     failure = reconnecting(settings, write, STORE_SECONDS)
     if failure:
@@ -129,9 +130,11 @@ def _planned(settings: Settings, llm: str, scenario: str) -> Measurement:
 
 
 def _endpoint(measurement: Measurement) -> Endpoint:
-    if measurement.api_key_env is None:
-        return measurement.endpoint
-    key = secret_variable(measurement.api_key_env)
-    if key is None:
+    """Return the endpoint with its secrets, which are neither in the plan nor in the database."""
+    key = secret_variable(measurement.api_key_env) if measurement.api_key_env else None
+    if measurement.api_key_env and key is None:
         raise MeasurementError(f"environment variable {measurement.api_key_env}: not set in the worker")
-    return replace(measurement.endpoint, api_key=key)
+    try:
+        return replace(measurement.endpoint, api_key=key).with_variables(secret_variable)
+    except ValueError as error:
+        raise MeasurementError(f"{error} in the worker") from None

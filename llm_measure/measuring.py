@@ -65,12 +65,15 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
 ) -> Result:
     """Put the load on the endpoint, wait until every request has ended, and return the result.
 
-    By default 32 requests, one after another, of 128 input and at most 128 output tokens. Works in a script
+    By default 32 requests, one after another, of 128 input and at most 128 output tokens. Variables that the
+    endpoint names as ${VAR}, and that it does not bring, are those of the environment. Works in a script
     and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
     what it raises ends the measurement and is raised here. Once `stop` is set, requests in flight are
     cancelled. With several `processes`, a script needs the guard `if __name__ == "__main__":`. Raises
-    DatasetError (a ValueError) if the dataset cannot be used, ClientProcessError if a process dies.
+    ValueError if such a variable is not set, DatasetError (a ValueError) if the dataset cannot be used,
+    ClientProcessError if a process dies.
     """
+    endpoint = endpoint.with_variables()
     workload, load = (workload or Workload()).seeded(), load or Load(concurrency=1, requests=32)
     digest = dataset_sha256(workload)
 

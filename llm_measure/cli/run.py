@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import JSONObject, KeyVariable, Numbers, Objectives, ProviderAPIName
+from llm_measure.cli.types import Header, JSONObject, KeyVariable, Numbers, Objectives, ProviderAPIName
 
 FORMATS = ("table", "json", "csv")
 
@@ -18,11 +18,23 @@ FORMATS = ("table", "json", "csv")
               help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the API key.")  # fmt: skip
+@click.option(
+    "--key-header", metavar="NAME", help="Header that the API key is sent in.  [default: the API's]"
+)
+@click.option("--key-scheme", metavar="NAME",
+              help="Scheme before the API key.  [default: Bearer in Authorization, else none]")  # fmt: skip
+@click.option("--header", type=Header(), multiple=True, metavar="'NAME: VALUE'",
+              help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
               help="Provider API; messages is Anthropic's.")  # fmt: skip
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip
+@click.option("--max-tokens-field", default="max_tokens", show_default=True,
+              type=click.Choice(("max_tokens", "max_completion_tokens", "none")),
+              help="Field that asks for the maximum; none to ask for no maximum.")  # fmt: skip
+@click.option("--no-stream-usage", is_flag=True,
+              help="Leave out stream_options, which asks for the server's token counts.")  # fmt: skip
 @click.option("--dataset", metavar="FILE",
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")

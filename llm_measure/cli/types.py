@@ -58,6 +58,19 @@ class JSONObject(click.ParamType):
         return parsed
 
 
+class Header(click.ParamType):
+    """A header such as `api-key: ${VAR}`, as its name and value."""
+
+    name = "header"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a pair; an error shows nothing of what may be a secret."""
+        name, colon, text = value.partition(":")
+        if not colon:
+            self.fail("must be 'NAME: VALUE', such as 'api-key: ${VAR}'", param, ctx)
+        return name.strip(), text.strip()
+
+
 class KeyVariable(click.ParamType):
     """The name of an environment variable, as the key that it holds."""
 

@@ -87,6 +87,7 @@ class Client:
     """Puts a share of a load on an endpoint, in this process, on a separate event loop."""
 
     def __init__(self, endpoint: Endpoint, workload: Workload, load: Load, share: Share, seed: int):
+        workload = endpoint.asked(workload)
         self._workload = workload
         self._load = load
         self._share = share
@@ -95,11 +96,11 @@ class Client:
         self._build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
         asked = Asked(
             model=str(workload.extra_body.get("model", endpoint.model)),
-            url=f"{endpoint.base_url.rstrip('/')}/{api.path}",
+            url=endpoint.url(api.path),
             most_tokens=most_tokens(workload),
         )
         self._memory = Memory()
-        self._judge = Judge(api, asked, Secrets((endpoint.api_key, *dialer.secrets)), self._memory)
+        self._judge = Judge(api, asked, Secrets((*endpoint.secrets, *dialer.secrets)), self._memory)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0

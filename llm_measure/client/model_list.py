@@ -36,8 +36,8 @@ def only_model(endpoint: Endpoint) -> str:
     The model of `endpoint` is not read. Key, TLS, proxy and limits are those of a measurement.
     """
     dialer = Dialer(endpoint, PATH)
-    secrets = Secrets((endpoint.api_key, *dialer.secrets))
-    subject = f"model: left out, and {endpoint.base_url.rstrip('/')}/{PATH}"
+    secrets = Secrets((*endpoint.secrets, *dialer.secrets))
+    subject = f"model: left out, and {endpoint.url(PATH)}"
     try:
         names = _names(asyncio.run(_ask(endpoint, dialer)))
     except UnlistedError as error:

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
 from llm_measure.apis.base import MAX_TOKENS, Prompt
-from llm_measure.endpoints import Endpoint
+from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
+from llm_measure.variables import filled
 from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
+AUTHORIZATION = "Authorization"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
@@ -67,8 +69,13 @@ def plain_request(endpoint: Endpoint, target: str, proxy_headers: bytes = b"") -
 
 
 def url_path(endpoint: Endpoint, path: str | None = None) -> str:
-    """Return the path that is requested, such as /v1/chat/completions; `path` is another one of the API."""
-    return f"{urlsplit(endpoint.base_url).path.rstrip('/')}/{path or apis.named(endpoint.api).path}"
+    """Return the path, such as /v1/chat/completions, and query that are requested.
+
+    `path` is another one of the API.
+    """
+    url = urlsplit(endpoint.url(path or apis.named(endpoint.api).path))
+    query = filled(url.query, endpoint.variables, encoded)
+    return f"{url.path}?{query}" if query else url.path
 
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
@@ -94,17 +101,34 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
 
 
 def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
-    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens) | workload.extra_body
+    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens)
+    if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    body |= endpoint.asked(workload).extra_body
     return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
 
 
 def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -> bytes:
     """Return the request line and headers; `kinds` are those of content types."""
+    own = {name: filled(text, endpoint.variables) for name, text in endpoint.headers.items()}
+    replaced = {name.lower() for name in own}
     headers = {
         "Host": urlsplit(endpoint.base_url).netloc,
         **kinds,
         "User-Agent": f"llm-measure/{__version__}",
-        **apis.named(endpoint.api).headers(endpoint.api_key),
+        **_api_headers(endpoint),
     }
+    headers = {name: value for name, value in headers.items() if name.lower() not in replaced} | own
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n"
+
+
+def _api_headers(endpoint: Endpoint) -> dict[str, str]:
+    """Return the headers of the API, with the key where and how the endpoint expects it."""
+    api, key = apis.named(endpoint.api), endpoint.api_key
+    if key is None or (endpoint.key_header is None and endpoint.key_scheme is None):
+        return api.headers(key)
+    name, scheme = endpoint.key_header or AUTHORIZATION, endpoint.key_scheme
+    if scheme is None:
+        scheme = "Bearer" if name.lower() == AUTHORIZATION.lower() else ""
+    return {**api.headers(None), name: f"{scheme} {key}".strip()}

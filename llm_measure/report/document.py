@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,16 @@ def document(
     records: bool = False,
     dataset_digest: str | None = None,
 ) -> dict[str, Any]:
-    """Return the whole document, with every request if `records`; it holds no API key.
+    """Return the whole document, with every request if `records`; it holds no secret of the endpoint.
 
     `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement, since the file may
     have changed meanwhile.
     """
+    asked = endpoint.asked(workload)
     return {
-        "endpoint": {"base_url": endpoint.base_url, "model": endpoint.model, "api": endpoint.api},
+        "endpoint": {part.name: getattr(endpoint, part.name) for part in fields(endpoint) if part.repr},
         "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
-        "levels": [level(result, workload, records) for result in results],
+        "levels": [level(result, asked, records) for result in results],
     }
 
 

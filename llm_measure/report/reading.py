@@ -70,6 +70,7 @@ def read_document(text: str) -> ReadDocument:
         workload = msgspec.convert(found.workload, Workload)
         dataset = msgspec.convert(found.workload, _Dataset)
         _check_texts(found.workload)
+        _check_texts(found.endpoint.extra_body)
         levels = [_level_result(level) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --with-records" if "`records`" in str(error) else ""

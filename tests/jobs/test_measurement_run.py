@@ -8,11 +8,12 @@ import pytest
 from jobs.measurement_run import MeasurementError, fill_slot, run_measurement
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load, Workload
-from tests.llm_measure.scripted import ScriptedServer, read_request, whole
+from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
 from tests.llm_measure.streams import DONE, chat, event
 from tests.measured import measurement
 from tests.support import query
 from tests.web import free_port
+from webapp.ingest.register import ChangedScenarioError
 
 
 @pytest.mark.usefixtures("own_environment")
@@ -99,6 +100,43 @@ def test_a_hostile_response_costs_its_request_and_not_the_run(conn, settings, re
     ((run_id,),) = query(conn, "SELECT id FROM runs")
     shown = client.get(f"/api/v1/benchmarks/runs/{run_id}/requests").json["requests"]
     assert [(each["error"], each["error_detail"]) for each in shown] == [(row[0], row[2]) for row in rows]
+
+
+@pytest.mark.usefixtures("own_environment")
+def test_a_header_of_the_environment_is_sent_and_stored_nowhere(conn, settings, redis, monkeypatch):
+    echo = whole(b'{"error": {"message": "wrong key sesame-open"}}', "403 No", "application/json")
+    with scripted(echo) as server:
+        what = measurement(
+            endpoint=Endpoint(server.url, "m", headers={"api-key": "${SECRET_KEY_OF_TEST}"}),
+            load=Load(concurrency=1, requests=1),
+        )
+        with pytest.raises(MeasurementError, match="variable SECRET_KEY_OF_TEST: not set or empty in the"):
+            fill_slot(settings, redis, what, 4_102_473_600, "job")
+        monkeypatch.setenv("SECRET_KEY_OF_TEST", "sesame-open")
+        with pytest.raises(MeasurementError, match=r"wrong key \(hidden\)"):
+            fill_slot(settings, redis, what, 4_102_473_600, "job")
+
+    assert b"api-key: sesame-open\r\n" in server.requests[0]
+    for table in ("requests", "runs", "scenarios", "llms"):
+        assert "sesame" not in str(query(conn, f"SELECT to_jsonb(t)::text FROM {table} AS t"))
+
+
+@pytest.mark.usefixtures("lenient_validity")
+def test_a_series_is_not_continued_with_another_body_but_with_another_header(
+    conn, settings, redis, mock_servers
+):
+    url = mock_servers.start(ttft=0, itl=0)
+
+    def fill(slot: int, **options: object) -> None:
+        what = measurement(endpoint=Endpoint(url, "m", **options), load=Load(concurrency=1, requests=2))
+        fill_slot(settings, redis, what, slot, "job")
+
+    fill(4_102_473_600, extra_body={"top_k": 1})
+    fill(4_102_474_200, extra_body={"top_k": 1}, headers={"X-Tenant": "a"})
+    with pytest.raises(ChangedScenarioError, match="LLM Measured: top_k of the body changed since its last"):
+        fill(4_102_474_800, extra_body={"top_k": 2})
+
+    assert query(conn, "SELECT status FROM runs ORDER BY slot") == [("finished",), ("finished",), ("failed",)]
 
 
 @pytest.mark.moments

@@ -1,6 +1,7 @@
 import pytest
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.workloads import Workload
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,10 @@ from llm_measure.endpoints import Endpoint
         ({"base_url": "http://x/v 1"}, "base_url='http://x/v 1': must be"),
         ({"base_url": "http://x/v1\r\n"}, "base_url='http://x/v1\\r\\n': must be"),
         ({"base_url": "http://x/é"}, "base_url='http://x/é': must be"),
+        ({"key_header": "a b"}, "key_header='a b': must be the name of a header"),
+        ({"key_header": "host"}, "key_header='host': set by the client alone"),
+        ({"key_scheme": "a\r\nb"}, "key_scheme='a\\r\\nb': must be one word"),
+        ({"max_tokens_field": "limit"}, "max_tokens_field='limit': expected one of max_tokens, max_comp"),
         ({"model": ""}, "model='': must be a printable name"),
         ({"model": "a\nb"}, "model='a\\nb': must be a printable name"),
         ({"api": "embeddings"}, "api='embeddings': unknown provider API; expected one of chat, completions"),
@@ -27,12 +32,30 @@ def test_an_unusable_endpoint_is_refused_with_the_field_and_its_value(fields, me
 
 
 @pytest.mark.parametrize(
-    "base_url",
-    ["http://us:s3cret@x/v1", "http://x/v1?key=s3cret", "http://x/v1#s3cret", "http://s3cret@x:0/v1"],
+    ("base_url", "message"),
+    [
+        ("http://us:s3cret@x/v1", "base_url: must not contain credentials or a fragment"),
+        ("http://s3cret@x:0/v1", "base_url: must not contain credentials or a fragment"),
+        ("http://x/v1#s3cret", "base_url: must not contain credentials or a fragment"),
+        ("http://x/v1?a=1#s3cret", "base_url: must not contain credentials or a fragment"),
+        (
+            "http://x/v1?a=1&k%65y=s3cret",
+            "base_url: parameter key: may hold a secret; expected an environment",
+        ),
+        ("http://x/v1?key=${s3cret", "base_url: parameter key: broken variable"),
+        ("http://x/v1?s3cret", "base_url: its query must consist of NAME=VALUE, joined by &"),
+        ("http://x/v1?a=s3 cret", "base_url: its query must be printable ASCII without spaces"),
+        ("http://x/v1?a=s3cret\r\n", "base_url: its query must be printable ASCII without spaces"),
+        ("ftp://x/v1?a=s3cret", "base_url='ftp://x/v1': must be"),
+        ("http://x/${A}?a=s3cret", "base_url='http://x/${A}': must be"),
+    ],
 )
-def test_a_url_that_may_hold_a_secret_is_refused_without_showing_it(base_url):
-    with pytest.raises(ValueError, match="base_url: must not contain credentials, a query or a fragment"):
+def test_a_url_that_may_hold_a_secret_is_refused_without_showing_it(base_url, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
         Endpoint(base_url, "m")
+
+    assert str(raised.value).startswith(message)
+    assert "s3cret" not in str(raised.value)
 
 
 def test_the_key_must_fit_into_a_header():
@@ -46,7 +69,92 @@ def test_the_key_is_never_shown():
 
 @pytest.mark.parametrize(
     "base_url",
-    ["http://localhost:8000/v1", "https://api.openai.com/v1/", "http://[::1]:8000", "http://x/@a/v1"],
+    [
+        "http://localhost:8000/v1",
+        "https://api.openai.com/v1/",
+        "http://[::1]:8000",
+        "http://x/@a/v1",
+        "http://x/v1?",
+        "http://x/d?api-version=2024-10-21&key=${KEY}&at=a@b",
+    ],
 )
 def test_a_usable_url_is_kept_as_it_is(base_url):
     assert Endpoint(base_url, "m").base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"host": "s3cret"}, "headers='host': set by the client alone"),
+        ({"Content-Length": "s3cret"}, "headers='Content-Length': set by the client alone"),
+        ({"Transfer-Encoding": "s3cret"}, "headers='Transfer-Encoding': set by the client alone"),
+        ({"Accept-Encoding": "s3cret"}, "headers='Accept-Encoding': set by the client alone"),
+        ({"a b": "s3cret"}, "headers='a b': must be the name of a header"),
+        ({"x": "s3cret\r\ny: z"}, "headers: x: must be printable ASCII"),
+        ({"x": "${s3cret"}, "headers: x: broken variable; expected ${VAR}"),
+        ({"api-key": "s3cret"}, "headers: api-key: may hold a secret; expected an environment variable as"),
+        ({"Authorization": "Basic s3cret"}, "headers: Authorization: may hold a secret"),
+        ({"X": "s3cret", "x": "s3cret"}, "headers: duplicate name"),
+    ],
+)
+def test_an_unusable_header_is_refused_without_showing_its_value(headers, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        Endpoint("http://x/v1", "m", headers=headers)
+
+    assert str(raised.value).startswith(message)
+    assert "cret" not in str(raised.value).replace("secret", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"), [(None, "not set"), (" ", "not set"), ("a\nb", "must be printable")]
+)
+def test_a_variable_must_have_a_value_that_fits_into_a_header(value, problem):
+    endpoint = Endpoint("http://x/v1", "m", headers={"api-key": "${KEY}"})
+
+    with pytest.raises(ValueError, match=f"environment variable KEY: {problem}"):
+        endpoint.with_variables({"KEY": value}.get)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url"),
+    [
+        ("http://x/v1", "http://x/v1/models"),
+        ("http://x/v1/?v=1&key=${KEY}", "http://x/v1/models?v=1&key=${KEY}"),
+    ],
+)
+def test_a_url_has_the_path_before_the_query_and_the_names_of_variables(base_url, url):
+    endpoint = Endpoint(base_url, "m").with_variables({"KEY": "sesame"}.get)
+
+    assert endpoint.url("models") == url
+
+
+def test_a_value_is_a_secret_also_as_a_query_has_it():
+    endpoint = Endpoint("http://x/v1?key=${KEY}", "m").with_variables({"KEY": "open/sesame"}.get)
+
+    assert {"open/sesame", "open%2Fsesame"} <= set(endpoint.secrets)
+
+
+def test_the_values_of_variables_are_secrets_and_never_shown():
+    endpoint = Endpoint("http://x/v1", "m", headers={"api-key": "${KEY}"})
+    filled = endpoint.with_variables({"KEY": " sesame\n"}.get)
+
+    assert "sesame" in filled.secrets
+    assert "sesame" not in repr(filled)
+
+
+def test_a_workload_is_asked_without_what_the_server_refuses():
+    workload = Workload(extra_body={"top_k": 1, "stream_options": {"include_usage": True}})
+
+    assert Endpoint("http://x", "m").asked(workload) == workload
+    bare = Endpoint("http://x", "m", max_tokens_field="none", stream_usage=False).asked(workload)
+    assert bare.extra_body == {"top_k": 1, "max_tokens": None, "stream_options": None}
+    assert bare.asked_output_tokens is None
+
+
+def test_the_extra_body_of_an_endpoint_wins_over_that_of_a_workload():
+    workload = Workload(extra_body={"temperature": 0, "top_k": 1})
+    endpoint = Endpoint("http://x", "m", extra_body={"temperature": None, "reasoning_effort": "low"})
+
+    merged = {"temperature": None, "top_k": 1, "reasoning_effort": "low"}
+    assert endpoint.asked(workload).extra_body == merged
+    assert workload.extra_body == {"temperature": 0, "top_k": 1}

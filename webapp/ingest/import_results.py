@@ -97,7 +97,7 @@ def _import_level(  # noqa: PLR0913, PLR0917  (private; each is a part of what i
     ) as attempt:
         if not attempt.runs:
             return Imported(scenario, already_stored=True)
-        failure = persist(conn, attempt, results.workload, level)
+        failure = persist(conn, attempt, results.endpoint.asked(results.workload), level)
     return Imported(scenario, unranked=failure or level.invalid_reason)
 
 

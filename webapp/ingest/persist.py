@@ -87,6 +87,7 @@ def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "level": result.load.name,
         "span_ns": [result.span.begin_ns, result.span.end_ns],
         "slo": workload.slo,
+        "extra_body": workload.extra_body,
         **facts(workload, result),
     }
 

@@ -1,5 +1,6 @@
 """LLMs and scenarios of the benchmark file, added to the database when they are first measured."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +9,7 @@ from redis import Redis
 from webapp.llms import LLMs, NameTakenError
 from webapp.plan.measurement import Measurement, description
 from webapp.settings import Settings
-from webapp.store import Connection, llms, scenarios
+from webapp.store import Connection, llms, runs, scenarios
 
 
 class ChangedScenarioError(Exception):
@@ -37,6 +38,21 @@ def refuse_changed(conn: Connection, scenario: str, wanted: dict[str, Any]) -> N
         raise ChangedScenarioError(
             f"scenario {scenario}: {', '.join(changed)} changed since its first measurement;"
             " give the workload a new name"
+        )
+
+
+def refuse_changed_body(conn: Connection, measurement: Measurement) -> None:
+    """Raise ChangedScenarioError if the LLM is asked with another body than in its newest finished run.
+
+    Its series would mix answers to different requests. URL, headers and keys may change.
+    """
+    known = (runs.newest_measurement(conn, measurement.llm, measurement.scenario) or {}).get("extra_body")
+    wanted = json.loads(json.dumps(measurement.endpoint.asked(measurement.workload).extra_body))
+    if known is not None and known != wanted:
+        changed = sorted(name for name in {*known, *wanted} if known.get(name, ...) != wanted.get(name, ...))
+        raise ChangedScenarioError(
+            f"LLM {measurement.llm}: {', '.join(changed)} of the body changed since its last measurement;"
+            " give the LLM a new name"
         )
 
 

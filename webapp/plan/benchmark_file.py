@@ -3,6 +3,7 @@
 A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains every field.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
+# Of an LLM, named alike in the file and by the measuring library.
+ENDPOINT_FIELDS = (
+    *("base_url", "model", "api", "headers", "key_header", "key_scheme", "max_tokens_field", "stream_usage"),
+    "extra_body",
+)
 
 
 class BenchmarkFileError(SettingsError):
@@ -69,7 +75,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     llm=llm["name"],
                     company_name=company,
                     provider=llm.get("provider", company),
-                    endpoint=Endpoint(llm["base_url"], llm["model"], llm["api"]),
+                    endpoint=Endpoint(**{name: llm[name] for name in ENDPOINT_FIELDS}),
                     api_key_env=llm["api_key_env"],
                     workload_name=asked["name"],
                     description=asked.get("description"),
@@ -126,7 +132,8 @@ def _shown(document: Document, path: YAMLPath, message: str) -> str:
     """Return the fault's subject, such as `llms[0].base_url='x': `, without a value that may be a secret."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value = document.value(path)
-    secret = "key" in name or message.startswith(UNKNOWN_FIELD)
+    with_more = name.endswith(".base_url") and re.search("[@?#]", str(value))  # than an address
+    secret = with_more or "key" in name or ".headers" in name or message.startswith(UNKNOWN_FIELD)
     if secret or isinstance(value, dict | list) or value is None:
         return f"{name}: " if name else ""
     text = repr(value)

@@ -64,10 +64,10 @@ class _Levels(fields.Field):
         return levels
 
 
-def _endpoint_field(name: str) -> Callable[[str], None]:
+def _endpoint_field(name: str) -> Callable[[Any], None]:
     """Return a check of one of the endpoint's fields by the measuring library."""
 
-    def check(value: str) -> None:
+    def check(value: Any) -> None:
         try:
             Endpoint(**{"base_url": "http://localhost", "model": "model", name: value})
         except ValueError as error:
@@ -109,7 +109,23 @@ class LLMSchema(_Schema):
     model = fields.String(required=True, validate=[validate.Length(1, 200), _endpoint_field("model")])
     api = fields.String(load_default="chat", validate=_endpoint_field("api"))
     api_key_env = fields.String(load_default=None, validate=VARIABLE)
+    headers = fields.Dict(
+        keys=fields.String(), values=fields.String(), validate=_endpoint_field("headers"), load_default=dict
+    )
+    key_header = fields.String(load_default=None, validate=_endpoint_field("key_header"))
+    key_scheme = fields.String(load_default=None, validate=_endpoint_field("key_scheme"))
+    max_tokens_field = fields.String(load_default="max_tokens", validate=_endpoint_field("max_tokens_field"))
+    stream_usage = fields.Boolean(load_default=True)
+    extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     workloads = fields.List(fields.String())
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_key(self, data: Any, original: Any, **kwargs: Any) -> None:
+        """Refuse options of a key where there is none."""
+        named = original if isinstance(original, dict) else {}
+        lost = [name for name in ("key_header", "key_scheme") if name in named and "api_key_env" not in named]
+        if lost:
+            raise ValidationError({name: ["needs api_key_env"] for name in lost})
 
 
 class WorkloadSchema(_Schema):

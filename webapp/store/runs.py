@@ -240,6 +240,20 @@ def set_points(conn: Connection, run_id: int, points: int) -> None:
         cursor.execute("UPDATE runs SET points = %s WHERE id = %s", (points, run_id))
 
 
+def newest_measurement(conn: Connection, llm: str, scenario: str) -> dict[str, Any] | None:
+    """Return the description of the LLM's newest finished measured run in the scenario; None without one."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT measurement FROM runs"
+            " JOIN scenarios ON scenarios.id = scenario_id JOIN llms ON llms.id = llm_id"
+            " WHERE source = 'measurement' AND llms.name = %s AND scenarios.name = %s AND status = 'finished'"
+            " ORDER BY slot DESC LIMIT 1",
+            (llm, scenario),
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
 def measurement(conn: Connection, run_id: int) -> tuple[datetime, dict[str, Any]] | None:
     """Return the slot and the description of a measured run; None if it is unknown or was not measured."""
     with conn.cursor() as cursor:

@@ -254,6 +254,12 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--slo", "ttft"], "'ttft': must be METRIC=BOUND"),
         (["--slo", "speed=1"], "slo=speed: unknown objective; expected one of ttft, "),
         (["--api-key-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE: environment variable not set or empty"),
+        (["--header", "api-key"], "'--header': must be 'NAME: VALUE'"),
+        (["--header", "Host: x"], "headers='Host': set by the client alone"),
+        (["--header", "a: 1", "--header", "a: 2"], "--header: duplicate name"),
+        (["--header", "api-key: ${NO_SUCH_VARIABLE}"], "variable NO_SUCH_VARIABLE: not set or empty"),
+        (["--key-header", "api-key"], "--key-header: needs --api-key-env"),
+        (["--key-scheme", ""], "--key-scheme: needs --api-key-env"),
         (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read"),
         (["--dataset", "x", "--input-tokens", "5"], "--input-tokens"),
         (["--dataset", "x", "--same-prompt"], "--same-prompt"),
@@ -309,6 +315,61 @@ def test_the_key_comes_from_the_environment_and_is_never_shown(measure):
     assert "sesame" not in right.output
     assert wrong.exit_code == 1
     assert "2 x http_4xx: 401" in wrong.stdout
+
+
+def test_a_header_names_a_variable_whose_value_is_never_shown(measure):
+    refusal = whole(b'{"error": {"message": "no sesame-open, no sesame"}}', "403 No", "application/json")
+    with scripted(refusal) as server:
+        asked = ["--base-url", server.url, "--requests", "2", "--warmup", "0", "--header", "X-Tenant:a"]
+        done = measure(
+            *asked, "--header", "api-key: ${KEY}", "--format", "json", "--with-records", KEY="sesame-open"
+        )
+
+    heads = [request.partition(b"\r\n\r\n")[0].split(b"\r\n") for request in server.requests]
+    assert heads
+    assert all({b"api-key: sesame-open", b"X-Tenant: a"} <= set(head) for head in heads)
+    assert "sesame" not in done.output
+    found = json.loads(done.stdout)
+    assert found["endpoint"]["headers"] == {"X-Tenant": "a", "api-key": "${KEY}"}
+    assert "(hidden)" in found["levels"][0]["error_details"]["http_4xx"]
+
+
+def test_the_key_is_sent_in_the_header_that_is_asked_for(measure):
+    with scripted(whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--api-key-env", "KEY", "--key-header", "api-key"]
+        done = measure(*asked, "--key-scheme", "", "--format", "json", KEY="sesame")
+
+    assert done.exit_code == 0
+    assert b"\r\napi-key: sesame\r\n" in server.requests[0]
+    assert b"Authorization" not in server.requests[0]
+    assert "sesame" not in done.output
+
+
+def test_a_response_whose_maximum_was_not_asked_for_has_none_in_the_report(measure):
+    with scripted(whole(STREAM), keep=True) as server:
+        asked = ["--base-url", server.url, "--max-tokens-field", "none", "--no-stream-usage"]
+        found = json.loads(measure(*asked, "--format", "json").stdout)
+
+    sent = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
+    assert set(sent) == {"model", "messages", "stream"}
+    assert (found["endpoint"]["max_tokens_field"], found["endpoint"]["stream_usage"]) == ("none", False)
+    assert found["levels"][0]["output_tokens"]["asked"] is None
+
+
+def test_the_query_of_the_base_url_is_sent_and_its_secret_never_shown(measure):
+    missing = whole(b'{"error": {"message": "no open%2Fsesame"}}', "404 No", "application/json")
+    with scripted(missing) as server:
+        url = f"{server.url}?api-version=1&key=${{KEY}}"
+        asked = ["--base-url", url, "--requests", "2", "--warmup", "0", "--format", "json"]
+        done = measure(*asked, KEY="open/sesame")
+
+    lines = {request.partition(b"\r\n")[0] for request in server.requests}
+    assert lines == {b"POST /v1/chat/completions?api-version=1&key=open%2Fsesame HTTP/1.1"}
+    assert "sesame" not in done.output
+    found = json.loads(done.stdout)
+    assert found["endpoint"]["base_url"] == url
+    shown = f"404: no (hidden); asked {server.url}/chat/completions?api-version=1&key=${{KEY}}"
+    assert found["levels"][0]["error_details"] == {"http_4xx": shown}
 
 
 def test_levels_measured_before_the_dataset_vanished_are_reported(measure, tmp_path):

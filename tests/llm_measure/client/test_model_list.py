@@ -29,6 +29,15 @@ def test_the_one_model_that_is_listed_is_returned():
     assert b"\r\nAuthorization: Bearer sesame\r\n" in request
 
 
+def test_the_query_of_the_base_url_is_asked_with_and_shown_with_the_names_of_variables():
+    with scripted(listing()) as server:
+        endpoint = Endpoint(f"{server.url}?v=1&key=${{KEY}}", "unknown").with_variables({"KEY": "sesame"}.get)
+        with pytest.raises(ValueError, match=r"/v1/models\?v=1&key=\$\{KEY\} names 0 models"):
+            only_model(endpoint)
+
+    assert server.requests[0].startswith(b"GET /v1/models?v=1&key=sesame HTTP/1.1\r\n")
+
+
 def test_a_guarded_server_lists_its_model_to_whoever_has_the_key():
     with running_mock_server(Behaviour(api_key="sesame")) as url:
         assert only_model(Endpoint(url, "unknown", api_key="sesame")) == "mock"

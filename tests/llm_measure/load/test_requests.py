@@ -35,9 +35,53 @@ def test_the_head_names_host_type_length_key_and_version():
     ]
 
 
+def test_headers_carry_the_values_of_variables_and_replace_those_of_the_same_name():
+    headers = {"authorization": "Basic ${A}", "X-Tenant": "a:${B}"}
+    endpoint = Endpoint("http://x/v1", "m", api_key="k", headers=headers)
+    filled = endpoint.with_variables({"A": "YTpi", "B": "b"}.get)
+
+    lines = built(Workload(), endpoint=filled).partition(b"\r\n\r\n")[0].decode().split("\r\n")
+
+    assert [line for line in lines if line.lower().startswith(("auth", "x-"))] == [
+        "authorization: Basic YTpi",
+        "X-Tenant: a:b",
+    ]
+    with pytest.raises(ValueError, match="environment variable A: not set"):
+        built(Workload(), endpoint=endpoint)
+
+
 @pytest.mark.parametrize("base_url", ["http://x/v1", "http://x/v1/", "http://x/v1//"])
 def test_the_path_is_below_the_base_url(base_url):
     assert url_path(Endpoint(base_url, "m", "completions")) == "/v1/completions"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "Authorization: Bearer sesame"),
+        ({"key_header": "api-key"}, "api-key: sesame"),
+        ({"key_header": "api-key", "key_scheme": ""}, "api-key: sesame"),
+        ({"key_header": "X-Auth", "key_scheme": "Token"}, "X-Auth: Token sesame"),
+        ({"key_header": "authorization"}, "authorization: Bearer sesame"),
+        ({"key_scheme": "Key"}, "Authorization: Key sesame"),
+        ({"key_scheme": ""}, "Authorization: sesame"),
+    ],
+)
+def test_the_key_is_sent_once_in_its_header_after_its_scheme(options, line):
+    head = built(Workload(), endpoint=Endpoint("http://x/v1", "m", api_key="sesame", **options)).decode()
+
+    assert [each for each in head.split("\r\n") if "sesame" in each or "uthorization" in each] == [line]
+
+
+def test_without_a_key_no_header_has_one():
+    assert b"api-key" not in built(Workload(), endpoint=Endpoint("http://x/v1", "m", key_header="api-key"))
+
+
+def test_the_query_follows_each_path_with_the_encoded_values_of_variables():
+    endpoint = Endpoint("http://x/d/?api-version=1&key=${KEY}", "m").with_variables({"KEY": "a+/&b"}.get)
+
+    assert url_path(endpoint) == "/d/chat/completions?api-version=1&key=a%2B%2F%26b"
+    assert url_path(endpoint, "models") == "/d/models?api-version=1&key=a%2B%2F%26b"
 
 
 def test_generated_prompts_have_the_length_and_differ():
@@ -59,6 +103,43 @@ def test_the_extra_body_is_merged_and_null_removes_a_field():
 
     assert (asked["temperature"], asked["max_completion_tokens"]) == (0, 3)
     assert "max_tokens" not in asked
+
+
+@pytest.mark.parametrize(
+    ("field", "limits"),
+    [
+        ("max_tokens", {"max_tokens": 9}),
+        ("max_completion_tokens", {"max_completion_tokens": 9}),
+        ("none", {}),
+    ],
+)
+def test_the_maximum_is_asked_for_by_the_name_that_the_endpoint_knows(field, limits):
+    asked = body(Workload(output_tokens=9), endpoint=Endpoint("http://x/v1", "m", max_tokens_field=field))
+
+    assert {name: value for name, value in asked.items() if name.startswith("max")} == limits
+
+
+def test_each_row_of_a_dataset_asks_for_its_maximum_by_that_name(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a", "output_tokens": 4}')
+    endpoint = Endpoint("http://x/v1", "m", max_tokens_field="max_completion_tokens")
+
+    asked = body(Workload(dataset=str(path)), endpoint=endpoint)
+
+    assert (asked["max_completion_tokens"], "max_tokens" in asked) == (4, False)
+
+
+def test_a_server_that_refuses_stream_options_is_asked_without():
+    asked = body(Workload(), endpoint=Endpoint("http://x/v1", "m", stream_usage=False))
+
+    assert (asked["stream"], "stream_options" in asked) == (True, False)
+
+
+def test_the_extra_body_of_the_endpoint_is_merged_over_that_of_the_workload():
+    endpoint = Endpoint("http://x/v1", "m", extra_body={"temperature": None, "top_k": 2})
+    asked = body(Workload(extra_body={"temperature": 0, "top_k": 1, "top_p": 1}), endpoint=endpoint)
+
+    assert (asked["top_k"], asked["top_p"], "temperature" in asked) == (2, 1, False)
 
 
 def test_an_extra_body_may_bring_the_prompt():

@@ -21,7 +21,17 @@ RECORDS = [
 def test_it_states_what_was_asked_where_and_by_which_seed():
     found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], dataset_digest="abc")
 
-    assert found["endpoint"] == {"base_url": "http://x:8000/v1", "model": "m", "api": "chat"}
+    assert found["endpoint"] == {
+        "base_url": "http://x:8000/v1",
+        "model": "m",
+        "api": "chat",
+        "headers": {},
+        "key_header": None,
+        "key_scheme": None,
+        "max_tokens_field": "max_tokens",
+        "stream_usage": True,
+        "extra_body": {},
+    }
     assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
 
 

@@ -67,6 +67,24 @@ def test_omitted_fields_have_their_documented_defaults(write):
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
 
 
+def test_options_of_the_endpoint_keep_the_names_of_variables(write):
+    options = """
+        api_key_env: KEY
+        key_header: api-key
+        key_scheme: ""
+        max_tokens_field: none
+        stream_usage: false
+        extra_body: {reasoning_effort: low}
+        headers: {x-tenant-key: "${TENANT}"}"""
+    (found,) = read_benchmark_file(write(GOOD.replace("model: fast", f"model: fast{options}")))
+
+    assert found.endpoint.headers == {"x-tenant-key": "${TENANT}"}
+    assert (found.endpoint.key_header, found.endpoint.key_scheme) == ("api-key", "")
+    assert (found.endpoint.max_tokens_field, found.endpoint.stream_usage) == ("none", False)
+    assert found.endpoint.extra_body == {"reasoning_effort": "low"}
+    assert found.definition["extra_body"] == {}  # two LLMs that differ in it share the scenario
+
+
 def test_one_workload_through_several_apis_is_as_many_scenarios(write):
     found = read_benchmark_file(
         write(
@@ -112,6 +130,8 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD.replace("model: fast", "model: fast\n        workloads: [chat, talk]"),
          "6: llms[0].workloads[1]='talk': unknown workload; expected one of chat"),
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
+        (GOOD.replace("model: fast", "model: fast\n        key_header: api-key"),
+         "6: llms[0].key_header: needs api_key_env"),
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
@@ -153,11 +173,30 @@ def test_all_faults_are_reported_together_in_the_files_order(faults):
     ]
 
 
-@pytest.mark.parametrize("line", ["api_key: sk-s3cret", "api_key_env: sk-s3cret"])
+@pytest.mark.parametrize(
+    "url", ["http://us:s3cret@h/v1", "http://h/v1?key=s3cret", "http://h/v1#s3cret", "ftp://h?a=s3cret"]
+)
+def test_a_secret_in_a_url_is_refused_and_not_shown(faults, url):
+    (fault,) = faults(GOOD.replace("http://127.0.0.1:9/v1", url))
+
+    assert fault.startswith("benchmark.yml:4: llms[0].base_url: ")
+    assert "s3cret" not in fault
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "api_key: sk-s3cret",
+        "api_key_env: sk-s3cret",
+        "headers: {api-key: sk-s3cret}",
+        "headers: {X: [sk-s3cret]}",
+        "headers: sk-s3cret",
+    ],
+)
 def test_a_key_in_the_file_is_refused_and_not_shown(faults, line):
     (fault,) = faults(GOOD.replace("model: fast", f"model: fast\n        {line}"))
 
-    assert fault.startswith("benchmark.yml:6: llms[0].api_key")
+    assert fault.startswith(f"benchmark.yml:6: llms[0].{line.split(':')[0]}")
     assert "s3cret" not in fault
 
 
