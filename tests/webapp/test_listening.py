@@ -132,11 +132,12 @@ def test_one_browser_is_signed_in_to_two_servers_of_one_host(environment, templa
             for letter in "ab"
         ]
         for server in servers:
-            form = opener.open(f"{server.url}/sign-in").read().decode()
+            with opener.open(f"{server.url}/sign-in") as answer:
+                form = answer.read().decode()
             (token,) = re.findall(r'name="csrf_token" value="([^"]+)"', form)
             fields = {"csrf_token": token, "api_key": KEY, "next": "/runs"}
-            opener.open(f"{server.url}/sign-in", urlencode(fields).encode())
+            opener.open(f"{server.url}/sign-in", urlencode(fields).encode()).close()
 
-        assert [opener.open(f"{server.url}/runs").url for server in servers] == [
-            f"{server.url}/runs" for server in servers
-        ]
+        for server in servers:
+            with opener.open(f"{server.url}/runs") as answer:
+                assert answer.url == f"{server.url}/runs"

@@ -92,10 +92,12 @@ def test_without_a_key_there_is_no_key_header():
 )
 def test_the_official_client_finds_the_same_in_these_streams(name, blocks):
     stream = STREAMS[name]
-    with scripted(whole(stream.body)) as server:
-        client = anthropic.Anthropic(base_url=server.url.removesuffix("/v1"), api_key="key", max_retries=0)
-        with client.messages.stream(model="m", max_tokens=9, messages=[USER]) as events:
-            message = events.get_final_message()
+    with (
+        scripted(whole(stream.body)) as server,
+        anthropic.Anthropic(base_url=server.url.removesuffix("/v1"), api_key="key", max_retries=0) as client,
+        client.messages.stream(model="m", max_tokens=9, messages=[USER]) as events,
+    ):
+        message = events.get_final_message()
 
     contents = [block.model_dump() for block in message.content]
     fields = {"text": "text", "thinking": "thinking", "tool_use": "input"}

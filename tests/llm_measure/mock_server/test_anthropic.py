@@ -29,8 +29,13 @@ def client_of(url: str, key: str = "key") -> anthropic.Anthropic:
 
 
 def streamed(url: str, **changes: object) -> anthropic.types.Message:
-    with client_of(url).messages.stream(**ASKED | changes) as stream:
+    with client_of(url) as client, client.messages.stream(**ASKED | changes) as stream:
         return stream.get_final_message()
+
+
+def created(url: str, key: str = "key") -> anthropic.types.Message:
+    with client_of(url, key) as client:
+        return client.messages.create(**ASKED)
 
 
 def texts(message: anthropic.types.Message) -> list[str]:
@@ -51,7 +56,7 @@ class TestTheAnthropicClient:
         assert (message.model, message.stop_reason) == ("m", "max_tokens")
 
     def test_gets_the_same_message_streamed_and_not(self, url):
-        whole = client_of(url).messages.create(**ASKED)
+        whole = created(url)
 
         assert texts(whole) == texts(streamed(url))
         assert (whole.stop_reason, whole.usage) == ("max_tokens", streamed(url).usage)
@@ -63,7 +68,7 @@ class TestTheAnthropicClient:
 
     def test_reads_thinking_and_text_as_blocks(self):
         with running_mock_server(Behaviour(ttft=0, itl=0, reasoning_tokens=2)) as url:
-            messages = [streamed(url), client_of(url).messages.create(**ASKED)]
+            messages = [streamed(url), created(url)]
 
         for message in messages:
             assert texts(message) == [" the answer", " of a mock server"]
@@ -77,13 +82,14 @@ class TestTheAnthropicClient:
         assert (message.content, message.stop_reason, message.usage.output_tokens) == ([], "end_turn", 0)
 
     def test_lists_the_model(self, url):
-        assert [model.id for model in client_of(url).models.list()] == ["mock"]
+        with client_of(url) as client:
+            assert [model.id for model in client.models.list()] == ["mock"]
 
     def test_raises_its_own_errors(self, url):
         with pytest.raises(anthropic.AuthenticationError, match="authentication_error"):
-            client_of(url, "wrong").messages.create(**ASKED)
-        with pytest.raises(anthropic.BadRequestError, match="max_tokens: missing"):
-            client_of(url).post("/v1/messages", body={"messages": []}, cast_to=object)
+            created(url, "wrong")
+        with client_of(url) as client, pytest.raises(anthropic.BadRequestError, match="max_tokens: missing"):
+            client.post("/v1/messages", body={"messages": []}, cast_to=object)
         with (
             running_mock_server(Behaviour(rate_limit_rate=1.0)) as limited,
             pytest.raises(anthropic.RateLimitError, match="rate_limit_error"),
