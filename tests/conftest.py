@@ -111,6 +111,14 @@ def counter() -> Iterator[int]:
 
 
 @pytest.fixture
+def place(folder: Path, counter: Iterator[int]) -> Path:
+    """A folder of this test for servers, with a short path."""
+    path = folder / f"place-{next(counter)}"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def settings(environment: dict[str, str]) -> Settings:
     return Settings.from_env(environment)
 

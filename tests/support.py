@@ -1,5 +1,6 @@
 """Functions and values that tests share."""
 
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -24,6 +25,17 @@ class ReadingClient(FlaskClient):
 def as_superuser(environment: dict[str, str]) -> dict[str, str]:
     """Return the environment with the user that may do everything."""
     return {**environment, "POSTGRES_USER": environment.get("TEST_SUPERUSER", environment["POSTGRES_USER"])}
+
+
+def administering(superuser: Connection) -> Callable[[str], None]:
+    """Return what runs statements as a database administrator, each in a transaction."""
+    superuser.autocommit = True
+
+    def run(statement: str) -> None:
+        with superuser.cursor() as cursor:
+            cursor.execute(statement)
+
+    return run
 
 
 def run_sql(environment: dict[str, str], statement: str) -> None:

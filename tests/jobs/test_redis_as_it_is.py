@@ -20,13 +20,6 @@ USER = "user bench on >p@ss/word:1 ~* resetchannels +@all -@dangerous -@admin"
 
 
 @pytest.fixture
-def place(folder, counter):
-    path = folder / f"as-it-is-{next(counter)}"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
 def certificates(place):
     """Paths of a CA's certificate, and of a certificate and its key for this machine."""
     authority = trustme.CA()

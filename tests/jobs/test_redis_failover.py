@@ -21,13 +21,6 @@ def environment(environment):
     return {**environment, "SCHEDULE_INTERVAL": str(SECONDS / 60)}
 
 
-@pytest.fixture
-def place(folder, counter):
-    path = folder / f"failover-{next(counter)}"
-    path.mkdir()
-    return path
-
-
 @contextmanager
 def working(processes, make_app, conn, **redis: str):
     """Yield a check, after a first one: scheduler and worker run new slots, and the API answers meanwhile."""

@@ -15,13 +15,13 @@ REASON = "its slot was in the future: the clocks were ahead"
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def discard_future_runs(conn: Connection, redis: Redis) -> int:
+def discard_future_runs(conn: Connection, redis: Redis, now: datetime) -> int:
     """Mark the finished runs of future slots as invalid, without values, and derive all else without them.
 
-    Otherwise they would be `latest` until their time has come. Returns their number; commits, like the
-    `rebuild_rankings` that it calls. Raises psycopg2.errors.LockNotAvailable like `publish`.
+    `now` is the present by the clock that is ahead. Otherwise they would be `latest` until their time has
+    come. Returns their number; commits, like the `rebuild_rankings` that it calls. Raises
+    psycopg2.errors.LockNotAvailable like `publish`.
     """
-    now = clock.latest_now(conn)
     since = now + clock.TOLERANCE
     found = runs.any_finished_since(conn, since)
     conn.commit()

@@ -58,9 +58,9 @@ def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECO
     Runs that end while another process refreshes are published together by the next refresh. Raises
     psycopg2.errors.LockNotAvailable if other changes take longer than `wait_s`.
     """
-    discard_future_runs(conn, redis)
-    now = clock.earliest_now(conn)
+    now, latest = clock.present(conn)
     conn.commit()
+    discard_future_runs(conn, redis, latest)
 
     def is_outdated() -> bool:
         found = views.are_outdated(conn, now)

@@ -12,14 +12,20 @@ class FutureSlotError(Exception):
     """A slot lies in the future; the message states by how much."""
 
 
+def present(conn: Connection) -> tuple[datetime, datetime]:
+    """Return the present by this machine's clock and PostgreSQL's: by the one behind, and the one ahead."""
+    now, database_now = datetime.now(UTC), _database_now(conn)
+    return min(now, database_now), max(now, database_now)
+
+
 def latest_now(conn: Connection) -> datetime:
     """Return the present by the clock of this machine or of PostgreSQL, whichever is ahead."""
-    return max(datetime.now(UTC), _database_now(conn))
+    return present(conn)[1]
 
 
 def earliest_now(conn: Connection) -> datetime:
     """Return the present by the clock of this machine or of PostgreSQL, whichever is behind."""
-    return min(datetime.now(UTC), _database_now(conn))
+    return present(conn)[0]
 
 
 def ahead_seconds(conn: Connection) -> float:

@@ -1,6 +1,6 @@
 """The chart's manifests as `podman play kube` of podman 4.3 can run them; REWRITINGS names every change.
 
-Only data is changed here; the folders that stand in for volumes are described, not created.
+Only data is changed here; the folders that replace volumes are described, not created.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ PLAYED = ("Deployment", "StatefulSet", "Pod")
 
 @dataclass
 class Volume:
-    """A folder in the place of a volume, with the group that may write it."""
+    """A folder that replaces a volume, with the group that may write it."""
 
     path: Path
     group: int

@@ -21,13 +21,6 @@ SERVERS = ["", *(pytest.param(name, marks=needs(name)) for name in ("redis-serve
 WRITE = "return redis.call('SET', KEYS[1], 1)"
 
 
-@pytest.fixture
-def place(folder, counter):
-    path = folder / f"connections-{next(counter)}"
-    path.mkdir()
-    return path
-
-
 @pytest.fixture(params=SERVERS)
 def pair(place, request):
     server = find(request.param) if request.param else str(redis_server())

@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from tests.plain_role import ROLE, SCHEMA
-from tests.support import query
+from tests.support import administering, query
 from tests.web import show_run
 from webapp.store import connect
 from webapp.store.grafana_role import UnusableRoleError, make_reader
@@ -18,12 +18,7 @@ NAME, PASSWORD = "reader_of_a_test", "its-password"
 @pytest.fixture
 def dba(superuser):
     """Runs statements as a database administrator, who drops the reader in the end."""
-    superuser.autocommit = True
-
-    def run(statement: str) -> None:
-        with superuser.cursor() as cursor:
-            cursor.execute(statement)
-
+    run = administering(superuser)
     yield run
     run(f"DO $$ BEGIN IF to_regrole('{NAME}') IS NOT NULL THEN DROP OWNED BY {NAME}; END IF; END $$")
     run(f"DROP ROLE IF EXISTS {NAME}")

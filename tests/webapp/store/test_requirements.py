@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from tests.plain_role import ROLE, SCHEMA
-from tests.support import query, run_sql
+from tests.support import administering, query, run_sql
 from webapp.settings import Settings
 from webapp.store import connect
 from webapp.store.requirements import TABLES, missing_rights, unsuitable
@@ -20,12 +20,7 @@ WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'm
 @pytest.fixture
 def dba(superuser):
     """Runs statements as a database administrator."""
-    superuser.autocommit = True
-
-    def run(statement: str) -> None:
-        with superuser.cursor() as cursor:
-            cursor.execute(statement)
-
+    run = administering(superuser)
     run(f"SET search_path = {SCHEMA}")
     return run
 
