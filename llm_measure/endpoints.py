@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from llm_measure import apis, variables
+from llm_measure.json_merge import combined, removal
 from llm_measure.workloads import Workload
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -89,17 +90,19 @@ class Endpoint:
 
     def asked(self, workload: Workload) -> Workload:
         """Return the workload as this endpoint is asked: its `extra_body` with what the endpoint changes."""
-        removed = {
-            "max_tokens": self.max_tokens_field == "none",
-            "stream_options": not self.stream_usage,
-        }
-        changes = dict.fromkeys(name for name, is_removed in removed.items() if is_removed)
-        return replace(workload, extra_body=workload.extra_body | changes | self.extra_body)
+        api, patch = apis.named(self.api), workload.extra_body
+        if self.max_tokens_field == "none":
+            patch = combined(patch, removal(api.maximum_field))
+        if not self.stream_usage and api.usage_field:
+            patch = combined(patch, removal((api.usage_field,)))
+        return replace(workload, extra_body=combined(patch, self.extra_body))
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the base URL, as it is shown: with the names of variables."""
-        base, mark, query = self.base_url.partition("?")
-        return f"{base.rstrip('/')}/{path}{mark}{query}"
+        base, _, query = self.base_url.partition("?")
+        path, _, own_query = path.partition("?")
+        queries = "&".join(filter(None, (own_query, query)))
+        return f"{base.rstrip('/')}/{path}" + (f"?{queries}" if queries else "")
 
 
 def encoded(value: str) -> str:

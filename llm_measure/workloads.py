@@ -10,8 +10,8 @@ UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it un
 # How long a stream pauses after a failed request, doubled with each further failure.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
 # Fields of a request's body that replace the generated prompt, and the maximum length of its response.
-PROMPT_FIELDS = frozenset(("prompt", "messages"))
-MAXIMUM_FIELDS = frozenset(("max_tokens", "max_completion_tokens"))
+PROMPT_FIELDS = frozenset(("prompt", "messages", "input", "contents"))
+MAXIMUM_FIELDS = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import msgspec
 
 from llm_measure.apis.base import Content, Prompt, TokenCount, Usage, size, token_count
 from llm_measure.apis.errors import message_of
+from llm_measure.framing import Framing, sse
 
 VERSION = "2023-06-01"
 ROLES = ("user", "assistant")
@@ -128,7 +129,9 @@ class AnthropicMessages:
 
     name = "messages"
     operation = "chat"
-    path = "messages"
+    framing: Framing = sse
+    maximum_field = ("max_tokens",)
+    usage_field = None
     # A stream whose last event is padded, as some are, ends with its body; the stop reason precedes both.
     end = b'{"type":"message_stop"}'
     decode = staticmethod(msgspec.json.Decoder(MessagesChunk).decode)
@@ -136,6 +139,10 @@ class AnthropicMessages:
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the API's version and, if there is a key, x-api-key."""
         return {"anthropic-version": VERSION} | ({"x-api-key": api_key} if api_key else {})
+
+    def path(self, model: str) -> str:
+        """Return the path, the same for all models."""
+        return "messages"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; system messages become the system prompt. ValueError for calls of tools."""

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Protocol
 
 import msgspec
 
+from llm_measure.framing import Framing
+
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
 
@@ -117,12 +119,29 @@ class Chunk(Protocol):
 
 
 class ProviderAPI(Protocol):
-    """One provider API, whose responses are streams of server-sent events."""
+    """One provider API, whose responses are streams of events."""
 
     name: str  # as --api and the benchmark file name it
     operation: str  # gen_ai.operation.name of OpenTelemetry's semantic conventions
-    path: str  # below the base URL, such as chat/completions
-    end: bytes  # the data of the event after which nothing follows
+
+    @property
+    def framing(self) -> Framing:
+        """How events are found in a response."""
+
+    @property
+    def end(self) -> bytes | None:
+        """The data of the event after which nothing follows; None if the body's end says so."""
+
+    @property
+    def maximum_field(self) -> tuple[str, ...]:
+        """Where the body has the maximum of output tokens, such as ("max_tokens",)."""
+
+    @property
+    def usage_field(self) -> str | None:
+        """The field of the body that asks for token counts; None if they come without it."""
+
+    def path(self, model: str) -> str:
+        """Return the path below the base URL, such as chat/completions, and any query."""
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the headers that authenticate a request, and others of this API."""

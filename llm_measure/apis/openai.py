@@ -7,6 +7,7 @@ import msgspec
 
 from llm_measure.apis.base import Usage, token_count
 from llm_measure.apis.errors import message_of
+from llm_measure.framing import Framing, sse
 
 # What a code or type such as rate_limit_exceeded or BadRequestError amounts to, by what its letters contain.
 # Anything else, such as server_error or overloaded_error, is the server's fault.
@@ -41,7 +42,10 @@ class OpenAIChunk(msgspec.Struct, gc=False):
 class OpenAI:
     """Bearer key, `[DONE]` as the end, and errors as {"error": {"message"}}."""
 
+    framing: Framing = sse
     end = b"[DONE]"
+    maximum_field = ("max_tokens",)
+    usage_field = "stream_options"
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the Authorization header, if there is a key."""

@@ -72,8 +72,11 @@ class OpenAIChat(OpenAI):
 
     name = "chat"
     operation = "chat"
-    path = "chat/completions"
     decode = staticmethod(msgspec.json.Decoder(ChatChunk).decode)
+
+    def path(self, model: str) -> str:
+        """Return the path, the same for all models."""
+        return "chat/completions"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; a text becomes one message of the user."""

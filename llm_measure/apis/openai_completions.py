@@ -41,8 +41,11 @@ class OpenAICompletions(OpenAI):
 
     name = "completions"
     operation = "text_completion"
-    path = "completions"
     decode = staticmethod(msgspec.json.Decoder(CompletionChunk).decode)
+
+    def path(self, model: str) -> str:
+        """Return the path, the same for all models."""
+        return "completions"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; ValueError for a conversation."""

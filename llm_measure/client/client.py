@@ -96,7 +96,7 @@ class Client:
         self._build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
         asked = Asked(
             model=str(workload.extra_body.get("model", endpoint.model)),
-            url=endpoint.url(api.path),
+            url=endpoint.url(api.path(endpoint.model)),
             most_tokens=most_tokens(workload),
         )
         self._memory = Memory()

@@ -106,10 +106,10 @@ class Connection(asyncio.Protocol):
         """Whether a request is in flight."""
         return self._exchange is not None
 
-    def expect(self, end: bytes) -> None:
-        """Take an event with this data for the end of a stream."""
-        self._end_data = end
-        self._ends = tuple(end + blank for blank in BLANK_LINES)
+    def expect(self, end: bytes | None) -> None:
+        """Take an event with this data for the end of a stream; None: only the body's end is one."""
+        self._end_data = end or b""
+        self._ends = tuple(end + blank for blank in BLANK_LINES) if end else ()
 
     def send(self, request: bytes) -> "asyncio.Future[Exchange]":
         """Send the request; the future is done when the response has ended or failed, and never raises."""

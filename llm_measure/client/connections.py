@@ -13,7 +13,7 @@ from llm_measure.records import Record
 class Connections:
     """Connections to one endpoint, whose streams end with the event `end`."""
 
-    def __init__(self, dialer: Dialer, poller: Poller, memory: Memory, end: bytes, timeout_s: float):
+    def __init__(self, dialer: Dialer, poller: Poller, memory: Memory, end: bytes | None, timeout_s: float):
         self._dialer = dialer
         self._poller = poller
         self._memory = memory

@@ -4,8 +4,6 @@ import resource
 
 # Headers and framing in a row, without content: the head, interim responses, chunk extensions, trailers.
 MAX_BARE_BYTES = 64 << 10
-MAX_EVENT_BYTES = 8 << 20
-MAX_EVENTS = 1_000_000  # of one response, empty ones included
 # What a part of a body takes in memory apart from its bytes: a bytes object, two moments, their references.
 PART_BYTES = 200
 MAX_RESPONSE_BYTES = 64 << 20  # of one response in memory

@@ -24,9 +24,9 @@ from llm_measure.client.failures import (
 )
 from llm_measure.client.late_reads import spread_late
 from llm_measure.client.models import other_model
-from llm_measure.client.sse import ErrorData, EventLimitError, events, plain_events
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
+from llm_measure.framing import ErrorData, EventLimitError
 from llm_measure.records import Record
 
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
@@ -154,7 +154,7 @@ class _Stream:
         """Yield the chunks of events that arrived in any parts, up to the end or to one that is malformed."""
         end, data = self._api.end, b""
         try:
-            for place, data in events(self._exchange.parts):
+            for place, data in self._api.framing.events(self._exchange.parts):
                 if data == end:
                     self._ended_ns = self._exchange.times[place]
                     return
@@ -244,7 +244,7 @@ class _Stream:
         elif error := error_of(body, self._api):
             status, message = self._api.stream_error(error)
             fail(self._record, class_of(status), f"instead of a stream: {message}")
-        elif kind == "text/event-stream":
+        elif kind == self._api.framing.CONTENT_TYPE:
             came = f"only {shown(body)} came" if body.strip() else "nothing came"
             fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
         else:
@@ -254,7 +254,7 @@ class _Stream:
 
 def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
     """Return the data and chunks of a complete response if each part is one event, else None."""
-    found = plain_events(parts)
+    found = api.framing.plain_events(parts)
     if not found or found.pop() != api.end:
         return None
     try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from llm_measure import __version__, apis
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
+from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
 from llm_measure.variables import filled
@@ -29,7 +30,7 @@ def request_builder(
 
     `target` is the target of the request line. DatasetError if there is a dataset that cannot be used.
     """
-    kinds = {"Accept": "text/event-stream", "Content-Type": "application/json"}
+    kinds = {"Accept": apis.named(endpoint.api).framing.CONTENT_TYPE, "Content-Type": "application/json"}
     head = _head("POST", endpoint, target, kinds) + proxy_headers + b"Content-Length: "
     bodies = _dataset_bodies if workload.dataset else _bodies
     body = bodies(endpoint, workload, seed)
@@ -73,7 +74,7 @@ def url_path(endpoint: Endpoint, path: str | None = None) -> str:
 
     `path` is another one of the API.
     """
-    url = urlsplit(endpoint.url(path or apis.named(endpoint.api).path))
+    url = urlsplit(endpoint.url(path or apis.named(endpoint.api).path(endpoint.model)))
     query = filled(url.query, endpoint.variables, encoded)
     return f"{url.path}?{query}" if query else url.path
 
@@ -104,8 +105,7 @@ def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens:
     body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens)
     if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")
-    body |= endpoint.asked(workload).extra_body
-    return json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+    return json.dumps(merged(body, endpoint.asked(workload).extra_body)).encode()
 
 
 def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -> bytes:

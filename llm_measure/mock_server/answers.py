@@ -8,10 +8,6 @@ from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.chunks import chunks, whole_texts
 from llm_measure.mock_server.dialects import Counts, Dialect
 
-STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
-    b"transfer-encoding: chunked\r\n\r\n"
-)
 BODY_END = b"0\r\n\r\n"
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
            429: "Too Many Requests", 500: "Internal Server Error"}  # fmt: skip
@@ -84,7 +80,7 @@ class _Builder:
         dialect, behaviour = self._kind.dialect, self._behaviour
         asked = behaviour.role_first or dialect.always_opens
         opening = dialect.opening(self._kind.model, self._counts_of_opening()) if asked else []
-        head = STREAM_HEAD + _framed(opening)
+        head = _stream_head(dialect) + _framed(opening)
         return (head, b"") if behaviour.role_first and opening else (b"", head)
 
     def _counts_of_opening(self) -> Counts | None:
@@ -136,6 +132,12 @@ def plain(status: int, content: Any, *headers: str) -> bytes:
 def refusal(dialect: Dialect, status: int, message: str, *headers: str) -> bytes:
     """Return an error in the dialect's shape."""
     return plain(status, dialect.error(status, REASONS[status], message), *headers)
+
+
+def _stream_head(dialect: Dialect) -> bytes:
+    kind = f"content-type: {dialect.content_type}"
+    head = ("HTTP/1.1 200 OK", kind, "cache-control: no-cache", "transfer-encoding: chunked")
+    return "\r\n".join(head).encode() + b"\r\n\r\n"
 
 
 def _framed(events: list[bytes]) -> bytes:

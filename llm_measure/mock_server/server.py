@@ -7,53 +7,18 @@ from functools import lru_cache
 from heapq import heappop, heappush, heapreplace
 from itertools import count
 from time import monotonic_ns
-from typing import Any
 
 import httptools
-import msgspec
 
 from llm_measure.client.clock import Alarm
 from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, plain, refusal
 from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
-from llm_measure.mock_server.dialects import CHAT, DIALECTS, Dialect
+from llm_measure.mock_server.dialects import CHAT, PATHS, Dialect, Request, dialect_of
 
+KEY_HEADERS = frozenset((b"x-api-key", b"api-key", b"x-goog-api-key"))  # Anthropic's, Azure's, Gemini's
 RATE_LIMIT = "injected rate limit (--rate-limit-rate)"
 DEFAULT_TOKENS = 64  # of a request that asks for no maximum
-MODEL = "mock"
-MODEL_CARD = {"id": MODEL, "object": "model", "created": 0, "owned_by": "mock"}
-
-
-class StreamOptions(msgspec.Struct):
-    """OpenAI's stream options, and vLLM's continuous_usage_stats."""
-
-    include_usage: bool = False
-    continuous_usage_stats: bool = False
-
-
-class Request(msgspec.Struct):
-    """What is read of a request's JSON."""
-
-    model: str = MODEL
-    prompt: str | list[str] = ""
-    messages: list[dict[str, Any]] = []
-    system: str | list[dict[str, Any]] = ""
-    stream: bool = False
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    stream_options: StreamOptions | None = None
-
-    @property
-    def prompt_tokens(self) -> int:
-        """The number of words, which count as tokens."""
-        texts = [self.prompt] if isinstance(self.prompt, str) else list(self.prompt)
-        for message in [{"content": self.system}, *self.messages]:
-            content = message.get("content")
-            parts = content if isinstance(content, list) else [{"text": content}]
-            texts += [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
-        return sum(len(text.split()) for text in texts if isinstance(text, str))
-
-
-_decode = msgspec.json.Decoder(Request).decode
+MODEL_CARD = {"id": "mock", "object": "model", "created": 0, "owned_by": "mock"}
 
 
 class Stream:
@@ -152,8 +117,7 @@ class MockServer:
             self.schedule.add(connection.stream)
 
     def _kind(self, dialect: Dialect, request: Request) -> Kind:
-        behaviour, options = self.behaviour, request.stream_options or StreamOptions()
-        asked = request.max_completion_tokens or request.max_tokens
+        behaviour, asked = self.behaviour, request.maximum
         most = behaviour.output_tokens
         if most is None:
             most = asked or DEFAULT_TOKENS
@@ -163,10 +127,8 @@ class MockServer:
             tokens=min(most, asked) if asked else most,
             is_cut=asked is not None and asked <= most,
             prompt_tokens=request.prompt_tokens,
-            usage_last=(options.include_usage or dialect.always_counts) and behaviour.usage != "none",
-            usage_each=options.continuous_usage_stats
-            and behaviour.usage == "requested"
-            and not dialect.always_counts,
+            usage_last=request.usage_last and behaviour.usage != "none",
+            usage_each=request.usage_each and behaviour.usage == "requested",
         )
 
     def _moments(self, answer: Answer) -> list[int]:
@@ -224,7 +186,7 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name == b"authorization":
             self._authorization = value
-        elif name == b"x-api-key":  # Anthropic's
+        elif name in KEY_HEADERS:
             self._authorization = b"Bearer " + value
 
     def on_body(self, body: bytes) -> None:
@@ -237,31 +199,29 @@ class Connection(asyncio.Protocol):
         if self.stream:  # pipelining
             self._transport.close()
             return
-        path = self._url.partition(b"?")[0]
-        if path == b"/health":
+        path = self._url.partition(b"?")[0].decode("latin-1")
+        found = dialect_of(path)
+        if path == "/health":
             self.write(plain(200, {"status": "ok"}))
         elif not self._server.is_allowed(self._authorization):
-            self.write(refusal(DIALECTS.get(path, CHAT), 401, "API key missing or wrong"))
-        elif path == b"/v1/models":
+            self.write(refusal(found[0] if found else CHAT, 401, "API key missing or wrong"))
+        elif path == "/v1/models":
             self.write(plain(200, {"object": "list", "data": [MODEL_CARD]}))
-        elif path not in DIALECTS:
-            known = ", ".join(known.decode() for known in DIALECTS)
+        elif found is None:
+            known = ", ".join(PATHS)
             self.write(refusal(CHAT, 404, f"unknown path; expected one of {known}, /v1/models, /health"))
         else:
-            self._answer(DIALECTS[path], received_ns)
+            self._answer(*found, received_ns)
 
-    def _answer(self, dialect: Dialect, received_ns: int) -> None:
+    def _answer(self, dialect: Dialect, model: str | None, received_ns: int) -> None:
         """Answer a request to an API."""
         if self._parser.get_method() != b"POST":
             self.write(refusal(dialect, 405, "method must be POST", "allow: POST"))
             return
         try:
-            request = _decode(b"".join(self._body))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            request = dialect.request(b"".join(self._body), model)
+        except ValueError as error:  # of which JSON's errors are kinds
             self.write(refusal(dialect, 400, f"body: {error}"))
-            return
-        if dialect.needs_maximum and request.max_tokens is None:
-            self.write(refusal(dialect, 400, "max_tokens: missing; expected a number"))
             return
         self._server.answer(self, dialect, request, received_ns)
 

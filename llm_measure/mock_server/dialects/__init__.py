@@ -1,14 +1,30 @@
-"""The APIs in which the mock server answers, one per path."""
+"""The APIs in which the mock server answers, by the path of a request."""
+
+import re
+from urllib.parse import unquote
 
 from llm_measure.mock_server.dialects.anthropic import Messages
-from llm_measure.mock_server.dialects.base import Counts, Dialect
+from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
 from llm_measure.mock_server.dialects.openai import Chat, Completions
 
-__all__ = ["CHAT", "DIALECTS", "Counts", "Dialect"]
+__all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
 CHAT = Chat()
-DIALECTS: dict[bytes, Dialect] = {
-    b"/v1/chat/completions": CHAT,
-    b"/v1/completions": Completions(),
-    b"/v1/messages": Messages(),
+# A path may have the model in it, as {model}.
+PATHS: dict[str, Dialect] = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": Completions(),
+    "/v1/messages": Messages(),
 }
+_PATTERNS = [
+    (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)
+    for path, dialect in PATHS.items()
+]
+
+
+def dialect_of(path: str) -> tuple[Dialect, str | None] | None:
+    """Return the dialect of a path and the model in it, if any; None for an unknown path."""
+    for pattern, dialect in _PATTERNS:
+        if found := pattern.fullmatch(path):
+            return dialect, unquote(found[1]) if found.groups() else None
+    return None

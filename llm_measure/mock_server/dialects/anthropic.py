@@ -2,18 +2,46 @@
 
 from typing import Any
 
+import msgspec
+
 from llm_measure.mock_server.chunks import Chunk
-from llm_measure.mock_server.dialects.base import Counts, event
+from llm_measure.mock_server.dialects.base import EVENT_STREAM, Counts, Request, event, texts_of, words
 
 ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
                405: "invalid_request_error", 429: "rate_limit_error", 500: "api_error"}  # fmt: skip
 SIGNATURE = "bW9jaw=="
 
 
+class Body(msgspec.Struct):
+    """What is read of a request's JSON."""
+
+    model: str
+    max_tokens: int
+    messages: list[dict[str, Any]]
+    system: str | list[dict[str, Any]] = ""
+    stream: bool = False
+
+
+_decode = msgspec.json.Decoder(Body).decode
+
+
 class Messages:
     """Content blocks, thinking first; usage at the start and the end of each message."""
 
-    always_opens = always_counts = needs_maximum = True
+    content_type = EVENT_STREAM
+    always_opens = always_counts = True
+
+    def request(self, body: bytes, model: str | None) -> Request:
+        """Return the request."""
+        asked = _decode(body)
+        contents = [asked.system, *(message.get("content") for message in asked.messages)]
+        return Request(
+            model=asked.model,
+            prompt_tokens=sum(words(texts_of(content)) for content in contents),
+            stream=asked.stream,
+            maximum=asked.max_tokens,
+            usage_last=True,
+        )
 
     def opening(self, model: str, counts: Counts | None) -> list[bytes]:
         """Return the start of the message, and a ping."""

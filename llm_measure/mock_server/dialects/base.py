@@ -1,8 +1,11 @@
 """What a dialect is to the mock server: the events and bodies of one API."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from llm_measure.mock_server.chunks import Chunk
 
@@ -18,12 +21,29 @@ class Counts:
     reasoning: int  # of the output
 
 
-class Dialect(Protocol):
-    """One API. Methods of streams return server-sent events as bytes."""
+class Request(msgspec.Struct):
+    """What the mock server reads of a request."""
 
+    model: str
+    prompt_tokens: int  # number of words, which count as tokens
+    stream: bool
+    maximum: int | None  # of output tokens
+    usage_last: bool  # whether the stream's end has the usage
+    usage_each: bool = False  # whether each event has
+
+
+class Dialect(Protocol):
+    """One API. Methods of streams return events as bytes."""
+
+    content_type: str  # of a stream
     always_opens: bool  # whether a stream has its opening even where that comes with the first token
     always_counts: bool  # whether usage is reported without being asked for
-    needs_maximum: bool  # whether a request must limit the output tokens
+
+    def request(self, body: bytes, model: str | None) -> Request:
+        """Return the request; `model` is the one of the path, if there is any.
+
+        Raises msgspec.DecodeError, UnicodeDecodeError, or ValueError with what is wrong.
+        """
 
     def opening(self, model: str, counts: Counts | None) -> list[bytes]:
         """Return the events before any token; none if the API has none."""
@@ -46,6 +66,21 @@ class Dialect(Protocol):
 
     def error(self, status: int, reason: str, message: str) -> dict[str, Any]:
         """Return the body of a response with this status, whose name is `reason`."""
+
+
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+
+def words(texts: Iterable[Any]) -> int:
+    """Return the number of words in those that are texts."""
+    return sum(len(text.split()) for text in texts if isinstance(text, str))
+
+
+def texts_of(content: Any) -> Iterator[Any]:
+    """Yield the texts of a message's content: itself, or those of its parts."""
+    for part in content if isinstance(content, list) else [{"text": content}]:
+        if isinstance(part, dict):
+            yield part.get("text")
 
 
 def event(content: dict[str, Any], name: str | None = None) -> bytes:

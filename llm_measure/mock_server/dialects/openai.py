@@ -3,17 +3,62 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import msgspec
+
 from llm_measure.mock_server.chunks import Chunk
-from llm_measure.mock_server.dialects.base import Counts, event
+from llm_measure.mock_server.dialects.base import EVENT_STREAM, Counts, Request, event, texts_of, words
 
 CREATED = 1_700_000_000
+MODEL = "mock"  # of a request that names none
 DONE = b"data: [DONE]\n\n"
+
+
+class StreamOptions(msgspec.Struct):
+    """OpenAI's stream options, and vLLM's continuous_usage_stats."""
+
+    include_usage: bool = False
+    continuous_usage_stats: bool = False
+
+
+class Body(msgspec.Struct):
+    """What is read of a request's JSON."""
+
+    model: str = MODEL
+    prompt: str | list[str] = ""
+    messages: list[dict[str, Any]] = []
+    stream: bool = False
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stream_options: StreamOptions | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The number of words of the prompt or the messages."""
+        prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        return words(prompts) + sum(words(texts_of(message.get("content"))) for message in self.messages)
+
+
+_decode = msgspec.json.Decoder(Body).decode
 
 
 class OpenAI(ABC):
     """What both have in common: choices in an envelope, usage on request."""
 
-    always_opens = always_counts = needs_maximum = False
+    content_type = EVENT_STREAM
+    always_opens = always_counts = False
+
+    def request(self, body: bytes, model: str | None) -> Request:
+        """Return the request."""
+        asked = _decode(body)
+        options = asked.stream_options or StreamOptions()
+        return Request(
+            model=model or asked.model,
+            prompt_tokens=asked.prompt_tokens,
+            stream=asked.stream,
+            maximum=asked.max_completion_tokens or asked.max_tokens,
+            usage_last=options.include_usage,
+            usage_each=options.continuous_usage_stats,
+        )
 
     def opening(self, model: str, counts: Counts | None) -> list[bytes]:
         """Return no event."""

@@ -8,6 +8,7 @@ import pytest
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.apis.base import Content, Usage
+from llm_measure.framing import sse
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.scripted import chunked, head, scripted, whole
 
@@ -29,12 +30,17 @@ class ToyAPI:
 
     name = "toy"
     operation = "chat"
-    path = "speak"
+    framing = sse
     end = b"BYE"
+    maximum_field = ("most",)
+    usage_field = None
     decode = staticmethod(msgspec.json.Decoder(ToyChunk).decode)
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         return {"X-Toy-Key": api_key or "", "X-Toy-Version": "1"}
+
+    def path(self, model: str) -> str:
+        return "speak"
 
     def body(self, model: str, prompt: str | list, output_tokens: int) -> dict[str, Any]:
         if not isinstance(prompt, str):

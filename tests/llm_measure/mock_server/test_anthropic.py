@@ -88,8 +88,8 @@ class TestTheAnthropicClient:
     def test_raises_its_own_errors(self, url):
         with pytest.raises(anthropic.AuthenticationError, match="authentication_error"):
             created(url, "wrong")
-        with client_of(url) as client, pytest.raises(anthropic.BadRequestError, match="max_tokens: missing"):
-            client.post("/v1/messages", body={"messages": []}, cast_to=object)
+        with client_of(url) as client, pytest.raises(anthropic.BadRequestError, match="max_tokens"):
+            client.post("/v1/messages", body={"model": "m", "messages": []}, cast_to=object)
         with (
             running_mock_server(Behaviour(rate_limit_rate=1.0)) as limited,
             pytest.raises(anthropic.RateLimitError, match="rate_limit_error"),

@@ -1,6 +1,6 @@
 import pytest
 
-from llm_measure.client import sse
+from llm_measure.framing import sse
 from tests.llm_measure.streams import STREAMS
 
 LINE_ENDS = {"LF": b"\n", "CRLF": b"\r\n", "CR": b"\r"}

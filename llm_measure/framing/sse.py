@@ -7,17 +7,10 @@ without its closing blank line at the end of the response counts, since some ser
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from llm_measure.client.limits import MAX_EVENT_BYTES, MAX_EVENTS
+from llm_measure.framing.base import MAX_EVENT_BYTES, MAX_EVENTS, ErrorData, EventLimitError
 
+CONTENT_TYPE = "text/event-stream"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-class EventLimitError(ValueError):
-    """An event is too large, or there are too many of them."""
-
-
-class ErrorData(bytes):
-    """The data of an event that is named `error`."""
 
 
 def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
