@@ -80,8 +80,8 @@ vendor: ## Copy the page's front-end parts, as package-lock.json pins them, from
 	@cp node_modules/@fontsource-variable/inter/LICENSE webapp/static/vendor/inter.LICENSE
 
 lock: .venv/installed-lock ## Pin the newest versions of everything that pyproject.toml names
-	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra server --group dev pyproject.toml -o requirements-dev.txt
-	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra server -c requirements-dev.txt pyproject.toml -o requirements.txt
+	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra server --extra bedrock --group dev pyproject.toml -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --upgrade --no-header --extra server --extra bedrock -c requirements-dev.txt pyproject.toml -o requirements.txt
 
 clean: ## Remove .venv, caches and all data of the embedded servers, without asking
 	@test ! -x $(BIN)/python || $(BIN)/python -m jobs.embedded stop
