@@ -50,6 +50,7 @@ class Endpoint:
     max_tokens_field: str = "max_tokens"  # or max_completion_tokens; none: no maximum is asked for
     stream_usage: bool = True  # whether the server is asked for its token counts
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged over the workload's; None removes
+    http2: bool = False  # whether HTTP/2 is spoken without asking; else with a server that refuses HTTP/1.1
     variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from llm_measure.workloads import Load
 
 # Whose clock says when something arrived: the kernel's at the arrival, or the client's when it reads.
 Clock = Literal["kernel", "client"]
+HTTPVersion = Literal["1.1", "2"]
 MOST_MODELS = 5  # that a report names; an endpoint may claim any number
 
 
@@ -58,6 +59,7 @@ class LevelResult:
     send_lag: SendLag
     valid: bool
     invalid_reason: str | None  # None if valid
+    http_version: HTTPVersion = "1.1"
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
 
     @cached_property

@@ -33,6 +33,7 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         key_scheme=options["key_scheme"],
         max_tokens_field=options["max_tokens_field"],
         stream_usage=not options["no_stream_usage"],
+        http2=options["http2"],
     ).with_variables()
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],

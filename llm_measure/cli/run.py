@@ -35,6 +35,8 @@ FORMATS = ("table", "json", "csv")
               help="Field that asks for the maximum; none to ask for no maximum.")  # fmt: skip
 @click.option("--no-stream-usage", is_flag=True,
               help="Leave out stream_options, which asks for the server's token counts.")  # fmt: skip
+@click.option("--http2", is_flag=True,
+              help="Speak HTTP/2, also where a server has HTTP/1.1, and without TLS.")  # fmt: skip
 @click.option("--dataset", metavar="FILE",
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")

@@ -27,7 +27,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
-from llm_measure.results import ClientTime
+from llm_measure.results import ClientTime, HTTPVersion
 from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
@@ -81,6 +81,7 @@ class ClientResult:
     begin_ns: int
     time: ClientTime
     has_kernel_times: bool  # of what arrived
+    http_version: HTTPVersion
 
 
 class Client:
@@ -129,8 +130,14 @@ class Client:
         finally:
             gc.enable()
             gc.unfreeze()
-        by_kernel = self._poller.has_kernel_times
-        return ClientResult(self._judge.records(), self._started_at, self._begin_ns, self._time, by_kernel)
+        return ClientResult(
+            self._judge.records(),
+            self._started_at,
+            self._begin_ns,
+            self._time,
+            self._poller.has_kernel_times,
+            self._dialer.http_version,
+        )
 
     async def _run(
         self, begin: Callable[[], int], on_progress: Callable[[Progress], None] | None, stop: Stop | None

@@ -106,6 +106,15 @@ class Connection(asyncio.Protocol):
         """Whether a request is in flight."""
         return self._exchange is not None
 
+    async def ready(self) -> None:
+        """Wait until a request may be sent; ConnectionError if none may be."""
+
+    @property
+    def agreed(self) -> str | None:
+        """The protocol that TLS agreed on; None if the server agrees on none, or without TLS."""
+        secured = self._transport.get_extra_info("ssl_object")
+        return secured.selected_alpn_protocol() if secured else None
+
     def expect(self, end: bytes | None) -> None:
         """Take an event with this data for the end of a stream; None: only the body's end is one."""
         self._end_data = end or b""

@@ -9,9 +9,18 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llm_measure.client.connection import Connection
+from llm_measure.client.http2 import HTTP2Connection
 from llm_measure.client.limits import MAX_BARE_BYTES
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import url_path
+from llm_measure.results import HTTPVersion
+
+HTTP_1: HTTPVersion = "1.1"
+HTTP_2: HTTPVersion = "2"
+PROTOCOLS: dict[HTTPVersion, type[Connection]] = {HTTP_1: Connection, HTTP_2: HTTP2Connection}
+ALPN = {HTTP_1: "http/1.1", HTTP_2: "h2"}
+# How OpenSSL names the alert of a server that has no HTTP/1.1.
+NOT_OFFERED = ("TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "NO_APPLICATION_PROTOCOL")
 
 
 class DialError(Exception):
@@ -42,7 +51,9 @@ class Dialer:
         """`path`, below the base URL, is requested instead of the API's."""
         url = urlsplit(endpoint.base_url)
         self._target = Address.of(url)
-        self._tls = ssl.create_default_context() if url.scheme == "https" else None
+        self._tls = {version: _context(version) for version in ALPN} if url.scheme == "https" else None
+        self.http_version = HTTP_2 if endpoint.http2 else HTTP_1
+        self._is_settled = endpoint.http2 or self._tls is None
         self._proxy = _proxy(url)
         # A proxy that forwards a plain request needs the whole URL.
         path = url_path(endpoint, path)
@@ -54,36 +65,78 @@ class Dialer:
     async def open(self) -> Connection:
         """Return an open connection; raises DialError."""
         try:
-            return await self._open()
+            connection = await (self._open(self.http_version) if self._is_settled else self._settle())
+            try:
+                await connection.ready()
+            except BaseException:
+                connection.close()
+                raise
+            return connection
         except ssl.SSLError as error:
             raise DialError("tls", getattr(error, "verify_message", "") or str(error)) from None
         except (OSError, UnicodeError) as error:
             raise DialError("connect", str(error) or type(error).__name__) from None
 
-    async def _open(self) -> Connection:
-        loop = asyncio.get_running_loop()
+    async def _settle(self) -> Connection:
+        """Open a connection of the version that the server has; of HTTP/1.1 if it has both.
+
+        HTTP/1.1 alone is offered first, since most servers that have both choose HTTP/2. Those that have it
+        not refuse, or agree on nothing, as servers without such agreements do.
+        """
+        connection = None
+        try:
+            connection = await self._open(HTTP_1)
+        except ssl.SSLError as error:
+            if error.reason not in NOT_OFFERED:
+                raise
+        if connection is None or (not connection.agreed and await self._agrees(HTTP_2)):
+            self.http_version = HTTP_2
+        self._is_settled = True
+        if connection is None or self.http_version == HTTP_2:
+            if connection is not None:
+                connection.close()
+            return await self._open(self.http_version)
+        return connection
+
+    async def _agrees(self, version: HTTPVersion) -> bool:
+        """Return whether the server agrees to this version of HTTP if it alone is offered."""
+        try:
+            connection = await self._open(version, Connection)
+        except OSError:
+            return False
+        connection.close()
+        return connection.agreed == ALPN[version]
+
+    async def _open(self, version: HTTPVersion, protocol: type[Connection] | None = None) -> Connection:
+        loop, protocol = asyncio.get_running_loop(), protocol or PROTOCOLS[version]
+        tls = self._tls[version] if self._tls else None
         if self._proxy is None:
-            name = self._target.host if self._tls else None
+            name = self._target.host if tls else None
             _, connection = await loop.create_connection(
-                Connection, self._target.host, self._target.port, ssl=self._tls, server_hostname=name
+                protocol, self._target.host, self._target.port, ssl=tls, server_hostname=name
             )
             return connection
         proxy = Address.of(self._proxy)
-        if self._tls is None:
-            return (await loop.create_connection(Connection, proxy.host, proxy.port))[1]
+        if tls is None:
+            return (await loop.create_connection(protocol, proxy.host, proxy.port))[1]
         tunnel = _Tunnel(self._target, _credentials(self._proxy))
         transport, _ = await loop.create_connection(lambda: tunnel, proxy.host, proxy.port)
         try:
             await tunnel.opened
-            connection = Connection()
-            secured = await loop.start_tls(
-                transport, connection, self._tls, server_hostname=self._target.host
-            )
+            connection = protocol()
+            secured = await loop.start_tls(transport, connection, tls, server_hostname=self._target.host)
         except BaseException:
             transport.abort()
             raise
         connection.connection_made(secured)  # type: ignore[arg-type]
         return connection
+
+
+def _context(version: HTTPVersion) -> ssl.SSLContext:
+    """Return what TLS offers and trusts."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols([ALPN[version]])
+    return context
 
 
 class _Tunnel(asyncio.Protocol):

@@ -79,6 +79,7 @@ def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelRes
         client_cpu_s=sum(time.busy_s for time in times),
         client_wait_s=max(time.waited_s for time in times),
         clock="kernel" if all(part.has_kernel_times for part in parts) else "client",
+        http_version=parts[0].http_version,
         send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,

@@ -28,6 +28,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
         "clock": result.clock,
+        "http_version": result.http_version,
         "send_lag_ms": asdict(result.send_lag),
         "chunks_together": result.chunks_together,
         "chunks_read_late": result.chunks_read_late,

@@ -28,6 +28,8 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
         yield f"Finish reasons: {printable(counts(level['finish_reasons']))}."
     waited_s, clock = level["client_wait_s"], level["clock"]
     yield f"The client waited {waited_s:.2g} s for a processor. Moments are by the {clock}'s clock."
+    if level["http_version"] == "2":
+        yield "Over HTTP/2, with a connection for each request in flight; most clients share one."
 
 
 def counts(by_name: Mapping[str, int]) -> str:

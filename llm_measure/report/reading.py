@@ -10,7 +10,7 @@ from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import MAX_DETAIL, Secrets, clean, clean_texts
-from llm_measure.results import Clock, LevelResult, SendLag
+from llm_measure.results import Clock, HTTPVersion, LevelResult, SendLag
 from llm_measure.soundness import fault, outside
 from llm_measure.workloads import Load, Workload
 
@@ -44,6 +44,7 @@ class _Level(msgspec.Struct):
     send_lag_ms: SendLag
     load: Load
     invalid_reason: str | None = None
+    http_version: HTTPVersion = "1.1"
     repeated_prompts: int = 0
 
 
@@ -98,6 +99,7 @@ def _level_result(level: _Level) -> LevelResult:
         client_cpu_s=level.client_cpu_s,
         client_wait_s=level.client_wait_s,
         clock=level.clock,
+        http_version=level.http_version,
         send_lag=level.send_lag_ms,
         valid=level.valid,
         repeated_prompts=level.repeated_prompts,

@@ -90,6 +90,8 @@ def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
         yield "Client wait", f"{_seconds(waited)}{share}", meaning
     if clock := measurement.get("clock"):
         yield "Clock", clock.capitalize(), "Whose clock says when responses arrived"
+    if measurement.get("http_version") == "2":
+        yield "HTTP", "2", "With a connection for each request in flight; most clients share one"
     yield "Client CPU", _seconds(measurement["client_cpu_s"]), "Processor time of the measuring client"
     lag = measurement["send_lag_ms"]
     lags = ", ".join(f"{name} {figure(lag[name])} ms" for name in ("p50", "p99", "max"))

@@ -23,7 +23,7 @@ LONGEST_VALUE = 60
 # Of an LLM, named alike in the file and by the measuring library.
 ENDPOINT_FIELDS = (
     *("base_url", "model", "api", "headers", "key_header", "key_scheme", "max_tokens_field", "stream_usage"),
-    "extra_body",
+    *("extra_body", "http2"),
 )
 
 

@@ -116,6 +116,7 @@ class LLMSchema(_Schema):
     key_scheme = fields.String(load_default=None, validate=_endpoint_field("key_scheme"))
     max_tokens_field = fields.String(load_default="max_tokens", validate=_endpoint_field("max_tokens_field"))
     stream_usage = fields.Boolean(load_default=True)
+    http2 = fields.Boolean(load_default=False)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     workloads = fields.List(fields.String())
 

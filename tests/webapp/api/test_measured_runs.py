@@ -46,6 +46,7 @@ class TestARun:
             "client_cpu_s": 0.25,
             "client_wait_s": 0.125,
             "clock": "kernel",
+            "http_version": "1.1",
             "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
             "span_ns": [0, 5_000_000_000],
             "chunks_together": 0.0,

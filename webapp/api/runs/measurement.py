@@ -93,6 +93,9 @@ class MeasurementSchema(Schema):
             "example": "kernel",
         }
     )
+    http_version = fields.String(
+        metadata={"description": "1.1, or 2 where the endpoint offers nothing else", "example": "1.1"}
+    )
     chunks_together = fields.Float(
         allow_none=True,
         metadata={"description": "Ratio of chunks that came together with the one before", "example": 0.01},
