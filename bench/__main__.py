@@ -8,7 +8,7 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, export, ingest, measure, migrations, page, run, scale, server
+from bench.sections import api, apis, export, ingest, measure, migrations, page, run, scale, server
 from bench.system import postgres_version, system
 
 SECTIONS = {
@@ -19,6 +19,7 @@ SECTIONS = {
     "scale": scale.measure,
     "export": export.measure,
     "measure": measure.measure,
+    "apis": apis.measure,
     "page": page.measure,
     "migrations": migrations.measure,
 }
