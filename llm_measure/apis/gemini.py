@@ -136,17 +136,18 @@ class GeminiChunk(msgspec.Struct, gc=False, rename="camel"):
     error: Any = None
 
     def content(self) -> Content:
-        """Return what all candidates add; a blocked prompt becomes an error."""
+        """Return what all candidates add, in parts that are mostly texts; a blocked prompt is an error."""
         text = reasoning = tool_calls = 0
         finish_reason = None
         for candidate in self.candidates or ():
             for part in (candidate.content and candidate.content.parts) or ():
-                said = size(part.text) + size(part.inline_data)
+                said = size(part.text or part.inline_data)
                 if part.thought:
                     reasoning += said
-                else:
+                elif said:
                     text += said
-                tool_calls += part.called()
+                else:
+                    tool_calls += part.called()
             reason = candidate.finish_reason
             if reason:
                 finish_reason = FINISH_REASONS.get(reason, reason)
