@@ -47,7 +47,7 @@ class Endpoint:
     headers: dict[str, str] = field(default_factory=dict)  # replace those of the same name
     key_header: str | None = None  # that the key is sent in; by default the API's
     key_scheme: str | None = None  # before the key; by default Bearer in Authorization, nothing in another
-    max_tokens_field: str = "max_tokens"  # or max_completion_tokens; none: no maximum is asked for
+    max_tokens_field: str = "max_tokens"  # the API's; or max_completion_tokens; none: no maximum is asked for
     stream_usage: bool = True  # whether the server is asked for its token counts
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged over the workload's; None removes
     http2: bool = False  # whether HTTP/2 is spoken without asking; else with a server that refuses HTTP/1.1
@@ -55,7 +55,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
-        apis.named(self.api)
+        api = apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
@@ -69,6 +69,11 @@ class Endpoint:
         if self.max_tokens_field not in MAX_TOKENS_FIELDS:
             expected = ", ".join(MAX_TOKENS_FIELDS)
             raise ValueError(f"max_tokens_field={self.max_tokens_field!r}: expected one of {expected}")
+        if self.max_tokens_field == "max_completion_tokens" and api.maximum_field != ("max_tokens",):
+            raise ValueError(
+                f"max_tokens_field={self.max_tokens_field!r}: the {self.api} API has"
+                f" {'.'.join(api.maximum_field)} instead; expected max_tokens or none"
+            )
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""

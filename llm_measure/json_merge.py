@@ -31,6 +31,15 @@ def combined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def has(patch: dict[str, Any], path: tuple[str, ...]) -> bool:
+    """Return whether the patch sets or removes the field at the path."""
+    name, *rest = path
+    if name not in patch:
+        return False
+    inner = patch[name]
+    return has(inner, tuple(rest)) if rest and isinstance(inner, dict) else True
+
+
 def removal(path: tuple[str, ...]) -> dict[str, Any]:
     """Return a patch that removes the field at the path."""
     name, *rest = path

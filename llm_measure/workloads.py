@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from llm_measure.json_merge import has
 from llm_measure.metrics import METRICS
 
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
@@ -11,7 +12,13 @@ UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it un
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
 # Fields of a request's body that replace the generated prompt, and the maximum length of its response.
 PROMPT_FIELDS = frozenset(("prompt", "messages", "input", "contents"))
-MAXIMUM_FIELDS = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
+MAXIMUM_FIELDS = (
+    ("max_tokens",),
+    ("max_completion_tokens",),
+    ("max_output_tokens",),
+    ("generationConfig", "maxOutputTokens"),
+    ("inferenceConfig", "maxTokens"),
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,8 @@ class Workload:
     @property
     def asked_output_tokens(self) -> int | None:
         """The maximum length of each response; None if a dataset or `extra_body` may ask for another."""
-        return None if self.dataset or MAXIMUM_FIELDS & self.extra_body.keys() else self.output_tokens
+        is_replaced = any(has(self.extra_body, path) for path in MAXIMUM_FIELDS)
+        return None if self.dataset or is_replaced else self.output_tokens
 
     def seeded(self) -> "Workload":
         """Return the workload with a seed, a random one if it has none."""

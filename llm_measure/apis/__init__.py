@@ -2,6 +2,7 @@
 
 from llm_measure.apis.anthropic import AnthropicMessages
 from llm_measure.apis.base import Chunk, ProviderAPI, Usage
+from llm_measure.apis.gemini import Gemini
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
 
@@ -37,3 +38,4 @@ def named(name: str) -> ProviderAPI:
 register(OpenAIChat())
 register(OpenAICompletions())
 register(AnthropicMessages())
+register(Gemini())

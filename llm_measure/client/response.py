@@ -111,13 +111,16 @@ class _Stream:
         plain = _plain_chunks(exchange.parts, self._api)
         if plain is None:
             self._read(self._chunks())
-            if record.error is None and self._ended_ns is None and record.finish_reason is None:
-                self._fail_without_end()
         else:
             datas, decoded = plain
-            self._first = datas[:FIRST_EVENTS]
+            self._first, self._seen = datas[:FIRST_EVENTS], len(datas)
             self._read(zip(range(len(datas)), datas, decoded, strict=True))
-            self._ended_ns = self._ended_ns or exchange.times[-1]
+        # Without an event that ends the stream, a finish reason completes it.
+        is_complete = plain is not None if self._api.end is not None else record.finish_reason is not None
+        if self._ended_ns is None and is_complete:
+            self._ended_ns = exchange.times[-1]
+        if record.error is None and self._ended_ns is None and record.finish_reason is None:
+            self._fail_without_end()
         self._count_tokens()
         named = next(filter(None, map(self._api.model, self._first)), None)
         record.answered_by = other_model(self._asked.model, named)
@@ -238,12 +241,15 @@ class _Stream:
     def _fail_without_end(self) -> None:
         """Record that the response is no stream, or one without its end, and what came if no event did."""
         kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
-        body = b"" if self._seen else b"".join(self._exchange.parts)
-        if self._seen:
-            fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
-        elif error := error_of(body, self._api):
+        body = b"".join(self._exchange.parts[-TAIL_PARTS:] if self._seen else self._exchange.parts)
+        if self._seen:  # Google's servers may end a stream with an error that is no event
+            body = body.replace(b"\r\n", b"\n").strip().rpartition(b"\n\n")[2]
+        if error := error_of(body, self._api):
             status, message = self._api.stream_error(error)
-            fail(self._record, class_of(status), f"instead of a stream: {message}")
+            where = "within the stream" if self._seen else "instead of a stream"
+            fail(self._record, class_of(status), f"{where}: {message}")
+        elif self._seen:
+            fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
         elif kind == self._api.framing.CONTENT_TYPE:
             came = f"only {shown(body)} came" if body.strip() else "nothing came"
             fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
@@ -253,9 +259,9 @@ class _Stream:
 
 
 def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
-    """Return the data and chunks of a complete response if each part is one event, else None."""
+    """Return the data and chunks of a response if each part is one event, the last one the end, else None."""
     found = api.framing.plain_events(parts)
-    if not found or found.pop() != api.end:
+    if not found or (api.end is not None and found.pop() != api.end):
         return None
     try:
         return found, list(map(api.decode, found))

@@ -49,11 +49,12 @@ def tokens_of_chunks(total: int, usage: Usage, chunks: Chunks, has_end: bool) ->
     sizes, number = chunks.sizes, len(chunks.sizes)
     if total == number:
         return [1] * number
-    if reported := _reported(chunks.counts, sizes, total):
+    hidden = 0 if chunks.reasoning else usage.reasoning_tokens or 0
+    if reported := _reported(chunks.counts, sizes, total, hidden):
         return reported
     seen = total
-    if not chunks.reasoning and usage.reasoning_tokens:
-        seen = max(total - usage.reasoning_tokens, min(total, number))
+    if hidden:
+        seen = max(total - hidden, min(total, number))
     if seen > number and has_end:
         seen -= 1
     if seen > sum(sizes):  # more than the text can be: the rest is hidden
@@ -95,15 +96,16 @@ def spread(total: int, sizes: list[int]) -> list[int]:
     return each
 
 
-def _reported(counts: list[int | None], sizes: list[int], total: int) -> list[int] | None:
+def _reported(counts: list[int | None], sizes: list[int], total: int, hidden: int) -> list[int] | None:
     """Return the tokens of each chunk by the server's count in it; None unless each has at least one.
 
-    Counts that do not grow with each chunk are late or early, so they say nothing about a single chunk.
+    Counts that do not grow with each chunk are late or early, so they say nothing about a single chunk. Those
+    of reasoning that is hidden precede the first.
     """
     known = [count for count in counts if count is not None]
     if len(known) < max(2, len(counts)) or known[-1] > total:
         return None
-    each = [end - begin for begin, end in pairwise([0, *known])]
+    each = [end - begin for begin, end in pairwise([hidden if hidden < known[0] else 0, *known])]
     if min(each) < 1:
         return None
     return [

@@ -64,6 +64,14 @@ def stopped(reason: str, **usage: object) -> str:
     return named("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=usage)
 
 
+def generated(*parts: dict, finish_reason: str | None = None, **counts: int) -> str:
+    """A chunk as Gemini sends it; counts by the first word of their names."""
+    reason = {"finishReason": finish_reason} if finish_reason else {}
+    usage = {f"{name}TokenCount": count for name, count in counts.items()}
+    candidates = [{"content": {"parts": parts, "role": "model"}, **reason, "index": 0}]
+    return event(candidates=candidates, usageMetadata=usage, modelVersion="gemini-3", responseId="r")
+
+
 STOP = named("message_stop")
 DONE = "data: [DONE]\n\n"
 STREAMS = {
@@ -148,6 +156,30 @@ STREAMS = {
         + delta(1, "input_json_delta", partial_json=' Jos\u00e9"}') + block_end(1)
         + stopped("tool_use", output_tokens=4) + STOP,
         (2, 4, 6, 7), (1, 1, 1, 1), "usage", "tool_calls", 70, "messages",
+    ),
+    "Gemini's text, counted with the thoughts that it hides": Stream(
+        generated({"text": "A cube has"}, prompt=7, candidates=3, total=150, thoughts=140)
+        + generated({"text": " 6 faces, 12 edges\nand 8 corners."},
+                    prompt=7, candidates=15, total=162, thoughts=140)
+        + generated({"text": "", "thoughtSignature": "bW9jaw=="}, finish_reason="STOP",
+                    prompt=7, candidates=15, total=162, thoughts=140),
+        (0, 1), (3, 12), "usage", prompt_tokens=7, api="gemini", hidden=140,
+    ),
+    "Gemini's thoughts and function call": Stream(
+        generated({"text": "**Where is it?**\n\nIn José's zone.\n", "thought": True},
+                  prompt=31, total=43, thoughts=12)
+        + generated({"text": "**A call**\n\n`clock` knows the time.\n", "thought": True},
+                    prompt=31, total=55, thoughts=24)
+        + generated({"functionCall": {"name": "clock", "args": {"zone": "CET"}}, "thoughtSignature": "bW9j"},
+                    finish_reason="STOP", prompt=31, candidates=6, total=61, thoughts=24),
+        (0, 1, 2), (12, 12, 6), "usage", prompt_tokens=31, api="gemini",
+    ),
+    "Vertex AI's counts at the end": Stream(
+        event(candidates=[{"content": {"role": "model", "parts": [{"text": "The sea"}]}}],
+              usageMetadata={"trafficType": "ON_DEMAND"}, modelVersion="gemini-3")
+        + generated({"text": " is very calm today"}, finish_reason="MAX_TOKENS",
+                    prompt=9, candidates=7, total=16),
+        (0, 1), (2, 5), "usage", "length", 9, "gemini",
     ),
     "no blank line at the end": Stream(
         chat({"content": "a"}) + chat({}, "stop") + DONE.rstrip("\n"), (0,), (1,), "chunks"

@@ -151,6 +151,28 @@ def test_a_workload_is_asked_without_what_the_server_refuses():
     assert bare.asked_output_tokens is None
 
 
+@pytest.mark.parametrize("extra_body", [{}, {"generationConfig": {"temperature": 0}}])
+def test_a_maximum_within_an_object_is_left_out_of_it(extra_body):
+    endpoint = Endpoint("http://x", "m", "gemini", max_tokens_field="none", extra_body=extra_body)
+
+    asked = endpoint.asked(Workload())
+
+    config = extra_body.get("generationConfig", {}) | {"maxOutputTokens": None}
+    assert asked.extra_body == {"generationConfig": config}
+    assert asked.asked_output_tokens is None
+
+
+def test_an_api_without_max_tokens_has_no_other_name_for_it():
+    message = (
+        "max_tokens_field='max_completion_tokens': the gemini API has generationConfig.maxOutputTokens"
+        " instead; expected max_tokens or none"
+    )
+    with pytest.raises(ValueError, match=message):
+        Endpoint("http://x", "m", "gemini", max_tokens_field="max_completion_tokens")
+
+    assert Endpoint("http://x", "m", "gemini", max_tokens_field="max_tokens")
+
+
 def test_the_extra_body_of_an_endpoint_wins_over_that_of_a_workload():
     workload = Workload(extra_body={"temperature": 0, "top_k": 1})
     endpoint = Endpoint("http://x", "m", extra_body={"temperature": None, "reasoning_effort": "low"})

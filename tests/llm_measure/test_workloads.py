@@ -29,6 +29,25 @@ def test_what_cannot_be_asked_is_refused_with_the_field_and_its_value(make, word
         make()
 
 
+@pytest.mark.parametrize(
+    ("extra_body", "asked"),
+    [
+        ({}, 9),
+        ({"temperature": 0}, 9),
+        ({"max_completion_tokens": 3}, None),
+        ({"max_tokens": None}, None),
+        ({"generationConfig": {"maxOutputTokens": 3}}, None),
+        ({"generationConfig": {"maxOutputTokens": None}}, None),
+        ({"generationConfig": None}, None),
+        ({"generationConfig": {"temperature": 0}}, 9),
+        ({"inferenceConfig": {"maxTokens": 3}}, None),
+        ({"inferenceConfig": {"temperature": 0}}, 9),
+    ],
+)
+def test_the_maximum_is_unknown_where_the_extra_body_replaces_it(extra_body, asked):
+    assert Workload(output_tokens=9, extra_body=extra_body).asked_output_tokens == asked
+
+
 def test_a_level_has_a_name_and_a_short_one():
     names = [
         (load.name, load.level)

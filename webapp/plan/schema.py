@@ -128,6 +128,14 @@ class LLMSchema(_Schema):
         if lost:
             raise ValidationError({name: ["needs api_key_env"] for name in lost})
 
+    @validates_schema(skip_on_field_errors=True)
+    def check_maximum(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse a field of the maximum that the API lacks."""
+        try:
+            Endpoint("http://localhost", "model", api=data["api"], max_tokens_field=data["max_tokens_field"])
+        except ValueError as error:
+            raise _refused(error) from None
+
 
 class WorkloadSchema(_Schema):
     """What is asked, and at which levels."""

@@ -58,7 +58,30 @@ MESSAGE_EVENTS = st.fixed_dictionaries(
         "error": ANYTHING | st.fixed_dictionaries({"type": ANYTHING, "message": ANYTHING}),
     },
 )
-EVENTS = (CHUNKS | MESSAGE_EVENTS).map(
+# Gemini's.
+GEMINI_PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "text": TEXTS | ANYTHING,
+        "thought": ANYTHING,
+        "inlineData": ANYTHING,
+        "functionCall": ANYTHING,
+    },
+)
+CONTENTS = st.fixed_dictionaries({"parts": st.lists(GEMINI_PARTS, max_size=2)})
+CANDIDATES = st.fixed_dictionaries(
+    {}, optional={"content": CONTENTS | ANYTHING, "finishReason": TEXTS | ANYTHING}
+)
+NAMES_OF_GEMINI_COUNTS = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount")
+GEMINI_CHUNKS = st.fixed_dictionaries(
+    {"candidates": st.lists(CANDIDATES, max_size=2)},
+    optional={
+        "usageMetadata": st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES_OF_GEMINI_COUNTS, COUNTS)),
+        "promptFeedback": st.fixed_dictionaries({}, optional={"blockReason": ANYTHING}),
+        "modelVersion": ANYTHING,
+    },
+)
+EVENTS = (CHUNKS | MESSAGE_EVENTS | GEMINI_CHUNKS).map(
     lambda chunk: b"data: %b\n\n" % json.dumps(chunk).encode("utf-8", "replace")
 )
 BODIES = st.lists(EVENTS | st.just(b"data: [DONE]\n\n") | st.binary(max_size=20), max_size=6)

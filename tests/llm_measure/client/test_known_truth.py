@@ -119,6 +119,9 @@ CASES = {
     # Without a count in each chunk, the length of its text decides how many tokens it has.
     "several tokens a chunk": ({"chunk_tokens": (1, 1, 2)}, TOKENS, {}, Truth(gaps=())),
     "several tokens a chunk, each counted": ({"chunk_tokens": (1, 1, 2)}, TOKENS, EACH, Truth()),
+    "several tokens in the first chunk, too": (
+        {"chunk_tokens": (4,)}, TOKENS, EACH, Truth(e2e_latency=TTFT + (TOKENS - 4) * ITL)
+    ),
     "reasoning hidden": (
         {"reasoning": "hidden", "reasoning_tokens": 1000}, 1000 + TOKENS, {},
         Truth(output_tokens=1000 + TOKENS),
@@ -151,8 +154,19 @@ def test_figures_of_messages_are_the_truth(options, asked, extra_body, truth):
         measured(server, truth, asked, extra_body)
 
 
+# Gemini's API counts tokens in each chunk, and reasoning apart.
+KNOWN_TO_GEMINI = {"split_tokens", "reasoning_tokens", "usage"}
+OF_GEMINI = {name: case for name, case in CASES.items() if case[2] or KNOWN_TO_GEMINI & case[0].keys()}
+
+
+@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_GEMINI.values(), ids=OF_GEMINI)
+def test_figures_of_gemini_are_the_truth(options, asked, extra_body, truth):
+    with endpoint("gemini", **options) as server:
+        measured(server, truth, asked, extra_body)
+
+
 @pytest.mark.parametrize("streams", [1, 50])
-@pytest.mark.parametrize("api", ["chat", "completions", "messages"])
+@pytest.mark.parametrize("api", ["chat", "completions", "messages", "gemini"])
 def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
     with endpoint(api) as server:
         result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))

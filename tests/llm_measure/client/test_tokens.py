@@ -122,6 +122,15 @@ def test_the_count_in_each_chunk_is_taken_where_it_grows():
     assert answer(["ab", "cde", "f"], each=each, completion_tokens=7).chunk_tokens == [2, 3, 1]
 
 
+def test_reasoning_hidden_before_the_first_chunk_is_in_no_chunks_count():
+    each = [{"completion_tokens": count} for count in (502, 505, 506)]
+    details = {"completion_tokens_details": {"reasoning_tokens": 500}}
+
+    record = answer(["ab", "cde", "f"], each=each, completion_tokens=506, **details)
+
+    assert (record.output_tokens, record.chunk_tokens) == (506, [2, 3, 1])
+
+
 @pytest.mark.parametrize(
     "counts",
     [[0, 0, 0, 0], [0, 1, 2, 3], [1, 1, 3, 3], [4, 3, 2, 1]],

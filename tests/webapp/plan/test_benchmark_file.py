@@ -132,6 +132,9 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
         (GOOD.replace("model: fast", "model: fast\n        key_header: api-key"),
          "6: llms[0].key_header: needs api_key_env"),
+        (GOOD.replace("model: fast", "model: fast\n        api: gemini\n        max_tokens_field: "
+                      "max_completion_tokens"),
+         "7: llms[0].max_tokens_field='max_completion_tokens': the gemini API has generationConfig.max"),
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
