@@ -4,6 +4,7 @@ from llm_measure.apis.anthropic import AnthropicMessages
 from llm_measure.apis.base import Chunk, ProviderAPI, Usage
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
+from llm_measure.apis.openai_responses import OpenAIResponses
 
 __all__ = ["Chunk", "ProviderAPI", "Usage", "named", "names", "register", "unregister"]
 
@@ -36,4 +37,5 @@ def named(name: str) -> ProviderAPI:
 
 register(OpenAIChat())
 register(OpenAICompletions())
+register(OpenAIResponses())
 register(AnthropicMessages())

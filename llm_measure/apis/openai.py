@@ -45,7 +45,7 @@ class OpenAI:
     framing: Framing = sse
     end = b"[DONE]"
     maximum_field = ("max_tokens",)
-    usage_field = "stream_options"
+    usage_field: str | None = "stream_options"
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the Authorization header, if there is a key."""

@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from llm_measure.mock_server.dialects.anthropic import Messages
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
 from llm_measure.mock_server.dialects.openai import Chat, Completions
+from llm_measure.mock_server.dialects.openai_responses import Responses
 
 __all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
@@ -14,6 +15,7 @@ CHAT = Chat()
 PATHS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": Completions(),
+    "/v1/responses": Responses(),
     "/v1/messages": Messages(),
 }
 _PATTERNS = [
