@@ -1,6 +1,7 @@
 """Provider APIs: to add one, write its module and register it here. No other module knows an API by name."""
 
 from llm_measure.apis.anthropic import AnthropicMessages
+from llm_measure.apis.azure import AzureOpenAI
 from llm_measure.apis.base import Chunk, ProviderAPI, Usage
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
@@ -39,3 +40,4 @@ register(OpenAIChat())
 register(OpenAICompletions())
 register(OpenAIResponses())
 register(AnthropicMessages())
+register(AzureOpenAI())

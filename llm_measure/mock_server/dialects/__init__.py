@@ -4,19 +4,23 @@ import re
 from urllib.parse import unquote
 
 from llm_measure.mock_server.dialects.anthropic import Messages
+from llm_measure.mock_server.dialects.azure import AzureChat
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
 from llm_measure.mock_server.dialects.openai import Chat, Completions
 from llm_measure.mock_server.dialects.openai_responses import Responses
 
 __all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
-CHAT = Chat()
+CHAT, RESPONSES = Chat(), Responses()
 # A path may have the model in it, as {model}.
 PATHS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": Completions(),
-    "/v1/responses": Responses(),
+    "/v1/responses": RESPONSES,
     "/v1/messages": Messages(),
+    "/openai/deployments/{model}/chat/completions": AzureChat(),
+    "/openai/v1/chat/completions": CHAT,
+    "/openai/v1/responses": RESPONSES,
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)

@@ -73,7 +73,7 @@ def percentile(values: np.ndarray, percent: int) -> float:
 @contextmanager
 def endpoint(api: str = "chat", **options: object) -> Iterator[Endpoint]:
     with running_mock_server(Behaviour(ttft=TTFT, itl=ITL, **options)) as url:
-        yield Endpoint(url, "m", api)
+        yield Endpoint(url.removesuffix("/v1") if api == "azure" else url, "m", api)
 
 
 def measured(
@@ -166,7 +166,7 @@ def test_figures_of_responses_are_the_truth(options, asked, extra_body, truth):
 
 
 @pytest.mark.parametrize("streams", [1, 50])
-@pytest.mark.parametrize("api", ["chat", "completions", "responses", "messages"])
+@pytest.mark.parametrize("api", ["chat", "completions", "responses", "messages", "azure"])
 def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
     with endpoint(api) as server:
         result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))
