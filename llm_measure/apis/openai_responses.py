@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_measure.apis.base import Content, Prompt, TokenCount, Usage, size
-from llm_measure.apis.openai import OpenAI
+from llm_measure.apis.openai import DONE, OpenAI
 from llm_measure.apis.openai_responses_input import input_items
 
 TEXT = frozenset(("response.output_text.delta", "response.refusal.delta"))
@@ -124,17 +124,24 @@ class ResponsesChunk(msgspec.Struct, gc=False):
         return self.response.counts.usage() if self.response and self.response.counts else None
 
 
+_decode = msgspec.json.Decoder(ResponsesChunk).decode
+
+
 class OpenAIResponses(OpenAI):
     """POST {base}/responses.
 
-    A stream ends with one of `ENDS` and its body. `[DONE]`, which proxies such as LiteLLM add, may follow.
+    A stream ends with one of `ENDS`, which says why, and with its body. `[DONE]` may follow, as from LiteLLM.
     """
 
     name = "responses"
     operation = "chat"
+    end = None
     maximum_field = ("max_output_tokens",)
     usage_field = None
-    decode = staticmethod(msgspec.json.Decoder(ResponsesChunk).decode)
+
+    def decode(self, data: bytes, /) -> ResponsesChunk:
+        """Return the event's chunk, an empty one for `[DONE]`."""
+        return _decode(data) if data != DONE else ResponsesChunk()
 
     def path(self, model: str) -> str:
         """Return the path, the same for all models."""
