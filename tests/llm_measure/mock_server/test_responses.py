@@ -61,6 +61,13 @@ class TestTheOpenAIClient:
         assert texts(whole) == [" the answer of a mock server"]
         assert whole.incomplete_details.reason == "max_output_tokens"
 
+    def test_reads_each_response_as_if_it_were_the_only_one(self, url):
+        for tokens, text in ((3, " the answer of"), (4, " the answer of a")):
+            found = events(url, max_output_tokens=tokens)
+
+            assert texts(found[-1].response) == [text]
+            assert [event.sequence_number for event in found] == list(range(len(found)))
+
     def test_assembles_the_response_from_its_events(self):
         with (
             running_mock_server(Behaviour(ttft=0, itl=0, output_tokens=5, reasoning_tokens=2)) as url,
