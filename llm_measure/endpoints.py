@@ -107,8 +107,19 @@ class Endpoint:
         """Return the URL of a path below the base URL, as it is shown: with the names of variables."""
         base, _, query = self.base_url.partition("?")
         path, _, own_query = path.partition("?")
-        queries = "&".join(filter(None, (own_query, query)))
-        return f"{base.rstrip('/')}/{path}" + (f"?{queries}" if queries else "")
+        base, named = base.rstrip("/"), {part.partition("=")[0] for part in query.split("&")}
+        own = [part for part in own_query.split("&") if part.partition("=")[0] not in named]
+        queries = "&".join(filter(None, (*own, query)))
+        return base + _rest(base, path) + (f"?{queries}" if queries else "")
+
+
+def _rest(base: str, path: str) -> str:
+    """Return what the base URL lacks of the path; it may end with a beginning of one from the root."""
+    if not path.startswith("/"):
+        return f"/{path}"
+    own = "/" + base.partition("://")[2].partition("/")[2]
+    slashes = [at for at, char in enumerate(path) if char == "/"]
+    return path[max(at for at in slashes if own.endswith(path[:at])) :]
 
 
 def encoded(value: str) -> str:

@@ -18,7 +18,7 @@ TTFT, ITL, TOKENS = 0.2, 0.02, 32
 STREAMS = (1, 50, 400)
 REQUESTS_PER_STREAM, LEAST_REQUESTS = 4, 20
 MOST_ERROR_MS = {50: 0.5, 99: 10.0}  # by quantile
-BASES = ("/v1", "/v1beta", "")  # of APIs at the mock server
+BASES = ("/v1", "")  # of APIs at the mock server
 
 
 def measure(settings: Settings) -> list[Row]:

@@ -1,10 +1,12 @@
 """Provider APIs: to add one, write its module and register it here. No other module knows an API by name."""
 
 from llm_measure.apis.anthropic import AnthropicMessages
+from llm_measure.apis.azure import AzureOpenAI
 from llm_measure.apis.base import Chunk, ProviderAPI, Usage
 from llm_measure.apis.gemini import Gemini
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
+from llm_measure.apis.openai_responses import OpenAIResponses
 
 __all__ = ["Chunk", "ProviderAPI", "Usage", "named", "names", "register", "unregister"]
 
@@ -37,5 +39,7 @@ def named(name: str) -> ProviderAPI:
 
 register(OpenAIChat())
 register(OpenAICompletions())
+register(OpenAIResponses())
 register(AnthropicMessages())
 register(Gemini())
+register(AzureOpenAI())

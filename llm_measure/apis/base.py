@@ -141,7 +141,11 @@ class ProviderAPI(Protocol):
         """The field of the body that asks for token counts; None if they come without it."""
 
     def path(self, model: str) -> str:
-        """Return the path below the base URL, such as chat/completions, and any query."""
+        """Return the path below the base URL, such as chat/completions, and any query.
+
+        With a slash in front, it is the path from the service's root: the base URL may end with a beginning
+        of it. A parameter that is also in the base URL's query is the one from there.
+        """
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the headers that authenticate a request, and others of this API."""

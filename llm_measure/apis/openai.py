@@ -19,6 +19,7 @@ MEANINGS = (
     (400, re.compile("invalid|badrequest|context(length|window|size)|content(filter|policy)|unprocessable")),
 )
 DEFAULT_STATUS = 500
+DONE = b"[DONE]"
 
 
 class _Model(msgspec.Struct):
@@ -43,9 +44,9 @@ class OpenAI:
     """Bearer key, `[DONE]` as the end, and errors as {"error": {"message"}}."""
 
     framing: Framing = sse
-    end = b"[DONE]"
+    end: bytes | None = DONE
     maximum_field = ("max_tokens",)
-    usage_field = "stream_options"
+    usage_field: str | None = "stream_options"
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the Authorization header, if there is a key."""

@@ -32,7 +32,7 @@ class Exchange:
 
     __slots__ = (
         "content_type", "detail", "encoding", "end_ns", "failure", "first_byte_ns", "parts", "retry_after",
-        "sent_ns", "shared", "size", "stale_ns", "status", "times",
+        "retry_after_ms", "sent_ns", "shared", "size", "stale_ns", "status", "times",
     )  # fmt: skip
 
     def __init__(self, sent_ns: int, stale_ns: int):
@@ -44,6 +44,7 @@ class Exchange:
         self.content_type = b""
         self.encoding = b""
         self.retry_after = b""
+        self.retry_after_ms = b""  # Azure's, more exact
         self.parts: list[bytes] = []  # of the body
         self.times: list[int] = []  # of each part
         # Of each part that shared its read with a later one: since when it may have come.
@@ -267,6 +268,8 @@ class Connection(asyncio.Protocol):
             self._exchange.encoding = value
         elif self._exchange is not None and name == b"retry-after":
             self._exchange.retry_after = value
+        elif self._exchange is not None and name == b"retry-after-ms":
+            self._exchange.retry_after_ms = value
         elif self._exchange is not None and name == b"location":
             self._exchange.detail = value.decode("latin-1")
 

@@ -50,7 +50,7 @@ def parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI, url: str
     except MALFORMED:
         detail = shown(body)
     if status == 404 and url:
-        version = urlsplit(url).path.startswith("/v1")
+        version = "/v1" in urlsplit(url).path or "api-version=" in url
         detail = f"{detail[:SHOWN_BYTES]}; asked {url}" + ("" if version else "; does the base URL lack /v1?")
     fail(record, class_of(status), f"{status}: {detail}")
 

@@ -1,7 +1,8 @@
 """The bytes that the mock server sends, built once per kind of request."""
 
 import json
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_measure.mock_server.behaviour import Behaviour
@@ -46,7 +47,8 @@ class _Builder:
     """Builds an answer of one kind."""
 
     def __init__(self, kind: Kind, behaviour: Behaviour):
-        self._kind = kind
+        # A dialect may note what it has sent, so each answer has its own copy.
+        self._kind = replace(kind, dialect=copy(kind.dialect))
         self._behaviour = behaviour
         self._has_eos = behaviour.count_eos and not kind.is_cut
 

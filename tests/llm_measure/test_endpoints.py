@@ -115,6 +115,29 @@ def test_a_variable_must_have_a_value_that_fits_into_a_header(value, problem):
         endpoint.with_variables({"KEY": value}.get)
 
 
+AZURES = "/openai/deployments/d/chat/completions?api-version=2024-10-21"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "url"),
+    [
+        ("http://x", AZURES, f"http://x{AZURES}"),
+        ("http://openai", AZURES, f"http://openai{AZURES}"),
+        ("http://x/my/openai/", AZURES, f"http://x/my{AZURES}"),
+        ("http://x/myopenai", AZURES, f"http://x/myopenai{AZURES}"),
+        ("http://x/openai/deployments/d", AZURES, f"http://x{AZURES}"),
+        (
+            "http://x/openai?a=1&api-version=2025-01-01", AZURES,
+            "http://x/openai/deployments/d/chat/completions?a=1&api-version=2025-01-01",
+        ),
+        ("http://x/openai?version=1", AZURES, f"http://x{AZURES}&version=1"),
+        ("http://x/chat", "chat/completions", "http://x/chat/chat/completions"),
+    ],
+)  # fmt: skip
+def test_a_path_from_the_root_and_its_query_are_not_repeated(base_url, path, url):
+    assert Endpoint(base_url, "m").url(path) == url
+
+
 @pytest.mark.parametrize(
     ("base_url", "url"),
     [

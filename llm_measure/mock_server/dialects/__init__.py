@@ -4,23 +4,29 @@ import re
 from urllib.parse import unquote
 
 from llm_measure.mock_server.dialects.anthropic import Messages
+from llm_measure.mock_server.dialects.azure import AzureChat
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
 from llm_measure.mock_server.dialects.gemini import GenerateContent
 from llm_measure.mock_server.dialects.openai import Chat, Completions
+from llm_measure.mock_server.dialects.openai_responses import Responses
 
 __all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
-CHAT = Chat()
+CHAT, RESPONSES = Chat(), Responses()
 GEMINI_STREAM, GEMINI_WHOLE = GenerateContent(stream=True), GenerateContent(stream=False)
 # A path may have the model in it, as {model}.
 PATHS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": Completions(),
+    "/v1/responses": RESPONSES,
     "/v1/messages": Messages(),
     "/v1/models/{model}:streamGenerateContent": GEMINI_STREAM,
     "/v1/models/{model}:generateContent": GEMINI_WHOLE,
     "/v1beta/models/{model}:streamGenerateContent": GEMINI_STREAM,
     "/v1beta/models/{model}:generateContent": GEMINI_WHOLE,
+    "/openai/deployments/{model}/chat/completions": AzureChat(),
+    "/openai/v1/chat/completions": CHAT,
+    "/openai/v1/responses": RESPONSES,
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)

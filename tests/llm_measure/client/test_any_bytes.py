@@ -81,7 +81,23 @@ GEMINI_CHUNKS = st.fixed_dictionaries(
         "modelVersion": ANYTHING,
     },
 )
-EVENTS = (CHUNKS | MESSAGE_EVENTS | GEMINI_CHUNKS).map(
+# Those of OpenAI's Responses.
+KINDS_OF_EVENTS = ("output_text.delta", "reasoning_text.delta", "output_item.added", "completed", "failed")
+RESPONSE = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": TEXTS,
+        "error": ANYTHING,
+        "incomplete_details": st.fixed_dictionaries({"reason": TEXTS | ANYTHING}) | ANYTHING,
+        "output": st.lists(st.fixed_dictionaries({"type": st.just("function_call")}) | ANYTHING, max_size=2),
+        "usage": MESSAGE_USAGE | ANYTHING,
+    },
+)
+RESPONSE_EVENTS = st.fixed_dictionaries(
+    {"type": st.sampled_from([f"response.{kind}" for kind in KINDS_OF_EVENTS])},
+    optional={"delta": TEXTS | ANYTHING, "item": ANYTHING, "response": RESPONSE | ANYTHING},
+)
+EVENTS = (CHUNKS | MESSAGE_EVENTS | GEMINI_CHUNKS | RESPONSE_EVENTS).map(
     lambda chunk: b"data: %b\n\n" % json.dumps(chunk).encode("utf-8", "replace")
 )
 BODIES = st.lists(EVENTS | st.just(b"data: [DONE]\n\n") | st.binary(max_size=20), max_size=6)

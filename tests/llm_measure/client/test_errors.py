@@ -136,7 +136,9 @@ def test_a_level_continues_through_all_failures():
 
 
 @pytest.mark.parametrize(
-    ("base", "hint"), [("", "; does the base URL lack /v1?"), ("/v1", "")], ids=["without /v1", "with /v1"]
+    ("base", "hint"),
+    [("", "; does the base URL lack /v1?"), ("/v1", ""), ("/openai/v1", "")],
+    ids=["without /v1", "with /v1", "with /openai/v1"],
 )
 def test_a_404_names_the_url_that_was_asked(base, hint):
     with scripted(whole(b'{"detail": "Not Found"}', "404 Not Found", "application/json")) as server:

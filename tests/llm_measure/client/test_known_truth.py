@@ -73,7 +73,7 @@ def percentile(values: np.ndarray, percent: int) -> float:
 @contextmanager
 def endpoint(api: str = "chat", **options: object) -> Iterator[Endpoint]:
     with running_mock_server(Behaviour(ttft=TTFT, itl=ITL, **options)) as url:
-        yield Endpoint(url, "m", api)
+        yield Endpoint(url.removesuffix("/v1") if api == "azure" else url, "m", api)
 
 
 def measured(
@@ -165,8 +165,22 @@ def test_figures_of_gemini_are_the_truth(options, asked, extra_body, truth):
         measured(server, truth, asked, extra_body)
 
 
+# Where the usage of Responses, which only the end has, decides.
+OF_RESPONSES = {
+    name: case
+    for name, case in CASES.items()
+    if name.startswith(("reasoning", "role", "end")) and not case[2]
+}
+
+
+@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_RESPONSES.values(), ids=OF_RESPONSES)
+def test_figures_of_responses_are_the_truth(options, asked, extra_body, truth):
+    with endpoint("responses", **options) as server:
+        measured(server, truth, asked, extra_body)
+
+
 @pytest.mark.parametrize("streams", [1, 50])
-@pytest.mark.parametrize("api", ["chat", "completions", "messages", "gemini"])
+@pytest.mark.parametrize("api", ["chat", "completions", "responses", "messages", "gemini", "azure"])
 def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
     with endpoint(api) as server:
         result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))

@@ -41,6 +41,17 @@ def test_a_header_asks_for_seconds_or_a_date(header, seconds):
 
 
 @pytest.mark.parametrize(
+    ("milliseconds", "seconds"),
+    [("0", 0), ("1250", 1.25), (" 20.5 ", 0.0205), ("900000", 60), ("soon", 2), ("-5", 2), ("", 2)],
+)
+def test_milliseconds_as_azure_sends_them_come_first(milliseconds, seconds):
+    asked = exchange([], [])
+    asked.status, asked.retry_after, asked.retry_after_ms = 429, b"2", milliseconds.encode()
+
+    assert asked_wait_s(asked, NOW) == seconds
+
+
+@pytest.mark.parametrize(
     ("status", "seconds"), [(503, 2), (529, 2), (200, None), (500, None), (301, None), (None, None)]
 )
 def test_only_a_429_a_503_or_a_529_asks_to_wait(status, seconds):
@@ -80,9 +91,16 @@ def measured(url: str, **load):
     return measure_level(Endpoint(url, "m"), Workload(), Load(**load))
 
 
-@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-def test_a_stream_waits_for_as_long_as_it_is_asked_to_and_the_level_counts_it(limiting, status):
-    result = measured(limiting(1, "0.4", status), concurrency=1, requests=3)
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("0.4", "429 Too Many Requests"),
+        ("0.4", "503 Service Unavailable"),
+        ("9\r\nretry-after-ms: 400", "429 Too Many Requests"),
+    ],
+)
+def test_a_stream_waits_for_as_long_as_it_is_asked_to_and_the_level_counts_it(limiting, header, status):
+    result = measured(limiting(1, header, status), concurrency=1, requests=3)
 
     refused, then, last = result.records
     assert (refused.error is None, then.error, last.error) == (False, None, None)
