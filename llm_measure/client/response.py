@@ -26,7 +26,7 @@ from llm_measure.client.late_reads import spread_late
 from llm_measure.client.models import other_model
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
-from llm_measure.framing import ErrorData, EventLimitError
+from llm_measure.framing import ErrorData, FramingError
 from llm_measure.records import Record
 
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
@@ -165,8 +165,9 @@ class _Stream:
                     self._fail_within(error_in(data), place)
                     return
                 yield place, data, self._decoded(data)
-        except EventLimitError as error:
-            fail(self._record, "malformed", str(error))
+        except FramingError as error:
+            if self._seen or self._has_type_of_stream:  # else an error as JSON, for instance
+                fail(self._record, "malformed", str(error))
         except MALFORMED as error:
             fail(self._record, "malformed", f"{error} in {shown(data)}")
 
@@ -235,20 +236,27 @@ class _Stream:
         fail(self._record, class_of(status), f"within the stream: {message}")
         self._ended_ns = self._exchange.times[place]
 
+    @property
+    def _kind(self) -> str:
+        return self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
+
+    @property
+    def _has_type_of_stream(self) -> bool:
+        return self._kind == self._api.framing.CONTENT_TYPE
+
     def _fail_without_end(self) -> None:
         """Record that the response is no stream, or one without its end, and what came if no event did."""
-        kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
         body = b"" if self._seen else b"".join(self._exchange.parts)
         if self._seen:
             fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
         elif error := error_of(body, self._api):
             status, message = self._api.stream_error(error)
             fail(self._record, class_of(status), f"instead of a stream: {message}")
-        elif kind == self._api.framing.CONTENT_TYPE:
+        elif self._has_type_of_stream:
             came = f"only {shown(body)} came" if body.strip() else "nothing came"
             fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
         else:
-            got = kind or "no content type"
+            got = self._kind or "no content type"
             fail(self._record, "malformed", f"expected an event stream, got {got}: {shown(body)}")
 
 
