@@ -54,7 +54,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
-        apis.named(self.api)
+        apis.check(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
