@@ -5,16 +5,22 @@ from urllib.parse import unquote
 
 from llm_measure.mock_server.dialects.anthropic import Messages
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
+from llm_measure.mock_server.dialects.bedrock import Converse
 from llm_measure.mock_server.dialects.openai import Chat, Completions
 
 __all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
 CHAT = Chat()
+CONVERSE_STREAM, CONVERSE = Converse(stream=True), Converse(stream=False)
 # A path may have the model in it, as {model}.
 PATHS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": Completions(),
     "/v1/messages": Messages(),
+    "/model/{model}/converse-stream": CONVERSE_STREAM,
+    "/model/{model}/converse": CONVERSE,
+    "/v1/model/{model}/converse-stream": CONVERSE_STREAM,
+    "/v1/model/{model}/converse": CONVERSE,
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)

@@ -7,10 +7,10 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.session import Session
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.apis.amazon_signature import AmazonSigner
+from tests.llm_measure.bedrock_client import client_of
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.event_streams import CONTENT_TYPE, event
 from tests.llm_measure.scripted import scripted, whole
@@ -89,10 +89,9 @@ def test_a_changed_body_or_path_has_another_signature(credentials):
 def test_botocore_sends_the_same_request_with_a_signature_of_the_same_form(credentials, monkeypatch):
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     with scripted(ANSWER) as server:
-        client = Session().create_client("bedrock-runtime", "eu-central-1", endpoint_url=server.url)
         body = apis.named("bedrock").body(MODEL, "hello", 3)
-        list(client.converse_stream(modelId=MODEL, **body)["stream"])
-        client.close()
+        with client_of(server.url, KEY_ID, SECRET, TOKEN) as client:
+            list(client.converse_stream(modelId=MODEL, **body)["stream"])
         measured(server.url, Load(concurrency=1, requests=1))
 
     theirs, ours = server.requests

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 from botocore.exceptions import EventStreamError
-from botocore.session import Session
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.response import Asked, parse_response
+from tests.llm_measure.bedrock_client import client_of
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.event_streams import CONTENT_TYPE, arrived, event, exception
 from tests.llm_measure.scripted import scripted, whole
@@ -121,12 +121,9 @@ class TestAStream:
     @pytest.mark.parametrize("name", STREAMS)
     def test_holds_what_botocore_finds_in_it(self, name):
         parts = STREAMS[name]
-        with scripted(whole(b"".join(parts), kind=CONTENT_TYPE)) as server:
-            session = Session()
-            session.set_credentials("AKID", "secret")
-            client = session.create_client("bedrock-runtime", "us-east-1", endpoint_url=server.url)
+        response = whole(b"".join(parts), kind=CONTENT_TYPE)
+        with scripted(response) as server, client_of(server.url) as client:
             events = list(client.converse_stream(modelId="m", messages=[USER])["stream"])
-            client.close()
 
         found, usage = read(*parts), events[-1]["metadata"]["usage"]
         assert [next(iter(each)) for each in events] == [
@@ -225,13 +222,12 @@ class TestAnError:
 
     def test_is_the_one_that_botocore_raises(self):
         body = b"".join([*SAID, exception("throttlingException", message="Slow down.")])
-        with scripted(whole(body, kind=CONTENT_TYPE)) as server:
-            session = Session()
-            session.set_credentials("AKID", "secret")
-            client = session.create_client("bedrock-runtime", "us-east-1", endpoint_url=server.url)
-            with pytest.raises(EventStreamError, match=r"throttlingException.*Slow down\."):
-                list(client.converse_stream(modelId="m", messages=[USER])["stream"])
-            client.close()
+        with (
+            scripted(whole(body, kind=CONTENT_TYPE)) as server,
+            client_of(server.url) as client,
+            pytest.raises(EventStreamError, match=r"throttlingException.*Slow down\."),
+        ):
+            list(client.converse_stream(modelId="m", messages=[USER])["stream"])
 
     @pytest.mark.parametrize(
         ("name", "status"),
