@@ -3,7 +3,6 @@
 This is the one verdict on a response: pauses, progress, giving up and metrics all follow it.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from llm_measure.records import Record
 
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
 FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
-TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
+TAIL_PARTS = 100  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
 
@@ -71,12 +70,11 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
     """Return the verdict on a large response by its last events alone; None if they are not enough."""
     if exchange.encoding:
         return None
-    last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
-    found = re.search(rb"\n\n|\r\n\r\n", last)
-    if found is None:
+    last = api.framing.last_events(exchange.parts[-TAIL_PARTS:])
+    if last is None:
         return None
     tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
-    tail.parts, tail.times, tail.shared = [last[found.end() :]], exchange.times[-1:], {}
+    tail.parts, tail.times, tail.shared = [last], exchange.times[-1:], {}
     parse_response(tail, record, api, Asked())
     return None if record.first_token_ns is None else record.error is None
 

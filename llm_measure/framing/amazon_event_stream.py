@@ -20,6 +20,7 @@ from llm_measure.framing.base import MAX_EVENT_BYTES, MAX_EVENTS, ErrorData, Eve
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 LENGTHS, CHECKSUM = Struct("!II"), Struct("!I")
 PRELUDE_BYTES = LENGTHS.size + CHECKSUM.size
+LAST_BYTES = 4 << 10  # in which the last events are looked for, or in somewhat more
 MAX_HEADERS_BYTES = 128 << 10  # by the specification
 # The header that names an event, by the type of its message.
 NAMES = {"event": ":event-type", "exception": ":exception-type", "error": ":error-code"}
@@ -27,6 +28,18 @@ NAMES = {"event": ":event-type", "exception": ":exception-type", "error": ":erro
 
 def plain_events(parts: Sequence[bytes]) -> None:
     """Return None: events are found as fast wherever the parts are cut."""
+
+
+def last_events(parts: Sequence[bytes]) -> bytes | None:
+    """Return some last parts, the first of which begins with a message, as most parts do."""
+    last = b""
+    for part in reversed(parts):
+        last = part + last
+        if len(last) >= LAST_BYTES and _is_prelude(last, 0):
+            return last
+        if len(last) > 4 * LAST_BYTES:
+            break
+    return None
 
 
 def events(parts: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -52,11 +65,9 @@ def _message(body: bytes, begin: int) -> tuple[bytes, bytes] | None:
     """Return headers and payload of the message that begins there; None if the body ends before it does."""
     if begin + PRELUDE_BYTES > len(body):
         return None
-    length, headers_length = LENGTHS.unpack_from(body, begin)
-    checked = begin + LENGTHS.size
-    (checksum,) = CHECKSUM.unpack_from(body, checked)
-    if crc32(body[begin:checked]) != checksum:
+    if not _is_prelude(body, begin):
         raise FramingError(f"event: corrupt, wrong checksum of its length at byte {begin}")
+    length, headers_length = LENGTHS.unpack_from(body, begin)
     if length > MAX_EVENT_BYTES or headers_length > MAX_HEADERS_BYTES:
         most = f"{MAX_EVENT_BYTES} bytes, {MAX_HEADERS_BYTES} of headers"
         raise EventLimitError(f"event: {length} bytes, {headers_length} of headers; expected at most {most}")
@@ -65,9 +76,15 @@ def _message(body: bytes, begin: int) -> tuple[bytes, bytes] | None:
         raise FramingError(f"event: {length} bytes, {headers_length} of headers; expected more than these")
     if end + CHECKSUM.size > len(body):
         return None
-    if crc32(body[checked:end], checksum) != CHECKSUM.unpack_from(body, end)[0]:
+    if crc32(body[begin:end]) != CHECKSUM.unpack_from(body, end)[0]:
         raise FramingError(f"event: corrupt, wrong checksum of its content at byte {begin}")
     return body[begin + PRELUDE_BYTES : payload], body[payload:end]
+
+
+def _is_prelude(body: bytes, begin: int) -> bool:
+    """Return whether lengths with their checksum begin there."""
+    end = begin + LENGTHS.size
+    return crc32(body[begin:end]) == CHECKSUM.unpack_from(body, end)[0]
 
 
 @lru_cache(maxsize=64)  # most events have the same headers

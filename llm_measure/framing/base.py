@@ -27,5 +27,8 @@ class Framing(Protocol):
     def plain_events(self, parts: Sequence[bytes]) -> list[bytes] | None:
         """Return the data of each part if each seems to be one event, as is usual; None otherwise."""
 
+    def last_events(self, parts: Sequence[bytes]) -> bytes | None:
+        """Return a part of what these last parts hold that begins with an event; None if none is found."""
+
     def events(self, parts: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
         """Yield the data of each event after the number of the part that completes it; FramingError."""

@@ -8,7 +8,7 @@ from botocore.exceptions import EventStreamError
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.apis.base import MAX_TOKENS
-from llm_measure.client.response import Asked, parse_response
+from llm_measure.client.response import Asked, ends_well, parse_response
 from tests.llm_measure.bedrock_client import client_of
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.event_streams import CONTENT_TYPE, arrived, event, exception
@@ -189,6 +189,14 @@ class TestAStream:
         found = read(*TEXT[:3])
 
         assert (found.error, found.error_detail) == ("truncated", "the stream broke off after 3 events")
+
+    @pytest.mark.parametrize(
+        ("last", "is_right"),
+        [(TEXT[4:], True), ([], False), ([exception("throttlingException", message="no")], False)],
+        ids=["ends well", "breaks off", "fails"],
+    )
+    def test_that_is_large_is_judged_by_its_end(self, last, is_right):
+        assert ends_well(arrived([BEGIN, *[delta(0, text="a")] * 1000, *last]), API) is is_right
 
     def test_with_a_corrupt_message_is_malformed(self):
         damaged = TEXT[1][:-1] + bytes([TEXT[1][-1] ^ 1])

@@ -145,3 +145,17 @@ def test_decoding_a_large_response_takes_time_by_its_size():
         times.append(process_time() - begun)
 
     assert times[1] < 40 * times[0]
+
+
+def test_the_last_events_begin_with_a_part_that_begins_with_one():
+    parts = [BODY[:-5], *MESSAGES * 100]
+    last = amazon_event_stream.last_events(parts)
+
+    assert 4096 <= len(last) < 4096 + len(BODY)
+    assert b"".join(parts).endswith(last)
+    assert found([last])[-1] == (0, DATA[-1])
+
+
+@pytest.mark.parametrize("parts", [[], MESSAGES, [BODY[:9], BODY[9:] * 100], [b"x" * 4096] * 5])
+def test_where_no_part_begins_with_a_message_the_last_events_are_not_found(parts):
+    assert amazon_event_stream.last_events(parts) is None
