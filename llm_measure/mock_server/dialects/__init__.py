@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 from llm_measure.mock_server.dialects.anthropic import Messages
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
+from llm_measure.mock_server.dialects.bedrock import Converse
 from llm_measure.mock_server.dialects.gemini import GenerateContent
 from llm_measure.mock_server.dialects.openai import Chat, Completions
 
@@ -12,6 +13,7 @@ __all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
 CHAT = Chat()
 GEMINI_STREAM, GEMINI_WHOLE = GenerateContent(stream=True), GenerateContent(stream=False)
+CONVERSE_STREAM, CONVERSE = Converse(stream=True), Converse(stream=False)
 # A path may have the model in it, as {model}.
 PATHS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
@@ -21,6 +23,10 @@ PATHS: dict[str, Dialect] = {
     "/v1/models/{model}:generateContent": GEMINI_WHOLE,
     "/v1beta/models/{model}:streamGenerateContent": GEMINI_STREAM,
     "/v1beta/models/{model}:generateContent": GEMINI_WHOLE,
+    "/model/{model}/converse-stream": CONVERSE_STREAM,
+    "/model/{model}/converse": CONVERSE,
+    "/v1/model/{model}/converse-stream": CONVERSE_STREAM,
+    "/v1/model/{model}/converse": CONVERSE,
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)

@@ -76,6 +76,12 @@ def endpoint(api: str = "chat", **options: object) -> Iterator[Endpoint]:
         yield Endpoint(url, "m", api)
 
 
+@pytest.fixture(autouse=True)
+def aws_credentials(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+
+
 def measured(
     endpoint: Endpoint, truth: Truth, output_tokens: int = TOKENS, extra_body: Mapping[str, object] = NOTHING
 ) -> LevelResult:
@@ -165,8 +171,21 @@ def test_figures_of_gemini_are_the_truth(options, asked, extra_body, truth):
         measured(server, truth, asked, extra_body)
 
 
+# Bedrock counts reasoning as output, and not apart.
+OF_BEDROCK = {
+    name: case for name, case in OF_MESSAGES.items() if case[0].get("reasoning") != "hidden"
+    and case[0].keys() & {"count_eos", "split_tokens", "reasoning_tokens"}
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_BEDROCK.values(), ids=OF_BEDROCK)
+def test_figures_of_bedrock_are_the_truth(options, asked, extra_body, truth):
+    with endpoint("bedrock", **options) as server:
+        measured(server, truth, asked, extra_body)
+
+
 @pytest.mark.parametrize("streams", [1, 50])
-@pytest.mark.parametrize("api", ["chat", "completions", "messages", "gemini"])
+@pytest.mark.parametrize("api", ["chat", "completions", "messages", "gemini", "bedrock"])
 def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
     with endpoint(api) as server:
         result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))
