@@ -1,7 +1,9 @@
 """Signatures of requests to Amazon, as botocore makes them and a server recomputes them."""
 
+import json
 import logging
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -123,6 +125,23 @@ def test_credentials_may_come_from_a_profile(monkeypatch, tmp_path):
     request = AmazonSigner("bedrock", "https://gateway").signed(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n")
 
     assert verified(request)[0] == "sa-east-1"
+
+
+def test_temporary_credentials_are_refreshed_before_they_expire(monkeypatch, tmp_path):
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
+    found = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "Expiration": soon}
+    process = tmp_path / "process"
+    process.write_text(f"#!/bin/sh\necho >> {tmp_path}/calls\n"
+                       f"sed s/TOKEN/token-$(wc -l < {tmp_path}/calls)/ {tmp_path}/found\n")  # fmt: skip
+    process.chmod(0o700)
+    (tmp_path / "found").write_text(json.dumps(found | {"SessionToken": "TOKEN"}))
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {process}\n")
+    signer = AmazonSigner("bedrock", URL)
+    requests = [signer.signed(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n") for _ in range(2)]
+
+    tokens = [re.search(rb"Token: token-([0-9])", request)[1] for request in requests]
+    assert tokens == sorted(set(tokens))
+    assert {verified(request) for request in requests} == {("us-east-1", "bedrock")}
 
 
 @pytest.mark.parametrize(

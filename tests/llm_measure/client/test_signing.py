@@ -1,10 +1,14 @@
 import asyncio
+import time
 
 import pytest
 
-from llm_measure import Endpoint
+from llm_measure import Endpoint, Load, Workload, apis, measure
+from llm_measure.apis.bedrock import BedrockConverse
 from llm_measure.client import signing
 from llm_measure.client.signing import SignedRequests, signer_of
+from tests.llm_measure.event_streams import CONTENT_TYPE, event
+from tests.llm_measure.scripted import scripted, whole
 
 
 class Counter:
@@ -100,3 +104,38 @@ def test_credentials_that_cannot_be_refreshed_fail_the_request_that_needs_them(s
 )
 def test_nothing_is_signed_with(options):
     assert signer_of(Endpoint("http://x", "m", **{"api": "bedrock"} | options)) is None
+
+
+SIGNING_S = 0.05
+
+
+class SlowlySigned(BedrockConverse):
+    """Bedrock's API with signatures that take their time."""
+
+    name = "slowly-signed"
+    secrets = ()
+
+    def signer(self, base_url: str) -> "SlowlySigned":
+        return self
+
+    def signed(self, request: bytes) -> bytes:
+        time.sleep(SIGNING_S)
+        return request
+
+
+@pytest.fixture
+def slowly_signed():
+    apis.register(SlowlySigned())
+    yield
+    apis.unregister("slowly-signed")
+
+
+@pytest.mark.moments
+def test_no_request_is_sent_late_because_it_is_signed(slowly_signed):
+    answer = event("contentBlockDelta", delta={"text": "a"}) + event("messageStop", stopReason="end_turn")
+    with scripted(whole(answer, kind=CONTENT_TYPE), keep=True) as server:
+        load = Load(rate=5.0, arrival="constant", requests=3)
+        result = measure(Endpoint(server.url, "m", "slowly-signed"), Workload(), load)
+
+    assert [record.error for record in result.records] == [None] * 3
+    assert max(record.late_ms for record in result.records) < 1000 * SIGNING_S
