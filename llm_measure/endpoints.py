@@ -55,6 +55,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
+        apis.check(self.api)
         api = apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")

@@ -13,7 +13,8 @@ WINDOW = 1 << 14  # characters that are looked at; fewer are kept
 SHORTEST_SECRET = 4
 # Credentials that a server or a proxy repeats: of a header, and of a URL.
 CREDENTIALS = re.compile(
-    r"""(?P<before>authorization["']?\s{0,9}[:=]\s{0,9}["']?(?:(?:bearer|basic)\s{1,9})?)[^\s"',;]+"""
+    r"""(?P<before>(?:authorization|x-amz-security-token)["']?\s{0,9}[:=]\s{0,9}["']?"""
+    r"""(?:(?:bearer|basic)\s{1,9})?)[^\s"',;]+"""
     r"""|(?P<scheme>://)[^\s/@"']{1,200}(?=@)""",
     re.IGNORECASE,
 )

@@ -1,23 +1,40 @@
 """Provider APIs: to add one, write its module and register it here. No other module knows an API by name."""
 
+from importlib.util import find_spec
+
 from llm_measure.apis.anthropic import AnthropicMessages
 from llm_measure.apis.azure import AzureOpenAI
-from llm_measure.apis.base import Chunk, ProviderAPI, Usage
+from llm_measure.apis.base import Chunk, ProviderAPI, SignedAPI, Signer, Usage
+from llm_measure.apis.bedrock import BedrockConverse
 from llm_measure.apis.gemini import Gemini
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
 from llm_measure.apis.openai_responses import OpenAIResponses
 
-__all__ = ["Chunk", "ProviderAPI", "Usage", "named", "names", "register", "unregister"]
+__all__ = [
+    "Chunk",
+    "ProviderAPI",
+    "SignedAPI",
+    "Signer",
+    "Usage",
+    "check",
+    "named",
+    "names",
+    "register",
+    "unregister",
+]
 
 _APIS: dict[str, ProviderAPI] = {}
+_PACKAGES: dict[str, str] = {}  # that APIs need, which come with the extra of the API's name
 
 
-def register(api: ProviderAPI) -> None:
-    """Add a provider API; ValueError if its name is taken."""
+def register(api: ProviderAPI, package: str | None = None) -> None:
+    """Add a provider API, and the package that it needs, if any; ValueError if its name is taken."""
     if api.name in _APIS:
         raise ValueError(f"api={api.name!r}: duplicate name")
     _APIS[api.name] = api
+    if package:
+        _PACKAGES[api.name] = package
 
 
 def unregister(name: str) -> None:
@@ -37,9 +54,17 @@ def named(name: str) -> ProviderAPI:
     return _APIS[name]
 
 
+def check(name: str) -> None:
+    """Raise ValueError if the provider API is unknown, or needs a package that is not installed."""
+    package = _PACKAGES.get(named(name).name)
+    if package and find_spec(package) is None:
+        raise ValueError(f"api={name!r}: needs {package}; expected pip install 'llm-measure[{name}]'")
+
+
 register(OpenAIChat())
 register(OpenAICompletions())
 register(OpenAIResponses())
 register(AnthropicMessages())
 register(Gemini())
 register(AzureOpenAI())
+register(BedrockConverse(), package="botocore")

@@ -1,6 +1,6 @@
 """What a provider API is to the rest: how a request is written, and what the events of a response mean."""
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -167,3 +167,22 @@ class ProviderAPI(Protocol):
 
     def stream_error(self, error: Any) -> tuple[int, str]:
         """Return the HTTP status that a chunk's error amounts to, and its message."""
+
+
+class Signer(Protocol):
+    """Signs requests, one by one and shortly before they are sent."""
+
+    @property
+    def secrets(self) -> tuple[str | None, ...]:
+        """What no text may show."""
+
+    def signed(self, request: bytes) -> bytes:
+        """Return the request, head and body, with the headers that sign it; ValueError if it cannot be."""
+
+
+@runtime_checkable
+class SignedAPI(Protocol):
+    """A provider API whose requests are signed unless they have a key."""
+
+    def signer(self, base_url: str) -> Signer:
+        """Return what signs its requests; ValueError if something for it is missing."""

@@ -59,7 +59,7 @@ from llm_measure.mock_server.behaviour import Behaviour
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the key clients must send.")  # fmt: skip
 def mock_server(host: str, port: int, **options: Any) -> None:
-    """Serve the APIs of OpenAI, Azure, Anthropic and Google, streamed or not, at known times.
+    """Serve the APIs of OpenAI, Azure, Anthropic, Google and Amazon, streamed or not, at known times.
 
     Also serves /v1/models and /health. Ctrl-C ends it.
     """

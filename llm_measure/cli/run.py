@@ -26,7 +26,7 @@ FORMATS = ("table", "json", "csv")
 @click.option("--header", type=Header(), multiple=True, metavar="'NAME: VALUE'",
               help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
-              help="Provider API; responses is OpenAI's, messages Anthropic's.")  # fmt: skip
+              help="Provider API; responses is OpenAI's, messages Anthropic's, bedrock Amazon's.")  # fmt: skip
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip

@@ -22,6 +22,7 @@ from llm_measure.client.limits import Memory, allow_many_connections
 from llm_measure.client.poller import Poller
 from llm_measure.client.response import Asked
 from llm_measure.client.retry_after import asked_wait_s
+from llm_measure.client.signing import SignedRequests, signer_of
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
@@ -32,6 +33,7 @@ from llm_measure.workloads import MAX_PAUSE_S, MIN_PAUSE_S, Load, Workload
 
 TICK_S = 0.1
 WAKE_S = 0.001  # by which a pause outlasts the level, so that it ends for certain after it
+SIGNED_AHEAD = 8  # number of requests of a rate
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
 
 
@@ -94,14 +96,18 @@ class Client:
         self._share = share
         self._api = api = apis.named(endpoint.api)
         self._dialer = dialer = Dialer(endpoint)
-        self._build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
+        build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
+        signer = signer_of(endpoint)
+        self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
+        self._build = self._signed or build
         asked = Asked(
             model=str(workload.extra_body.get("model", endpoint.model)),
             url=endpoint.url(api.path(endpoint.model)),
             most_tokens=most_tokens(workload),
         )
         self._memory = Memory()
-        self._judge = Judge(api, asked, Secrets((*endpoint.secrets, *dialer.secrets)), self._memory)
+        secrets = (*endpoint.secrets, *dialer.secrets, *(signer.secrets if signer else ()))
+        self._judge = Judge(api, asked, Secrets(secrets), self._memory)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
@@ -155,6 +161,8 @@ class Client:
         watch.add_done_callback(self._raise_failure_of)
         try:
             await self._connect_ahead()
+            if self._signed:
+                self._signed.fill(len(self._share.starts) if self._load.concurrency else SIGNED_AHEAD)
             self._begin_ns = begin()
             self._plan = deque(self._begin_ns + start for start in self._share.starts)
             self._started_at = _wall_time(self._begin_ns)

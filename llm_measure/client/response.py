@@ -3,7 +3,6 @@
 This is the one verdict on a response: pauses, progress, giving up and metrics all follow it.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -26,12 +25,12 @@ from llm_measure.client.late_reads import spread_late
 from llm_measure.client.models import other_model
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
-from llm_measure.framing import ErrorData, EventLimitError
+from llm_measure.framing import ErrorData, FramingError
 from llm_measure.records import Record
 
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence
 FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
-TAIL_PARTS, TAIL_BYTES = 100, 16 << 10  # by which a large response is judged
+TAIL_PARTS = 100  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
 
@@ -71,12 +70,11 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
     """Return the verdict on a large response by its last events alone; None if they are not enough."""
     if exchange.encoding:
         return None
-    last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
-    found = re.search(rb"\n\n|\r\n\r\n", last)
-    if found is None:
+    last = api.framing.last_events(exchange.parts[-TAIL_PARTS:])
+    if last is None:
         return None
     tail, record = copy(exchange), Record(0, False, 0, exchange.sent_ns, exchange.end_ns)
-    tail.parts, tail.times, tail.shared = [last[found.end() :]], exchange.times[-1:], {}
+    tail.parts, tail.times, tail.shared = [last], exchange.times[-1:], {}
     parse_response(tail, record, api, Asked())
     return None if record.first_token_ns is None else record.error is None
 
@@ -168,8 +166,9 @@ class _Stream:
                     self._fail_within(error_in(data), place)
                     return
                 yield place, data, self._decoded(data)
-        except EventLimitError as error:
-            fail(self._record, "malformed", str(error))
+        except FramingError as error:
+            if self._seen or self._has_type_of_stream:  # else an error as JSON, for instance
+                fail(self._record, "malformed", str(error))
         except MALFORMED as error:
             fail(self._record, "malformed", f"{error} in {shown(data)}")
 
@@ -238,9 +237,16 @@ class _Stream:
         fail(self._record, class_of(status), f"within the stream: {message}")
         self._ended_ns = self._exchange.times[place]
 
+    @property
+    def _kind(self) -> str:
+        return self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
+
+    @property
+    def _has_type_of_stream(self) -> bool:
+        return self._kind == self._api.framing.CONTENT_TYPE
+
     def _fail_without_end(self) -> None:
         """Record that the response is no stream, or one without its end, and what came if no event did."""
-        kind = self._exchange.content_type.decode("latin-1").partition(";")[0].strip().lower()
         body = b"".join(self._exchange.parts[-TAIL_PARTS:] if self._seen else self._exchange.parts)
         if self._seen:  # Google's servers may end a stream with an error that is no event
             body = body.replace(b"\r\n", b"\n").strip().rpartition(b"\n\n")[2]
@@ -250,11 +256,11 @@ class _Stream:
             fail(self._record, class_of(status), f"{where}: {message}")
         elif self._seen:
             fail(self._record, "truncated", f"the stream broke off after {self._seen} events")
-        elif kind == self._api.framing.CONTENT_TYPE:
+        elif self._has_type_of_stream:
             came = f"only {shown(body)} came" if body.strip() else "nothing came"
             fail(self._record, "truncated", f"the stream broke off before its first event; {came}")
         else:
-            got = kind or "no content type"
+            got = self._kind or "no content type"
             fail(self._record, "malformed", f"expected an event stream, got {got}: {shown(body)}")
 
 

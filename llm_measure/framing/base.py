@@ -7,7 +7,11 @@ MAX_EVENT_BYTES = 8 << 20
 MAX_EVENTS = 1_000_000  # of one response, empty ones included
 
 
-class EventLimitError(ValueError):
+class FramingError(ValueError):
+    """The bytes of a body are no events; the message says what is wrong."""
+
+
+class EventLimitError(FramingError):
     """An event is too large, or there are too many of them."""
 
 
@@ -23,5 +27,8 @@ class Framing(Protocol):
     def plain_events(self, parts: Sequence[bytes]) -> list[bytes] | None:
         """Return the data of each part if each seems to be one event, as is usual; None otherwise."""
 
+    def last_events(self, parts: Sequence[bytes]) -> bytes | None:
+        """Return a part of what these last parts hold that begins with an event; None if none is found."""
+
     def events(self, parts: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
-        """Yield the data of each event after the number of the part that completes it; EventLimitError."""
+        """Yield the data of each event after the number of the part that completes it; FramingError."""

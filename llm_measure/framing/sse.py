@@ -5,11 +5,13 @@ a line that begins with a colon is a comment; the data of several lines is joine
 without its closing blank line at the end of the response counts, since some servers end that way.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from llm_measure.framing.base import MAX_EVENT_BYTES, MAX_EVENTS, ErrorData, EventLimitError
 
 CONTENT_TYPE = "text/event-stream"
+LAST_BYTES = 16 << 10  # in which the last events are looked for
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -21,6 +23,13 @@ def plain_events(parts: Sequence[bytes]) -> list[bytes] | None:
     """
     found = [part[6:-2] for part in parts]
     return found if b"data: %b\n\n" % b"\n\ndata: ".join(found) == b"".join(parts) else None
+
+
+def last_events(parts: Sequence[bytes]) -> bytes | None:
+    """Return what follows the first blank line of the last bytes; None without one."""
+    last = b"".join(parts)[-LAST_BYTES:]
+    found = re.search(rb"\n\n|\r\n\r\n", last)
+    return last[found.end() :] if found else None
 
 
 def events(parts: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:

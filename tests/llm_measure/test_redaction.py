@@ -17,6 +17,7 @@ SECRETS = Secrets((KEY, None, "abc"))
         (f"{{'Authorization': 'Bearer {KEY}'}}", "{'Authorization': 'Bearer (hidden)'}"),
         ("proxy-authorization: Basic dXM6QA==, x", "proxy-authorization: Basic (hidden), x"),
         ("authorization=other", "authorization=(hidden)"),
+        ("host:h\nx-amz-security-token:FwoGZXIv/+==\n", "host:h\\nx-amz-security-token:(hidden)\\n"),
         ("Bearer authentication is required", "Bearer authentication is required"),
         ("http://us:pw@host/", "http://(hidden)@host/"),
         ("nul \0, line\n, \x1b[2J", "nul \\x00, line\\n, \\x1b[2J"),

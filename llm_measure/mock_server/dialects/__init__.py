@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from llm_measure.mock_server.dialects.anthropic import Messages
 from llm_measure.mock_server.dialects.azure import AzureChat
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
+from llm_measure.mock_server.dialects.bedrock import Converse
 from llm_measure.mock_server.dialects.gemini import GenerateContent
 from llm_measure.mock_server.dialects.openai import Chat, Completions
 from llm_measure.mock_server.dialects.openai_responses import Responses
@@ -14,6 +15,7 @@ __all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
 
 CHAT, RESPONSES = Chat(), Responses()
 GEMINI_STREAM, GEMINI_WHOLE = GenerateContent(stream=True), GenerateContent(stream=False)
+CONVERSE_STREAM, CONVERSE = Converse(stream=True), Converse(stream=False)
 # A path may have the model in it, as {model}.
 PATHS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
@@ -27,6 +29,10 @@ PATHS: dict[str, Dialect] = {
     "/openai/deployments/{model}/chat/completions": AzureChat(),
     "/openai/v1/chat/completions": CHAT,
     "/openai/v1/responses": RESPONSES,
+    "/model/{model}/converse-stream": CONVERSE_STREAM,
+    "/model/{model}/converse": CONVERSE,
+    "/v1/model/{model}/converse-stream": CONVERSE_STREAM,
+    "/v1/model/{model}/converse": CONVERSE,
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)

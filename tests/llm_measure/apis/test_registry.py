@@ -118,7 +118,7 @@ def test_the_command_measures_it_too():
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["endpoint"]["api"], found["levels"][0]["errors"]) == ("toy", {})
-    assert "[chat|completions|responses|messages|gemini|azure|toy]" in invoke("run", "--help").stdout
+    assert f"[{'|'.join(apis.names())}]" in invoke("run", "--help").stdout
 
 
 def test_a_name_is_registered_once():
@@ -127,6 +127,5 @@ def test_a_name_is_registered_once():
 
 
 def test_an_unknown_api_is_reported_with_the_known_ones():
-    known = "chat, completions, responses, messages, gemini, azure, toy"
-    with pytest.raises(ValueError, match=f"api='play': unknown provider API; expected one of {known}"):
+    with pytest.raises(ValueError, match=r"api='play': unknown provider API; expected one of chat, .*, toy"):
         Endpoint("http://x/v1", "m", "play")

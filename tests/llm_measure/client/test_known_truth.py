@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from llm_measure import apis
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import derive
@@ -76,6 +77,12 @@ def endpoint(api: str = "chat", **options: object) -> Iterator[Endpoint]:
         yield Endpoint(url.removesuffix("/v1") if api == "azure" else url, "m", api)
 
 
+@pytest.fixture(autouse=True)
+def aws_credentials(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+
+
 def measured(
     endpoint: Endpoint, truth: Truth, output_tokens: int = TOKENS, extra_body: Mapping[str, object] = NOTHING
 ) -> LevelResult:
@@ -136,51 +143,47 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), CASES.values(), ids=CASES)
-def test_figures_are_the_truth(options, asked, extra_body, truth):
-    with endpoint(**options) as server:
-        measured(server, truth, asked, extra_body)
-
-
 # Anthropic's API counts all reasoning, and knows no count in each chunk.
 OF_MESSAGES = {
     name: case for name, case in CASES.items() if case[0].get("reasoning") != "uncounted" and not case[2]
 }
-
-
-@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_MESSAGES.values(), ids=OF_MESSAGES)
-def test_figures_of_messages_are_the_truth(options, asked, extra_body, truth):
-    with endpoint("messages", **options) as server:
-        measured(server, truth, asked, extra_body)
-
-
-# Gemini's API counts tokens in each chunk, and reasoning apart.
-KNOWN_TO_GEMINI = {"split_tokens", "reasoning_tokens", "usage"}
-OF_GEMINI = {name: case for name, case in CASES.items() if case[2] or KNOWN_TO_GEMINI & case[0].keys()}
-
-
-@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_GEMINI.values(), ids=OF_GEMINI)
-def test_figures_of_gemini_are_the_truth(options, asked, extra_body, truth):
-    with endpoint("gemini", **options) as server:
-        measured(server, truth, asked, extra_body)
-
-
-# Where the usage of Responses, which only the end has, decides.
-OF_RESPONSES = {
-    name: case
-    for name, case in CASES.items()
-    if name.startswith(("reasoning", "role", "end")) and not case[2]
+# Gemini's counts tokens in each chunk, and reasoning apart.
+OF_GEMINI = {"split_tokens", "reasoning_tokens", "usage"}
+# Bedrock counts reasoning as output, and not apart.
+OF_BEDROCK = {"count_eos", "split_tokens", "reasoning_tokens"}
+OF_APIS = {
+    "chat": CASES,
+    "messages": OF_MESSAGES,
+    "gemini": {name: case for name, case in CASES.items() if case[2] or OF_GEMINI & case[0].keys()},
+    # Where the usage of Responses, which only the end has, decides.
+    "responses": {
+        name: case
+        for name, case in CASES.items()
+        if name.startswith(("reasoning", "role", "end")) and not case[2]
+    },
+    "bedrock": {
+        name: case
+        for name, case in OF_MESSAGES.items()
+        if case[0].get("reasoning") != "hidden" and OF_BEDROCK & case[0].keys()
+    },
 }
 
 
-@pytest.mark.parametrize(("options", "asked", "extra_body", "truth"), OF_RESPONSES.values(), ids=OF_RESPONSES)
-def test_figures_of_responses_are_the_truth(options, asked, extra_body, truth):
-    with endpoint("responses", **options) as server:
+@pytest.mark.parametrize(
+    ("api", "options", "asked", "extra_body", "truth"),
+    [
+        pytest.param(api, *case, id=f"{api}, {name}")
+        for api, cases in OF_APIS.items()
+        for name, case in cases.items()
+    ],
+)
+def test_figures_are_the_truth(api, options, asked, extra_body, truth):
+    with endpoint(api, **options) as server:
         measured(server, truth, asked, extra_body)
 
 
 @pytest.mark.parametrize("streams", [1, 50])
-@pytest.mark.parametrize("api", ["chat", "completions", "responses", "messages", "gemini", "azure"])
+@pytest.mark.parametrize("api", apis.names())
 def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
     with endpoint(api) as server:
         result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))

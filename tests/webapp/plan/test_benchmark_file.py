@@ -153,6 +153,15 @@ def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
 
 
+def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    (fault,) = faults(GOOD.replace("model: fast", "model: fast\n        api: bedrock"))
+
+    assert fault == (
+        "benchmark.yml:6: llms[0].api='bedrock': needs botocore; expected pip install 'llm-measure[bedrock]'"
+    )
+
+
 def test_all_faults_are_reported_together_in_the_files_order(faults):
     found = faults(
         """
