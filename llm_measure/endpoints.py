@@ -51,6 +51,7 @@ class Endpoint:
     stream_usage: bool = True  # whether the server is asked for its token counts
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged over the workload's; None removes
     variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
+    token_command: tuple[str, ...] = field(default=(), repr=False)  # that prints the key; may hold secrets
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
@@ -58,8 +59,10 @@ class Endpoint:
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
-        if self.api_key is not None and not _fits_a_header(self.api_key):
+        if self.api_key is not None and not fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
+        if self.token_command and self.api_key is not None:
+            raise ValueError("token_command: brings the key; leave out the other one")
         _check_headers(self.headers)
         if self.key_header is not None:
             _check_header_name("key_header", self.key_header)
@@ -76,11 +79,15 @@ class Endpoint:
         found = dict(self.variables)
         for name in names:
             value = found.get(name) or (lookup(name) or "").strip()
-            if not value or not _fits_a_header(value):
+            if not value or not fits_a_header(value):
                 problem = "must be printable ASCII" if value else "not set or empty"
                 raise ValueError(f"environment variable {name}: {problem}")
             found[name] = value
         return replace(self, variables=found)
+
+    def keyed(self, key: str | None) -> "Endpoint":
+        """Return the endpoint with this key, in place of a command that prints one."""
+        return replace(self, api_key=key, token_command=())
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
@@ -110,7 +117,8 @@ def encoded(value: str) -> str:
     return quote(value, safe="")
 
 
-def _fits_a_header(value: str) -> bool:
+def fits_a_header(value: str) -> bool:
+    """Return whether a header can hold the value."""
     return value.isascii() and value.isprintable()
 
 
@@ -124,7 +132,7 @@ def _check_header_name(subject: str, name: str) -> None:
 def _check_headers(headers: dict[str, str]) -> None:
     for name, text in headers.items():
         _check_header_name("headers", name)
-        if not _fits_a_header(text):
+        if not fits_a_header(text):
             raise ValueError(f"headers: {name}: must be printable ASCII")
         variables.check("headers:", name, text)
     if len({name.lower() for name in headers}) < len(headers):
@@ -151,7 +159,7 @@ def _check_url(base_url: str) -> None:
 
 
 def _check_query(query: str) -> None:
-    if not _fits_a_header(query) or " " in query:
+    if not fits_a_header(query) or " " in query:
         raise ValueError("base_url: its query must be printable ASCII without spaces")
     for part in query.split("&") if query else ():
         name, equals, text = part.partition("=")

@@ -9,6 +9,7 @@ import numpy as np
 
 from llm_measure.client.client import Client, ClientResult, Progress, Share, Stop
 from llm_measure.client.processes import run_in_processes
+from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
@@ -32,14 +33,15 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
 
     `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
-    are cancelled. Raises DatasetError, ClientProcessError.
+    are cancelled. Raises DatasetError, TokenError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     rows = count_rows(Path(workload.dataset)) if workload.dataset else None
     plan = starts(load, seed)
     processes = max(1, min(processes, len(plan)))
+    token = ask(endpoint.token_command) if endpoint.token_command else None
     clients = [
-        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed)
+        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed, token)
         for number in range(processes)
     ]
     if processes == 1:
