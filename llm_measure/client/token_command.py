@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.endpoints import fits_a_header
+from llm_measure.endpoint_checks import fits_a_header
 
 TIMEOUT_S = 30.0
 TOKEN_FIELDS = ("token", "access_token", "accessToken")

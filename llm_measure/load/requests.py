@@ -119,7 +119,7 @@ def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -
     own = {name: filled(text, endpoint.variables) for name, text in endpoint.headers.items()}
     replaced = {name.lower() for name in own}
     headers = {
-        "Host": urlsplit(endpoint.base_url).netloc,
+        "Host": endpoint.authority,
         **kinds,
         "User-Agent": f"llm-measure/{__version__}",
         **_api_headers(endpoint),

@@ -1,14 +1,17 @@
-"""TLS and proxies, against real servers."""
+"""TLS, proxies and Unix sockets, against real servers."""
 
 import itertools
 import socket
 import ssl
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 from llm_measure.client.level import measure_level
 from llm_measure.client.model_list import only_model
@@ -54,6 +57,190 @@ def test_a_server_without_tls_is_a_tls_error():
 def test_a_trusted_certificate_is_accepted(trusted, certificate):
     with running_mock_server(QUICK, certificate) as url:
         assert errors(measured(url)) == {None: 2}
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    path = tmp_path / "own-ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+def server_tls(authority, host="127.0.0.1", **options) -> ssl.SSLContext:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, **options)
+    authority.issue_cert(host).configure_cert(tls)
+    return tls
+
+
+def test_a_ca_file_is_trusted_for_requests_and_for_the_list_of_models(certificate, ca_file):
+    with running_mock_server(QUICK, certificate) as url:
+        assert errors(measured(url, ca_file=ca_file)) == {None: 2}
+        assert only_model(Endpoint(url, "unknown", ca_file=ca_file)) == "mock"
+
+
+def test_a_ca_file_replaces_the_cas_of_the_system(trusted, certificate, tmp_path):
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    with running_mock_server(QUICK, certificate) as url:
+        assert errors(measured(url, ca_file=str(other))) == {"tls": 2}
+
+
+def test_a_certificate_of_another_host_is_a_tls_error_unless_it_is_insecure(authority, ca_file):
+    with scripted(whole(STREAM), keep=True, tls=server_tls(authority, "llm.invalid")) as server:
+        url = server.url.replace("http:", "https:")
+        assert errors(measured(url, ca_file=ca_file)) == {"tls": 2}
+        assert errors(measured(url, insecure=True)) == {None: 2}
+
+
+@pytest.fixture
+def mutual(authority, ca_file):
+    """A server that asks for a client's certificate."""
+    tls = server_tls(authority, cafile=ca_file)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with scripted(whole(STREAM), keep=True, tls=tls) as server:
+        yield server.url.replace("http:", "https:")
+
+
+@pytest.fixture
+def client(authority, tmp_path):
+    """A certificate and its key in one file, and each in its own."""
+    issued = authority.issue_cert("client@example.com")
+    whole, cert, key = (tmp_path / f"client-{name}.pem" for name in ("whole", "cert", "key"))
+    issued.private_key_and_cert_chain_pem.write_to_path(whole)
+    issued.private_key_pem.write_to_path(key)
+    cert.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
+    return str(whole), str(cert), str(key)
+
+
+def test_a_server_that_wants_a_client_certificate_gets_it(mutual, client, ca_file):
+    whole, cert, key = client
+
+    assert errors(measured(mutual, ca_file=ca_file, client_cert=whole)) == {None: 2}
+    assert errors(measured(mutual, ca_file=ca_file, client_cert=cert, client_key=key)) == {None: 2}
+    assert errors(measured(mutual, insecure=True, client_cert=whole)) == {None: 2}
+
+
+def test_a_missing_client_certificate_is_a_tls_error(mutual, ca_file):
+    result = measured(mutual, ca_file=ca_file)
+
+    assert errors(result) == {"tls": 2}
+    assert "certificate" in result.records[0].error_detail.lower()
+
+
+@pytest.fixture
+def wrong(tmp_path, authority):
+    """Names of unusable files by what they are."""
+    (tmp_path / "text.pem").write_text("no certificate")
+    other = authority.issue_cert("other@example.com").private_key_pem
+    other.write_to_path(tmp_path / "other-key.pem")
+    key = serialization.load_pem_private_key(other.bytes(), None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"sesame"),
+    )
+    (tmp_path / "encrypted.pem").write_bytes(encrypted)
+    return {name: str(tmp_path / f"{name}.pem") for name in ("none", "text", "other-key", "encrypted")}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ca_file": "none"}, "ca_file='{}': cannot be read: No such file or directory"),
+        ({"ca_file": "text"}, "ca_file='{}': must be a PEM file of certificates"),
+        ({"client_cert": "none"}, "client_cert='{}': cannot be read: No such file"),
+        (
+            {"client_cert": "text"},
+            "client_cert='{}': expected PEM files of a certificate, in client_cert, and",
+        ),
+        ({"client_key": "none"}, "client_key='{}': cannot be read: No such file"),
+        ({"client_key": "other-key"}, "client_key='{}': the key does not belong to the certificate"),
+        ({"client_key": "encrypted"}, "client_key='{}': the key has a passphrase, which is not supported"),
+    ],
+)
+def test_a_missing_or_wrong_file_is_an_error_before_anything_is_sent(wrong, client, options, message):
+    ((option, kind),) = options.items()
+    files = {"client_cert": client[1]} if option == "client_key" else {}
+    with scripted() as server, pytest.raises(ValueError) as raised:  # noqa: PT011
+        measured(server.url.replace("http:", "https:"), **files, **{option: wrong[kind]})
+
+    assert str(raised.value).startswith(message.format(wrong[kind]))
+    assert server.connections == 0
+
+
+def test_a_proxy_of_the_options_wins_over_the_environment_also_on_this_machine(monkeypatch):
+    monkeypatch.setenv("PROXY_PASSWORD", "@")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "*")
+    with scripted(whole(STREAM), keep=True) as proxy:
+        option = f"http://us:${{PROXY_PASSWORD}}@127.0.0.1:{proxy.port}"
+        assert errors(measured("http://localhost:1/v1", proxy=option)) == {None: 2}
+
+    assert proxy.requests[0].startswith(b"POST http://localhost:1/v1/chat/completions HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXM6QA==\r\n" in proxy.requests[0]
+
+
+def test_no_proxy_is_asked_if_the_options_say_so(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setattr("llm_measure.client.proxies._is_local", lambda host: False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with scripted(whole(STREAM), keep=True) as server:
+        assert errors(measured(server.url)) == {"connect": 2}
+        assert errors(measured(server.url, proxy="none")) == {None: 2}
+
+
+def test_a_proxy_of_the_options_tunnels_tls(authority, ca_file):
+    with scripted(whole(STREAM), keep=True, tls=server_tls(authority, "llm.invalid")) as server:
+        tunnel = Tunnel(server.port)
+        proxy = f"http://127.0.0.1:{tunnel.port}"
+        assert errors(measured("https://llm.invalid/v1", ca_file=ca_file, proxy=proxy)) == {None: 2}
+        tunnel.close()
+
+    assert tunnel.requests[0].startswith(b"CONNECT llm.invalid:443 HTTP/1.1\r\n")
+
+
+class UnixServer(ScriptedServer):
+    """Listens on a Unix socket."""
+
+    def __init__(self, path: Path, *steps: bytes):
+        self._steps, self._keep, self._tls = steps, True, None
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self.requests, self.connections = [], 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            self._respond(connection)
+
+
+@pytest.fixture
+def unix_url(tmp_path):
+    return f"http+unix://{quote(str(tmp_path / 'LLM.sock'), safe='')}/v1"
+
+
+def test_a_unix_socket_is_asked_whatever_proxy_the_environment_names(tmp_path, unix_url, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
+    with closing(UnixServer(tmp_path / "LLM.sock", whole(STREAM))) as server:
+        result = measured(unix_url, requests=20, concurrency=4)
+
+    assert errors(result) == {None: 20}
+    assert result.clock == "client"  # the kernel notes no times there
+    assert server.requests[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
+
+
+def test_a_unix_socket_lists_its_models(tmp_path, unix_url):
+    with closing(UnixServer(tmp_path / "LLM.sock", whole(b'{"data": [{"id": "llama"}]}'))):
+        assert only_model(Endpoint(unix_url, "unknown")) == "llama"
+
+
+def test_a_unix_socket_that_is_not_there_is_a_connect_error(unix_url):
+    result = measured(unix_url)
+
+    assert errors(result) == {"connect": 2}
+    assert "No such file" in result.records[0].error_detail
 
 
 def test_a_plain_proxy_gets_the_whole_url_and_its_credentials(monkeypatch):
