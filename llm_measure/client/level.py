@@ -49,7 +49,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return _merged(load, parts, rows)
+    return _merged(endpoint, load, parts, rows)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -63,7 +63,7 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
+def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -84,5 +84,6 @@ def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelRes
         send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,
+        transport=endpoint.transport,
         repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
     )

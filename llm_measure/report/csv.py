@@ -51,4 +51,5 @@ def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
         "achieved_rate": level.get("achieved_rate"),
         "client_wait_s": level["client_wait_s"],
         "clock": level["clock"],
+        "insecure": str(level["transport"].get("insecure", False)).lower(),
     }

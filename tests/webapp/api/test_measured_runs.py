@@ -48,6 +48,7 @@ class TestARun:
             "clock": "kernel",
             "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
             "span_ns": [0, 5_000_000_000],
+            "transport": {},
             "chunks_together": 0.0,
             "chunks_read_late": 0.0,
             "repeated_prompts": 0,
