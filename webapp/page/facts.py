@@ -15,7 +15,7 @@ TRANSPORT = {
     "ca_file": "Separate CA",
     "client_cert": "Client certificate",
     "insecure": "TLS not verified",
-    "proxy": "Proxy of the options",
+    "proxy": "Separate proxy",
 }
 # A label, a value, and what the value means.
 Fact = tuple[str, str, str]
@@ -98,8 +98,8 @@ def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
         meaning = "For a processor that other programs used; above 15 %, the run is invalid"
         yield "Client wait", f"{_seconds(waited)}{share}", meaning
     if transport := measurement.get("transport"):
-        named = ", ".join(TRANSPORT[name] for name in transport if name in TRANSPORT)
-        yield "Connection", named, "How the endpoint was reached"
+        shown = (text for name, text in TRANSPORT.items() if name in transport)
+        yield "Connection", ", ".join(shown), "How the endpoint was reached"
     if clock := measurement.get("clock"):
         yield "Clock", clock.capitalize(), "Whose clock says when responses arrived"
     yield "Client CPU", _seconds(measurement["client_cpu_s"]), "Processor time of the measuring client"
