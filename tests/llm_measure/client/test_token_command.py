@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
@@ -221,6 +222,59 @@ print(json.dumps({{"access_token": "sesame-" + file.read_text(), "expires_in": 1
     assert set(tokens) == {b"sesame-1", b"sesame-2"}
     assert tokens == sorted(tokens)
     assert {record.error for record in result.records} <= {None, "cancelled"}
+
+
+class RefusingServer(ScriptedServer):
+    """Repeats the token that it refuses, as some servers do."""
+
+    def _respond(self, connection) -> None:
+        while request := read_request(connection):
+            self.requests.append(request)
+            token = request.partition(b"Bearer ")[2].partition(b"\r\n")[0]
+            body = b'{"error": {"message": "no %b"}}' % token
+            connection.sendall(whole(body, "401 Unauthorized", "application/json"))
+
+
+def test_renewed_tokens_are_hidden_and_no_refusal_runs_the_command_again_and_again(tmp_path):
+    asked = tmp_path / "asked"
+    code = f"""
+import pathlib
+file = pathlib.Path({str(asked)!r})
+file.write_text((file.read_text() if file.exists() else "") + "x")
+print(("sesame", "another")[len(file.read_text()) > 1] + "-token")
+"""
+    with closing(RefusingServer([], keep=True, tls=None)) as server:
+        result = level(server.url, python(code), Load(rate=50, arrival="constant", requests=30))
+
+    assert any(b"Bearer another-token" in request for request in server.requests)
+    assert {record.error_detail for record in result.records} == {"401: no (hidden)"}
+    assert len(asked.read_text()) <= 3  # before the level, and at most once a second
+
+
+def test_a_level_stops_while_its_requests_wait_for_a_command_that_hangs(tmp_path):
+    second = tmp_path / "second"
+    code = f"""
+import pathlib, time
+file = pathlib.Path({str(second)!r})
+if file.exists():
+    file.write_text("asked")
+    time.sleep(100)
+file.touch()
+print("sesame")
+"""
+
+    class Asked:
+        def is_set(self) -> bool:
+            return second.read_text() == "asked"
+
+    begun = time.monotonic()
+    with closing(RefusingServer([], keep=True, tls=None)) as server:
+        result = level(server.url, python(code), Load(concurrency=2, requests=20), stop=Asked())
+
+    assert time.monotonic() - begun < 20
+    assert [record.error for record in result.records].count("http_4xx") <= 2
+    waiting = [record for record in result.records if record.error == "cancelled"]
+    assert {record.error_detail for record in waiting} == {"stopped while waiting for a token"}
 
 
 def test_the_list_of_models_is_asked_for_with_the_token():
