@@ -14,6 +14,7 @@ from jobs.lock import BUSY_SECONDS, BusyError, renewed_lock, when_free
 from jobs.missed import is_late, record_late
 from jobs.schedule import series_of
 from llm_measure.client.level import measure_level
+from llm_measure.client.token_command import TokenError
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
 from llm_measure.results import LevelResult
@@ -99,7 +100,8 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
     result = _measure(measurement)
 
     def write(conn: Connection) -> str | None:
-        return persist(conn, attempt, measurement.endpoint.asked(measurement.workload), result)
+        asked = measurement.endpoint.asked(measurement.workload)
+        return persist(conn, attempt, asked, result, measurement.rank_insecure)
 
     failure = reconnecting(settings, write, STORE_SECONDS)
     if failure:
@@ -109,13 +111,16 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
 def _measure(measurement: Measurement) -> LevelResult:
     """Measure the level, and stop it when it is late, which RQ's timeout cannot do; then it is not valid."""
     give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
-    result = measure_level(
-        _endpoint(measurement),
-        measurement.workload,
-        measurement.load,
-        on_progress=give_up.watch,
-        stop=give_up,
-    )
+    try:
+        result = measure_level(
+            _endpoint(measurement),
+            measurement.workload,
+            measurement.load,
+            on_progress=give_up.watch,
+            stop=give_up,
+        )
+    except TokenError as error:
+        raise MeasurementError(str(error)) from None
     if give_up.is_late:
         reason = f"stopped after {measurement.longest_s} s, longer than all timeouts of its requests together"
         return replace(result, valid=False, invalid_reason=reason)

@@ -1,43 +1,27 @@
 """Where an LLM is served, and how it is asked."""
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from llm_measure import apis, variables
+from llm_measure import apis, endpoint_checks, variables
 from llm_measure.json_merge import combined, removal
 from llm_measure.workloads import Workload
 
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-# What the client alone decides: headers of the connection, and of the body.
-OF_CONNECTION = frozenset(
-    (
-        "host",
-        "connection",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "upgrade",
-    )
-)
-OF_BODY = frozenset(
-    ("accept-encoding", "content-encoding", "content-length", "content-type", "expect", "transfer-encoding")
-)
-
 MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "none")
+NO_PROXY = endpoint_checks.NO_PROXY
+# Of the connection, and no secrets.
+TRANSPORT = ("ca_file", "client_cert", "client_key", "insecure", "proxy", "http2")
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """An endpoint and the options of its requests; ValueError if one of them is unusable.
 
-    Values of headers and of the URL's query may name environment variables as ${VAR}; `with_variables` reads
-    them. What has no repr is secret, and no report has it.
+    Values of headers, of the URL's query and of the proxy's credentials may name environment variables as
+    ${VAR}; `with_variables` reads them. What has no repr is secret, and no report has it. Files are not read.
     """
 
     base_url: str  # up to the API's version, such as http://localhost:8000/v1, and any query
@@ -50,22 +34,30 @@ class Endpoint:
     max_tokens_field: str = "max_tokens"  # the API's; or max_completion_tokens; none: no maximum is asked for
     stream_usage: bool = True  # whether the server is asked for its token counts
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged over the workload's; None removes
+    ca_file: str | None = None  # PEM file of the CAs that are trusted instead of the system's
+    client_cert: str | None = None  # PEM file of the client's certificate
+    client_key: str | None = None  # PEM file of its key; by default that of the certificate
+    insecure: bool = False  # whether the server's certificate is not verified
+    proxy: str | None = None  # http://HOST:PORT, or none; by default as the environment says
+    token_command: tuple[str, ...] = field(default=(), repr=False)  # prints the key; may hold secrets
     http2: bool = False  # whether HTTP/2 is spoken without asking; else with a server that refuses HTTP/1.1
     variables: dict[str, str] = field(default_factory=dict, repr=False)  # values by name
 
     def __post_init__(self) -> None:
-        _check_url(self.base_url)
+        endpoint_checks.check_url(self.base_url)
         apis.check(self.api)
         api = apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
-        if self.api_key is not None and not _fits_a_header(self.api_key):
+        if self.api_key is not None and not endpoint_checks.fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
-        _check_headers(self.headers)
+        if self.token_command and self.api_key is not None:
+            raise ValueError("token_command: brings the key; leave out the other one")
+        endpoint_checks.check_headers(self.headers)
         if self.key_header is not None:
-            _check_header_name("key_header", self.key_header)
-        if self.key_scheme and not HEADER_NAME.fullmatch(self.key_scheme):
+            endpoint_checks.check_header_name("key_header", self.key_header)
+        if self.key_scheme and not endpoint_checks.HEADER_NAME.fullmatch(self.key_scheme):
             raise ValueError(f"key_scheme={self.key_scheme!r}: must be one word, such as Bearer")
         if self.max_tokens_field not in MAX_TOKENS_FIELDS:
             expected = ", ".join(MAX_TOKENS_FIELDS)
@@ -75,19 +67,44 @@ class Endpoint:
                 f"max_tokens_field={self.max_tokens_field!r}: the {self.api} API has"
                 f" {'.'.join(api.maximum_field)} instead; expected max_tokens or none"
             )
+        endpoint_checks.check_transport(self.scheme, self.transport)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the base URL: http, https or http+unix."""
+        return urlsplit(self.base_url).scheme
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of the Unix socket, if it is that and not a host that is asked."""
+        return unquote(urlsplit(self.base_url).netloc) if self.scheme == "http+unix" else None
+
+    @property
+    def authority(self) -> str:
+        """What the header Host says."""
+        return "localhost" if self.socket_path else urlsplit(self.base_url).netloc
+
+    @property
+    def transport(self) -> dict[str, Any]:
+        """The options of the connection that were chosen, without secrets."""
+        return {name: value for name in TRANSPORT if (value := getattr(self, name))}
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
-        texts = (self.base_url, *self.headers.values())
+        texts = (self.base_url, *self.headers.values(), self.proxy or "")
         names = [name for text in texts for name in variables.VARIABLE.findall(text)]
         found = dict(self.variables)
         for name in names:
             value = found.get(name) or (lookup(name) or "").strip()
-            if not value or not _fits_a_header(value):
+            if not value or not endpoint_checks.fits_a_header(value):
                 problem = "must be printable ASCII" if value else "not set or empty"
                 raise ValueError(f"environment variable {name}: {problem}")
             found[name] = value
         return replace(self, variables=found)
+
+    def keyed(self, key: str | None) -> "Endpoint":
+        """Return the endpoint with this key, in place of a command that prints one."""
+        return replace(self, api_key=key, token_command=())
 
     @property
     def secrets(self) -> tuple[str | None, ...]:
@@ -126,53 +143,3 @@ def _rest(base: str, path: str) -> str:
 def encoded(value: str) -> str:
     """Return the value as a query has it."""
     return quote(value, safe="")
-
-
-def _fits_a_header(value: str) -> bool:
-    return value.isascii() and value.isprintable()
-
-
-def _check_header_name(subject: str, name: str) -> None:
-    if not HEADER_NAME.fullmatch(name):
-        raise ValueError(f"{subject}={name!r}: must be the name of a header")
-    if name.lower() in OF_CONNECTION | OF_BODY:
-        raise ValueError(f"{subject}={name!r}: set by the client alone; expected another header")
-
-
-def _check_headers(headers: dict[str, str]) -> None:
-    for name, text in headers.items():
-        _check_header_name("headers", name)
-        if not _fits_a_header(text):
-            raise ValueError(f"headers: {name}: must be printable ASCII")
-        variables.check("headers:", name, text)
-    if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("headers: duplicate name; expected each header once, in any case")
-
-
-def _check_url(base_url: str) -> None:
-    """Raise ValueError, which shows no query and no credentials, if the URL is unusable."""
-    base, _, query = base_url.partition("?")
-    authority = base.partition("://")[2].partition("/")[0]
-    if "@" in authority or "#" in base_url:
-        raise ValueError("base_url: must not contain credentials or a fragment")
-    try:
-        url = urlsplit(base)
-        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.path.isascii() or "${" in base or any(char.isspace() for char in base):
-        raise ValueError(
-            f"base_url={base!r}: must be an http or https URL up to the API's version, such as"
-            " http://localhost:8000/v1"
-        )
-    _check_query(query)
-
-
-def _check_query(query: str) -> None:
-    if not _fits_a_header(query) or " " in query:
-        raise ValueError("base_url: its query must be printable ASCII without spaces")
-    for part in query.split("&") if query else ():
-        name, equals, text = part.partition("=")
-        if not equals:
-            raise ValueError("base_url: its query must consist of NAME=VALUE, joined by &")
-        variables.check("base_url: parameter", unquote(name), text)

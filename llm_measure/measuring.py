@@ -70,8 +70,9 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
     what it raises ends the measurement and is raised here. Once `stop` is set, requests in flight are
     cancelled. With several `processes`, a script needs the guard `if __name__ == "__main__":`. Raises
-    ValueError if such a variable is not set, DatasetError (a ValueError) if the dataset cannot be used,
-    ClientProcessError if a process dies.
+    ValueError if such a variable is not set or a file of the endpoint cannot be used, DatasetError and
+    TokenError (both ValueErrors) if the dataset or the command for the key cannot be used, ClientProcessError
+    if a process dies.
     """
     endpoint = endpoint.with_variables()
     workload, load = (workload or Workload()).seeded(), load or Load(concurrency=1, requests=32)

@@ -26,7 +26,7 @@ class Record:
     intended_ns: int  # when the load's plan said to send it
     sent_ns: int  # when it was written to its connection or, without one, given up
     end_ns: int  # the last byte, or the failure
-    connect_ns: int = 0  # how much of the time from intended to sent went into opening a connection
+    connect_ns: int = 0  # how much of the time from intended to sent went into a connection or a new token
     first_byte_ns: int | None = None
     first_token_ns: int | None = None  # of content, reasoning or a tool call; a role alone is no token
     first_answer_ns: int | None = None  # the first token that is no reasoning

@@ -24,10 +24,15 @@ class Secrets:
     """Secrets that no text may show; None and short ones are left out."""
 
     def __init__(self, known: Iterable[str | None] = ()):
-        # The longest first, since one may be part of another.
-        self._known = sorted(
-            {word for word in known if word and len(word) >= SHORTEST_SECRET}, key=len, reverse=True
-        )
+        self._known: list[str] = []
+        for word in known:
+            self.learn(word)
+
+    def learn(self, word: str | None) -> None:
+        """Hide this secret, too."""
+        if word and len(word) >= SHORTEST_SECRET and word not in self._known:
+            # The longest first, since one may be part of another.
+            self._known = sorted((*self._known, word), key=len, reverse=True)
 
     def hide(self, text: str) -> str:
         """Return the text without the secrets."""

@@ -1,10 +1,10 @@
 """The result of one load level."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
 from llm_measure.metrics.rates import Rates, rates
@@ -61,12 +61,18 @@ class LevelResult:
     invalid_reason: str | None  # None if valid
     http_version: HTTPVersion = "1.1"
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
+    transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
 
     @cached_property
     def span(self) -> Span:
         """Return over what rates per second are taken: while the concurrency was held, or the whole level."""
         found = held(self.records, self.load.concurrency) if self.load.concurrency else None
         return found or Span(self.start_ns, self.start_ns + round(self.duration_s * SECOND_NS))
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the server's certificate was not verified."""
+        return bool(self.transport.get("insecure"))
 
     @cached_property
     def rates(self) -> Rates | None:

@@ -146,7 +146,7 @@ def _ttft_ms(endpoint: Endpoint, workload: Workload, records: Sequence[Record]) 
     target = f"{urlsplit(endpoint.base_url).path}/chat/completions"
     build = request_builder(endpoint, workload, workload.seed or 0, target)
     measured = [record for record in records if not record.warmup]
-    return {_digest(build(record.index)): (ttft(record) or 0) * 1000 for record in measured}
+    return {_digest(build(record.index, None)): (ttft(record) or 0) * 1000 for record in measured}
 
 
 def _digest(request: bytes) -> bytes:

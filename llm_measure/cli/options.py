@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from llm_measure.client.model_list import only_model
-from llm_measure.endpoints import Endpoint
+from llm_measure.client.tls import check_files
+from llm_measure.endpoints import TRANSPORT, Endpoint
 from llm_measure.workloads import Load, Workload
 
 UNKNOWN = "unknown"  # the model's name until the endpoint is asked for it
@@ -19,9 +20,11 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         raise ValueError("--with-records: needs --format json")
     if options["records"] and options["records"] == options["out"]:
         raise ValueError("--records and --out: expected different files")
+    if options["token_command"] and options["api_key"] is not None:
+        raise ValueError("--api-key-env and --token-command: expected one of them")
     for name in ("key_header", "key_scheme"):
-        if options[name] is not None and options["api_key"] is None:
-            raise ValueError(f"--{name.replace('_', '-')}: needs --api-key-env")
+        if options[name] is not None and options["api_key"] is None and not options["token_command"]:
+            raise ValueError(f"--{name.replace('_', '-')}: needs --api-key-env or --token-command")
     model = UNKNOWN if options["model"] is None else options["model"]
     endpoint = Endpoint(
         base_url=options["base_url"],
@@ -33,8 +36,10 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         key_scheme=options["key_scheme"],
         max_tokens_field=options["max_tokens_field"],
         stream_usage=not options["no_stream_usage"],
-        http2=options["http2"],
+        **{name: options[name] for name in TRANSPORT},
+        token_command=options["token_command"] or (),
     ).with_variables()
+    check_files(endpoint)
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
         output_tokens=options["output_tokens"],

@@ -6,14 +6,23 @@ from typing import Any
 import click
 
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import Header, JSONObject, KeyVariable, Numbers, Objectives, ProviderAPIName
+from llm_measure.cli.types import (
+    CommandLine,
+    Header,
+    JSONObject,
+    KeyVariable,
+    Numbers,
+    Objectives,
+    ProviderAPIName,
+)
 
 FORMATS = ("table", "json", "csv")
 
 
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
 @click.option("--base-url", required=True, metavar="URL",
-              help="Base URL up to the API's version, such as http://localhost:8000/v1.")  # fmt: skip
+              help="Base URL up to the API's version, such as http://localhost:8000/v1; of a Unix socket,"
+              " such as http+unix://%2Frun%2Fvllm.sock/v1.")  # fmt: skip
 @click.option("--model", metavar="NAME",
               help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
@@ -25,8 +34,17 @@ FORMATS = ("table", "json", "csv")
               help="Scheme before the API key.  [default: Bearer in Authorization, else none]")  # fmt: skip
 @click.option("--header", type=Header(), multiple=True, metavar="'NAME: VALUE'",
               help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
+@click.option("--token-command", type=CommandLine(), metavar="CMD",
+              help="Command that prints the API key; run again when it expires and after a 401.")  # fmt: skip
+@click.option("--ca-file", metavar="FILE", help="PEM file of the CAs to trust instead of the system's.")
+@click.option("--client-cert", metavar="FILE", help="PEM file of the client's certificate.")
+@click.option("--client-key", metavar="FILE",
+              help="PEM file of the certificate's key.  [default: the certificate's file]")  # fmt: skip
+@click.option("--insecure", is_flag=True, help="Leave TLS unverified, which each report states.")
+@click.option("--proxy", metavar="URL",
+              help="Proxy as http://HOST:PORT, or none.  [default: as the environment says]")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
-              help="Provider API; responses is OpenAI's, messages Anthropic's, bedrock Amazon's.")  # fmt: skip
+              help="Provider API; messages is Anthropic's, bedrock Amazon's.")  # fmt: skip
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip

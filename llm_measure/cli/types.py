@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,20 @@ class Header(click.ParamType):
         if not colon:
             self.fail("must be 'NAME: VALUE', such as 'api-key: ${VAR}'", param, ctx)
         return name.strip(), text.strip()
+
+
+class CommandLine(click.ParamType):
+    """A command and its arguments, quoted as a shell has them, as a tuple."""
+
+    name = "command"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the words; an error shows none of them, as they may be secrets."""
+        try:
+            words = tuple(shlex.split(value))
+        except ValueError as error:
+            self.fail(f"{str(error).lower()}; expected a command as in a shell", param, ctx)
+        return words or self.fail("empty; expected a command", param, ctx)
 
 
 class KeyVariable(click.ParamType):

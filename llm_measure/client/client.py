@@ -18,11 +18,13 @@ from llm_measure.client.clock import Alarm
 from llm_measure.client.connections import Connections
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.judge import Judge
+from llm_measure.client.key import Key
 from llm_measure.client.limits import Memory, allow_many_connections
 from llm_measure.client.poller import Poller
 from llm_measure.client.response import Asked
 from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.signing import SignedRequests, signer_of
+from llm_measure.client.token_command import Token
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import most_tokens, request_builder
@@ -89,7 +91,16 @@ class ClientResult:
 class Client:
     """Puts a share of a load on an endpoint, in this process, on a separate event loop."""
 
-    def __init__(self, endpoint: Endpoint, workload: Workload, load: Load, share: Share, seed: int):
+    def __init__(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
+        self,
+        endpoint: Endpoint,
+        workload: Workload,
+        load: Load,
+        share: Share,
+        seed: int,
+        token: Token | None = None,
+    ):
+        """`token` is the first one of the endpoint's command, if it has one."""
         workload = endpoint.asked(workload)
         self._workload = workload
         self._load = load
@@ -106,8 +117,16 @@ class Client:
             most_tokens=most_tokens(workload),
         )
         self._memory = Memory()
-        secrets = (*endpoint.secrets, *dialer.secrets, *(signer.secrets if signer else ()))
-        self._judge = Judge(api, asked, Secrets(secrets), self._memory)
+        secrets = Secrets(
+            (
+                *endpoint.secrets,
+                *dialer.secrets,
+                *(signer.secrets if signer else ()),
+                token.text if token else None,
+            )
+        )
+        self._judge = Judge(api, asked, secrets, self._memory)
+        self._key = Key(endpoint, token, secrets.learn)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
@@ -167,6 +186,7 @@ class Client:
             self._plan = deque(self._begin_ns + start for start in self._share.starts)
             self._started_at = _wall_time(self._begin_ns)
             busy, begun, self._waiting = time.process_time(), monotonic_ns(), Waiting(self._run_queue)
+            self._key.start()
             self._begin_what_is_due()
             await self._over
             self._time = ClientTime(
@@ -177,6 +197,7 @@ class Client:
         finally:
             watch.cancel()
             self._stop()
+            self._key.close()
             self._alarm.close()
             self._poller.close()
             self._connections.close()
@@ -284,13 +305,15 @@ class Client:
         """Send one request and keep what comes."""
         index = self._share.first_index + number * self._share.step
         record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
-        request = self._build(index)
         try:
-            exchange = await self._connections.exchange(request, record)
+            key = await self._key.current(record)
+            exchange = await self._connections.exchange(self._build(index, key), record)
         except DialError as error:
             record.sent_ns = record.end_ns = monotonic_ns()
             self._judge.keep_unanswered(record, error.failure, str(error))
             return Outcome(record, None)
+        if exchange.status == 401:
+            exchange.detail = self._key.refused(key)
         self._poller.catch_up()
         wait_s = asked_wait_s(exchange)
         record.pause_ns = None if wait_s is None else 0

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 from time import monotonic_ns
 
@@ -302,7 +303,9 @@ class Connection(asyncio.Protocol):
         elif self._exchange.first_byte_ns is not None:
             self._end("truncated", f"the connection ended in the middle of the response{why}")
         else:
-            self._end("connect", f"the connection ended before a response{why}")
+            # With TLS 1.3, a server refuses a client's certificate only after the handshake.
+            failure = "tls" if type(exc) is ssl.SSLError else "connect"
+            self._end(failure, f"the connection ended before a response{why}")
 
     def _end(self, failure: str | None, detail: str | None) -> None:
         exchange, ended = self._exchange, self._ended

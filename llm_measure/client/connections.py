@@ -72,7 +72,7 @@ class Connections:
         except asyncio.CancelledError:
             raise DialError("cancelled", "stopped while connecting") from None
         finally:
-            record.connect_ns = monotonic_ns() - begun
+            record.connect_ns += monotonic_ns() - begun
 
     async def _open(self) -> Connection:
         begun = monotonic_ns()

@@ -52,6 +52,8 @@ def parse_refusal(exchange: Exchange, record: Record, api: ProviderAPI, url: str
     if status == 404 and url:
         version = "/v1" in urlsplit(url).path or "api-version=" in url
         detail = f"{detail[:SHOWN_BYTES]}; asked {url}" + ("" if version else "; does the base URL lack /v1?")
+    if status == 401 and exchange.detail:
+        detail = f"{exchange.detail}; {detail}"
     fail(record, class_of(status), f"{status}: {detail}")
 
 

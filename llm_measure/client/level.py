@@ -9,6 +9,7 @@ import numpy as np
 
 from llm_measure.client.client import Client, ClientResult, Progress, Share, Stop
 from llm_measure.client.processes import run_in_processes
+from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
@@ -32,14 +33,15 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
 
     `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
-    are cancelled. Raises DatasetError, ClientProcessError.
+    are cancelled. Raises DatasetError, TokenError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     rows = count_rows(Path(workload.dataset)) if workload.dataset else None
     plan = starts(load, seed)
     processes = max(1, min(processes, len(plan)))
+    token = ask(endpoint.token_command) if endpoint.token_command else None
     clients = [
-        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed)
+        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed, token)
         for number in range(processes)
     ]
     if processes == 1:
@@ -47,7 +49,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return _merged(load, parts, rows)
+    return _merged(endpoint, load, parts, rows)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -61,7 +63,7 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
+def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -83,5 +85,6 @@ def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelRes
         send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,
+        transport=endpoint.transport,
         repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
     )

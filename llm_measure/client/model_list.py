@@ -6,6 +6,7 @@ import msgspec
 
 from llm_measure.client.connection import Exchange
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import plain_request
 from llm_measure.redaction import MAX_DETAIL, MAX_MODEL, Secrets, clean
@@ -33,8 +34,11 @@ class UnlistedError(Exception):
 def only_model(endpoint: Endpoint) -> str:
     """Return the one model of GET {base_url}/models; ValueError unless there is exactly one.
 
-    The model of `endpoint` is not read. Key, TLS, proxy and limits are those of a measurement.
+    The model of `endpoint` is not read. Key, TLS, proxy and limits are those of a measurement. TokenError if
+    the key is to come from a command and does not.
     """
+    if endpoint.token_command:
+        endpoint = endpoint.keyed(ask(endpoint.token_command).text)
     dialer = Dialer(endpoint, PATH)
     secrets = Secrets((*endpoint.secrets, *dialer.secrets))
     subject = f"model: left out, and {endpoint.url(PATH)}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,19 +26,24 @@ TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
 def request_builder(
     endpoint: Endpoint, workload: Workload, seed: int, target: str, proxy_headers: bytes = b""
-) -> Callable[[int], bytes]:
-    """Return a function from a request's index to its bytes, head and body; the same for the same seed.
+) -> Callable[[int, str | None], bytes]:
+    """Return a function from a request's index and key to its bytes, head and body.
 
-    `target` is the target of the request line. DatasetError if there is a dataset that cannot be used.
+    They are the same for the same seed. `target` is the target of the request line. DatasetError if there is
+    a dataset that cannot be used.
     """
     kinds = {"Accept": apis.named(endpoint.api).framing.CONTENT_TYPE, "Content-Type": "application/json"}
-    head = _head("POST", endpoint, target, kinds) + proxy_headers + b"Content-Length: "
+
+    @lru_cache(maxsize=1)  # few requests have another key than the one before
+    def head(key: str | None) -> bytes:
+        return _head("POST", endpoint.keyed(key), target, kinds) + proxy_headers + b"Content-Length: "
+
     bodies = _dataset_bodies if workload.dataset else _bodies
     body = bodies(endpoint, workload, seed)
 
-    def build(index: int) -> bytes:
+    def build(index: int, key: str | None) -> bytes:
         content = body(index)
-        return b"%b%d\r\n\r\n%b" % (head, len(content), content)
+        return b"%b%d\r\n\r\n%b" % (head(key), len(content), content)
 
     return build
 
@@ -113,7 +119,7 @@ def _head(method: str, endpoint: Endpoint, target: str, kinds: dict[str, str]) -
     own = {name: filled(text, endpoint.variables) for name, text in endpoint.headers.items()}
     replaced = {name.lower() for name in own}
     headers = {
-        "Host": urlsplit(endpoint.base_url).netloc,
+        "Host": endpoint.authority,
         **kinds,
         "User-Agent": f"llm-measure/{__version__}",
         **_api_headers(endpoint),

@@ -52,4 +52,5 @@ def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
         "client_wait_s": level["client_wait_s"],
         "clock": level["clock"],
         "http_version": level["http_version"],
+        "insecure": str(level["transport"].get("insecure", False)).lower(),
     }

@@ -10,6 +10,7 @@ from llm_measure.report.tokens import output_tokens, prompt_tokens
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Workload
 
+UNVERIFIED = "TLS was not verified (insecure): any server in between may have answered."
 MOST_NAMES = 10  # of one kind that a report has; an endpoint may claim any number of finish reasons
 
 
@@ -24,7 +25,8 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "errors": _counts(record.error for record in measured),
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
-        "warnings": list(warnings(workload, successful)),
+        "transport": result.transport,
+        "warnings": [*([UNVERIFIED] if result.insecure else ()), *warnings(workload, successful)],
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
         "clock": result.clock,

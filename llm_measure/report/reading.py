@@ -72,7 +72,7 @@ def read_document(text: str) -> ReadDocument:
         dataset = msgspec.convert(found.workload, _Dataset)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)
-        levels = [_level_result(level) for level in found.levels]
+        levels = [_level_result(level, found.endpoint) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --with-records" if "`records`" in str(error) else ""
         raise UnreadableDocumentError(f"{error}{hint}") from None
@@ -83,7 +83,7 @@ def read_document(text: str) -> ReadDocument:
     return ReadDocument(found.endpoint, workload, dataset.dataset_sha256, levels)
 
 
-def _level_result(level: _Level) -> LevelResult:
+def _level_result(level: _Level, endpoint: Endpoint) -> LevelResult:
     started_at = datetime.fromisoformat(level.started_at)
     if started_at.tzinfo is None:
         raise ValueError(f"started_at={level.started_at!r}: no time zone; expected one such as +00:00")
@@ -102,6 +102,7 @@ def _level_result(level: _Level) -> LevelResult:
         http_version=level.http_version,
         send_lag=level.send_lag_ms,
         valid=level.valid,
+        transport=endpoint.transport,
         repeated_prompts=level.repeated_prompts,
         invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),
     )

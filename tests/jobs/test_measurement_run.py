@@ -1,9 +1,12 @@
 """Measured runs, without a queue."""
 
+import ssl
+import sys
 from collections import deque
 from contextlib import closing
 
 import pytest
+import trustme
 
 from jobs.measurement_run import MeasurementError, fill_slot, run_measurement
 from llm_measure.endpoints import Endpoint
@@ -119,6 +122,53 @@ def test_a_header_of_the_environment_is_sent_and_stored_nowhere(conn, settings, 
     assert b"api-key: sesame-open\r\n" in server.requests[0]
     for table in ("requests", "runs", "scenarios", "llms"):
         assert "sesame" not in str(query(conn, f"SELECT to_jsonb(t)::text FROM {table} AS t"))
+
+
+@pytest.mark.usefixtures("own_environment", "lenient_validity")
+def test_a_command_is_asked_for_the_key_and_neither_is_stored(conn, settings, redis, tmp_path):
+    good = answer(TOKEN, chat({}, "stop"), DONE)
+    token = tmp_path / "token"
+    command = (sys.executable, "-c", f"print(open({str(token)!r}).read())")
+    with scripted(good, keep=True) as server:
+        what = measurement(
+            endpoint=Endpoint(server.url, "m", token_command=command), load=Load(concurrency=1, requests=2)
+        )
+        with pytest.raises(
+            MeasurementError, match=r"token_command: python\S*: exit code 1; expected a token"
+        ):
+            fill_slot(settings, redis, what, 4_102_473_600, "job")
+        token.write_text("sesame-open")
+        fill_slot(settings, redis, what, 4_102_473_600, "job")
+
+    assert {b"\r\nAuthorization: Bearer sesame-open\r\n" in request for request in server.requests} == {True}
+    assert query(conn, "SELECT status FROM runs") == [("finished",)]
+    for table in ("requests", "runs", "scenarios", "llms"):
+        stored = str(query(conn, f"SELECT to_jsonb(t)::text FROM {table} AS t"))
+        assert "sesame" not in stored
+        assert str(token) not in stored
+
+
+@pytest.mark.usefixtures("lenient_validity")
+@pytest.mark.parametrize("ranked", [False, True])
+def test_runs_without_verified_tls_are_ranked_only_if_the_file_says_so(conn, settings, redis, ranked):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with scripted(answer(TOKEN, chat({}, "stop"), DONE), keep=True, tls=tls) as server:
+        what = measurement(
+            endpoint=Endpoint(server.url.replace("http:", "https:"), "m", insecure=True),
+            load=Load(concurrency=1, requests=2),
+            rank_insecure=ranked,
+        )
+        fill_slot(settings, redis, what, 4_102_473_600, "job")
+
+    ((status, reason, points),) = query(
+        conn, "SELECT status, invalid_reason, (SELECT count(*) FROM points) > 0 FROM runs"
+    )
+    if ranked:
+        assert (status, reason, points) == ("finished", None, True)
+    else:
+        assert (status, points) == ("invalid", False)
+        assert reason.endswith("rank_insecure: true in the benchmark file ranks such runs")
 
 
 @pytest.mark.usefixtures("lenient_validity")

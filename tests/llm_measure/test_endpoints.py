@@ -15,6 +15,21 @@ from llm_measure.workloads import Workload
         ({"base_url": "http://x/v 1"}, "base_url='http://x/v 1': must be"),
         ({"base_url": "http://x/v1\r\n"}, "base_url='http://x/v1\\r\\n': must be"),
         ({"base_url": "http://x/é"}, "base_url='http://x/é': must be"),
+        (
+            {"base_url": "https+unix://%2Frun%2Fa.sock/v1"},
+            "base_url='https+unix://%2Frun%2Fa.sock/v1': https+unix is not supported; expected http+unix",
+        ),
+        ({"base_url": "http+unix://run/a.sock"}, "base_url='http+unix://run/a.sock': its host must be the"),
+        ({"base_url": f"http+unix://%2F{107 * 'a'}/v1"}, "base_url='http+unix://%2Faaa"),
+        ({"ca_file": "ca.pem"}, "ca_file: needs an https URL"),
+        ({"client_cert": "a.pem"}, "client_cert: needs an https URL"),
+        ({"insecure": True}, "insecure: needs an https URL"),
+        ({"insecure": True, "base_url": "http+unix://%2Fa/v1"}, "insecure: needs an https URL"),
+        ({"insecure": True, "ca_file": "ca.pem", "base_url": "https://x"}, "insecure: verifies nothing, so"),
+        ({"client_key": "a.pem", "base_url": "https://x"}, "client_key: needs client_cert"),
+        ({"ca_file": "a\n", "base_url": "https://x"}, "ca_file: must be the path of a file"),
+        ({"proxy": "http://p", "base_url": "http+unix://%2Fa/v1"}, "proxy: does not apply to a Unix socket"),
+        ({"token_command": ("a",), "api_key": "b"}, "token_command: brings the key"),
         ({"key_header": "a b"}, "key_header='a b': must be the name of a header"),
         ({"key_header": "host"}, "key_header='host': set by the client alone"),
         ({"key_scheme": "a\r\nb"}, "key_scheme='a\\r\\nb': must be one word"),
@@ -58,6 +73,39 @@ def test_a_url_that_may_hold_a_secret_is_refused_without_showing_it(base_url, me
     assert "s3cret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("proxy", "message"),
+    [
+        ("https://p:3128", "proxy: TLS to a proxy is not supported; expected http://"),
+        ("socks5://p:1080", "proxy: must be http://[USER:PASSWORD@]HOST:PORT, or none"),
+        ("s3cret:3128", "proxy: must be"),
+        ("http://", "proxy: must be"),
+        ("http://p:99999", "proxy: must be"),
+        ("http://p/s3cret", "proxy: must be"),
+        ("http://us:s3cret@p", "proxy: its credentials may be a secret; expected an environment variable as"),
+        ("http://s3cret@p", "proxy: its credentials may be a secret"),
+        ("http://us:${s3cret@p", "proxy: its"),
+        ("http://${s3cret:${A}@p", "proxy: its user: broken variable"),
+        ("http://us:${A} s3cret@p", "proxy: must be"),
+    ],
+)
+def test_an_unusable_proxy_is_refused_without_showing_it(proxy, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        Endpoint("http://x/v1", "m", proxy=proxy)
+
+    assert str(raised.value).startswith(message)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_the_options_of_the_connection_are_named_without_their_secrets():
+    endpoint = Endpoint(
+        "https://x/v1", "m", insecure=True, proxy="http://us:${P}@p", token_command=("get", "sesame")
+    ).with_variables({"P": "sesame"}.get)
+
+    assert endpoint.transport == {"insecure": True, "proxy": "http://us:${P}@p"}
+    assert "sesame" not in repr(endpoint)
+
+
 def test_the_key_must_fit_into_a_header():
     with pytest.raises(ValueError, match=r"^api_key: must be printable ASCII$"):
         Endpoint("http://x/v1", "m", api_key="a\r\nb")
@@ -75,6 +123,7 @@ def test_the_key_is_never_shown():
         "http://[::1]:8000",
         "http://x/@a/v1",
         "http://x/v1?",
+        "http+unix://%2Frun%2FA.sock/v1",
         "http://x/d?api-version=2024-10-21&key=${KEY}&at=a@b",
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 from llm_measure.report.reading import ReadDocument
 from llm_measure.results import LevelResult
 from webapp.ingest.attempt import claimed
-from webapp.ingest.persist import persist
+from webapp.ingest.persist import persist, why_invalid
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import refuse_changed
 from webapp.llms import UnknownLLMError
@@ -98,7 +98,7 @@ def _import_level(  # noqa: PLR0913, PLR0917  (private; each is a part of what i
         if not attempt.runs:
             return Imported(scenario, already_stored=True)
         failure = persist(conn, attempt, results.endpoint.asked(results.workload), level)
-    return Imported(scenario, unranked=failure or level.invalid_reason)
+    return Imported(scenario, unranked=failure or why_invalid(level))
 
 
 def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:

@@ -18,8 +18,12 @@ from webapp.ingest.attempt import Attempt, finish
 from webapp.store import Connection, requests, runs
 from webapp.store.requests import Request
 
+UNVERIFIED = "TLS was not verified (insecure); rank_insecure: true in the benchmark file ranks such runs"
 
-def persist(conn: Connection, attempt: Attempt, workload: Workload, result: LevelResult) -> str | None:
+
+def persist(
+    conn: Connection, attempt: Attempt, workload: Workload, result: LevelResult, rank_insecure: bool = False
+) -> str | None:
     """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
     A level without one correct response becomes a failed run, one that is not valid an invalid run: both
@@ -27,7 +31,8 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     about the endpoint. Returns why the run failed, None if it did not. Writes nothing if a newer attempt has
     claimed the run.
 
-    A request with values that cannot be true becomes a failed one, so that it does not cost the run.
+    A request with values that cannot be true becomes a failed one, so that it does not cost the run. A level
+    without verified TLS is not valid, unless `rank_insecure`.
     """
     if not attempt.hold(conn):
         return None
@@ -40,14 +45,21 @@ def persist(conn: Connection, attempt: Attempt, workload: Workload, result: Leve
     failure = _failure(result)
     if failure:
         runs.fail(conn, attempt.runs, attempt.token, failure)
-    elif not result.valid:
-        runs.invalidate(conn, attempt.runs, result.invalid_reason or "not valid")
+    elif reason := why_invalid(result, rank_insecure):
+        runs.invalidate(conn, attempt.runs, reason)
     else:
         values = derive(result.records, workload.slo, result.span)
         ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
         finish(conn, attempt, ((run, METRICS[name], found) for name, found in ranked.items() if len(found)))
     conn.commit()
     return failure
+
+
+def why_invalid(result: LevelResult, rank_insecure: bool = False) -> str | None:
+    """Return why the level is stored without being ranked; None if it is ranked."""
+    if not result.valid:
+        return result.invalid_reason or "not valid"
+    return UNVERIFIED if result.insecure and not rank_insecure else None
 
 
 def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:

@@ -10,6 +10,13 @@ from webapp.page.text import figure, percentage, whole
 
 # Those of OpenAI's API; the page shows no other text of a server.
 FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
+# Options of the connection; files and addresses are not for every visitor.
+TRANSPORT = {
+    "ca_file": "Separate CA",
+    "client_cert": "Client certificate",
+    "insecure": "TLS not verified",
+    "proxy": "Separate proxy",
+}
 # A label, a value, and what the value means.
 Fact = tuple[str, str, str]
 
@@ -18,6 +25,8 @@ def warnings(measurement: dict[str, Any]) -> list[str]:
     """Return what makes the figures of a measured run say less, in a few words each."""
     together = measurement.get("chunks_together") or 0
     found = []
+    if "insecure" in measurement.get("transport", ()):
+        found.append("TLS not verified")
     if measurement.get("saturated"):
         found.append("Saturated")
     if together > MAX_TOGETHER:
@@ -88,6 +97,9 @@ def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
         share = f" ({percentage(waited / seconds)} of the duration)" if seconds else ""
         meaning = "For a processor that other programs used; above 15 %, the run is invalid"
         yield "Client wait", f"{_seconds(waited)}{share}", meaning
+    transport = measurement.get("transport", {})
+    if shown := [text for name, text in TRANSPORT.items() if name in transport]:
+        yield "Connection", ", ".join(shown), "How the endpoint was reached"
     if clock := measurement.get("clock"):
         yield "Clock", clock.capitalize(), "Whose clock says when responses arrived"
     if measurement.get("http_version") == "2":

@@ -10,10 +10,11 @@ from typing import Any
 
 from marshmallow import RAISE, ValidationError
 
+from llm_measure.client.tls import check_files
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load
 from webapp.plan.measurement import Measurement
-from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, workload
+from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, workload
 from webapp.plan.yaml_lines import Document, YAMLError
 from webapp.plan.yaml_lines import Path as YAMLPath
 from webapp.settings import ROOT, Settings, SettingsError
@@ -23,8 +24,9 @@ LONGEST_VALUE = 60
 # Of an LLM, named alike in the file and by the measuring library.
 ENDPOINT_FIELDS = (
     *("base_url", "model", "api", "headers", "key_header", "key_scheme", "max_tokens_field", "stream_usage"),
-    *("extra_body", "http2"),
+    *("extra_body", "insecure", "proxy", "http2"),
 )
+FILE_FIELDS = ("ca_file", "client_cert", "client_key")  # paths that start at the file's folder
 
 
 class BenchmarkFileError(SettingsError):
@@ -65,7 +67,8 @@ def _text(path: Path) -> str:
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
     _refuse_missing_datasets(declared["workloads"], folder)
-    for llm in declared["llms"]:
+    endpoints = _endpoints(declared["llms"], folder)
+    for llm, endpoint in zip(declared["llms"], endpoints, strict=True):
         company = llm.get("company_name", llm.get("provider", llm["name"]))
         for asked in declared["workloads"]:
             if asked["name"] not in llm.get("workloads", [asked["name"]]):
@@ -75,14 +78,37 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     llm=llm["name"],
                     company_name=company,
                     provider=llm.get("provider", company),
-                    endpoint=Endpoint(**{name: llm[name] for name in ENDPOINT_FIELDS}),
+                    endpoint=endpoint,
                     api_key_env=llm["api_key_env"],
                     workload_name=asked["name"],
                     description=asked.get("description"),
                     workload=workload(asked, folder),
                     load=load,
+                    rank_insecure=llm["rank_insecure"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
                 )
+
+
+def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
+    """Return the endpoint of each LLM; ValidationError for options that contradict each other, and files."""
+    found, faults = [], {}
+    for number, llm in enumerate(llms):
+        options = {name: llm[name] for name in ENDPOINT_FIELDS}
+        options |= {name: str(folder / llm[name]) for name in FILE_FIELDS if llm[name]}
+        try:
+            endpoint = Endpoint(**options, token_command=_command(llm["token_command"], folder))
+            check_files(endpoint)
+            found.append(endpoint)
+        except ValueError as error:
+            faults[number] = refused(error).normalized_messages()
+    if faults:
+        raise ValidationError({"llms": faults})
+    return found
+
+
+def _command(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Return the command; the path of a program starts at the folder."""
+    return (str(folder / words[0]), *words[1:]) if words and "/" in words[0] else words
 
 
 def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
@@ -132,8 +158,14 @@ def _shown(document: Document, path: YAMLPath, message: str) -> str:
     """Return the fault's subject, such as `llms[0].base_url='x': `, without a value that may be a secret."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value = document.value(path)
-    with_more = name.endswith(".base_url") and re.search("[@?#]", str(value))  # than an address
-    secret = with_more or "key" in name or ".headers" in name or message.startswith(UNKNOWN_FIELD)
+    with_more = name.endswith((".base_url", ".proxy")) and re.search("[@?#]", str(value))  # than an address
+    secret = (
+        with_more
+        or name.endswith(".token_command")
+        or "key" in name
+        or ".headers" in name
+        or message.startswith(UNKNOWN_FIELD)
+    )
     if secret or isinstance(value, dict | list) or value is None:
         return f"{name}: " if name else ""
     text = repr(value)

@@ -33,6 +33,7 @@ class Measurement:
     load: Load
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
+    rank_insecure: bool = False  # whether runs without verified TLS are ranked
 
     @property
     def scenario(self) -> str:
@@ -53,7 +54,9 @@ class Measurement:
 
     @property
     def server(self) -> str:
-        """Host and port of the endpoint, which is measured by one job at a time."""
+        """Host and port of the endpoint, or its Unix socket, which is measured by one job at a time."""
+        if self.endpoint.socket_path:
+            return f"unix:{self.endpoint.socket_path}"
         url = urlsplit(self.endpoint.base_url)
         return f"{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}"
 

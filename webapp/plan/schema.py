@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,19 @@ class _Levels(fields.Field):
         return levels
 
 
+class _Command(fields.Field):
+    """A command as a shell has it, or the list of its words."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        try:
+            words = shlex.split(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValidationError(str(error).lower()) from None
+        if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+            raise ValidationError("must be a command, or a list of strings")
+        return tuple(words)
+
+
 def _endpoint_field(name: str) -> Callable[[Any], None]:
     """Return a check of one of the endpoint's fields by the measuring library."""
 
@@ -71,7 +85,7 @@ def _endpoint_field(name: str) -> Callable[[Any], None]:
         try:
             Endpoint(**{"base_url": "http://localhost", "model": "model", name: value})
         except ValueError as error:
-            raise _refused(error) from None
+            raise refused(error) from None
 
     return check
 
@@ -118,15 +132,29 @@ class LLMSchema(_Schema):
     stream_usage = fields.Boolean(load_default=True)
     http2 = fields.Boolean(load_default=False)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
+    token_command = _Command(load_default=())
+    ca_file = fields.String(load_default=None)
+    client_cert = fields.String(load_default=None)
+    client_key = fields.String(load_default=None)
+    insecure = fields.Boolean(load_default=False)
+    rank_insecure = fields.Boolean(load_default=False)
+    proxy = fields.String(load_default=None, validate=_endpoint_field("proxy"))
     workloads = fields.List(fields.String())
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_key(self, data: Any, original: Any, **kwargs: Any) -> None:
-        """Refuse options of a key where there is none."""
+        """Refuse options of a key where there is none, two keys, and a consent to nothing."""
         named = original if isinstance(original, dict) else {}
-        lost = [name for name in ("key_header", "key_scheme") if name in named and "api_key_env" not in named]
-        if lost:
-            raise ValidationError({name: ["needs api_key_env"] for name in lost})
+        faults = {}
+        if not named.keys() & {"api_key_env", "token_command"}:
+            lost = named.keys() & {"key_header", "key_scheme"}
+            faults = {name: ["needs api_key_env or token_command"] for name in lost}
+        if named.keys() >= {"api_key_env", "token_command"}:
+            faults["token_command"] = ["expected either api_key_env or token_command"]
+        if "rank_insecure" in named and "insecure" not in named:
+            faults["rank_insecure"] = ["needs insecure"]
+        if faults:
+            raise ValidationError(faults)
 
     @validates_schema(skip_on_field_errors=True)
     def check_maximum(self, data: dict[str, Any], **kwargs: Any) -> None:
@@ -134,7 +162,7 @@ class LLMSchema(_Schema):
         try:
             Endpoint("http://localhost", "model", api=data["api"], max_tokens_field=data["max_tokens_field"])
         except ValueError as error:
-            raise _refused(error) from None
+            raise refused(error) from None
 
 
 class WorkloadSchema(_Schema):
@@ -183,7 +211,7 @@ class WorkloadSchema(_Schema):
         try:
             workload(data, Path())
         except ValueError as error:
-            raise _refused(error) from None
+            raise refused(error) from None
 
 
 class FileSchema(_Schema):
@@ -227,7 +255,7 @@ def _duplicates(parts: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return faults
 
 
-def _refused(error: ValueError) -> ValidationError:
+def refused(error: ValueError) -> ValidationError:
     """Return an error of the measuring library, `field=value: problem`, as a fault of that field."""
     found = re.match(r"(\w+?)(?:_s)?(?:=.*?)?: (.*)", str(error))
     return ValidationError(found[2], found[1]) if found else ValidationError(str(error))

@@ -16,10 +16,10 @@ STREAM = STREAMS["role first, usage last"].body
 CHUNKED = head("200 OK", "text/event-stream", "transfer-encoding: chunked")
 
 
-def measured(url, requests=2, timeout_s=5.0, key=None, concurrency=1) -> LevelResult:
+def measured(url, requests=2, timeout_s=5.0, key=None, concurrency=1, **options) -> LevelResult:
     workload = Workload(output_tokens=TOKENS, timeout_s=timeout_s)
     load = Load(concurrency=concurrency, requests=requests)
-    return measure_level(Endpoint(url, "m", api_key=key), workload, load)
+    return measure_level(Endpoint(url, "m", api_key=key, **options).with_variables(), workload, load)
 
 
 def errors(result: LevelResult) -> Counter:

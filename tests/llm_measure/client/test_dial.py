@@ -1,11 +1,13 @@
-"""TLS and proxies, against real servers."""
+"""TLS, proxies and Unix sockets, against real servers."""
 
 import itertools
 import socket
 import ssl
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -54,6 +56,83 @@ def test_a_server_without_tls_is_a_tls_error():
 def test_a_trusted_certificate_is_accepted(trusted, certificate):
     with running_mock_server(QUICK, certificate) as url:
         assert errors(measured(url)) == {None: 2}
+
+
+def test_a_proxy_of_the_options_wins_over_the_environment_also_on_this_machine(monkeypatch):
+    monkeypatch.setenv("PROXY_PASSWORD", "@")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "*")
+    with scripted(whole(STREAM), keep=True) as proxy:
+        option = f"http://us:${{PROXY_PASSWORD}}@127.0.0.1:{proxy.port}"
+        assert errors(measured("http://localhost:1/v1", proxy=option)) == {None: 2}
+
+    assert proxy.requests[0].startswith(b"POST http://localhost:1/v1/chat/completions HTTP/1.1\r\n")
+    assert b"Proxy-Authorization: Basic dXM6QA==\r\n" in proxy.requests[0]
+
+
+def test_no_proxy_is_asked_if_the_options_say_so(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setattr("llm_measure.client.proxies._is_local", lambda host: False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with scripted(whole(STREAM), keep=True) as server:
+        assert errors(measured(server.url)) == {"connect": 2}
+        assert errors(measured(server.url, proxy="none")) == {None: 2}
+
+
+def test_a_proxy_of_the_options_tunnels_tls(authority, trusted):
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("llm.invalid").configure_cert(tls)
+    with scripted(whole(STREAM), keep=True, tls=tls) as server:
+        tunnel = Tunnel(server.port)
+        proxy = f"http://127.0.0.1:{tunnel.port}"
+        assert errors(measured("https://llm.invalid/v1", proxy=proxy)) == {None: 2}
+        tunnel.close()
+
+    assert tunnel.requests[0].startswith(b"CONNECT llm.invalid:443 HTTP/1.1\r\n")
+
+
+class UnixServer(ScriptedServer):
+    """Listens on a Unix socket."""
+
+    def __init__(self, path: Path, *steps: bytes):
+        self._steps, self._keep, self._tls = steps, True, None
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self.requests, self.connections = [], 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            self._respond(connection)
+
+
+@pytest.fixture
+def unix_url(tmp_path):
+    return f"http+unix://{quote(str(tmp_path / 'LLM.sock'), safe='')}/v1"
+
+
+def test_a_unix_socket_is_asked_whatever_proxy_the_environment_names(tmp_path, unix_url, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
+    with closing(UnixServer(tmp_path / "LLM.sock", whole(STREAM))) as server:
+        result = measured(unix_url, requests=20, concurrency=4)
+
+    assert errors(result) == {None: 20}
+    assert result.clock == "client"  # the kernel notes no times there
+    assert server.requests[0].startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n")
+
+
+def test_a_unix_socket_lists_its_models(tmp_path, unix_url):
+    with closing(UnixServer(tmp_path / "LLM.sock", whole(b'{"data": [{"id": "llama"}]}'))):
+        assert only_model(Endpoint(unix_url, "unknown")) == "llama"
+
+
+def test_a_unix_socket_that_is_not_there_is_a_connect_error(unix_url):
+    result = measured(unix_url)
+
+    assert errors(result) == {"connect": 2}
+    assert "No such file" in result.records[0].error_detail
 
 
 def test_a_plain_proxy_gets_the_whole_url_and_its_credentials(monkeypatch):

@@ -55,7 +55,9 @@ def with_poller(do: Callable[[Open], Awaitable[None]], **options: float) -> None
 
 async def streamed(connection: Connection, url: str, tokens: int) -> Exchange:
     workload = Workload(output_tokens=tokens, seed=1)
-    return await connection.send(request_builder(Endpoint(url, "m"), workload, 1, "/v1/chat/completions")(0))
+    return await connection.send(
+        request_builder(Endpoint(url, "m"), workload, 1, "/v1/chat/completions")(0, None)
+    )
 
 
 def test_a_response_longer_than_the_buffer_is_read_to_its_end():

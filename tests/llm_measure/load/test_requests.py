@@ -12,7 +12,7 @@ ENDPOINT = Endpoint("http://x:8000/v1", "m")
 
 
 def built(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT, seed: int = 1) -> bytes:
-    return request_builder(endpoint, workload, seed, "/v1/chat/completions")(index)
+    return request_builder(endpoint, workload, seed, "/v1/chat/completions")(index, endpoint.api_key)
 
 
 def body(workload: Workload, index: int = 0, endpoint: Endpoint = ENDPOINT, seed: int = 1) -> dict:

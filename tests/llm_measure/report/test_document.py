@@ -31,6 +31,11 @@ def test_it_states_what_was_asked_where_and_by_which_seed():
         "max_tokens_field": "max_tokens",
         "stream_usage": True,
         "extra_body": {},
+        "ca_file": None,
+        "client_cert": None,
+        "client_key": None,
+        "insecure": False,
+        "proxy": None,
         "http2": False,
     }
     assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}

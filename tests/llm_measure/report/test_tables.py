@@ -1,3 +1,4 @@
+import csv
 import io
 from dataclasses import replace
 
@@ -5,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.report.csv import as_csv
 from llm_measure.report.document import document
 from llm_measure.report.tables import PIPE_WIDTH, print_tables
 from llm_measure.results import LevelResult
@@ -168,6 +170,16 @@ def test_a_finish_reason_cannot_control_the_terminal():
     record.finish_reason = "\x1b[2J[bold]"
 
     assert r"Finish reasons: \x1b[2J[bold] 1." in printed(level([record]))
+
+
+def test_that_tls_was_not_verified_is_stated_in_each_report():
+    insecure = replace(level([answered(0)]), transport={"insecure": True})
+    (found,) = document(Endpoint("https://x/v1", "m", insecure=True), Workload(), [insecure])["levels"]
+
+    assert found["transport"] == {"insecure": True}
+    assert "TLS was not verified (insecure)" in printed(insecure)
+    row = next(csv.DictReader(io.StringIO(as_csv([found]))))
+    assert (row["valid"], row["insecure"]) == ("true", "true")
 
 
 def test_warnings_come_before_the_figures():

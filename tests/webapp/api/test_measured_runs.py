@@ -1,5 +1,6 @@
 """Measured runs in the API: their details, their requests, and runs on demand."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -49,6 +50,7 @@ class TestARun:
             "http_version": "1.1",
             "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
             "span_ns": [0, 5_000_000_000],
+            "transport": {},
             "chunks_together": 0.0,
             "chunks_read_late": 0.0,
             "repeated_prompts": 0,
@@ -62,6 +64,16 @@ class TestARun:
             "warnings": MIXED_WARNINGS,
             "slo": {"ttft": 0.5},
         }
+
+    def test_names_the_options_of_its_connection(self, client, conn, settings, redis):
+        options = {"insecure": True, "proxy": "http://us:${PASSWORD}@proxy:3128"}
+        through = replace(level([answered(0)]), transport=options)
+        store_level(conn, settings, redis, slot(1), measurement(rank_insecure=True), through)
+
+        run = client.get(URL).json["runs"][0]
+
+        assert (run["status"], run["measurement"]["transport"]) == ("finished", options)
+        assert run["measurement"]["warnings"][0].startswith("TLS was not verified (insecure)")
 
     def test_that_was_simulated_has_no_details(self, client, show_next_run):
         show_next_run()

@@ -104,6 +104,17 @@ def test_failed_and_invalid_levels_are_stored_but_not_ranked(settings, conn):
     assert query(conn, "SELECT status FROM runs ORDER BY id") == [("failed",), ("invalid",)]
 
 
+def test_levels_without_verified_tls_are_stored_but_not_ranked(settings, conn):
+    endpoint = Endpoint("https://127.0.0.1:9/v1", "m", insecure=True)
+    results = read_document(json.dumps(document(endpoint, WORKLOAD, [GOOD], True)))
+
+    (imported,) = import_results(settings, "GPT-4o", results)
+
+    assert imported.unranked.startswith("TLS was not verified (insecure)")
+    assert query(conn, "SELECT status, invalid_reason FROM runs") == [("invalid", imported.unranked)]
+    assert query(conn, "SELECT measurement->'transport' FROM runs") == [({"insecure": True},)]
+
+
 def test_a_changed_workload_under_a_known_name_is_refused_before_any_level_is_stored(settings, conn):
     import_results(settings, "GPT-4o", written(C16), name="chat")
     changed = written(GOOD, C16, workload=replace(WORKLOAD, output_tokens=9))

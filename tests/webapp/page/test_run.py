@@ -62,6 +62,17 @@ def test_the_page_shows_doubts_but_no_finish_reason_that_a_server_made_up(store,
     assert "p99 is of only 8 requests; expected at least 100." in html
 
 
+def test_a_run_without_verified_tls_says_so_and_what_ranks_it(store, reader):
+    transport = {"insecure": True, "proxy": "http://proxy.internal:3128", "client_cert": "/etc/secret.pem"}
+    html = reader.get(store(replace(MIXED, transport=transport))).text
+
+    assert "rank_insecure: true in the benchmark file ranks such runs" in html
+    assert "TLS was not verified (insecure)" in html
+    assert facts(html)["Connection"] == "Client certificate, TLS not verified, Separate proxy"
+    assert "internal" not in html
+    assert "secret.pem" not in html
+
+
 def test_an_open_loop_shows_both_rates_and_whether_it_was_saturated(store, reader):
     load = Load(rate=1, requests=8)
     shown = facts(reader.get(store(replace(MIXED, load=load), load=load)).text)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import trustme
 
 from tests.support import KEY
 from tests.web import GUNICORN
@@ -22,6 +23,13 @@ GOOD = """
         concurrency: 2
         requests: 10
 """
+
+
+def with_options(lines: str, scheme: str = "http:") -> str:
+    """A benchmark file whose LLM has these options."""
+    host = scheme if "//" in scheme else f"{scheme}//127.0.0.1:9"
+    options = "\n        ".join(lines.strip("{}").split(", ") if lines.startswith("{") else [lines])
+    return GOOD.replace("http://127.0.0.1:9", host).replace("model: fast", f"model: fast\n        {options}")
 
 
 @pytest.fixture
@@ -85,6 +93,30 @@ def test_options_of_the_endpoint_keep_the_names_of_variables(write):
     assert found.definition["extra_body"] == {}  # two LLMs that differ in it share the scenario
 
 
+def test_a_ca_file_and_a_command_are_found_next_to_the_file(write, tmp_path):
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    (found,) = read_benchmark_file(
+        write(with_options("{ca_file: ca.pem, proxy: none, token_command: ./token 'a b'}", "https:"))
+    )
+
+    assert found.endpoint.transport == {"ca_file": str(tmp_path / "ca.pem"), "proxy": "none"}
+    assert found.endpoint.token_command == (str(tmp_path / "token"), "a b")
+
+
+def test_a_command_may_be_a_list_and_is_looked_for_in_the_path(write):
+    (found,) = read_benchmark_file(write(with_options("token_command: [gcloud, print, a b]")))
+
+    assert found.endpoint.token_command == ("gcloud", "print", "a b")
+
+
+def test_insecure_runs_are_ranked_only_if_the_file_says_so(write):
+    (unranked,) = read_benchmark_file(write(with_options("insecure: true", "https:")))
+    (ranked,) = read_benchmark_file(write(with_options("{insecure: true, rank_insecure: true}", "https:")))
+
+    assert (unranked.endpoint.insecure, unranked.rank_insecure) == (True, False)
+    assert (ranked.endpoint.insecure, ranked.rank_insecure) == (True, True)
+
+
 def test_one_workload_through_several_apis_is_as_many_scenarios(write):
     found = read_benchmark_file(
         write(
@@ -131,10 +163,19 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
          "6: llms[0].workloads[1]='talk': unknown workload; expected one of chat"),
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
         (GOOD.replace("model: fast", "model: fast\n        key_header: api-key"),
-         "6: llms[0].key_header: needs api_key_env"),
         (GOOD.replace("model: fast", "model: fast\n        api: gemini\n        max_tokens_field: "
                       "max_completion_tokens"),
          "7: llms[0].max_tokens_field='max_completion_tokens': the gemini API has generationConfig.max"),
+         "6: llms[0].key_header: needs api_key_env or token_command"),
+        (with_options("rank_insecure: true"), "6: llms[0].rank_insecure=True: needs insecure"),
+        (with_options("insecure: true"), "6: llms[0].insecure=True: needs an https URL"),
+        (with_options("ca_file: a.pem", "https:"), "6: llms[0].ca_file='a.pem': cannot be read: No such"),
+        (with_options("client_key: a.pem", "https:"), "6: llms[0].client_key: needs client_cert"),
+        (with_options("{ca_file: a.pem, insecure: true}", "https:"), "7: llms[0].insecure=True: verifies"),
+        (with_options("proxy: socks5://p"), "6: llms[0].proxy='socks5://p': must be http://[USER:PASSWORD@]"),
+        (with_options("proxy: http://p", "http+unix://%2Fa.sock"), "6: llms[0].proxy='http://p': does not"),
+        (with_options("token_command: []"), "6: llms[0].token_command: must be a command, or a list of str"),
+        (with_options("token_command: [a, 1]"), "6: llms[0].token_command: must be a command, or a list"),
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
@@ -160,6 +201,12 @@ def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):
     assert fault == (
         "benchmark.yml:6: llms[0].api='bedrock': needs botocore; expected pip install 'llm-measure[bedrock]'"
     )
+
+
+def test_a_key_and_a_command_that_prints_one_exclude_each_other(faults):
+    (fault,) = faults(with_options("{api_key_env: KEY, token_command: get s3cret}"))
+
+    assert fault == "benchmark.yml:7: llms[0].token_command: expected either api_key_env or token_command"
 
 
 def test_all_faults_are_reported_together_in_the_files_order(faults):
@@ -203,6 +250,9 @@ def test_a_secret_in_a_url_is_refused_and_not_shown(faults, url):
         "headers: {api-key: sk-s3cret}",
         "headers: {X: [sk-s3cret]}",
         "headers: sk-s3cret",
+        "proxy: http://us:s3cret@p",
+        "token_command: get 's3cret",
+        "token_command: {get: s3cret}",
     ],
 )
 def test_a_key_in_the_file_is_refused_and_not_shown(faults, line):

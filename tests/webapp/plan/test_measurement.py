@@ -92,6 +92,7 @@ def test_each_slug_is_unique_and_fits_a_job_id():
         ("https://host:443/other/v1", "host:443"),
         ("http://host/v1", "host:80"),
         ("https://host:444/v1", "host:444"),
+        ("http+unix://%2Frun%2FvLLM.sock/v1", "unix:/run/vLLM.sock"),
     ],
 )
 def test_the_server_is_the_urls_host_and_port(url, server):

@@ -107,6 +107,14 @@ class MeasurementSchema(Schema):
             "example": 0.0,
         },
     )
+    transport = fields.Dict(
+        keys=fields.String(),
+        metadata={
+            "description": "Options of the connection, without secrets: ca_file, client_cert, client_key,"
+            " insecure (TLS was not verified), proxy",
+            "example": {"insecure": True},
+        },
+    )
     repeated_prompts = fields.Integer(
         metadata={
             "description": "Number of measured requests that repeat a prompt of a dataset with fewer rows",

@@ -132,7 +132,7 @@ class RequestSchema(Schema):
     level = text("Load that the request was part of", "concurrency 8")
     intended_ns = count("Intended send time, in ns", 1_000_000)
     sent_ns = count("Actual send time, in ns", 1_040_000)
-    connect_ns = count("Time between the two spent on opening a connection, in ns", 0)
+    connect_ns = count("Time between the two spent on opening a connection or renewing a token, in ns", 0)
     first_byte_ns = count("First byte of the response, in ns", 201_000_000, nullable=True)
     first_token_ns = count("First chunk with a token, in ns", 201_100_000, nullable=True)
     first_answer_ns = count(
