@@ -27,7 +27,7 @@ class Counter:
         return b"%b signed as %d" % (request, self.number)
 
 
-def build(index: int) -> bytes:
+def build(index: int, key: str | None) -> bytes:
     return b"request %d" % index
 
 

@@ -33,7 +33,7 @@ def test_each_line_describes_its_level():
 
     first, *_, last = rows_of(found["levels"])
 
-    described = {name: first[name] for name in list(first)[5:21]}
+    described = {name: first[name] for name in list(first)[5:22]}
     assert described == {
         "prompt_tokens_asked": "256",
         "prompt_tokens_counted": "256",
@@ -50,6 +50,7 @@ def test_each_line_describes_its_level():
         "achieved_rate": "1.0",
         "client_wait_s": "0.125",
         "clock": "kernel",
+        "http_version": "1.1",
         "insecure": "false",
     }
     assert (last["offered_rate"], last["achieved_rate"]) == ("", "")

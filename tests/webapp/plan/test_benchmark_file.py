@@ -163,10 +163,10 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
          "6: llms[0].workloads[1]='talk': unknown workload; expected one of chat"),
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
         (GOOD.replace("model: fast", "model: fast\n        key_header: api-key"),
+         "6: llms[0].key_header: needs api_key_env or token_command"),
         (GOOD.replace("model: fast", "model: fast\n        api: gemini\n        max_tokens_field: "
                       "max_completion_tokens"),
          "7: llms[0].max_tokens_field='max_completion_tokens': the gemini API has generationConfig.max"),
-         "6: llms[0].key_header: needs api_key_env or token_command"),
         (with_options("rank_insecure: true"), "6: llms[0].rank_insecure=True: needs insecure"),
         (with_options("insecure: true"), "6: llms[0].insecure=True: needs an https URL"),
         (with_options("ca_file: a.pem", "https:"), "6: llms[0].ca_file='a.pem': cannot be read: No such"),
