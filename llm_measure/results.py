@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
 from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
@@ -59,6 +60,7 @@ class LevelResult:
     valid: bool
     invalid_reason: str | None  # None if valid
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
+    counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
 
     @cached_property
     def span(self) -> Span:

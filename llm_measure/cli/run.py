@@ -28,6 +28,8 @@ FORMATS = ("table", "json", "csv")
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
               help="Provider API; messages is Anthropic's.")  # fmt: skip
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
+@click.option("--no-probe", is_flag=True,
+              help="Count each word as a token, instead of learning how the endpoint counts.")  # fmt: skip
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip
 @click.option("--max-tokens-field", default="max_tokens", show_default=True,

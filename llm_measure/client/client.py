@@ -24,6 +24,7 @@ from llm_measure.client.response import Asked
 from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
@@ -86,14 +87,24 @@ class ClientResult:
 class Client:
     """Puts a share of a load on an endpoint, in this process, on a separate event loop."""
 
-    def __init__(self, endpoint: Endpoint, workload: Workload, load: Load, share: Share, seed: int):
+    def __init__(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
+        self,
+        endpoint: Endpoint,
+        workload: Workload,
+        load: Load,
+        share: Share,
+        seed: int,
+        counting: Counting = WORD_BY_WORD,
+    ):
         workload = endpoint.asked(workload)
         self._workload = workload
         self._load = load
         self._share = share
         self._api = api = apis.named(endpoint.api)
         self._dialer = dialer = Dialer(endpoint)
-        self._build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
+        self._build = request_builder(
+            endpoint, workload, seed, dialer.request_target, dialer.proxy_headers, counting
+        )
         asked = Asked(
             model=str(workload.extra_body.get("model", endpoint.model)),
             url=endpoint.url(api.path(endpoint.model)),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from llm_measure.load.prompts import Counting
 from llm_measure.report.doubts import warnings
 from llm_measure.report.tokens import output_tokens, prompt_tokens
 from llm_measure.results import LevelResult
@@ -24,7 +25,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "errors": _counts(record.error for record in measured),
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
-        "warnings": list(warnings(workload, successful)),
+        "warnings": list(warnings(workload, successful, result.counting)),
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
         "clock": result.clock,
@@ -34,12 +35,19 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "repeated_prompts": result.repeated_prompts,
         "retry_after": asdict(result.retry_after),
         "answered_by": result.answered_by,
+        "prompt": _prompt(workload, result.counting),
         "prompt_tokens": asdict(prompt),
         "cached_share": prompt.cached_share,
         "output_tokens": asdict(output_tokens(workload, successful)),
         "token_sources": _counts(record.token_source for record in measured),
         "finish_reasons": _counts(record.finish_reason for record in successful),
     }
+
+
+def _prompt(workload: Workload, counting: Counting) -> dict[str, Any]:
+    """Return how the endpoint counts prompts, and how many words they have if they are generated."""
+    is_generated = workload.asked_prompt_tokens is not None
+    return {**asdict(counting), "words": counting.words(workload) if is_generated else None}
 
 
 def _counts(names: Iterable[str | None]) -> dict[str, int]:
