@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from llm_measure.load.prompts import Counting
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.records import Record
 from llm_measure.report.tokens import is_counted
 from llm_measure.workloads import Workload
@@ -13,7 +13,9 @@ MAX_LONGER = 1.02  # prompts than was asked for
 END_TOKENS = 1  # the end of the sequence is counted and has no text
 
 
-def warnings(workload: Workload, successful: Sequence[Record], counting: Counting) -> Iterator[str]:
+def warnings(
+    workload: Workload, successful: Sequence[Record], counting: Counting = WORD_BY_WORD
+) -> Iterator[str]:
     """Yield a line for each doubt about the figures of the successful requests."""
     yield from _lengths(workload, counting)
     yield from _cached(workload, successful, counting.overhead)

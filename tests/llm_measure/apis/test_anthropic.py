@@ -69,7 +69,7 @@ def test_other_messages_are_refused_before_they_are_sent(message):
 def test_the_request_has_the_path_the_key_and_the_version_that_the_api_requires():
     with scripted(whole(STREAMS["Anthropic's text"].body)) as server:
         endpoint = Endpoint(server.url, "claude", "messages", api_key="sesame")
-        result = measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1))
+        result = measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1), probe=False)
 
     (request,) = server.requests
     assert request.startswith(b"POST /v1/messages HTTP/1.1\r\n")

@@ -79,7 +79,7 @@ def toy_api():
 def test_a_registered_api_is_measured():
     with scripted(*RESPONSE, keep=True) as server:
         endpoint = Endpoint(server.url, "toy", api="toy", api_key="sesame")
-        result = measure(endpoint, Workload(output_tokens=7), Load(concurrency=1, requests=3))
+        result = measure(endpoint, Workload(output_tokens=7), Load(concurrency=1, requests=3), probe=False)
 
     for request in server.requests:
         assert request.startswith(b"POST /v1/speak HTTP/1.1\r\n")

@@ -115,7 +115,17 @@ def test_the_records_of_a_level_are_written_when_it_ends(measure, tmp_path):
         seen.append(len(file.read_bytes().splitlines()))
 
     with scripted(look, whole(STREAM), keep=True) as server:
-        asked = ["--base-url", server.url, "--warmup", "0", "--concurrency", "1,1", "--requests", "2"]
+        asked = [
+            "--base-url",
+            server.url,
+            "--warmup",
+            "0",
+            "--concurrency",
+            "1,1",
+            "--requests",
+            "2",
+            "--no-probe",
+        ]
         measure(*asked, "--records", str(file))
 
     assert seen == [0, 0, 2, 2]
