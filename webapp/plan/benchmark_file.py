@@ -12,10 +12,10 @@ from marshmallow import RAISE, ValidationError
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load
+from llm_measure.yaml_lines import Document, YAMLError
+from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.measurement import Measurement
 from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, workload
-from webapp.plan.yaml_lines import Document, YAMLError
-from webapp.plan.yaml_lines import Path as YAMLPath
 from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20

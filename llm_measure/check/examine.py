@@ -1,0 +1,288 @@
+"""Examining an endpoint by a few small requests, which are those of a measurement."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
+from statistics import median
+
+from llm_measure.check import remedies
+from llm_measure.check.finding import Cache, Finding, Key, Reasoning, Stream, Target, fields_to_set
+from llm_measure.client.asking import Answer, ask
+from llm_measure.client.model_list import MOST_NAMED, UnlistedError, listed_models
+from llm_measure.client.probe import FIRST, SHORT, counting_of
+from llm_measure.endpoints import Endpoint
+from llm_measure.load.words import WORDS
+from llm_measure.records import SECOND_NS, Record
+from llm_measure.workloads import Workload
+
+MAX_REQUESTS = 6
+TOGETHER = 16  # endpoints that are examined at the same time
+OUTPUT_TOKENS, MORE_OUTPUT_TOKENS = 16, 1024  # the second where hidden reasoning takes all of the first
+BUFFERED_NS = 1_000_000  # from the first token to the last one of a response that came in one piece
+LEAST_TOKENS = 3  # of a response that shows whether it streams
+END_TOKENS = 1
+# By how much a repeated prompt's first token must come earlier to show a cache: this factor and this time.
+CACHE_FACTOR, CACHE_S = 0.5, 0.03
+
+
+def examine(targets: Iterable[Target], timeout_s: float) -> list[Finding]:
+    """Return what was found out about each endpoint, in their order; they are asked concurrently."""
+    return asyncio.run(_all(list(targets), timeout_s))
+
+
+async def _all(targets: list[Target], timeout_s: float) -> list[Finding]:
+    slots = asyncio.Semaphore(TOGETHER)
+
+    async def one(target: Target) -> Finding:
+        if target.endpoint is None:
+            return Finding(target.name, problem=target.problem, place=target.place)
+        async with slots:
+            return await _Examination(target, target.endpoint, timeout_s).run()
+
+    return list(await asyncio.gather(*map(one, targets)))
+
+
+class _SpentError(Exception):
+    """Another request would exceed the number that an examination may send."""
+
+
+class _Examination:
+    """The examination of one endpoint."""
+
+    def __init__(self, target: Target, endpoint: Endpoint, timeout_s: float):
+        self._model_is_open = target.model_is_open
+        self._given = self._endpoint = endpoint
+        self._timeout_s = timeout_s
+        self._output_tokens = OUTPUT_TOKENS
+        self._tried: list[remedies.Changes] = []
+        self._finding = Finding(target.name, endpoint.base_url, endpoint.model, place=target.place)
+        # All words in an order of this examination, so that no cache knows the prompt.
+        words = random.sample(WORDS, len(WORDS))
+        self._prompt = " ".join((FIRST, *words))
+
+    async def run(self) -> Finding:
+        """Ask, ask again with changes that may help, then find out about the responses."""
+        if self._model_is_open:
+            await self._choose_model()
+        answer = await self._ask(self._prompt)
+        try:
+            while answer.record.error and (better := await self._mended(answer)):
+                answer = better
+            if answer.record.error is None:
+                await self._describe(answer.record)
+        except _SpentError:
+            pass
+        self._conclude(answer)
+        return self._finding
+
+    async def _choose_model(self) -> None:
+        """Take the one model that the endpoint lists, as a measurement does."""
+        models = await self._list()
+        if models is not None and len(models) == 1:
+            self._given = self._endpoint = replace(self._endpoint, model=models[0])
+            self._finding.model = models[0]
+
+    async def _list(self) -> list[str] | None:
+        """Return the models that the endpoint lists; None if it lists none."""
+        self._count()
+        try:
+            self._finding.models = await listed_models(self._endpoint)
+        except UnlistedError:
+            return None
+        return self._finding.models
+
+    async def _ask(self, prompt: str, endpoint: Endpoint | None = None) -> Answer:
+        self._count()
+        workload = Workload(output_tokens=self._output_tokens, timeout_s=self._timeout_s)
+        return await ask(endpoint or self._endpoint, workload, prompt)
+
+    def _count(self) -> None:
+        if self._finding.requests >= MAX_REQUESTS:
+            raise _SpentError
+        self._finding.requests += 1
+
+    # From a failure to a response.
+
+    async def _mended(self, answer: Answer) -> Answer | None:
+        """Return the answer after a change that makes a difference; None if there is none."""
+        record = answer.record
+        if _lacks_output(record):
+            if self._output_tokens < MORE_OUTPUT_TOKENS:
+                self._output_tokens = MORE_OUTPUT_TOKENS
+                return await self._ask(self._prompt)
+            return None
+        async for changes in self._changes(answer):
+            if changes in self._tried:
+                continue
+            self._tried.append(changes)
+            endpoint = remedies.changed(self._endpoint, changes)
+            better = await self._ask(self._prompt, endpoint)
+            if remedies.makes_a_difference(changes, answer, better):
+                self._endpoint = endpoint
+                return better
+        return None
+
+    async def _changes(self, answer: Answer) -> AsyncIterator[remedies.Changes]:
+        """Yield what may help, the likeliest first."""
+        record, body = answer.record, answer.body
+        if record.error != "http_4xx" or remedies.refuses_key(record.status, body):
+            return
+        for changes in remedies.field_changes(self._endpoint, record.status, body):
+            yield changes
+        about_chat = bool(remedies.ABOUT_CHAT.search(body))
+        if about_chat:
+            for changes in remedies.api_changes(self._endpoint, record.status, body):
+                yield changes
+        if record.status in (404, 405) or remedies.is_of_model(body):
+            async for changes in self._changes_by_list():
+                yield changes
+        for changes in remedies.api_changes(self._endpoint, record.status, body):
+            yield changes
+
+    async def _changes_by_list(self) -> AsyncIterator[remedies.Changes]:
+        """Yield another base URL if this one lists no models, and another model if it lists others."""
+        finding = self._finding
+        if not finding.models and await self._list() is None:
+            for changes in remedies.url_changes(self._endpoint):
+                yield changes
+            return
+        finding.model_known = self._endpoint.model in finding.models
+        if not finding.model_known:
+            for changes in remedies.model_changes(self._endpoint, finding.models):
+                yield changes
+
+    # From responses to what they show.
+
+    async def _describe(self, first: Record) -> None:
+        """Ask for the same prompt again, and for one of a single word."""
+        seen = [first]
+        try:
+            for prompt in (self._prompt, SHORT):
+                record = (await self._ask(prompt)).record
+                if record.error is None:
+                    seen.append(record)
+                elif prompt is not SHORT:
+                    return
+        except _SpentError:
+            pass
+        finally:
+            self._describe_responses(seen)
+
+    def _describe_responses(self, seen: list[Record]) -> None:
+        finding, (first, *more) = self._finding, seen
+        finding.stream = _stream(seen)
+        finding.usage = first.token_source == "usage"  # noqa: S105  (no password)
+        finding.reasoning = _reasoning(seen)
+        times = [time_s for record in seen if (time_s := _ttft_s(record)) is not None]
+        finding.ttft_s = median(times) if times else None
+        finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
+        if more:
+            finding.cache = _cache(first, more[0])
+        if len(more) > 1 and first.prompt_tokens and more[1].prompt_tokens:
+            counting = counting_of(more[1].prompt_tokens, first.prompt_tokens)
+            if counting.probed:
+                finding.template_tokens, finding.tokens_per_word = counting.overhead, counting.tokens_per_word
+
+    # From all that to a verdict.
+
+    def _conclude(self, answer: Answer) -> None:
+        """Fill in what the last answer decides, and what to set."""
+        finding, record = self._finding, answer.record
+        finding.reachable = record.error not in ("connect", "tls") and (
+            record.error != "timeout" or record.status is not None
+        )
+        finding.key = self._key(answer)
+        changes = {
+            name: value
+            for each in self._tried
+            for name in each
+            if (value := getattr(self._endpoint, name)) != getattr(self._given, name)
+        }
+        if record.error is None:
+            finding.model_known, finding.changes = True, changes
+        else:
+            asked = f" (asked with {', '.join(fields_to_set(changes))})" if changes else ""
+            finding.problem = f"{record.error_detail or record.error}{asked}"
+            finding.stream = _broken_stream(record)
+        finding.advice = list(self._advice(answer))
+        finding.models = finding.models[:MOST_NAMED]
+
+    def _key(self, answer: Answer) -> Key | None:
+        has_key = self._given.api_key is not None
+        if remedies.refuses_key(answer.record.status, answer.body):
+            return "refused"
+        if answer.record.error is None or answer.record.status in (422, 429):
+            return "accepted" if has_key else "not needed"
+        return None
+
+    def _advice(self, answer: Answer) -> Iterator[str]:
+        """Yield what to set or to know in words."""
+        finding, record = self._finding, answer.record
+        if finding.key == "refused":
+            yield (
+                "api_key_env: the variable holds a key that the endpoint refuses"
+                if self._given.api_key
+                else "api_key_env: the endpoint asks for a key"
+            )
+        if record.error and finding.model_known is False:
+            names = ", ".join(remedies.closest(self._given.model, finding.models)[:MOST_NAMED])
+            yield f"model: one of those listed: {names}" if names else "model: the endpoint lists none"
+        if record.error == "rate_limited":
+            yield "rate limited: check again later, or use a key with a higher limit"
+        if finding.stream == "breaks off":
+            yield "the stream has no end: look at the server or a proxy in between"
+        if finding.stream == "buffers":
+            yield "a server or a proxy buffers the stream: ttft is that of the whole response, itl is unknown"
+        if finding.stream == "does not stream":
+            yield "the endpoint ignores stream: true; only streamed responses are measured"
+        if finding.usage is False:
+            yield "token counts will be estimates: the endpoint reports no usage"
+        if self._output_tokens > OUTPUT_TOKENS:
+            yield f"output_tokens: more than {OUTPUT_TOKENS}, which hidden reasoning takes alone"
+
+
+def _lacks_output(record: Record) -> bool:
+    """Return whether tokens were counted and none came."""
+    return record.error == "malformed" and bool(record.output_tokens) and record.first_token_ns is None
+
+
+def _ttft_s(record: Record) -> float | None:
+    return None if record.first_token_ns is None else (record.first_token_ns - record.sent_ns) / SECOND_NS
+
+
+def _stream(seen: list[Record]) -> Stream | None:
+    """Return whether tokens come one after another; None if the responses are too short to see that."""
+    spans = [
+        record.last_token_ns - record.first_token_ns
+        for record in seen
+        if record.first_token_ns is not None
+        and record.last_token_ns is not None
+        and max(sum(record.chunk_tokens), record.output_tokens or 0) >= LEAST_TOKENS
+    ]
+    if not spans:
+        return None
+    return "buffers" if max(spans) < BUFFERED_NS else "streams"
+
+
+def _broken_stream(record: Record) -> Stream | None:
+    if record.error == "truncated":
+        return "breaks off"
+    is_whole = record.error == "malformed" and "expected an event stream" in (record.error_detail or "")
+    return "does not stream" if is_whole else None
+
+
+def _reasoning(seen: list[Record]) -> Reasoning:
+    if any((each.output_tokens or 0) - sum(each.chunk_tokens) > END_TOKENS for each in seen):
+        return "hidden"
+    return "streamed" if any(each.reasoning_tokens for each in seen) else "none"
+
+
+def _cache(first: Record, again: Record) -> Cache:
+    """Return what shows that the second of two same prompts was in a cache."""
+    if again.cached_tokens:
+        return "cached_tokens"
+    before, after = _ttft_s(first), _ttft_s(again)
+    if before and after and after < CACHE_FACTOR * before and before - after > CACHE_S:
+        return "ttft"
+    return "not seen"
