@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,10 @@ def with_changes(text: str, place: int, changes: Mapping[str, Any]) -> str:
     edited = text
     for name, value in changes.items():
         edited = _with_field(edited, place, name, value)
-    expected = deepcopy(yaml.safe_load(text))
-    expected["llms"][place] = {**expected["llms"][place], **changes}
-    if _loaded(edited) != expected:
+    former = yaml.safe_load(text)
+    llms = list(former["llms"])
+    llms[place] = {**llms[place], **changes}
+    if _loaded(edited) != {**former, "llms": llms}:
         raise EditError("shares its fields with another part of the file, or is written in an unusual way")
     return edited
 
@@ -62,18 +62,19 @@ def _loaded(text: str) -> Any:
 
 def _with_field(text: str, place: int, name: str, value: Any) -> str:
     llm = _llm(text, place)
+    shown = _in_a_line(value, within_braces=bool(llm.flow_style))
     for key, node in llm.value:
         if key.value == name:
-            return text[: node.start_mark.index] + _flow(value) + text[node.end_mark.index :]
+            return text[: node.start_mark.index] + shown + text[node.end_mark.index :]
     key, node = next(((key, node) for key, node in llm.value if key.value == ANCHOR), llm.value[-1])
     end = node.end_mark.index
     if llm.flow_style:
-        return f"{text[:end]}, {name}: {_flow(value)}{text[end:]}"
+        return f"{text[:end]}, {name}: {shown}{text[end:]}"
     line_end = text.find("\n", end)
     if line_end < 0:
-        return f"{text}\n{key.start_mark.column * ' '}{name}: {_flow(value)}"
+        return f"{text}\n{key.start_mark.column * ' '}{name}: {shown}"
     newline = "\r\n" if text[line_end - 1] == "\r" else "\n"
-    line = f"{key.start_mark.column * ' '}{name}: {_flow(value)}{newline}"
+    line = f"{key.start_mark.column * ' '}{name}: {shown}{newline}"
     return text[: line_end + 1] + line + text[line_end + 1 :]
 
 
@@ -86,7 +87,9 @@ def _llm(text: str, place: int) -> yaml.MappingNode:
     return llm
 
 
-def _flow(value: Any) -> str:
-    """Return the value in one line."""
-    whole = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True)
-    return whole.strip()[1:-1]
+def _in_a_line(value: Any, within_braces: bool) -> str:
+    """Return the value in one line; within braces, more characters need quotes."""
+    style = {"default_flow_style": True, "width": float("inf"), "allow_unicode": True}
+    if within_braces or not isinstance(value, str):
+        return yaml.safe_dump([value], **style).strip()[1:-1]
+    return yaml.safe_dump(value, **style).removesuffix("...\n").strip()
