@@ -22,6 +22,7 @@ OUTPUT_TOKENS, MORE_OUTPUT_TOKENS = 16, 1024  # the second where hidden reasonin
 BUFFERED_NS = 1_000_000  # from the first token to the last one of a response that came in one piece
 LEAST_TOKENS = 3  # of a response that shows whether it streams
 END_TOKENS = 1
+TAKEN_WITH_THE_KEY = (422, 429)  # statuses that a server has for those alone whom it knows
 # By how much a repeated prompt's first token must come earlier to show a cache: this factor and this time.
 CACHE_FACTOR, CACHE_S = 0.5, 0.03
 
@@ -209,12 +210,12 @@ class _Examination:
         finding.models = finding.models[:MOST_NAMED]
 
     def _key(self, answer: Answer) -> Key | None:
-        has_key = self._given.api_key is not None
-        if remedies.refuses_key(answer.record.status, answer.body):
+        record, has_key = answer.record, self._given.api_key is not None
+        if record.error and remedies.refuses_key(record.status, answer.body):
             return "refused"
-        if answer.record.error is None or answer.record.status in (422, 429):
+        if record.error is None:
             return "accepted" if has_key else "not needed"
-        return None
+        return "accepted" if has_key and record.status in TAKEN_WITH_THE_KEY else None
 
     def _advice(self, answer: Answer) -> Iterator[str]:
         """Yield what to set or to know in words."""
