@@ -6,25 +6,20 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from statistics import median
 
-from llm_measure.check import remedies
-from llm_measure.check.finding import Cache, Finding, Key, Reasoning, Stream, Target, fields_to_set
+from llm_measure.check import remedies, responses
+from llm_measure.check.finding import Finding, Key, Target, fields_to_set
 from llm_measure.client.asking import Answer, ask
 from llm_measure.client.model_list import MOST_NAMED, UnlistedError, listed_models
 from llm_measure.client.probe import FIRST, SHORT, counting_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.words import WORDS
-from llm_measure.records import SECOND_NS, Record
+from llm_measure.records import Record
 from llm_measure.workloads import Workload
 
 MAX_REQUESTS = 6
 TOGETHER = 16  # endpoints that are examined at the same time
 OUTPUT_TOKENS, MORE_OUTPUT_TOKENS = 16, 1024  # the second where hidden reasoning takes all of the first
-BUFFERED_NS = 1_000_000  # from the first token to the last one of a response that came in one piece
-LEAST_TOKENS = 3  # of a response that shows whether it streams
-END_TOKENS = 1
 TAKEN_WITH_THE_KEY = (422, 429)  # statuses that a server has for those alone whom it knows
-# By how much a repeated prompt's first token must come earlier to show a cache: this factor and this time.
-CACHE_FACTOR, CACHE_S = 0.5, 0.03
 
 
 def examine(targets: Iterable[Target], timeout_s: float) -> list[Finding]:
@@ -108,7 +103,7 @@ class _Examination:
     async def _mended(self, answer: Answer) -> Answer | None:
         """Return the answer after a change that makes a difference; None if there is none."""
         record = answer.record
-        if _lacks_output(record):
+        if responses.lacks_output(record):
             if self._output_tokens < MORE_OUTPUT_TOKENS:
                 self._output_tokens = MORE_OUTPUT_TOKENS
                 return await self._ask(self._prompt)
@@ -172,14 +167,16 @@ class _Examination:
 
     def _describe_responses(self, seen: list[Record]) -> None:
         finding, (first, *more) = self._finding, seen
-        finding.stream = _stream(seen)
+        finding.stream = responses.stream_of(seen)
         finding.usage = first.token_source == "usage"  # noqa: S105  (no password)
-        finding.reasoning = _reasoning(seen)
-        times = [time_s for record in seen if (time_s := _ttft_s(record)) is not None]
+        finding.reasoning = responses.reasoning_of(seen)
+        times = [time_s for record in seen if (time_s := responses.ttft_s(record)) is not None]
         finding.ttft_s = median(times) if times else None
-        finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
         if more:
-            finding.cache = _cache(first, more[0])
+            finding.cache = responses.cache_of(first, more[0])
+        if self._endpoint.asked(Workload()).asked_prompt_tokens is None:  # extra_body brings the prompt
+            return
+        finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
         if len(more) > 1 and first.prompt_tokens and more[1].prompt_tokens:
             counting = counting_of(more[1].prompt_tokens, first.prompt_tokens)
             if counting.probed:
@@ -205,7 +202,10 @@ class _Examination:
         else:
             asked = f" (asked with {', '.join(fields_to_set(changes))})" if changes else ""
             finding.problem = f"{record.error_detail or record.error}{asked}"
-            finding.stream = _broken_stream(record)
+            finding.stream = responses.broken_stream_of(record)
+        if self._model_is_open and len(finding.models) != 1:
+            finding.model_known = None
+            finding.problem = finding.problem or f"model: the endpoint lists {len(finding.models)} models"
         finding.advice = list(self._advice(answer))
         finding.models = finding.models[:MOST_NAMED]
 
@@ -226,9 +226,9 @@ class _Examination:
                 if self._given.api_key
                 else "api_key_env: the endpoint asks for a key"
             )
-        if record.error and finding.model_known is False:
+        if finding.problem and finding.models and not finding.model_known:
             names = ", ".join(remedies.closest(self._given.model, finding.models)[:MOST_NAMED])
-            yield f"model: one of those listed: {names}" if names else "model: the endpoint lists none"
+            yield f"model: one of those listed: {names}"
         if record.error == "rate_limited":
             yield "rate limited: check again later, or use a key with a higher limit"
         if finding.stream == "breaks off":
@@ -241,49 +241,3 @@ class _Examination:
             yield "token counts will be estimates: the endpoint reports no usage"
         if self._output_tokens > OUTPUT_TOKENS:
             yield f"output_tokens: more than {OUTPUT_TOKENS}, which hidden reasoning takes alone"
-
-
-def _lacks_output(record: Record) -> bool:
-    """Return whether tokens were counted and none came."""
-    return record.error == "malformed" and bool(record.output_tokens) and record.first_token_ns is None
-
-
-def _ttft_s(record: Record) -> float | None:
-    return None if record.first_token_ns is None else (record.first_token_ns - record.sent_ns) / SECOND_NS
-
-
-def _stream(seen: list[Record]) -> Stream | None:
-    """Return whether tokens come one after another; None if the responses are too short to see that."""
-    spans = [
-        record.last_token_ns - record.first_token_ns
-        for record in seen
-        if record.first_token_ns is not None
-        and record.last_token_ns is not None
-        and max(sum(record.chunk_tokens), record.output_tokens or 0) >= LEAST_TOKENS
-    ]
-    if not spans:
-        return None
-    return "buffers" if max(spans) < BUFFERED_NS else "streams"
-
-
-def _broken_stream(record: Record) -> Stream | None:
-    if record.error == "truncated":
-        return "breaks off"
-    is_whole = record.error == "malformed" and "expected an event stream" in (record.error_detail or "")
-    return "does not stream" if is_whole else None
-
-
-def _reasoning(seen: list[Record]) -> Reasoning:
-    if any((each.output_tokens or 0) - sum(each.chunk_tokens) > END_TOKENS for each in seen):
-        return "hidden"
-    return "streamed" if any(each.reasoning_tokens for each in seen) else "none"
-
-
-def _cache(first: Record, again: Record) -> Cache:
-    """Return what shows that the second of two same prompts was in a cache."""
-    if again.cached_tokens:
-        return "cached_tokens"
-    before, after = _ttft_s(first), _ttft_s(again)
-    if before and after and after < CACHE_FACTOR * before and before - after > CACHE_S:
-        return "ttft"
-    return "not seen"

@@ -148,6 +148,24 @@ def test_without_a_model_the_one_that_is_listed_is_checked(urls):
     assert (done.exit_code, found["model"], found["changes"]) == (0, "meta/llama", {})
 
 
+def test_without_a_model_it_names_those_of_an_endpoint_that_lists_several(urls):
+    done = invoke("check", "--base-url", urls["unknown model"])
+
+    assert done.exit_code == 1
+    assert "model: one of those listed: qwen, llama-3.1-8b, llama-3.1-70b" in done.stdout
+
+
+def test_an_endpoint_that_takes_any_model_needs_one_too():
+    def answer(request):
+        return kinds.models("a", "b") if request.method == "GET" else None
+
+    with kind(answer) as server:
+        done = invoke("check", "--base-url", server.url)
+
+    assert done.exit_code == 1
+    assert "cannot be measured: model: the endpoint lists 2 models" in done.stdout
+
+
 def test_the_output_has_no_secret(urls, monkeypatch):
     done = invoke(
         "check", "--base-url", urls["key"], "--model", "m", "--api-key-env", "KEY", KEY="sesame-key"
