@@ -4,7 +4,7 @@ from llm_measure.check.finding import Cache, Reasoning, Stream
 from llm_measure.records import SECOND_NS, Record
 
 BUFFERED_NS = 1_000_000  # from the first token to the last one of a response that came in one piece
-LEAST_TOKENS = 3  # of a response that shows whether it streams
+LEAST_TOKENS = 4  # with text, of a response that shows whether it streams
 END_TOKENS = 1
 # By how much a repeated prompt's first token must come earlier to show a cache: this factor and this time.
 CACHE_FACTOR, CACHE_S = 0.5, 0.03
@@ -27,7 +27,7 @@ def stream_of(seen: list[Record]) -> Stream | None:
         for record in seen
         if record.first_token_ns is not None
         and record.last_token_ns is not None
-        and max(sum(record.chunk_tokens), record.output_tokens or 0) >= LEAST_TOKENS
+        and sum(record.chunk_tokens) >= LEAST_TOKENS
     ]
     if not spans:
         return None

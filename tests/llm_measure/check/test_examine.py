@@ -138,6 +138,15 @@ def test_a_stream_that_comes_in_one_piece_is_buffered():
     assert "buffers the stream" in finding.advice[0]
 
 
+def test_an_answer_of_few_tokens_does_not_show_whether_it_streams():
+    def answer(request):
+        return kinds.stream(kinds.text("hi"), kinds.text(None, "stop"), kinds.usage(request.tokens, 4))
+
+    finding = examined(answer)
+
+    assert (finding.verdict, finding.stream, finding.advice) == ("usable", None, [])
+
+
 def test_an_endpoint_without_usage_is_usable_and_its_counts_are_estimates():
     finding = examined(kinds.reports_no_usage)
 
