@@ -14,6 +14,7 @@ from jobs.lock import BUSY_SECONDS, BusyError, renewed_lock, when_free
 from jobs.missed import is_late, record_late
 from jobs.schedule import series_of
 from llm_measure.client.level import measure_level
+from llm_measure.client.probe import probe_prompts
 from llm_measure.client.token_command import TokenError
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
@@ -111,13 +112,15 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
 def _measure(measurement: Measurement) -> LevelResult:
     """Measure the level, and stop it when it is late, which RQ's timeout cannot do; then it is not valid."""
     give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
+    endpoint = _endpoint(measurement)
     try:
         result = measure_level(
-            _endpoint(measurement),
+            endpoint,
             measurement.workload,
             measurement.load,
             on_progress=give_up.watch,
             stop=give_up,
+            counting=probe_prompts(endpoint, measurement.workload),
         )
     except TokenError as error:
         raise MeasurementError(str(error)) from None

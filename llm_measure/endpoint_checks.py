@@ -1,6 +1,7 @@
 """Whether the options of an endpoint are usable; each check raises ValueError, which shows no secret."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -112,6 +113,19 @@ def check_transport(scheme: str, options: Mapping[str, Any]) -> None:
         _check_proxy(options["proxy"])
         if scheme == "http+unix":
             raise ValueError("proxy: does not apply to a Unix socket")
+
+
+def command_words(command: Any) -> tuple[str, ...]:
+    """Return the words of a command, as a shell has it or as a list; ValueError, which shows none of them."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else command
+    except ValueError as error:
+        raise ValueError(f"token_command: {str(error).lower()}") from None
+    if isinstance(command, str) and not words:
+        raise ValueError("token_command: empty")
+    if not isinstance(words, list | tuple) or not words or not all(isinstance(word, str) for word in words):
+        raise ValueError("token_command: must be a command, or a list of strings")
+    return tuple(words)
 
 
 def _check_proxy(proxy: str) -> None:

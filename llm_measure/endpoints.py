@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -12,8 +13,9 @@ from llm_measure.workloads import Workload
 
 MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "none")
 NO_PROXY = endpoint_checks.NO_PROXY
+FILES = ("ca_file", "client_cert", "client_key")
 # Of the connection, and no secrets.
-TRANSPORT = ("ca_file", "client_cert", "client_key", "insecure", "proxy", "http2")
+TRANSPORT = (*FILES, "insecure", "proxy", "http2")
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,13 @@ class Endpoint:
                 raise ValueError(f"environment variable {name}: {problem}")
             found[name] = value
         return replace(self, variables=found)
+
+    def within(self, folder: Path) -> "Endpoint":
+        """Return the endpoint with the paths of its files, and of its command, that start at the folder."""
+        files: dict[str, Any] = {name: str(folder / path) for name in FILES if (path := getattr(self, name))}
+        program, *arguments = self.token_command or ("",)
+        command = (str(folder / program), *arguments) if "/" in program else self.token_command
+        return replace(self, **files, token_command=command)
 
     def keyed(self, key: str | None) -> "Endpoint":
         """Return the endpoint with this key, in place of a command that prints one."""

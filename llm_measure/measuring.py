@@ -10,7 +10,9 @@ from typing import Any
 
 from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
+from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.records import Record
 from llm_measure.report.document import dataset_sha256, document, summaries
 from llm_measure.results import LevelResult
@@ -62,6 +64,7 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     processes: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Stop | None = None,
+    probe: bool = True,
 ) -> Result:
     """Put the load on the endpoint, wait until every request has ended, and return the result.
 
@@ -69,10 +72,11 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     endpoint names as ${VAR}, and that it does not bring, are those of the environment. Works in a script
     and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
     what it raises ends the measurement and is raised here. Once `stop` is set, requests in flight are
-    cancelled. With several `processes`, a script needs the guard `if __name__ == "__main__":`. Raises
-    ValueError if such a variable is not set or a file of the endpoint cannot be used, DatasetError and
-    TokenError (both ValueErrors) if the dataset or the command for the key cannot be used, ClientProcessError
-    if a process dies.
+    cancelled. With `probe`, two requests ahead learn how the endpoint counts tokens, so that prompts have the
+    length that was asked for. With several `processes`, a script needs the guard
+    `if __name__ == "__main__":`. Raises ValueError if such a variable is not set or a file of the endpoint
+    cannot be used, DatasetError and TokenError (both ValueErrors) if the dataset or the command for the key
+    cannot be used, ClientProcessError if a process dies.
     """
     endpoint = endpoint.with_variables()
     workload, load = (workload or Workload()).seeded(), load or Load(concurrency=1, requests=32)
@@ -80,7 +84,13 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
 
     def level(stop: Stop | None) -> LevelResult:
         return measure_level(
-            endpoint, workload, load, processes=processes, on_progress=on_progress, stop=stop
+            endpoint,
+            workload,
+            load,
+            processes=processes,
+            on_progress=on_progress,
+            stop=stop,
+            counting=probe_prompts(endpoint, workload, stop) if probe else WORD_BY_WORD,
         )
 
     result = _off_the_loop(level, stop) if _loop_is_running() else level(stop)

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
 from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
@@ -62,6 +63,7 @@ class LevelResult:
     http_version: HTTPVersion = "1.1"
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
     transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
+    counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
 
     @cached_property
     def span(self) -> Span:

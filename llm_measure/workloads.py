@@ -84,9 +84,8 @@ class Workload:
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged into each request's JSON; None removes
 
     def __post_init__(self) -> None:
-        least = UNIQUE_WORDS if self.unique_prompts else 1
-        if self.input_tokens < least:
-            raise ValueError(f"input_tokens={self.input_tokens}: must be at least {least}")
+        if self.input_tokens < self.fewest_words:
+            raise ValueError(f"input_tokens={self.input_tokens}: must be at least {self.fewest_words}")
         if self.output_tokens < 1:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 1")
         if not 0 < self.timeout_s < float("inf"):
@@ -98,6 +97,11 @@ class Workload:
                 )
             if not 0 < bound < float("inf"):
                 raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
+
+    @property
+    def fewest_words(self) -> int:
+        """The number of words of the shortest possible prompt."""
+        return UNIQUE_WORDS if self.unique_prompts else 1
 
     @property
     def asked_prompt_tokens(self) -> int | None:

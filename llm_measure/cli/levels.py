@@ -13,9 +13,11 @@ from llm_measure.cli.output import check_writable, write, write_records
 from llm_measure.cli.progress import progress_display
 from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
+from llm_measure.client.probe import probe_prompts
 from llm_measure.client.processes import ClientProcessError
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import Refusals
+from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.report.document import dataset_sha256, document
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
@@ -55,6 +57,7 @@ def _levels(
 ) -> Iterator[LevelResult]:
     first_index = 0
     refusals = Refusals(options["give_up_after"], stop)
+    counting = WORD_BY_WORD if options["no_probe"] else probe_prompts(endpoint, workload, stop)
 
     def measure(load: Load) -> LevelResult:
         nonlocal first_index
@@ -72,6 +75,7 @@ def _levels(
                 processes=options["processes"],
                 on_progress=watch,
                 stop=refusals,
+                counting=counting,
             )
         first_index = max((record.index + 1 for record in result.records), default=first_index)
         return result

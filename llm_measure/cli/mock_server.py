@@ -40,6 +40,10 @@ from llm_measure.mock_server.behaviour import Behaviour
 @click.option("--usage", type=click.Choice(["requested", "zeros", "none"]), default="requested",
               show_default=True,
               help="Report token counts as requested, zeros until the last chunk, or none.")  # fmt: skip
+@click.option("--template-tokens", type=int, default=0, show_default=True, metavar="N",
+              help="Prompt tokens that a chat template adds.")  # fmt: skip
+@click.option("--tokens-per-word", type=float, default=1.0, show_default=True, metavar="RATIO",
+              help="Prompt tokens per word of the prompt.")  # fmt: skip
 @click.option("--cached-tokens", type=int, default=0, show_default=True, metavar="N",
               help="Prompt tokens reported as cached.")  # fmt: skip
 @click.option("--hold-open", type=float, default=0.0, show_default=True, metavar="SECONDS",

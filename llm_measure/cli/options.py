@@ -20,26 +20,7 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         raise ValueError("--with-records: needs --format json")
     if options["records"] and options["records"] == options["out"]:
         raise ValueError("--records and --out: expected different files")
-    if options["token_command"] and options["api_key"] is not None:
-        raise ValueError("--api-key-env and --token-command: expected one of them")
-    for name in ("key_header", "key_scheme"):
-        if options[name] is not None and options["api_key"] is None and not options["token_command"]:
-            raise ValueError(f"--{name.replace('_', '-')}: needs --api-key-env or --token-command")
-    model = UNKNOWN if options["model"] is None else options["model"]
-    endpoint = Endpoint(
-        base_url=options["base_url"],
-        model=model,
-        api=options["api"],
-        api_key=options["api_key"],
-        headers=_headers(options["header"]),
-        key_header=options["key_header"],
-        key_scheme=options["key_scheme"],
-        max_tokens_field=options["max_tokens_field"],
-        stream_usage=not options["no_stream_usage"],
-        **{name: options[name] for name in TRANSPORT},
-        token_command=options["token_command"] or (),
-    ).with_variables()
-    check_files(endpoint)
+    endpoint = endpoint_of(options)
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
         output_tokens=options["output_tokens"],
@@ -54,6 +35,30 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
     if options["model"] is None:
         endpoint = replace(endpoint, model=only_model(endpoint))
     return endpoint, workload.seeded(), loads
+
+
+def endpoint_of(options: dict[str, Any]) -> Endpoint:
+    """Return the endpoint that the options describe, with UNKNOWN as the model if none is named."""
+    if options["token_command"] and options["api_key"] is not None:
+        raise ValueError("--api-key-env and --token-command: expected one of them")
+    for name in ("key_header", "key_scheme"):
+        if options[name] is not None and options["api_key"] is None and not options["token_command"]:
+            raise ValueError(f"--{name.replace('_', '-')}: needs --api-key-env or --token-command")
+    endpoint = Endpoint(
+        base_url=options["base_url"],
+        model=UNKNOWN if options["model"] is None else options["model"],
+        api=options["api"],
+        api_key=options["api_key"],
+        headers=_headers(options["header"]),
+        key_header=options["key_header"],
+        key_scheme=options["key_scheme"],
+        max_tokens_field=options["max_tokens_field"],
+        stream_usage=not options["no_stream_usage"],
+        **{name: options[name] for name in TRANSPORT},
+        token_command=options["token_command"] or (),
+    ).with_variables()
+    check_files(endpoint)
+    return endpoint
 
 
 def _headers(given: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -5,63 +5,27 @@ from typing import Any
 
 import click
 
+from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import (
-    CommandLine,
-    Header,
-    JSONObject,
-    KeyVariable,
-    Numbers,
-    Objectives,
-    ProviderAPIName,
-)
+from llm_measure.cli.types import Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
 
 
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
-@click.option("--base-url", required=True, metavar="URL",
-              help="Base URL up to the API's version, such as http://localhost:8000/v1; of a Unix socket,"
-              " such as http+unix://%2Frun%2Fvllm.sock/v1.")  # fmt: skip
-@click.option("--model", metavar="NAME",
-              help="Model name at the endpoint.  [default: the one that it lists]")  # fmt: skip
-@click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
-              help="Environment variable that holds the API key.")  # fmt: skip
-@click.option(
-    "--key-header", metavar="NAME", help="Header that the API key is sent in.  [default: the API's]"
-)
-@click.option("--key-scheme", metavar="NAME",
-              help="Scheme before the API key.  [default: Bearer in Authorization, else none]")  # fmt: skip
-@click.option("--header", type=Header(), multiple=True, metavar="'NAME: VALUE'",
-              help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
-@click.option("--token-command", type=CommandLine(), metavar="CMD",
-              help="Command that prints the API key; run again when it expires and after a 401.")  # fmt: skip
-@click.option("--ca-file", metavar="FILE", help="PEM file of the CAs to trust instead of the system's.")
-@click.option("--client-cert", metavar="FILE", help="PEM file of the client's certificate.")
-@click.option("--client-key", metavar="FILE",
-              help="PEM file of the certificate's key.  [default: the certificate's file]")  # fmt: skip
-@click.option("--insecure", is_flag=True, help="Leave TLS unverified, which each report states.")
-@click.option("--proxy", metavar="URL",
-              help="Proxy as http://HOST:PORT, or none.  [default: as the environment says]")  # fmt: skip
-@click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
-              help="Provider API; messages is Anthropic's, bedrock Amazon's.")  # fmt: skip
+@endpoint_options(required=True)
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
+@click.option("--no-probe", is_flag=True,
+              help="Count each word as a token, instead of learning how the endpoint counts.")  # fmt: skip
 @click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
               help="Maximum output tokens (max_tokens).")  # fmt: skip
-@click.option("--max-tokens-field", default="max_tokens", show_default=True,
-              type=click.Choice(("max_tokens", "max_completion_tokens", "none")),
-              help="Field that asks for the maximum; none to ask for no maximum.")  # fmt: skip
-@click.option("--no-stream-usage", is_flag=True,
-              help="Leave out stream_options, which asks for the server's token counts.")  # fmt: skip
-@click.option("--http2", is_flag=True,
-              help="Speak HTTP/2, also where a server has HTTP/1.1, and without TLS.")  # fmt: skip
+@body_options()
 @click.option("--dataset", metavar="FILE",
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
 @click.option("--seed", type=int, metavar="N",
               help="Random seed for prompts, a dataset's order and arrivals.  [default: random]")  # fmt: skip
-@click.option("--extra-body", type=JSONObject(), metavar="JSON",
-              help="JSON object to merge into each request's body; null removes a field.")  # fmt: skip
+@extra_body_option()
 @click.option("--concurrency", type=Numbers(int), metavar="N,...",
               help="Requests in flight; one level per number.  [default: 1]")  # fmt: skip
 @click.option("--rate", type=Numbers(float), metavar="R,...",

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,11 +78,12 @@ class CommandLine(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the words; an error shows none of them, as they may be secrets."""
+        from llm_measure.endpoint_checks import command_words  # noqa: PLC0415
+
         try:
-            words = tuple(shlex.split(value))
+            return command_words(value)
         except ValueError as error:
-            self.fail(f"{str(error).lower()}; expected a command as in a shell", param, ctx)
-        return words or self.fail("empty; expected a command", param, ctx)
+            self.fail(f"{str(error).partition(': ')[2]}; expected a command as in a shell", param, ctx)
 
 
 class KeyVariable(click.ParamType):

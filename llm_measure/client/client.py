@@ -27,6 +27,7 @@ from llm_measure.client.signing import SignedRequests, signer_of
 from llm_measure.client.token_command import Token
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
@@ -99,6 +100,7 @@ class Client:
         share: Share,
         seed: int,
         token: Token | None = None,
+        counting: Counting = WORD_BY_WORD,
     ):
         """`token` is the first one of the endpoint's command, if it has one."""
         workload = endpoint.asked(workload)
@@ -107,7 +109,9 @@ class Client:
         self._share = share
         self._api = api = apis.named(endpoint.api)
         self._dialer = dialer = Dialer(endpoint)
-        build = request_builder(endpoint, workload, seed, dialer.request_target, dialer.proxy_headers)
+        build = request_builder(
+            endpoint, workload, seed, dialer.request_target, dialer.proxy_headers, counting
+        )
         signer = signer_of(endpoint)
         self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
         self._build = self._signed or build

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
@@ -28,12 +30,14 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     processes: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Stop | None = None,
+    counting: Counting = WORD_BY_WORD,
 ) -> LevelResult:
     """Put the load on the endpoint, wait until every request has ended, and return the level.
 
     `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
-    are cancelled. Raises DatasetError, TokenError, ClientProcessError.
+    are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
+    DatasetError, TokenError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     rows = count_rows(Path(workload.dataset)) if workload.dataset else None
@@ -41,7 +45,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command) if endpoint.token_command else None
     clients = [
-        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed, token)
+        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed, token, counting)
         for number in range(processes)
     ]
     if processes == 1:
@@ -49,7 +53,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return _merged(endpoint, load, parts, rows)
+    return replace(_merged(endpoint, load, parts, rows), counting=counting)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:

@@ -4,9 +4,9 @@ import asyncio
 
 import msgspec
 
+from llm_measure.client.asking import send, with_key
 from llm_measure.client.connection import Exchange
 from llm_measure.client.dial import Dialer, DialError
-from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import plain_request
 from llm_measure.redaction import MAX_DETAIL, MAX_MODEL, Secrets, clean
@@ -37,38 +37,35 @@ def only_model(endpoint: Endpoint) -> str:
     The model of `endpoint` is not read. Key, TLS, proxy and limits are those of a measurement. TokenError if
     the key is to come from a command and does not.
     """
-    if endpoint.token_command:
-        endpoint = endpoint.keyed(ask(endpoint.token_command).text)
-    dialer = Dialer(endpoint, PATH)
-    secrets = Secrets((*endpoint.secrets, *dialer.secrets))
+    endpoint = with_key(endpoint)
     subject = f"model: left out, and {endpoint.url(PATH)}"
     try:
-        names = _names(asyncio.run(_ask(endpoint, dialer)))
+        names = asyncio.run(listed_models(endpoint))
     except UnlistedError as error:
-        reason = clean(str(error), MAX_DETAIL, secrets)
-        raise ValueError(f"{subject} names none: {reason}; expected --model NAME") from None
+        raise ValueError(f"{subject} names none: {error}; expected --model NAME") from None
     if len(names) != 1:
-        known = [clean(name, MAX_MODEL, secrets) for name in names[:MOST_NAMED]]
+        known = names[:MOST_NAMED]
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         expected = f"--model with one of {', '.join(known)}{more}" if known else "--model NAME"
         raise ValueError(f"{subject} names {len(names)} models; expected {expected}")
     return names[0]
 
 
-async def _ask(endpoint: Endpoint, dialer: Dialer) -> Exchange:
+async def listed_models(endpoint: Endpoint) -> list[str]:
+    """Return the different models that the endpoint lists, in its order; raises UnlistedError.
+
+    Texts, those of the error included, are fit to be shown.
+    """
+    dialer = Dialer(endpoint, PATH)
+    secrets = Secrets((*endpoint.secrets, *dialer.secrets))
+    request = plain_request(endpoint, dialer.request_target, dialer.proxy_headers)
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            connection = await dialer.open()
-            try:
-                return await connection.send(
-                    plain_request(endpoint, dialer.request_target, dialer.proxy_headers)
-                )
-            finally:
-                connection.close()
+        names = _names(await send(dialer, request, TIMEOUT_S))
     except DialError as error:
-        raise UnlistedError(f"{error.failure}: {error}") from None
-    except TimeoutError:
-        raise UnlistedError(f"no end of the response within {TIMEOUT_S:g} s") from None
+        raise UnlistedError(clean(f"{error.failure}: {error}", MAX_DETAIL, secrets)) from None
+    except UnlistedError as error:
+        raise UnlistedError(clean(str(error), MAX_DETAIL, secrets)) from None
+    return [clean(name, MAX_MODEL, secrets) for name in names]
 
 
 def _names(exchange: Exchange) -> list[str]:

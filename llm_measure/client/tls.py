@@ -3,9 +3,7 @@
 import ssl
 from pathlib import Path
 
-from llm_measure.endpoints import Endpoint
-
-OF_FILES = ("ca_file", "client_cert", "client_key")
+from llm_measure.endpoints import FILES, Endpoint
 
 
 def context(endpoint: Endpoint, offered: str | None = None) -> ssl.SSLContext | None:
@@ -15,7 +13,7 @@ def context(endpoint: Endpoint, offered: str | None = None) -> ssl.SSLContext | 
     """
     if endpoint.scheme != "https":
         return None
-    for name in OF_FILES:
+    for name in FILES:
         _check_readable(name, getattr(endpoint, name))
     try:
         found = ssl.create_default_context(cafile=endpoint.ca_file)
@@ -32,7 +30,7 @@ def context(endpoint: Endpoint, offered: str | None = None) -> ssl.SSLContext | 
 
 def check_files(endpoint: Endpoint) -> None:
     """Raise ValueError if a file that the endpoint names is missing or wrong."""
-    if any(getattr(endpoint, name) for name in OF_FILES):
+    if any(getattr(endpoint, name) for name in FILES):
         context(endpoint)
 
 

@@ -13,7 +13,7 @@ from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
-from llm_measure.load.prompts import prompt_builder
+from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
 from llm_measure.variables import filled
 from llm_measure.workloads import Workload
 
@@ -24,28 +24,37 @@ AUTHORIZATION = "Authorization"
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
 
-def request_builder(
-    endpoint: Endpoint, workload: Workload, seed: int, target: str, proxy_headers: bytes = b""
+def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
+    endpoint: Endpoint,
+    workload: Workload,
+    seed: int,
+    target: str,
+    proxy_headers: bytes = b"",
+    counting: Counting = WORD_BY_WORD,
 ) -> Callable[[int, str | None], bytes]:
     """Return a function from a request's index and key to its bytes, head and body.
 
-    They are the same for the same seed. `target` is the target of the request line. DatasetError if there is
-    a dataset that cannot be used.
+    They are the same for the same seed. `target` is the target of the request line, `counting` decides the
+    number of words of generated prompts. DatasetError if there is a dataset that cannot be used.
     """
-    kinds = {"Accept": apis.named(endpoint.api).framing.CONTENT_TYPE, "Content-Type": "application/json"}
 
     @lru_cache(maxsize=1)  # few requests have another key than the one before
     def head(key: str | None) -> bytes:
-        return _head("POST", endpoint.keyed(key), target, kinds) + proxy_headers + b"Content-Length: "
+        return _post_head(endpoint.keyed(key), target, proxy_headers)
 
-    bodies = _dataset_bodies if workload.dataset else _bodies
-    body = bodies(endpoint, workload, seed)
+    if workload.dataset:
+        body = _dataset_bodies(endpoint, workload, seed)
+    else:
+        body = _bodies(endpoint, workload, seed, counting)
+    return lambda index, key: _whole(head(key), body(index))
 
-    def build(index: int, key: str | None) -> bytes:
-        content = body(index)
-        return b"%b%d\r\n\r\n%b" % (head(key), len(content), content)
 
-    return build
+def prompt_request(
+    endpoint: Endpoint, workload: Workload, prompt: str, target: str, proxy_headers: bytes = b""
+) -> bytes:
+    """Return the request with this prompt, instead of the workload's own."""
+    body = _json(endpoint, workload, prompt, workload.output_tokens)
+    return _whole(_post_head(endpoint, target, proxy_headers), body)
 
 
 def most_tokens(workload: Workload) -> int:
@@ -85,9 +94,18 @@ def url_path(endpoint: Endpoint, path: str | None = None) -> str:
     return f"{url.path}?{query}" if query else url.path
 
 
-def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
+def _post_head(endpoint: Endpoint, target: str, proxy_headers: bytes) -> bytes:
+    kinds = {"Accept": apis.named(endpoint.api).framing.CONTENT_TYPE, "Content-Type": "application/json"}
+    return _head("POST", endpoint, target, kinds) + proxy_headers + b"Content-Length: "
+
+
+def _whole(head: bytes, content: bytes) -> bytes:
+    return b"%b%d\r\n\r\n%b" % (head, len(content), content)
+
+
+def _bodies(endpoint: Endpoint, workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
-    prompt = prompt_builder(workload.input_tokens, workload.unique_prompts, seed)
+    prompt = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
     whole = _json(endpoint, workload, MARK, workload.output_tokens)
     before, mark, after = whole.partition(json.dumps(MARK).encode())
     if not mark:  # extra_body brings a prompt

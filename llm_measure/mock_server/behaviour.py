@@ -30,6 +30,8 @@ class Behaviour:
     reasoning: Reasoning = "streamed"  # hidden: it is counted and takes no time after the first token
     count_eos: bool = False  # where the server ends the answer, a step after the last text
     usage: UsageReport = "requested"  # zeros: those are in each chunk before the last one
+    template_tokens: int = 0  # that a chat template adds to each prompt
+    tokens_per_word: float = 1.0  # of a prompt
     cached_tokens: int = 0  # how many of the prompt's tokens are reported as cached
     hold_open: float = 0.0  # how long the body stays open after the stream's last event
     error_rate: float = 0.0
@@ -49,9 +51,12 @@ class Behaviour:
                 raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
         if sum(getattr(self, name) for name in RATES) > 1:
             raise ValueError(f"{', '.join(RATES)}: must not exceed 1 together")
-        for name, least in (("reasoning_tokens", 0), ("cached_tokens", 0), ("buffer_chunks", 1)):
+        leasts = {"reasoning_tokens": 0, "cached_tokens": 0, "template_tokens": 0, "buffer_chunks": 1}
+        for name, least in leasts.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
+        if not 0 < self.tokens_per_word < 100:
+            raise ValueError(f"tokens_per_word={self.tokens_per_word}: must be greater than 0 and below 100")
         if self.output_tokens is not None and self.output_tokens < 0:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 0")
         if not self.chunk_tokens or min(self.chunk_tokens) < 1:
@@ -63,6 +68,10 @@ class Behaviour:
     def parts_per_token(self) -> int:
         """The number of steps from one token to the next."""
         return 2 if self.split_tokens else 1
+
+    def prompt_tokens(self, words: int) -> int:
+        """Return the number of tokens of a prompt of that many words."""
+        return self.template_tokens + round(self.tokens_per_word * words)
 
     def reasoning_of(self, tokens: int) -> tuple[int, int]:
         """Return how many of that many output tokens are reasoning: streamed, and hidden."""

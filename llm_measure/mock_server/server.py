@@ -126,7 +126,7 @@ class MockServer:
             model=request.model,
             tokens=min(most, asked) if asked else most,
             is_cut=asked is not None and asked <= most,
-            prompt_tokens=request.prompt_tokens,
+            prompt_tokens=behaviour.prompt_tokens(request.prompt_tokens),
             usage_last=request.usage_last and behaviour.usage != "none",
             usage_each=request.usage_each and behaviour.usage == "requested",
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from llm_measure.load.prompts import Counting
 from llm_measure.report.doubts import warnings
 from llm_measure.report.tokens import output_tokens, prompt_tokens
 from llm_measure.results import LevelResult
@@ -26,7 +27,10 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "started_at": result.started_at.isoformat(),
         "duration_s": result.duration_s,
         "transport": result.transport,
-        "warnings": [*([UNVERIFIED] if result.insecure else ()), *warnings(workload, successful)],
+        "warnings": [
+            *([UNVERIFIED] if result.insecure else ()),
+            *warnings(workload, successful, result.counting),
+        ],
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
         "clock": result.clock,
@@ -37,12 +41,19 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "repeated_prompts": result.repeated_prompts,
         "retry_after": asdict(result.retry_after),
         "answered_by": result.answered_by,
+        "prompt": _prompt(workload, result.counting),
         "prompt_tokens": asdict(prompt),
         "cached_share": prompt.cached_share,
         "output_tokens": asdict(output_tokens(workload, successful)),
         "token_sources": _counts(record.token_source for record in measured),
         "finish_reasons": _counts(record.finish_reason for record in successful),
     }
+
+
+def _prompt(workload: Workload, counting: Counting) -> dict[str, Any]:
+    """Return how the endpoint counts prompts, and how many words they have if they are generated."""
+    is_generated = workload.asked_prompt_tokens is not None
+    return {**asdict(counting), "words": counting.words(workload) if is_generated else None}
 
 
 def _counts(names: Iterable[str | None]) -> dict[str, int]:

@@ -40,11 +40,21 @@ def counts(by_name: Mapping[str, int]) -> str:
 def _tokens(level: Mapping[str, Any]) -> Iterator[str]:
     """Yield the tokens that were asked for, counted and seen, if any request was successful."""
     prompt, output, share = level["prompt_tokens"], level["output_tokens"], level["cached_share"]
+    if level["prompt"]["probed"]:
+        yield _counting(level["prompt"])
     if level["token_sources"]:
         cached = "" if share is None else f", {share:.0%} of them cached"
         yield f"Prompt tokens: {_asked_and_counted(prompt)}{cached}."
         seen = f"{output['seen']:,} seen in {output['chunks']:,} chunks"
         yield f"Output tokens: {_asked_and_counted(output)}, {seen}."
+
+
+def _counting(prompt: Mapping[str, Any]) -> str:
+    """Return how the endpoint counts prompts, and so how long they are."""
+    return (
+        f"The endpoint counts {prompt['overhead']} tokens for its template and"
+        f" {prompt['tokens_per_word']:.3g} per word, so prompts have {prompt['words']:.4g} words."
+    )
 
 
 def _asked_and_counted(tokens: Mapping[str, Any]) -> str:

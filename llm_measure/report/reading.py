@@ -1,13 +1,15 @@
 """Reading the JSON document back, so that a server can store what another machine measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import MAX_DETAIL, Secrets, clean, clean_texts
 from llm_measure.results import Clock, HTTPVersion, LevelResult, SendLag
@@ -17,6 +19,7 @@ from llm_measure.workloads import Load, Workload
 MAX_SECONDS = 1_000_000_000  # 31 years
 MAX_REQUESTS = 2**31 - 1
 MAX_NESTING = 100
+LEAST_PER_WORD = 1e-6  # tokens
 
 
 class UnreadableDocumentError(ValueError):
@@ -46,6 +49,7 @@ class _Level(msgspec.Struct):
     invalid_reason: str | None = None
     http_version: HTTPVersion = "1.1"
     repeated_prompts: int = 0
+    prompt: Counting = WORD_BY_WORD
 
 
 class _Dataset(msgspec.Struct):
@@ -104,6 +108,7 @@ def _level_result(level: _Level, endpoint: Endpoint) -> LevelResult:
         valid=level.valid,
         transport=endpoint.transport,
         repeated_prompts=level.repeated_prompts,
+        counting=_checked(level.prompt),
         invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),
     )
 
@@ -136,6 +141,15 @@ def _check_numbers(level: _Level) -> None:
     ):
         for found in outside(name, value, low, high):
             raise ValueError(found)
+
+
+def _checked(counting: Counting) -> Counting:
+    """Return it with a clean text; ValueError for numbers that no prompt can have."""
+    for name, low in (("overhead", 0), ("tokens_per_word", LEAST_PER_WORD)):
+        for found in outside(f"prompt.{name}", getattr(counting, name), low, MAX_TOKENS):
+            raise ValueError(found)
+    problem = counting.problem
+    return replace(counting, problem=None if problem is None else clean(problem, MAX_DETAIL, Secrets()))
 
 
 def _check_records(records: list[Record]) -> None:

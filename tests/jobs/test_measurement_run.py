@@ -61,6 +61,26 @@ def test_a_level_continues_when_rate_limits_fail_some_requests_and_the_others_ar
     assert query(conn, "SELECT count(*) FROM requests") == [(100,)]
 
 
+def test_prompts_have_the_tokens_of_the_endpoints_count_and_the_scenario_stays(
+    conn, settings, redis, mock_servers
+):
+    url = mock_servers.start(ttft=0, itl=0, template_tokens=20, tokens_per_word=1.2)
+    what = measurement(endpoint=Endpoint(url, "m"), workload=Workload(input_tokens=100, output_tokens=2))
+    definition = what.definition
+
+    for slot in (4_102_473_600, 4_102_477_200):
+        fill_slot(settings, redis, what, slot, "job")
+
+    ((mean,),) = query(conn, "SELECT avg(prompt_tokens) FROM requests WHERE NOT warmup")
+    assert float(mean) == pytest.approx(100, rel=0.02)
+    ((overhead, probed),) = query(
+        conn,
+        "SELECT DISTINCT measurement #>> '{prompt,overhead}', measurement #>> '{prompt,probed}' FROM runs",
+    )
+    assert (overhead, probed) == ("20", "true")
+    assert query(conn, "SELECT definition FROM scenarios WHERE name = %s", what.scenario) == [(definition,)]
+
+
 def answer(*events: str) -> bytes:
     return whole("".join(events).encode())
 
@@ -86,7 +106,7 @@ def test_a_hostile_response_costs_its_request_and_not_the_run(conn, settings, re
             read_request(connection)
             connection.sendall(answers.popleft() if answers else answer(TOKEN, chat({}, "stop"), DONE))
 
-    answers = deque(HOSTILE)
+    answers = deque([b"", *HOSTILE])  # the first one is for the probe
     with closing(Server([], keep=False, tls=None)) as server:
         what = measurement(
             endpoint=Endpoint(server.url, "m"),

@@ -11,12 +11,12 @@ from typing import Any
 from marshmallow import RAISE, ValidationError
 
 from llm_measure.client.tls import check_files
-from llm_measure.endpoints import Endpoint
+from llm_measure.endpoints import TRANSPORT, Endpoint
 from llm_measure.workloads import Load
+from llm_measure.yaml_lines import Document, YAMLError
+from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.measurement import Measurement
 from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, workload
-from webapp.plan.yaml_lines import Document, YAMLError
-from webapp.plan.yaml_lines import Path as YAMLPath
 from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20
@@ -24,9 +24,8 @@ LONGEST_VALUE = 60
 # Of an LLM, named alike in the file and by the measuring library.
 ENDPOINT_FIELDS = (
     *("base_url", "model", "api", "headers", "key_header", "key_scheme", "max_tokens_field", "stream_usage"),
-    *("extra_body", "insecure", "proxy", "http2"),
+    *("extra_body", "token_command", *TRANSPORT),
 )
-FILE_FIELDS = ("ca_file", "client_cert", "client_key")  # paths that start at the file's folder
 
 
 class BenchmarkFileError(SettingsError):
@@ -94,9 +93,8 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     found, faults = [], {}
     for number, llm in enumerate(llms):
         options = {name: llm[name] for name in ENDPOINT_FIELDS}
-        options |= {name: str(folder / llm[name]) for name in FILE_FIELDS if llm[name]}
         try:
-            endpoint = Endpoint(**options, token_command=_command(llm["token_command"], folder))
+            endpoint = Endpoint(**options).within(folder)
             check_files(endpoint)
             found.append(endpoint)
         except ValueError as error:
@@ -104,11 +102,6 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     if faults:
         raise ValidationError({"llms": faults})
     return found
-
-
-def _command(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Return the command; the path of a program starts at the folder."""
-    return (str(folder / words[0]), *words[1:]) if words and "/" in words[0] else words
 
 
 def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from llm_measure.endpoint_checks import command_words
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Workload
@@ -70,12 +70,9 @@ class _Command(fields.Field):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         try:
-            words = shlex.split(value) if isinstance(value, str) else value
+            return command_words(value)
         except ValueError as error:
-            raise ValidationError(str(error).lower()) from None
-        if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-            raise ValidationError("must be a command, or a list of strings")
-        return tuple(words)
+            raise ValidationError(str(error).partition(": ")[2]) from None
 
 
 def _endpoint_field(name: str) -> Callable[[Any], None]:

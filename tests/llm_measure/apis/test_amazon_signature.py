@@ -64,7 +64,7 @@ def verified(request: bytes) -> tuple[str, str]:
 
 
 def measured(url: str, load: Load, **options: object):
-    return measure(Endpoint(url, MODEL, "bedrock", **options), Workload(output_tokens=3), load)
+    return measure(Endpoint(url, MODEL, "bedrock", **options), Workload(output_tokens=3), load, probe=False)
 
 
 @pytest.mark.parametrize("load", [Load(concurrency=2, requests=6), Load(rate=200.0, requests=6)])

@@ -69,7 +69,7 @@ def test_other_messages_are_refused_before_they_are_sent(message):
 def test_the_request_has_the_path_the_key_and_the_version_that_the_api_requires():
     with scripted(whole(STREAMS["Anthropic's text"].body)) as server:
         endpoint = Endpoint(server.url, "claude", "messages", api_key="sesame")
-        result = measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1))
+        result = measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1), probe=False)
 
     (request,) = server.requests
     assert request.startswith(b"POST /v1/messages HTTP/1.1\r\n")
@@ -216,7 +216,9 @@ def test_each_type_of_error_amounts_to_its_documented_status(kind, status):
 def test_a_refusal_shows_the_message_of_its_body(status, kind, error_class):
     body = json.dumps(error(kind, "Overloaded")).encode()
     with scripted(whole(body, status, "application/json")) as server:
-        result = measure(Endpoint(server.url, "m", "messages"), Workload(), Load(concurrency=1, requests=1))
+        result = measure(
+            Endpoint(server.url, "m", "messages"), Workload(), Load(concurrency=1, requests=1), probe=False
+        )
 
     found = [(record.error, record.error_detail) for record in result.records]
     assert found == [(error_class, f"{status[:3]}: Overloaded")]

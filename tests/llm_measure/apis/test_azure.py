@@ -139,7 +139,9 @@ def test_an_error_within_a_stream_has_the_class_of_its_code(error, error_class, 
 def test_a_refusal_shows_what_its_body_says(status, body, error_class, detail):
     with scripted(whole(json.dumps(body).encode(), status, "application/json")) as server:
         root = server.url.removesuffix("/v1")
-        result = measure(Endpoint(root, "d", "azure"), Workload(), Load(concurrency=1, requests=1))
+        result = measure(
+            Endpoint(root, "d", "azure"), Workload(), Load(concurrency=1, requests=1), probe=False
+        )
 
     found = [(record.error, record.error_detail) for record in result.records]
     assert found == [(error_class, detail.replace("URL", root))]
@@ -148,7 +150,7 @@ def test_a_refusal_shows_what_its_body_says(status, body, error_class, detail):
 def test_the_request_has_the_deployment_the_version_and_the_key():
     with scripted(whole(STREAMS["the default filter"][0].encode())) as server:
         endpoint = Endpoint(server.url.removesuffix("/v1"), "my gpt/4", "azure", api_key="sesame")
-        measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1))
+        measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1), probe=False)
 
     (request,) = server.requests
     path = b"/openai/deployments/my%20gpt%2F4/chat/completions?api-version=2024-10-21"
@@ -161,7 +163,7 @@ def test_the_request_has_the_deployment_the_version_and_the_key():
 def test_a_token_of_entra_id_goes_into_another_header():
     with scripted(whole(STREAMS["the default filter"][0].encode())) as server:
         endpoint = Endpoint(server.url, "m", "azure", api_key="sesame", key_header="Authorization")
-        measure(endpoint, Workload(), Load(concurrency=1, requests=1))
+        measure(endpoint, Workload(), Load(concurrency=1, requests=1), probe=False)
 
     assert b"\r\nAuthorization: Bearer sesame\r\n" in server.requests[0]
     assert b"api-key" not in server.requests[0]

@@ -65,7 +65,9 @@ def read(*parts: bytes):
 
 
 def measured(url: str, **options: object):
-    (found,) = measure(Endpoint(url, "claude", "bedrock", **options), Workload(output_tokens=3), ONE).records
+    (found,) = measure(
+        Endpoint(url, "claude", "bedrock", **options), Workload(output_tokens=3), ONE, probe=False
+    ).records
     return found
 
 

@@ -34,7 +34,7 @@ def measured(*steps: Step, **endpoint: object) -> tuple[Record, bytes]:
     """The record of one request to a server that takes these steps, and the request."""
     with scripted(*steps) as server:
         asked = Endpoint(server.url, **({"model": "m", "api": "gemini"} | endpoint))
-        result = measure(asked, Workload(output_tokens=3), Load(concurrency=1, requests=1))
+        result = measure(asked, Workload(output_tokens=3), Load(concurrency=1, requests=1), probe=False)
     return result.records[0], server.requests[0]
 
 
@@ -51,7 +51,7 @@ class TestTheRequest:
         with scripted(whole((A + ENDED).encode())) as server:
             base = f"{server.url}/projects/p/locations/global/publishers/google"
             endpoint = Endpoint(base, "gemini-3", "gemini", api_key="token", key_scheme="Bearer")
-            measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1))
+            measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1), probe=False)
 
         (request,) = server.requests
         path = (
@@ -119,7 +119,9 @@ class TestTheBody:
     def test_lacks_the_maximum_if_none_is_asked_for(self):
         with scripted(whole((A + ENDED).encode())) as server:
             endpoint = Endpoint(server.url, "m", "gemini", max_tokens_field="none")
-            result = measure(endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1))
+            result = measure(
+                endpoint, Workload(output_tokens=3), Load(concurrency=1, requests=1), probe=False
+            )
 
         body = json.loads(server.requests[0].partition(b"\r\n\r\n")[2])
         assert body["generationConfig"] == {}
@@ -260,7 +262,9 @@ class TestTheEnd:
         steps = [head("200 OK", "text/event-stream", "transfer-encoding: chunked"),
                  *chunked(A.encode(), ENDED.encode())]  # fmt: skip
         with scripted(*steps, keep=True) as server:
-            result = measure(Endpoint(server.url, "m", "gemini"), Workload(), Load(concurrency=1, requests=3))
+            result = measure(
+                Endpoint(server.url, "m", "gemini"), Workload(), Load(concurrency=1, requests=3), probe=False
+            )
 
         assert [record.error for record in result.records] == [None] * 3
         assert server.connections == 1
@@ -330,7 +334,9 @@ def test_an_error_amounts_to_its_code_or_that_of_its_status(error, status):
 def test_a_404_shows_what_was_asked():
     with scripted(whole(json.dumps(error(404, "NOT_FOUND", "unknown model")).encode(), "404 No")) as server:
         base = f"{server.url}beta"
-        result = measure(Endpoint(base, "m", "gemini"), Workload(), Load(concurrency=1, requests=1))
+        result = measure(
+            Endpoint(base, "m", "gemini"), Workload(), Load(concurrency=1, requests=1), probe=False
+        )
 
     (found,) = result.records
     asked = f"{base}/models/m:streamGenerateContent?alt=sse"

@@ -79,7 +79,7 @@ def toy_api():
 def test_a_registered_api_is_measured():
     with scripted(*RESPONSE, keep=True) as server:
         endpoint = Endpoint(server.url, "toy", api="toy", api_key="sesame")
-        result = measure(endpoint, Workload(output_tokens=7), Load(concurrency=1, requests=3))
+        result = measure(endpoint, Workload(output_tokens=7), Load(concurrency=1, requests=3), probe=False)
 
     for request in server.requests:
         assert request.startswith(b"POST /v1/speak HTTP/1.1\r\n")
@@ -105,7 +105,9 @@ def test_a_registered_api_is_measured():
 )
 def test_its_errors_have_their_classes(steps, error, detail):
     with scripted(*steps) as server:
-        result = measure(Endpoint(server.url, "m", "toy"), Workload(), Load(concurrency=1, requests=1))
+        result = measure(
+            Endpoint(server.url, "m", "toy"), Workload(), Load(concurrency=1, requests=1), probe=False
+        )
 
     assert [(record.error, record.error_detail) for record in result.records] == [(error, detail)]
 

@@ -263,7 +263,9 @@ def test_the_model_that_answers_is_the_one_of_the_response():
 def test_a_refusal_shows_the_message_of_its_body():
     body = json.dumps({"error": {"message": "no such model", "type": "invalid_request_error"}}).encode()
     with scripted(whole(body, "400 No", "application/json")) as server:
-        result = measure(Endpoint(server.url, "m", "responses"), Workload(), Load(concurrency=1, requests=1))
+        result = measure(
+            Endpoint(server.url, "m", "responses"), Workload(), Load(concurrency=1, requests=1), probe=False
+        )
 
     found = [(record.error, record.error_detail) for record in result.records]
     assert found == [("http_4xx", "400: no such model")]
@@ -272,7 +274,7 @@ def test_a_refusal_shows_the_message_of_its_body():
 def test_the_request_has_the_path_the_key_and_nothing_that_was_not_asked():
     with scripted(whole(STREAMS["text"][0].encode())) as server:
         endpoint = Endpoint(server.url, "gpt-4.1", "responses", api_key="sesame")
-        result = measure(endpoint, Workload(output_tokens=16), Load(concurrency=1, requests=1))
+        result = measure(endpoint, Workload(output_tokens=16), Load(concurrency=1, requests=1), probe=False)
 
     (request,) = server.requests
     assert request.startswith(b"POST /v1/responses HTTP/1.1\r\n")

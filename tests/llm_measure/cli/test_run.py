@@ -72,6 +72,24 @@ def test_the_json_has_its_stable_form(measure):
         assert level["metrics"]["goodput"]["mean"] == level["metrics"]["rps"]["mean"]
 
 
+def test_prompts_have_the_tokens_of_the_endpoints_count_unless_it_is_not_probed(measure):
+    with running_mock_server(Behaviour(ttft=0, itl=0, template_tokens=28, tokens_per_word=1.25)) as url:
+        asked = ["--base-url", url, "--concurrency", "1,2", "--requests", "16"]
+        probed = measure(*asked, "--format", "json")
+        table = measure(*asked).stdout
+        as_words = measure(*asked, "--format", "json", "--no-probe")
+
+    for level in json.loads(probed.stdout)["levels"]:
+        assert level["prompt"] == {
+            "overhead": 28, "tokens_per_word": pytest.approx(1.25, abs=0.002), "probed": True,
+            "problem": None, "words": pytest.approx(80, abs=0.5),
+        }  # fmt: skip
+        assert level["prompt_tokens"]["counted"] == pytest.approx(level["prompt_tokens"]["asked"], rel=0.02)
+    assert "counts 28 tokens for its template and 1.25 per word, so prompts have 79.93 words." in table
+    for level in json.loads(as_words.stdout)["levels"]:
+        assert level["prompt_tokens"]["counted"] == 16 * (28 + 160)
+
+
 def test_an_open_loop_is_described_by_its_rate(measure):
     done = measure("--rate", "50", "--arrival", "constant", "--format", "json")
 
@@ -115,7 +133,17 @@ def test_the_records_of_a_level_are_written_when_it_ends(measure, tmp_path):
         seen.append(len(file.read_bytes().splitlines()))
 
     with scripted(look, whole(STREAM), keep=True) as server:
-        asked = ["--base-url", server.url, "--warmup", "0", "--concurrency", "1,1", "--requests", "2"]
+        asked = [
+            "--base-url",
+            server.url,
+            "--warmup",
+            "0",
+            "--concurrency",
+            "1,1",
+            "--requests",
+            "2",
+            "--no-probe",
+        ]
         measure(*asked, "--records", str(file))
 
     assert seen == [0, 0, 2, 2]

@@ -62,6 +62,18 @@ def test_a_server_that_sends_faster_than_the_client_reads_does_not_keep_it_from_
     assert process.returncode == 1
 
 
+def test_a_probe_that_has_no_answer_ends():
+    with scripted(60.0) as server, running(server.url) as process:
+        wait_until(lambda: server.requests, 20)
+        signal_all(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+    (level,) = json.loads(out)["levels"]
+    assert (level["valid"], level["prompt"]["problem"]) == (False, "stopped")
+    assert "Traceback" not in err
+    assert process.returncode == 1
+
+
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_a_level_that_is_still_connecting_ends(processes):
     with ExitStack() as stack:

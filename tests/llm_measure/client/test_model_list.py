@@ -86,7 +86,7 @@ def test_an_endpoint_that_is_down_names_none():
 
 def test_a_list_that_never_ends_is_given_up(monkeypatch):
     monkeypatch.setattr(model_list, "TIMEOUT_S", 0.2)
-    with pytest.raises(ValueError, match=r"names none: no end of the response within 0.2 s"):
+    with pytest.raises(ValueError, match=r"names none: timeout: no end within 0.2 s"):
         of(head("200 OK", "application/json", "content-length: 100"), 5.0)
 
 

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from llm_measure.load.prompts import prompt_builder
+from llm_measure.load.prompts import Counting, prompt_builder
+from llm_measure.workloads import Workload
 
 
 @pytest.mark.parametrize("tokens", [4, 5, 128, 5000])
@@ -27,3 +30,24 @@ def test_prompts_that_are_not_unique_are_the_same():
 
     assert prompt(0) == prompt(1)
     assert len(prompt(0).split(" ")) == 2
+
+
+@pytest.mark.parametrize("words", [4.0, 4.3, 15.37, 759.5])
+def test_a_fraction_of_a_word_is_spread_over_the_prompts(words):
+    prompt = prompt_builder(words, unique=True, seed=3)
+    lengths = [len(prompt(index).split(" ")) for index in range(1000, 1100)]
+
+    assert set(lengths) <= {int(words), int(words) + 1}
+    assert sum(lengths) == pytest.approx(100 * words, abs=1)
+
+
+def test_the_length_changes_no_other_word():
+    assert prompt_builder(20.5, True, 3)(7).startswith(prompt_builder(20, True, 3)(7))
+
+
+def test_a_template_is_part_of_the_tokens():
+    counting, workload = Counting(overhead=20, tokens_per_word=1.5), Workload(input_tokens=50)
+
+    assert (counting.words(workload), counting.least_tokens(workload)) == (20, 26)
+    assert counting.words(replace(workload, input_tokens=20)) == 4
+    assert counting.words(replace(workload, input_tokens=20, unique_prompts=False)) == 1

@@ -29,6 +29,8 @@ def test_faults_have_their_rates_and_follow_the_seed():
         ({"chunk_tokens": [2], "split_tokens": True}, "chunk_tokens=[2]: must be 1 with split_tokens"),
         ({"buffer_chunks": 0}, "buffer_chunks=0: must be at least 1"),
         ({"cached_tokens": -1}, "cached_tokens=-1"),
+        ({"template_tokens": -1}, "template_tokens=-1"),
+        ({"tokens_per_word": 0}, "tokens_per_word=0"),
         ({"hold_open": -0.1}, "hold_open=-0.1"),
         ({"output_tokens": -1}, "output_tokens=-1"),
         ({"reasoning_tokens": -1}, "reasoning_tokens=-1"),

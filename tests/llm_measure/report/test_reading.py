@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.prompts import Counting
 from llm_measure.report.document import as_json, document
 from llm_measure.report.reading import UnreadableDocumentError, read_document
 from llm_measure.workloads import Load, Workload
@@ -61,6 +62,7 @@ def nested(depth: int) -> list:
     return value
 
 
+PROMPT = {"overhead": 9, "tokens_per_word": 1.5, "probed": True, "problem": None, "words": 79.3}
 FIRST = ("levels", 0)
 RECORD = (*FIRST, "records", 1)
 
@@ -100,6 +102,8 @@ RECORD = (*FIRST, "records", 1)
         (changed(*FIRST, "client_cpu_s", value=1e300), "client_cpu_s=1e+300: out of range"),
         (changed(*FIRST, "client_wait_s", value=-1), "client_wait_s=-1.0: out of range"),
         (changed(*FIRST, "repeated_prompts", value=10**6), "repeated_prompts=1000000: out of range"),
+        (changed(*FIRST, "prompt", "overhead", value=-1), "prompt.overhead=-1: out of range"),
+        (changed(*FIRST, "prompt", "tokens_per_word", value=0), "prompt.tokens_per_word=0.0: out of range"),
         (changed(*RECORD, "pause_ns", value=-1), "pause_ns=-1: out of range"),
         (changed(*RECORD, "cached_tokens", value=-1), "cached_tokens=-1: out of range"),
         (changed(*RECORD, "reasoning_tokens", value=2**40), "reasoning_tokens=1099511627776: out of range"),
@@ -138,10 +142,17 @@ def test_texts_are_cut_and_cleaned():
     whole["levels"][0]["records"][1]["finish_reason"] = 9999 * "\0"
     whole["levels"][0]["records"][1]["answered_by"] = "\x1b" + 9999 * "x"
     whole["levels"][1]["invalid_reason"] = "\0" + 9999 * "x"
+    whole["levels"][1]["prompt"]["problem"] = "\0" + 9999 * "x"
 
     levels = read_document(json.dumps(whole)).levels
 
     assert levels[0].records[2].error_detail == ("\\x1b[2J\\x00" + 9999 * "x")[:400]
     assert levels[0].records[1].finish_reason == 25 * "\\x00"
     assert levels[0].records[1].answered_by == ("\\x1b" + 9999 * "x")[:200]
-    assert levels[1].invalid_reason == ("\\x00" + 9999 * "x")[:400]
+    assert levels[1].invalid_reason == levels[1].counting.problem == ("\\x00" + 9999 * "x")[:400]
+
+
+def test_how_the_endpoint_counts_prompts_stays_known():
+    read = read_document(changed(*FIRST, "prompt", value=PROMPT))
+
+    assert read.levels[0].counting == Counting(9, 1.5, probed=True)

@@ -31,6 +31,9 @@ def stored(conn, settings, redis):
     return f"{URL}/{run_id}"
 
 
+AS_WORDS = {"overhead": 0, "tokens_per_word": 1.0, "probed": False, "problem": None, "words": 128.0}
+
+
 class TestARun:
     def test_has_the_details_of_its_level(self, client, stored):
         run = client.get(stored).json
@@ -56,6 +59,7 @@ class TestARun:
             "repeated_prompts": 0,
             "retry_after": {"requests": 0, "waited_s": 0.0},
             "answered_by": {"another": 3},
+            "prompt": AS_WORDS,
             "prompt_tokens": {"asked": 384, "counted": 384, "cached": 192},
             "cached_share": 0.5,
             "output_tokens": {"asked": 384, "counted": 15, "seen": 15, "chunks": 15},

@@ -31,6 +31,28 @@ class RetryAfterSchema(Schema):
     )
 
 
+class PromptSchema(Schema):
+    """How the endpoint counts the tokens of prompts, as two requests ahead of the level found out."""
+
+    overhead = count("Tokens that its chat template adds", 12)
+    tokens_per_word = fields.Float(
+        required=True, metadata={"description": "Mean number of tokens of a word", "example": 1.02}
+    )
+    probed = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether this is known; if not, each word counts as one", "example": True},
+    )
+    problem = text("Why it is not known; null if it is, or nobody asked", "reports no usage", nullable=True)
+    words = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Mean number of words of a prompt; null if it is not generated",
+            "example": 113.7,
+        },
+    )
+
+
 class PromptTokensSchema(Schema):
     """Prompt tokens of the successful requests."""
 
@@ -125,6 +147,7 @@ class MeasurementSchema(Schema):
     answered_by = _counts(
         "Number of requests that another model answered than was asked, by its name", "gpt-4o-mini"
     )
+    prompt = fields.Nested(PromptSchema)
     prompt_tokens = fields.Nested(PromptTokensSchema)
     cached_share = fields.Float(
         allow_none=True,

@@ -1,6 +1,6 @@
 import pytest
 
-from webapp.plan.yaml_lines import Document, YAMLError
+from llm_measure.yaml_lines import Document, YAMLError
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{former}'] * 9)}]\n"
