@@ -1,0 +1,70 @@
+"""The plan as a process finds it now: that of the schedulers, or else that of its own benchmark file."""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from redis import Redis, RedisError
+
+from webapp.plan.benchmark_file import BenchmarkFileError, parse, read_text
+from webapp.plan.measurement import Measurement
+from webapp.plan.shared import SharedPlan
+from webapp.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# How long a process of the API relies on what it has read.
+RELIED_SECONDS = 1.0
+
+
+def read_plan(settings: Settings, redis: Redis) -> tuple[Measurement, ...]:
+    """Return the planned measurements, none without a benchmark file.
+
+    If the process' own file differs from the schedulers' plan, because it is broken or reaches this machine
+    late, the plan is used if it can be trusted. Raises BenchmarkFileError if neither can be used.
+    """
+    return parse(settings, _text(settings, redis)) if settings.benchmark_file else ()
+
+
+def _text(settings: Settings, redis: Redis) -> str:
+    shared = SharedPlan(settings, redis)
+    with suppress(RedisError):
+        plan = shared.text()
+        if plan is not None and shared.is_vouched(plan):
+            return plan
+        own = read_text(settings)
+        if own == plan:
+            parse(settings, own)
+            shared.vouch(own)
+        return own
+    return read_text(settings)
+
+
+def lags_behind(settings: Settings, redis: Redis) -> bool:
+    """Return whether this process uses its own file although the schedulers have another plan."""
+    shared = SharedPlan(settings, redis)
+    try:
+        plan = shared.text()
+        return plan is not None and not shared.is_vouched(plan) and plan != read_text(settings)
+    except RedisError:
+        return False
+
+
+class CurrentPlan:
+    """The planned measurements of a process that outlives changes of the benchmark file."""
+
+    def __init__(self, settings: Settings, redis: Redis):
+        """Raise BenchmarkFileError if there is no plan to begin with."""
+        self._settings = settings
+        self._redis = redis
+        self._measurements = read_plan(settings, redis)
+        self._read_at = time.monotonic()
+
+    def measurements(self) -> Sequence[Measurement]:
+        """Return what is planned now, as known for at most a second, or as before while nothing is right."""
+        if time.monotonic() - self._read_at >= RELIED_SECONDS:
+            self._read_at = time.monotonic()
+            with suppress(BenchmarkFileError):
+                self._measurements = read_plan(self._settings, self._redis)
+        return self._measurements
