@@ -17,13 +17,11 @@ from rq.job import Job, JobStatus
 
 from jobs.host import HOST_LOCK, places, processor
 from jobs.lock import LOCK_PREFIX, BusyError, renewed_lock
-from webapp.queue import runs_queue
+from webapp.queue import WAITING_LINE, runs_queue
 from webapp.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Ids of jobs by the time when they came to the queue.
-WAITING = "llm-benchmark:waiting"
 # Of a job's hash: the server that it waits for; empty if a processor is enough.
 SERVER_FIELD = "server"
 ENDPOINT_LOCK = "endpoint-"
@@ -85,24 +83,24 @@ class WaitingLine:
         self._redis = redis
         queue = runs_queue(redis)
         self._keys = [
-            *(WAITING, queue.key, queue.intermediate_queue_key, Job.redis_job_namespace_prefix),
+            *(WAITING_LINE, queue.key, queue.intermediate_queue_key, Job.redis_job_namespace_prefix),
             *(f"{LOCK_PREFIX}{ENDPOINT_LOCK}", f"{LOCK_PREFIX}{HOST_LOCK.format(settings.worker_host)}"),
         ]
 
     def join(self, job: Job, server: str, pipeline: Pipeline) -> None:
         """Add the commands that let the job wait at the place that it came at."""
         pipeline.hset(job.key, mapping={"status": JobStatus.DEFERRED.value, SERVER_FIELD: server})
-        pipeline.zadd(WAITING, {job.id: _place(job)})
+        pipeline.zadd(WAITING_LINE, {job.id: _place(job)})
         if job.ttl:
             pipeline.expire(job.key, job.ttl)
 
     def leave(self, job: Job) -> None:
         """Give up the job's place, since it has what it waited for."""
-        self._redis.zrem(WAITING, job.id)
+        self._redis.zrem(WAITING_LINE, job.id)
 
     def is_turn_of(self, job: Job, server: str) -> bool:
         """Return whether nobody who waits for the same server was enqueued before the job."""
-        keys = (WAITING, Job.redis_job_namespace_prefix)
+        keys = (WAITING_LINE, Job.redis_job_namespace_prefix)
         return not self._redis.eval(SOMEBODY_IS_AHEAD, len(keys), *keys, repr(_place(job)), server)
 
     def call_next(self) -> None:

@@ -22,7 +22,6 @@ from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
 from webapp.page import register_page
 from webapp.plan.current import CurrentPlan
-from webapp.plan.shared import SharedPlan
 from webapp.proxies import Proxies, refuse_outside_prefix
 from webapp.redis import cache_redis
 from webapp.rq_dashboard import register_rq_dashboard
@@ -58,7 +57,6 @@ def build_app(settings: Settings) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["redis"] = redis = cache_redis(settings)
     app.extensions["plan"] = CurrentPlan(settings, redis)
-    app.extensions["shared_plan"] = SharedPlan(settings, redis)
     app.extensions["key_guard"] = KeyGuard(settings)
     app.extensions["llms"] = LLMs(settings, redis)
     app.extensions["sessions"] = Sessions(settings, redis)

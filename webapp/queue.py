@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 WAITING_STATUSES = (b"queued", b"scheduled", b"deferred")
 
 QUEUE_NAME = "runs"
+# The jobs that wait for an endpoint or a processor: ids by the time when they came to the queue.
+WAITING_LINE = "llm-benchmark:waiting"
 RUN_SIMULATION = "jobs.simulation_run.run_simulation"
 RUN_MEASUREMENT = "jobs.measurement_run.run_measurement"
 RUN_SELF_CHECK = "jobs.self_check.run_self_check"

@@ -11,13 +11,13 @@ import pytest
 
 from jobs.host import processor
 from jobs.lock import renewed_lock
-from jobs.waiting_line import WAITING, WaitingLine
+from jobs.waiting_line import WaitingLine
 from tests.jobs.system import now_slot, until
 from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Task, tasks
-from webapp.queue import JSONJob, enqueue_measurement, unfinished, waits_untried
+from webapp.queue import WAITING_LINE, JSONJob, enqueue_measurement, unfinished, waits_untried
 from webapp.settings import Settings
 
 SERVERS = ("a:80", "b:80")
@@ -117,7 +117,7 @@ class TestTheLine:
         line.call_next()
 
         assert queue.job_ids == [second]
-        assert redis.zrange(WAITING, 0, -1) == [second.encode()]
+        assert redis.zrange(WAITING_LINE, 0, -1) == [second.encode()]
 
     def test_calls_again_whom_the_queue_has_lost(self, line, wait, queue, redis):
         first, _ = wait("a:80", "a:80")
@@ -166,7 +166,7 @@ def enqueue(environment, queue):
 
 
 def is_waiting(redis, number: int) -> bool:
-    return redis.zcard(WAITING) == number
+    return redis.zcard(WAITING_LINE) == number
 
 
 def test_jobs_of_a_server_take_turns_without_tries_or_lines_in_the_log(

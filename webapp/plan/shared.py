@@ -22,6 +22,7 @@ VOUCHER = "llm-benchmark:plan:voucher"
 HELD = "llm-benchmark:plan:held"
 HELD_SECONDS = 5
 FAULTS = "llm-benchmark:plan:faults"
+LATEST = 250_000_000_000  # Unix seconds, in the year 9892
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Report:
 
 
 class SharedPlan:
-    """The plan in Redis; each method but `reported` raises redis.RedisError if that is unreachable."""
+    """The plan in Redis; each method raises redis.RedisError if that is unreachable."""
 
     def __init__(self, settings: Settings, redis: Redis):
         self._redis = redis
@@ -73,17 +74,19 @@ class SharedPlan:
         """Report a scheduler's faults for some seconds."""
         self._redis.set(FAULTS, json.dumps(asdict(report)), ex=HELD_SECONDS)
 
-    def reported(self) -> Report | None:
-        """Return the faults that a scheduler has; None if there are none, or Redis is unreachable."""
-        try:
-            found = json.loads(cast("bytes | None", self._redis.get(FAULTS)) or b"null")
-            return Report(int(found["faults"]), int(found["since"])) if found else None
-        except (RedisError, ValueError, TypeError, LookupError):
-            return None
-
     def _signature(self, text: str) -> bytes:
         key = hashlib.sha256(f"benchmark file\0{self._secret}".encode()).digest()
         return hmac.new(key, text.encode(), "sha256").hexdigest().encode()
+
+
+def reported(redis: Redis) -> Report | None:
+    """Return the faults that a scheduler has; None if there are none, or Redis is unreachable."""
+    try:
+        found = json.loads(cast("bytes | None", redis.get(FAULTS)) or b"null")
+        report = Report(int(found["faults"]), int(found["since"])) if found else None
+    except (RedisError, ValueError, TypeError, LookupError):
+        return None
+    return report if report and 0 <= report.since <= LATEST else None
 
 
 def _digest(text: str) -> str:
