@@ -64,6 +64,7 @@ class PlanKeeper:
                 self._follow(plan)
         if self.text is None:
             raise BenchmarkFileError(self.faults)
+        self._log_faults()
 
     def _read(self) -> str:
         """Return the file's content; of a file that cannot be read, one that is no plan."""
@@ -88,14 +89,17 @@ class PlanKeeper:
         self._own = text
 
     def _note(self, faults: list[str]) -> None:
-        """Log the faults if they are new."""
+        """Keep the faults, and log them if they are new and there is a plan to go by without the file."""
         if not self.faults:
             self._faulty_since = int(time.time())
-        if faults != self.faults:
-            for fault in faults:
-                logger.error("benchmark file %s", fault)
-            logger.error("benchmark file: ignored until it is right; the previous plan stays")
-        self.faults = faults
+        is_new, self.faults = faults != self.faults, faults
+        if is_new and self.text is not None:
+            self._log_faults()
+
+    def _log_faults(self) -> None:
+        for fault in self.faults:
+            logger.error("benchmark file %s", fault)
+        logger.error("benchmark file: ignored until it is right; the previous plan stays")
 
     def _agree(self) -> None:
         """Offer the file's content as the plan if it is newer, and follow the plan."""
