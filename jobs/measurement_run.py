@@ -1,13 +1,13 @@
 """The measured runs of a slot: lock endpoint and processor, then measure, persist and publish each level."""
 
 import logging
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from redis import Redis
-from rq import get_current_job
+from redis import Redis, RedisError
+from rq import Worker, get_current_job
 from rq.timeouts import JobTimeoutException
 
 from jobs.future_slot import dropping_future_slots
@@ -39,14 +39,19 @@ class MeasurementError(Exception):
     """A measurement failed; the message is one line, which is shown with the run."""
 
 
+class WorkerStopsError(Exception):
+    """The worker has been asked to stop; another one may measure the other levels."""
+
+
 def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
     """Measure the LLM for the slot (Unix seconds), persist and publish; the RQ job.
 
     `name` is that of a workload, whose levels are measured one after another, or that of one scenario. May be
     called any number of times, by any number of processes, for one slot: each result is stored once. Returns
-    Waiting if the endpoint or all processors of this machine are busy, or others wait for them. A job that
-    has waited for too long records the slot as missed instead; one of a future slot, or of what is no longer
-    in the benchmark file, is dropped.
+    Waiting if the endpoint or all processors of this machine are busy, if others wait for them, or if the
+    worker has been asked to stop and another one can measure the other levels. A job that has waited for too
+    long records the slot as missed instead; one of a future slot, or of what is no longer in the benchmark
+    file, is dropped.
     Raises any error, after recording it in its run and measuring the other levels, so that RQ retries.
     """
     settings = Settings.from_env()
@@ -66,15 +71,20 @@ def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
     try:
         with dropping_future_slots(), in_turn(settings, redis, planned.server):
             fill_slots(settings, redis, planned, slot, job.id if job else "on-demand")
-    except BusyError:
+    except (BusyError, WorkerStopsError):
         return Waiting(planned.server)
     return None
 
 
 def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_id: str) -> None:
-    """Fill the slot of each level; raises the first error after the last level."""
+    """Fill the slot of each level; raises the first error after the last level.
+
+    Raises WorkerStopsError before a level if the worker of the job has been asked to stop.
+    """
     failures: list[tuple[str, Exception]] = []
-    for level in planned.levels:
+    for number, level in enumerate(planned.levels):
+        if number and _worker_stops(redis):
+            raise WorkerStopsError
         try:
             fill_slot(settings, redis, level, slot, job_id)
         except (JobTimeoutException, FutureSlotError):
@@ -88,6 +98,16 @@ def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_i
             raise first
         failed = f"{len(failures)} of {len(planned.levels)} levels failed"
         raise MeasurementError(f"{failed}: {scenario}: {first}") from first
+
+
+def _worker_stops(redis: Redis) -> bool:
+    job = get_current_job()
+    if job is None or not job.worker_name:
+        return False
+    worker = f"{Worker.redis_worker_namespace_prefix}{job.worker_name}"
+    with suppress(RedisError):
+        return bool(redis.hexists(worker, "shutdown_requested_date"))
+    return False
 
 
 def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str) -> None:

@@ -107,6 +107,7 @@ class PlanKeeper:
         own = self._own
         if own is not None and own != plan and self._may_replace(plan):
             self._shared.put(own)
+            self._shared.vouch(own)
             plan = own
         if own is not None and own == plan:
             self._adopted = own

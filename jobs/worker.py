@@ -35,7 +35,7 @@ from jobs.waiting_line import Waiting, WaitingLine
 from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
-from webapp.plan.current import read_plan
+from webapp.plan.current import read_plan, vouch
 from webapp.queue import RunsQueue, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
@@ -70,7 +70,7 @@ class RunWorker(Worker):
     queue_class = RunsQueue
     max_connection_wait_time = RECONNECT_SECONDS
 
-    def __init__(self, queue: Queue, line: WaitingLine, record: Callable[[Job, str], bool]):
+    def __init__(self, queue: Queue, settings: Settings, record: Callable[[Job, str], bool]):
         super().__init__(
             [queue],
             connection=queue.connection,
@@ -81,7 +81,8 @@ class RunWorker(Worker):
             job_monitoring_interval=HEARTBEAT_SECONDS,
             work_horse_killed_handler=self._record_killed,
         )
-        self._line = line
+        self._settings = settings
+        self._line = WaitingLine(settings, queue.connection)
         self._record = record
         self._recovery = Recovery(queue, RunJob, self._end_abandoned)
         self._failed = FailedJobs(record)
@@ -103,6 +104,7 @@ class RunWorker(Worker):
         """Recover what the dead left, call who waits, and record failed jobs; RQ calls this every second."""
         self._recovery.run()
         self._line.call_next()
+        vouch(self._settings, self.connection)
         self._failed.record()
         self.last_cleaned_at = now()  # type: ignore[assignment]
         if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for one of its errors
@@ -227,7 +229,7 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
             return False
         return True
 
-    return RunWorker(runs_queue(redis), WaitingLine(settings, redis), record)
+    return RunWorker(runs_queue(redis), settings, record)
 
 
 def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> None:

@@ -149,6 +149,23 @@ def test_a_job_killed_between_its_levels_continues_with_the_unfinished_ones(
     assert query(conn, "SELECT run_id, count(*) FROM requests GROUP BY 1 HAVING count(*) <> 16") == []
 
 
+def test_a_worker_that_is_asked_to_stop_leaves_the_other_levels_to_another_one(
+    processes, conn, mock_servers, declare_llms, enqueue
+):
+    declare_llms({"Many": mock_servers.start(ttft=0.5, itl=0.001)}, f"concurrency: [1, 2, 4], {FEW}")
+    slot = enqueue()
+    stopped = processes.start(*WORKER)
+    until(lambda: query(conn, "SELECT FROM runs WHERE status = 'running'"))
+
+    stopped.send_signal(signal.SIGTERM)
+
+    assert stopped.wait(timeout=30) == 0
+    assert len(slots(conn, "Many")) == 1
+    processes.start(*WORKER)
+    until(lambda: slots(conn, "Many") == [slot] * 3, 60)
+    assert query(conn, "SELECT attempts FROM runs") == [(1,)] * 3
+
+
 def test_measurements_of_one_endpoint_never_overlap_and_none_is_lost(
     processes, conn, mock_servers, declare_llms, enqueue
 ):

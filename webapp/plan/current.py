@@ -27,6 +27,16 @@ def read_plan(settings: Settings, redis: Redis) -> tuple[Measurement, ...]:
     return parse(settings, _text(settings, redis)) if settings.benchmark_file else ()
 
 
+def vouch(settings: Settings, redis: Redis) -> None:
+    """Vouch for the schedulers' plan if this process' own file is the same; call it every second.
+
+    So workers keep the plan when the file is broken later, whether or not they have measured meanwhile.
+    """
+    if settings.benchmark_file:
+        with suppress(BenchmarkFileError):
+            _text(settings, redis)
+
+
 def _text(settings: Settings, redis: Redis) -> str:
     shared = SharedPlan(settings, redis)
     with suppress(RedisError):
