@@ -17,7 +17,8 @@ from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Task, tasks
-from webapp.queue import WAITING_LINE, JSONJob, enqueue_measurement, unfinished, waits_untried
+from webapp.queue import WAITING_LINE, JSONJob, enqueue_measurement, runs_queue, unfinished, waits_untried
+from webapp.redis import queue_redis
 from webapp.settings import Settings
 
 SERVERS = ("a:80", "b:80")
@@ -144,6 +145,24 @@ class TestTheLine:
         assert unfinished(redis, waiting) == [True]
 
 
+def test_the_line_outlives_a_restart_of_redis(own_redis, environment):
+    settings = Settings.from_env(environment)
+    redis = queue_redis(settings)
+    enqueue_measurement(runs_queue(redis), settings, 600, Task("chat", (measurement(),)))
+    (job,) = runs_queue(redis).jobs
+    with redis.pipeline() as pipeline:
+        WaitingLine(settings, redis).join(job, "a:80", pipeline)
+        pipeline.lrem(runs_queue(redis).key, 1, job.id)
+        pipeline.execute()
+
+    own_redis.stop()
+    own_redis.start()
+
+    redis = queue_redis(settings)
+    WaitingLine(settings, redis).call_next()
+    assert runs_queue(redis).job_ids == [job.id]
+
+
 def started(conn) -> list[tuple]:
     return query(
         conn,
@@ -191,9 +210,8 @@ def test_jobs_of_a_server_take_turns_without_tries_or_lines_in_the_log(
     assert not [word for word in ("busy", "retr", "wait", "held by") if word in log.lower()], log
 
 
-@pytest.mark.parametrize("victim", ["work-horse", "worker"])
-def test_the_next_is_called_when_the_holder_is_killed(
-    processes, conn, redis, mock_servers, declare_llms, enqueue, victim
+def test_the_next_is_called_when_worker_and_holder_are_killed(
+    processes, conn, redis, mock_servers, declare_llms, enqueue
 ):
     slow = mock_servers.start(ttft=60, itl=0)
     declare_llms({"Stuck": slow, "Next": slow}, f"concurrency: 1, {FEW.replace('5', '300')}")
@@ -204,8 +222,7 @@ def test_the_next_is_called_when_the_holder_is_killed(
     until(lambda: is_waiting(redis, 1))
 
     work_horse = processes.work_horse(workers[0])
-    if victim == "worker":
-        os.killpg(workers[0].pid, signal.SIGKILL)
+    os.killpg(workers[0].pid, signal.SIGKILL)
     work_horse.kill()
 
     running = "SELECT FROM runs JOIN llms ON llms.id = llm_id WHERE name = 'Next' AND status = 'running'"
