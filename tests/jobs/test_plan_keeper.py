@@ -10,9 +10,9 @@ from jobs.plan_keeper import PlanKeeper
 from jobs.scheduler import SlotScheduler
 from tests.jobs.system import until
 from tests.support import query
-from webapp.plan import shared
+from webapp.plan import current, shared
 from webapp.plan.benchmark_file import BenchmarkFileError
-from webapp.plan.current import lags_behind, read_plan
+from webapp.plan.current import CurrentPlan, lags_behind, read_plan
 from webapp.plan.shared import Report, SharedPlan
 from webapp.redis import cache_redis
 
@@ -284,6 +284,17 @@ def test_a_report_that_no_scheduler_wrote_is_none(redis, value):
     redis.set(shared.FAULTS, value)
 
     assert shared.reported(redis) is None
+
+
+def test_the_api_follows_the_plan_and_keeps_it_while_its_file_is_broken(settings, redis, file, monkeypatch):
+    monkeypatch.setattr(current, "RELIED_SECONDS", 0)
+    plan = CurrentPlan(replace(settings, benchmark_file=str(file)), redis)
+    seen = []
+    for text in (plan_of("A"), BROKEN, plan_of("A", "B"), ""):
+        file.write_text(text)
+        seen.append([each.llm for each in plan.measurements()])
+
+    assert seen == [["A"], ["A"], ["A", "B"], ["A", "B"]]
 
 
 def test_a_report_is_read_as_it_was_written(settings, redis):

@@ -1,6 +1,5 @@
 """The plan as a process finds it now: that of the schedulers, or else that of its own benchmark file."""
 
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,8 +10,6 @@ from webapp.plan.benchmark_file import BenchmarkFileError, parse, read_text
 from webapp.plan.measurement import Measurement
 from webapp.plan.shared import SharedPlan
 from webapp.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 # How long a process of the API relies on what it has read.
 RELIED_SECONDS = 1.0
@@ -44,7 +41,7 @@ def _text(settings: Settings, redis: Redis) -> str:
         if plan is not None and shared.is_vouched(plan):
             return plan
         own = read_text(settings)
-        if own == plan:
+        if own == plan and shared.can_vouch:
             parse(settings, own)
             shared.vouch(own)
         return own
@@ -68,13 +65,19 @@ class CurrentPlan:
         """Raise BenchmarkFileError if there is no plan to begin with."""
         self._settings = settings
         self._redis = redis
-        self._measurements = read_plan(settings, redis)
-        self._read_at = time.monotonic()
+        self._text: str | None = None
+        self._measurements: Sequence[Measurement] = ()
+        self._read()
 
     def measurements(self) -> Sequence[Measurement]:
         """Return what is planned now, as known for at most a second, or as before while nothing is right."""
         if time.monotonic() - self._read_at >= RELIED_SECONDS:
-            self._read_at = time.monotonic()
             with suppress(BenchmarkFileError):
-                self._measurements = read_plan(self._settings, self._redis)
+                self._read()
         return self._measurements
+
+    def _read(self) -> None:
+        self._read_at = time.monotonic()
+        if self._settings.benchmark_file and (text := _text(self._settings, self._redis)) != self._text:
+            self._measurements = parse(self._settings, text)
+            self._text = text

@@ -60,9 +60,14 @@ class SharedPlan:
         """Return whether a scheduler's file has had this content in the last seconds."""
         return self._redis.get(HELD) == _digest(text).encode()
 
+    @property
+    def can_vouch(self) -> bool:
+        """Whether this process knows a secret."""
+        return bool(self._secret)
+
     def vouch(self, text: str) -> None:
         """Confirm that a file had this content, to processes that know the same secret."""
-        if self._secret:
+        if self.can_vouch:
             self._redis.set(VOUCHER, self._signature(text))
 
     def is_vouched(self, text: str) -> bool:
