@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from marshmallow import Schema, fields, missing, validate
+from marshmallow import Schema, fields, validate
 
 from llm_measure import apis
 from llm_measure.metrics import METRICS
@@ -35,10 +35,21 @@ TYPES: dict[type[fields.Field], str] = {
 CHOICES: dict[str, dict[str, Any]] = {
     "api": {"enum": list(apis.names())},
     "base_url": {"pattern": r"^http(s|\+unix)?://"},
+    "proxy": {"pattern": "^http://"},
+    "token_command": {
+        "anyOf": [
+            {"type": "string", "minLength": 1},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ]
+    },
     "slo": {"propertyNames": {"enum": list(METRICS.objectives)}},
 }
+HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
 RULES: dict[type[Schema], list[dict[str, Any]]] = {
-    LLMSchema: [{"dependencies": {name: ["api_key_env"] for name in ("key_header", "key_scheme")}}],
+    LLMSchema: [
+        {"dependencies": {"key_header": HAS_KEY, "key_scheme": HAS_KEY, "rank_insecure": ["insecure"]}},
+        {"not": {"required": ["api_key_env", "token_command"]}},
+    ],
     WorkloadSchema: [
         {"oneOf": [{"required": ["concurrency"]}, {"required": ["rate"]}]},
         {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
@@ -104,8 +115,8 @@ def _value(field: fields.Field, found: Mapping[type[Schema], Mapping[str, str]])
         value["additionalProperties"] = _value(field.value_field, found)
     for validator in field.validators:
         value |= _limits(validator, kind)
-    if field.load_default is not missing and not callable(field.load_default):
-        value |= {"default": field.load_default} if field.load_default is not None else {}
+    if isinstance(field.load_default, str | int | float):
+        value["default"] = field.load_default
     if field.allow_none and kind:
         value["type"] = [kind, "null"]
     return value
