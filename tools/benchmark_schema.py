@@ -35,7 +35,7 @@ TYPES: dict[type[fields.Field], str] = {
 CHOICES: dict[str, dict[str, Any]] = {
     "api": {"enum": list(apis.names())},
     "base_url": {"pattern": r"^http(s|\+unix)?://"},
-    "proxy": {"pattern": "^http://"},
+    "proxy": {"pattern": "^(http://|none$)"},
     "token_command": {
         "anyOf": [
             {"type": "string", "minLength": 1},
@@ -55,6 +55,7 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
         {"dependencies": {"arrival": ["rate"]}},
         {"not": {"required": ["dataset", "input_tokens"]}},
+        {"not": {"required": ["inputs", "output_tokens"]}},
     ],
 }
 
