@@ -11,7 +11,7 @@ PROCESSES ?= 4
 PROTECT_ENV := test ! -O .env || chmod go= .env
 
 .PHONY: help start install env run-migrations undo-migration create-migration start-simulator start-benchmark \
-	tests tests-e2e vendor lint format lock bench chaos picture check-deploy check-engine clean
+	tests tests-e2e vendor schema lint format lock bench chaos picture check-deploy check-engine clean
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ chaos: .venv/installed-bench ## Inject faults into the running system, and check
 
 picture: .venv/installed-picture ## Draw public/dashboard.png from the API of a running `make start`: make picture URL=http://...
 	@$(BIN)/python -m tools.picture $(URL)
+
+schema: .venv/installed-lint ## Write public/benchmark.schema.json, by which editors check benchmark files
+	@$(BIN)/python -m tools.benchmark_schema
 
 vendor: ## Copy the page's front-end parts, as package-lock.json pins them, from npm to webapp/static/vendor
 	@npm ci --silent --no-audit --no-fund

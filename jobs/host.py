@@ -14,6 +14,8 @@ CGROUP = Path("/sys/fs/cgroup")
 # Quota and period of a container's processor time, in cgroups of version 2 and 1.
 QUOTA_FILES = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
 UNLIMITED = ("max", "-1")
+# Begins the names of a host's locks, which end with the number of the place.
+HOST_LOCK = "host-{}-"
 
 
 @contextmanager
@@ -23,15 +25,20 @@ def processor(settings: Settings, redis: Redis) -> Iterator[None]:
     There are as many as MEASUREMENTS_PER_HOST, by default as usable processors. Without Redis, the block runs
     nevertheless: the client's wait for a processor then shows whether others disturbed it.
     """
-    places = settings.measurements_per_host or usable_processors()
+    prefix = HOST_LOCK.format(settings.worker_host)
     with ExitStack() as stack:
-        for place in range(places):
+        for place in range(places(settings)):
             with suppress(BusyError):
-                stack.enter_context(renewed_lock(redis, f"host-{settings.worker_host}-{place}", wait=False))
+                stack.enter_context(renewed_lock(redis, f"{prefix}{place}", wait=False))
                 break
         else:
-            raise BusyError(f"host {settings.worker_host}: {places} measurements are running")
+            raise BusyError(f"host {settings.worker_host}: {places(settings)} measurements are running")
         yield
+
+
+def places(settings: Settings) -> int:
+    """Return how many measurements this machine runs at the same time."""
+    return settings.measurements_per_host or usable_processors()
 
 
 def usable_processors(cgroup: Path = CGROUP) -> int:

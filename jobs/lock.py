@@ -8,25 +8,17 @@ from contextlib import contextmanager
 from redis import Redis, RedisError
 from redis.exceptions import LockError
 from redis.lock import Lock
-from rq import Retry
 
 logger = logging.getLogger(__name__)
 
 LOCK_SECONDS = 6.0
 RENEWALS_PER_EXPIRY = 3
 MARGIN_SECONDS = 1
-# A job that finds what it needs busy is retried after this number of seconds, any number of times.
-BUSY_SECONDS = 5
-BUSY_TIMES = 1_000_000
+LOCK_PREFIX = "llm-benchmark:lock:"
 
 
 class BusyError(Exception):
     """A living process holds the lock."""
-
-
-def when_free() -> Retry:
-    """Return with what a job ends for now that finds something busy; RQ then runs it again later."""
-    return Retry(max=BUSY_TIMES, interval=BUSY_SECONDS)
 
 
 @contextmanager
@@ -37,7 +29,7 @@ def renewed_lock(redis: Redis, name: str, wait: bool = True, seconds: float = LO
     The lock only saves work: without Redis, or once the lock is lost, the block continues, and the database
     decides.
     """
-    lock = redis.lock(f"llm-benchmark:lock:{name}", timeout=seconds, thread_local=False)
+    lock = redis.lock(f"{LOCK_PREFIX}{name}", timeout=seconds, thread_local=False)
     try:
         acquired = lock.acquire(blocking=wait, blocking_timeout=seconds + MARGIN_SECONDS if wait else None)
     except RedisError as error:

@@ -15,7 +15,7 @@ from redis import Redis
 
 from jobs.missed import record_lost
 from webapp.ingest.publish import publish
-from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.current import read_plan
 from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
@@ -71,7 +71,7 @@ def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datet
     started = runs.running_jobs(conn, now)
     over = [job_id for job_id, gone in zip(started, failed(redis, started), strict=True) if gone]
     ended = runs.fail_abandoned(conn, over, now, UNRECORDED)
-    longest = (measurement.longest_s + OVERHEAD_SECONDS for measurement in read_benchmark_file(settings))
+    longest = (measurement.longest_s + OVERHEAD_SECONDS for measurement in read_plan(settings, redis))
     before = now - timedelta(seconds=max([RUN_TIMEOUT, *longest]))
     job_ids = runs.running_jobs(conn, before)
     states = unfinished(redis, job_ids)

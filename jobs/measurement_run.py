@@ -1,18 +1,20 @@
-"""One measured run: lock endpoint and processor, measure, persist and publish the result."""
+"""The measured runs of a slot: lock endpoint and processor, then measure, persist and publish each level."""
 
 import logging
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
-from redis import Redis
-from rq import Retry, get_current_job
+from redis import Redis, RedisError
+from rq import Worker, get_current_job
+from rq.timeouts import JobTimeoutException
 
 from jobs.future_slot import dropping_future_slots
-from jobs.host import processor
-from jobs.lock import BUSY_SECONDS, BusyError, renewed_lock, when_free
+from jobs.lock import BusyError
 from jobs.missed import is_late, record_late
 from jobs.schedule import series_of
+from jobs.waiting_line import Waiting, in_turn
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
 from llm_measure.client.token_command import TokenError
@@ -23,12 +25,13 @@ from webapp.ingest.attempt import Attempt, claimed
 from webapp.ingest.persist import persist
 from webapp.ingest.publish import publishing_afterwards
 from webapp.ingest.register import refuse_changed, refuse_changed_body, register
-from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.plan.measurement import Measurement
-from webapp.queue import STORE_SECONDS
+from webapp.plan.current import lags_behind, read_plan
+from webapp.plan.measurement import Measurement, Task, task
+from webapp.queue import STORE_SECONDS, measurement_job_id
 from webapp.redis import cache_redis
 from webapp.settings import Settings, secret_variable
 from webapp.store import Connection
+from webapp.store.clock import FutureSlotError
 from webapp.store.reconnect import connect_patiently, reconnecting
 
 logger = logging.getLogger(__name__)
@@ -38,33 +41,75 @@ class MeasurementError(Exception):
     """A measurement failed; the message is one line, which is shown with the run."""
 
 
-def run_measurement(llm: str, scenario: str, slot: int) -> Retry | None:
-    """Measure the LLM in the scenario for the slot (Unix seconds), persist and publish; the RQ job.
+class WorkerStopsError(Exception):
+    """The worker has been asked to stop; another one may measure the other levels."""
 
-    May be called any number of times, by any number of processes, for one slot: the result is stored once.
-    Returns a Retry, with which RQ calls again later, if the endpoint or all processors of this machine are
-    busy with other measurements. A job that has waited for too long records the slot as missed instead;
-    one of a future slot is dropped.
-    Raises any error, after recording it in the run, so that RQ retries.
+
+def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
+    """Measure the LLM for the slot (Unix seconds), persist and publish; the RQ job.
+
+    `name` is that of a workload, whose levels are measured one after another, or that of one scenario. May be
+    called any number of times, by any number of processes, for one slot: each result is stored once. Returns
+    Waiting if the endpoint or all processors of this machine are busy, if others wait for them, or if the
+    worker has been asked to stop and another one can measure the other levels. A job that has waited for too
+    long records the slot as missed instead; one of a future slot, or of what is no longer in the benchmark
+    file, is dropped.
+    Raises any error, after recording it in its run and measuring the other levels, so that RQ retries.
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
     job = get_current_job()
-    measurement = _planned(settings, llm, scenario)
-    if is_late(settings, measurement.interval):
-        record_late(settings, redis, series_of(measurement), slot)
+    planned = task(read_plan(settings, redis), llm, name)
+    if planned is None:
+        if lags_behind(settings, redis):
+            raise MeasurementError(f"{llm} {name}: not yet in this machine's benchmark file")
+        logger.info("%s %s: not run: no longer in the benchmark file", llm, name)
+        return None
+    if is_late(settings, planned.interval):
+        record_late(
+            settings, redis, map(series_of, planned.levels), partial(measurement_job_id, planned), slot
+        )
         return None
     try:
-        with (
-            dropping_future_slots(),
-            renewed_lock(redis, f"endpoint-{measurement.server}", wait=False),
-            processor(settings, redis),
-        ):
-            fill_slot(settings, redis, measurement, slot, job.id if job else "on-demand")
-    except BusyError as busy:
-        logger.info("%s %s: retrying in %d s: %s", llm, scenario, BUSY_SECONDS, busy)
-        return when_free()
+        with dropping_future_slots(), in_turn(settings, redis, planned.server):
+            fill_slots(settings, redis, planned, slot, job.id if job else "on-demand")
+    except (BusyError, WorkerStopsError):
+        return Waiting(planned.server)
     return None
+
+
+def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_id: str) -> None:
+    """Fill the slot of each level; raises the first error after the last level.
+
+    Raises WorkerStopsError before a level if the worker of the job has been asked to stop.
+    """
+    failures: list[tuple[str, Exception]] = []
+    for number, level in enumerate(planned.levels):
+        if number and _worker_stops(redis):
+            raise WorkerStopsError
+        try:
+            fill_slot(settings, redis, level, slot, job_id)
+        except (JobTimeoutException, FutureSlotError):
+            raise
+        except Exception as error:  # recorded in its run
+            logger.warning("%s %s: %s", level.llm, level.scenario, error)
+            failures.append((level.scenario, error))
+    if failures:
+        scenario, first = failures[0]
+        if len(planned.levels) == 1:
+            raise first
+        failed = f"{len(failures)} of {len(planned.levels)} levels failed"
+        raise MeasurementError(f"{failed}: {scenario}: {first}") from first
+
+
+def _worker_stops(redis: Redis) -> bool:
+    job = get_current_job()
+    if job is None or not job.worker_name:
+        return False
+    worker = f"{Worker.redis_worker_namespace_prefix}{job.worker_name}"
+    with suppress(RedisError):
+        return bool(redis.hexists(worker, "shutdown_requested_date"))
+    return False
 
 
 def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str) -> None:
@@ -128,13 +173,6 @@ def _measure(measurement: Measurement) -> LevelResult:
         reason = f"stopped after {measurement.longest_s} s, longer than all timeouts of its requests together"
         return replace(result, valid=False, invalid_reason=reason)
     return result
-
-
-def _planned(settings: Settings, llm: str, scenario: str) -> Measurement:
-    for measurement in read_benchmark_file(settings):
-        if (measurement.llm, measurement.scenario) == (llm, scenario):
-            return measurement
-    raise MeasurementError(f"{llm} {scenario}: no longer in the benchmark file")
 
 
 def _endpoint(measurement: Measurement) -> Endpoint:

@@ -1,6 +1,7 @@
 """Slots that nobody ran, recorded as missed: see `jobs.schedule` for which those are."""
 
 import logging
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +12,7 @@ from rq.utils import now
 from jobs.schedule import Entry, Series, Stored, schedule, stored
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import register
-from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.current import read_plan
 from webapp.queue import BACKLOG_SLOTS, MAINTENANCE_INTERVAL, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
@@ -35,13 +36,13 @@ def record_missed(llm: str, scenario: str, interval: int, first: int, last: int)
     Without an LLM, those of the simulation. May be called any number of times.
     """
     settings = Settings.from_env()
-    for entry in schedule(settings, read_benchmark_file(settings)):
-        if entry.series and (entry.series.llm, entry.series.scenario) == (llm, scenario):
-            redis = cache_redis(settings)
+    redis = cache_redis(settings)
+    for entry, series in _all_series(settings, redis):
+        if (series.llm, series.scenario) == (llm, scenario):
             with closing(connect_patiently(settings)) as conn, publishing(conn, redis):
-                _record(conn, settings, redis, entry.series, interval, first, last, NOT_ENQUEUED)
+                _record(conn, settings, redis, series, entry.job_id, interval, first, last, NOT_ENQUEUED)
             return
-    logger.warning("%s %s: no longer in the benchmark file", llm, scenario)
+    logger.info("%s %s: no longer in the benchmark file", llm, scenario)
 
 
 def is_late(settings: Settings, interval: int) -> bool:
@@ -55,20 +56,30 @@ def is_late(settings: Settings, interval: int) -> bool:
     return now() - job.created_at > timedelta(seconds=BACKLOG_SLOTS * interval)
 
 
-def record_late(settings: Settings, redis: Redis, series: Series, slot: int) -> None:
-    """Record the slot as missed because its job is late, and publish."""
+def record_late(
+    settings: Settings, redis: Redis, missed: Iterable[Series], job_id: Callable[[int], str], slot: int
+) -> None:
+    """Record the slot of these series as missed because their job is late, and publish."""
     with closing(connect_patiently(settings)) as conn, publishing(conn, redis):
-        _record(conn, settings, redis, series, 1, slot, slot, LATE)
+        for series in missed:
+            _record(conn, settings, redis, series, job_id, 1, slot, slot, LATE)
 
 
 def record_lost(conn: Connection, settings: Settings, redis: Redis, moment: float) -> None:
     """Record what should have run by `moment` (Unix seconds) and has left neither run nor job; commits."""
-    for entry in schedule(settings, read_benchmark_file(settings)):
+    for entry, series in _all_series(settings, redis):
         known = stored(redis, entry)
-        if entry.series and known and known.interval == entry.interval:
-            first = _first(conn, entry, entry.series, known)
-            last = _last(redis, entry, entry.series, moment)
-            _record(conn, settings, redis, entry.series, entry.interval, first, last, LOST)
+        if known and known.interval == entry.interval:
+            first = _first(conn, entry, series, known)
+            last = _last(redis, entry, moment)
+            _record(conn, settings, redis, series, entry.job_id, entry.interval, first, last, LOST)
+
+
+def _all_series(settings: Settings, redis: Redis) -> Iterator[tuple[Entry, Series]]:
+    """Yield the series that the schedule makes now, each with its entry."""
+    for entry in schedule(settings, read_plan(settings, redis)):
+        for series in entry.series:
+            yield entry, series
 
 
 def _first(conn: Connection, entry: Entry, series: Series, known: Stored) -> int:
@@ -90,12 +101,12 @@ def _first(conn: Connection, entry: Entry, series: Series, known: Stored) -> int
     return min(int(newest.timestamp()) + entry.interval, known.since) if newest else known.since
 
 
-def _last(redis: Redis, entry: Entry, series: Series, moment: float) -> int:
+def _last(redis: Redis, entry: Entry, moment: float) -> int:
     """Return the last slot before the current one, and before all slots whose jobs wait or are running."""
     current = entry.slot_at(moment)
     # A job waits for up to ten intervals, for a slot that was up to ten intervals old when it was enqueued.
     slots = [current - back * entry.interval for back in range(2 * BACKLOG_SLOTS + 1)]
-    states = unfinished(redis, [series.job_id(slot) for slot in slots])
+    states = unfinished(redis, [entry.job_id(slot) for slot in slots])
     alive = [slot for slot, waits in zip(slots, states, strict=True) if waits]
     return min(alive, default=current) - entry.interval
 
@@ -105,6 +116,7 @@ def _record(  # noqa: PLR0913, PLR0917  (private; each is part of what is record
     settings: Settings,
     redis: Redis,
     series: Series,
+    job_id: Callable[[int], str],
     interval: int,
     first: int,
     last: int,
@@ -125,7 +137,7 @@ def _record(  # noqa: PLR0913, PLR0917  (private; each is part of what is record
         first=datetime.fromtimestamp(first, UTC),
         last=datetime.fromtimestamp(last, UTC),
         interval=timedelta(seconds=interval),
-        job_prefix=series.job_id(0).removesuffix("0"),
+        job_prefix=job_id(0).removesuffix("0"),
         reason=reason,
     )
     conn.commit()

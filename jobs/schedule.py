@@ -16,7 +16,7 @@ from redis import Redis
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 
-from webapp.plan.measurement import Measurement
+from webapp.plan.measurement import Measurement, tasks
 from webapp.queue import (
     BACKLOG_SLOTS,
     MAINTENANCE_INTERVAL,
@@ -36,10 +36,9 @@ ID_PREFIX = "llm-benchmark-"
 
 @dataclass(frozen=True)
 class Series:
-    """The runs that an entry of the schedule makes: of the simulation, or of one measurement."""
+    """Runs that an entry of the schedule makes: of the simulation, or of one measurement."""
 
     scenario: str
-    job_id: Callable[[int], str]
     measurement: Measurement | None = None
 
     @property
@@ -48,12 +47,12 @@ class Series:
         return self.measurement.llm if self.measurement else ""
 
 
-SIMULATION = Series("default", simulation_job_id)
+SIMULATION = Series("default")
 
 
 def series_of(measurement: Measurement) -> Series:
     """Return the runs of the measurement."""
-    return Series(measurement.scenario, partial(measurement_job_id, measurement), measurement)
+    return Series(measurement.scenario, measurement)
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,8 @@ class Entry:
     name: str
     interval: int
     enqueue: Callable[[Queue, Settings, int], bool]
-    series: Series | None = None  # None for what makes no runs, of which only the newest slot matters
+    job_id: Callable[[int], str] = str  # of the slot's job, if it makes runs
+    series: tuple[Series, ...] = ()  # empty for what makes no runs, of which only the newest slot matters
 
     @property
     def id(self) -> str:
@@ -95,15 +95,21 @@ class Stored:
 def schedule(settings: Settings, measurements: Sequence[Measurement] = ()) -> tuple[Entry, ...]:
     """Return the entries for these settings and measurements."""
     entries = [
-        Entry("every-simulation", settings.schedule_interval, enqueue_simulation, SIMULATION),
+        Entry(
+            "every-simulation",
+            settings.schedule_interval,
+            enqueue_simulation,
+            simulation_job_id,
+            (SIMULATION,),
+        ),
         Entry("every-maintenance", MAINTENANCE_INTERVAL, enqueue_maintenance),
     ]
     if settings.self_check_interval:
         entries.append(Entry("every-self-check", settings.self_check_interval, enqueue_self_check))
-    for measurement in measurements:
-        enqueue = partial(enqueue_measurement, measurement=measurement)
-        name = f"every-measurement-{measurement.slug}"
-        entries.append(Entry(name, measurement.interval, enqueue, series_of(measurement)))
+    for task in tasks(measurements):
+        enqueue, job_id = partial(enqueue_measurement, task=task), partial(measurement_job_id, task)
+        series = tuple(map(series_of, task.levels))
+        entries.append(Entry(f"every-measurement-{task.slug}", task.interval, enqueue, job_id, series))
     return tuple(entries)
 
 

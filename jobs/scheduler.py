@@ -18,11 +18,12 @@ from redis.client import Pipeline
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from jobs.schedule import ID_PREFIX, Entry, Series, Stored, schedule, stored
+from jobs.plan_keeper import PlanKeeper
+from jobs.schedule import ID_PREFIX, Entry, Stored, schedule, stored
 from webapp.logs import configure_logging
 from webapp.monitoring import exporter
-from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement
+from webapp.plan.shared import PLAN
 from webapp.queue import JSONJob, enqueue_missed, enqueue_simulation, runs_queue, waits_untried
 from webapp.redis import queue_redis
 from webapp.redis.server import warn_of_fault
@@ -42,6 +43,12 @@ LAST_POLL = Gauge(
 )
 ENQUEUED = Counter(
     "llm_benchmark_scheduler_enqueued", "Slots that this scheduler enqueued", ["entry"], registry=METRICS
+)
+
+FILE_FAULTS = Gauge(
+    "llm_benchmark_scheduler_benchmark_file_faults",
+    "Faults for which this scheduler ignores the benchmark file's content",
+    registry=METRICS,
 )
 
 
@@ -71,8 +78,14 @@ class SlotScheduler(Scheduler):
         super().__init__(connection=redis, queue=runs_queue(redis), interval=POLL_SECONDS, job_class=JSONJob)
         self.settings = settings
         self.runs = runs_queue(redis)
-        self.entries = {entry.id: entry for entry in schedule(settings, measurements)}
+        self.plan: str | None = None  # the text that the measurements are from, if it may change
+        self.follow(measurements)
         self.clock = clock or self._redis_time
+
+    def follow(self, measurements: Sequence[Measurement], plan: str | None = None) -> None:
+        """Want the entries of these measurements, as long as the plan has this text."""
+        self.entries = {entry.id: entry for entry in schedule(self.settings, measurements)}
+        self.plan = plan
 
     def poll(self) -> None:
         """Reconcile Redis with the schedule, then enqueue what is due."""
@@ -88,10 +101,12 @@ class SlotScheduler(Scheduler):
         An entry that is missing, because it is new or Redis lost its data, is due immediately: the job of its
         current slot may be lost, too, and if it is not, its run is already finished. An entry whose interval
         has changed continues with its next slot. Raises redis.WatchError if another scheduler changes the
-        schedule meanwhile.
+        schedule meanwhile, or has changed the plan.
         """
         with self.connection.pipeline() as changes:
-            changes.watch(self.scheduled_jobs_key)
+            changes.watch(self.scheduled_jobs_key, PLAN)
+            if self.plan is not None and changes.get(PLAN) != self.plan.encode():
+                raise WatchError("plan: changed by another scheduler")
             found = dict(changes.zrange(self.scheduled_jobs_key, 0, -1, withscores=True))
             known = {entry.id: stored(self.connection, entry) for entry in self.entries.values()}
             now = self.clock()
@@ -124,7 +139,7 @@ class SlotScheduler(Scheduler):
             return
         first = max(due, newest - (entry.backlog - 1) * entry.interval)
         if entry.series and due < first:
-            self._enqueue_missed(entry, entry.series, due, first - entry.interval)
+            self._enqueue_missed(entry, due, first - entry.interval)
         for slot in range(first, newest + 1, entry.interval):
             if entry.enqueue(self.runs, self.settings, slot):
                 ENQUEUED.labels(entry.name).inc()
@@ -141,7 +156,7 @@ class SlotScheduler(Scheduler):
         with self.connection.pipeline() as changes:
             for entry in self.entries.values():
                 if stored(self.connection, entry) is None:
-                    is_measured = entry.series and entry.series.measurement
+                    is_measured = any(series.measurement for series in entry.series)
                     later = 0 if is_measured else entry.interval
                     self._write(changes, entry, entry.slot_at(now) + later, resumed)
             changes.execute()
@@ -178,28 +193,32 @@ class SlotScheduler(Scheduler):
         changes.zadd(self.scheduled_jobs_key, {entry.id: due})
 
     def _backlog_waits(self, entry: Entry, due: int) -> bool:
-        if entry.series is None:
+        if not entry.series:
             return False
-        before = [entry.series.job_id(due - back * entry.interval) for back in range(1, entry.backlog + 1)]
+        before = [entry.job_id(due - back * entry.interval) for back in range(1, entry.backlog + 1)]
         return all(waits_untried(self.connection, self.settings, before))
 
-    def _enqueue_missed(self, entry: Entry, series: Series, first: int, last: int) -> None:
+    def _enqueue_missed(self, entry: Entry, first: int, last: int) -> None:
         logger.warning("%s: slots %d to %d missed", entry.name, first, last)
-        enqueue_missed(self.runs, self.settings, series.llm, series.scenario, entry.interval, first, last)
+        for series in entry.series:
+            enqueue_missed(self.runs, self.settings, series.llm, series.scenario, entry.interval, first, last)
 
 
 def serve(
     settings: Settings,
-    measurements: Sequence[Measurement],
+    keeper: PlanKeeper,
+    redis: Redis,
     stop: threading.Event,
     run_now: bool = False,
 ) -> None:
     """Poll until `stop` is set; while Redis is unreachable, keep trying."""
-    redis = queue_redis(settings)
-    scheduler = SlotScheduler(redis, settings, measurements)
+    scheduler = SlotScheduler(redis, settings)
     reachable: bool | None = None  # None: not yet known
     while not stop.is_set():
         try:
+            keeper.look()
+            FILE_FAULTS.set(len(keeper.faults))
+            scheduler.follow(keeper.measurements, keeper.text)
             if run_now:
                 scheduler.run_now()
                 run_now = False
@@ -225,7 +244,8 @@ def main() -> None:
     try:
         settings = Settings.from_env()
         configure_logging(settings)
-        measurements = read_benchmark_file(settings)
+        redis = queue_redis(settings)
+        keeper = PlanKeeper(settings, redis)
         exporter.export(METRICS, settings)
     except SettingsError as error:
         exit_for(error)
@@ -237,7 +257,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, request_stop)
     signal.signal(signal.SIGTERM, request_stop)
     logger.info("scheduler started")
-    serve(settings, measurements, stop, options.run_now)
+    serve(settings, keeper, redis, stop, options.run_now)
     logger.info("scheduler stopped")
 
 

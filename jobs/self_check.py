@@ -5,10 +5,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 import numpy as np
-from rq import Retry
 
-from jobs.host import processor
-from jobs.lock import BUSY_SECONDS, BusyError, when_free
+from jobs.lock import BusyError
+from jobs.waiting_line import Waiting, in_turn
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import derive
@@ -35,19 +34,18 @@ WORKLOAD = Workload(output_tokens=TOKENS)
 LOAD = Load(concurrency=50, requests=250, warmup=50)
 
 
-def run_self_check(slot: int) -> Retry | None:
+def run_self_check(slot: int) -> Waiting | None:
     """Measure the mock server for the slot (Unix seconds) and store the errors; the RQ job.
 
-    May be called any number of times for one slot: its errors are stored once. Returns a Retry, with which RQ
-    calls again later, if all processors of this machine are busy with measurements.
+    May be called any number of times for one slot: its errors are stored once. Returns Waiting if all
+    processors of this machine are busy with measurements, or others wait for one.
     """
     settings = Settings.from_env()
     try:
-        with processor(settings, cache_redis(settings)):
+        with in_turn(settings, cache_redis(settings)):
             errors = check()
-    except BusyError as busy:
-        logger.info("slot %d: self-check: retrying in %d s: %s", slot, BUSY_SECONDS, busy)
-        return when_free()
+    except BusyError:
+        return Waiting()
     with closing(connect_patiently(settings)) as conn, conn:
         self_checks.insert(conn, datetime.fromtimestamp(slot, UTC), errors)
     logger.info("slot %d: self-check: %s", slot, "; ".join(map(str, errors)))

@@ -16,6 +16,7 @@ from jobs.simulate import simulate
 from llm_measure.metrics import METRICS, Metric
 from webapp.ingest.attempt import claimed, finish
 from webapp.ingest.publish import publishing
+from webapp.queue import simulation_job_id
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection
@@ -37,7 +38,7 @@ def run_simulation(slot: int) -> None:
     job_id = job.id if job else "on-demand"
     redis = cache_redis(settings)
     if is_late(settings, settings.schedule_interval):
-        record_late(settings, redis, SIMULATION, slot)
+        record_late(settings, redis, [SIMULATION], simulation_job_id, slot)
         return
     with (
         dropping_future_slots(),

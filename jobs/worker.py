@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from types import FrameType
+from typing import cast
 
 import psycopg2
 from prometheus_client.core import CounterMetricFamily
 from redis import Redis, RedisError
-from rq import Queue, Worker
+from rq import Queue, Retry, Worker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
@@ -30,10 +31,11 @@ import jobs.simulation_run  # noqa: F401
 from jobs.failed_jobs import FailedJobs, keep_error
 from jobs.recovery import Recovery
 from jobs.run_job import RunJob
+from jobs.waiting_line import Waiting, WaitingLine
 from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
-from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.current import read_plan, vouch
 from webapp.queue import RunsQueue, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
@@ -68,7 +70,7 @@ class RunWorker(Worker):
     queue_class = RunsQueue
     max_connection_wait_time = RECONNECT_SECONDS
 
-    def __init__(self, queue: Queue, record: Callable[[Job, str], bool]):
+    def __init__(self, queue: Queue, settings: Settings, record: Callable[[Job, str], bool]):
         super().__init__(
             [queue],
             connection=queue.connection,
@@ -79,6 +81,8 @@ class RunWorker(Worker):
             job_monitoring_interval=HEARTBEAT_SECONDS,
             work_horse_killed_handler=self._record_killed,
         )
+        self._settings = settings
+        self._line = WaitingLine(settings, queue.connection)
         self._record = record
         self._recovery = Recovery(queue, RunJob, self._end_abandoned)
         self._failed = FailedJobs(record)
@@ -97,8 +101,10 @@ class RunWorker(Worker):
         """Subscribe to nothing: whoever reaches Redis need not be able to stop workers and their jobs."""
 
     def run_maintenance_tasks(self) -> None:
-        """Recover what the dead left, and record failed jobs; RQ calls this before it waits for a job."""
+        """Recover what the dead left, call who waits, and record failed jobs; RQ calls this every second."""
         self._recovery.run()
+        self._line.call_next()
+        vouch(self._settings, self.connection)
         self._failed.record()
         self.last_cleaned_at = now()  # type: ignore[assignment]
         if self._shutdown_requested_date:  # by a signal whose exception RQ has taken for one of its errors
@@ -107,7 +113,8 @@ class RunWorker(Worker):
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:
-        """Wait for a job, past ids that no job can have."""
+        """Call who waits for what the last job has used, then wait for a job, past ids that no job has."""
+        self._line.call_next()
         while True:
             try:
                 return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
@@ -141,6 +148,20 @@ class RunWorker(Worker):
         """Run the job, in its process, with its id and slot in every log line."""
         bind({"job_id": job.id, "slot": job.args[0]})
         return super().perform_job(job, queue, execution)
+
+    def handle_job_retry(
+        self,
+        job: Job,
+        queue: Queue,
+        retry: Retry,
+        started_job_registry: StartedJobRegistry,
+        execution: Execution,
+    ) -> None:
+        """Let the job wait in line, which is neither a failure nor a try; no job returns another Retry."""
+        with self.connection.pipeline() as pipeline:
+            self._line.join(job, cast("Waiting", retry).server, pipeline)
+            self.cleanup_execution(job, pipeline=pipeline, execution=execution)
+            pipeline.execute()
 
     def handle_job_failure(
         self,
@@ -208,7 +229,7 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
             return False
         return True
 
-    return RunWorker(runs_queue(redis), record)
+    return RunWorker(runs_queue(redis), settings, record)
 
 
 def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> None:
@@ -246,7 +267,7 @@ def main() -> None:
     try:
         settings = Settings.from_env()
         configure_logging(settings)
-        read_benchmark_file(settings)
+        read_plan(settings, cache_redis(settings))
         metrics = WorkerMetrics(settings)
         registry = exporter.registry()
         registry.register(metrics)

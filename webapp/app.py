@@ -21,7 +21,7 @@ from webapp.llms import LLMs
 from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
 from webapp.page import register_page
-from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.current import CurrentPlan
 from webapp.proxies import Proxies, refuse_outside_prefix
 from webapp.redis import cache_redis
 from webapp.rq_dashboard import register_rq_dashboard
@@ -55,8 +55,8 @@ def build_app(settings: Settings) -> Flask:
     app.config.from_mapping(flask_config(settings))
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["settings"] = settings
-    app.extensions["measurements"] = read_benchmark_file(settings)
     app.extensions["redis"] = redis = cache_redis(settings)
+    app.extensions["plan"] = CurrentPlan(settings, redis)
     app.extensions["key_guard"] = KeyGuard(settings)
     app.extensions["llms"] = LLMs(settings, redis)
     app.extensions["sessions"] = Sessions(settings, redis)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp import schema_version
 from webapp.extensions import db
+from webapp.plan.shared import reported
 from webapp.redis import ReplicaError
 from webapp.redis.server import server_fault
 from webapp.settings import SHORTEST_KEY, Settings
@@ -30,7 +31,17 @@ WEAK = f"weak: shorter than {SHORTEST_KEY} characters"
 # Written to find out whether Redis accepts writes.
 WRITTEN, WRITTEN_SECONDS = "llm-benchmark:ready", 60
 READ_ONLY = "read-only"
-CHECKS = ("database", "rights", "migrations", "data", "refresh", "redis", "clock", "api_key")
+CHECKS = [
+    "database",
+    "rights",
+    "migrations",
+    "data",
+    "refresh",
+    "redis",
+    "clock",
+    "api_key",
+    "benchmark_file",
+]
 SKIPPED = "unknown: database unreachable or unsuitable"
 SKIPPED_DATA = "unknown: database unreachable, unsuitable or not migrated"
 
@@ -86,9 +97,9 @@ def readyz() -> tuple[Response, int]:
     """Check readiness.
 
     Checks the database with its version and encoding, the rights there, migrations, Redis, clocks, the length
-    of the API keys, and whether what is derived from runs is there and what has ended is shown. The API works
-    without Redis, with a weak key, with some rights missing, and with a database that is read-only, as after
-    a failover, but not without database and migrations.
+    of the API keys, the benchmark file, and whether what is derived from runs is there and what has ended is
+    shown. The API works without Redis, with a weak key, with some rights missing, with a faulty benchmark
+    file, and with a database that is read-only, as after a failover, but not without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
@@ -101,6 +112,7 @@ def readyz() -> tuple[Response, int]:
         "redis": _outcome(_check_redis),
         "clock": _outcome(_check_clock) if database == OK else SKIPPED,
         "api_key": _check_api_key(),
+        "benchmark_file": _check_benchmark_file(),
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
@@ -188,6 +200,15 @@ def _named(revisions: frozenset[str]) -> str:
 
 def _check_api_key() -> str:
     return WEAK if current_app.extensions["settings"].has_short_key else OK
+
+
+def _check_benchmark_file() -> str:
+    """Find faults for which a scheduler ignores the file; what they are is not for everybody."""
+    report = reported(current_app.extensions["redis"])
+    if report is None:
+        return OK
+    since = datetime.fromtimestamp(report.since, UTC)
+    return f"{report.faults} faults since {since:%Y-%m-%d %H:%M:%S} UTC; the previous plan is used"
 
 
 def _check_redis() -> str:

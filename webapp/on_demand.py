@@ -9,7 +9,7 @@ from typing import cast
 from redis import Redis
 from rq.job import Job, JobStatus
 
-from webapp.plan.measurement import Measurement
+from webapp.plan.measurement import Measurement, Task
 from webapp.queue import (
     enqueue_measurement,
     enqueue_simulation,
@@ -58,9 +58,9 @@ def request_measurement(
     enqueueing.
     """
     slot = int(clock())
-    enqueue = partial(enqueue_measurement, runs_queue(redis), settings, slot, measurement)
-    requested = f"{REQUESTED}:{measurement.slug}"
-    return _unless_queued(redis, requested, measurement_job_id(measurement, slot), enqueue)
+    task = Task(measurement.scenario, (measurement,))
+    enqueue = partial(enqueue_measurement, runs_queue(redis), settings, slot, task)
+    return _unless_queued(redis, f"{REQUESTED}:{task.slug}", measurement_job_id(task, slot), enqueue)
 
 
 def _unless_queued(redis: Redis, requested: str, job_id: str, enqueue: Callable[[], bool]) -> str:

@@ -148,7 +148,7 @@ def stale_after(source: str, scenario: str) -> timedelta | None:
     if source == "simulation":
         intervals = [current_app.extensions["settings"].schedule_interval]
     else:
-        declared = current_app.extensions["measurements"]
+        declared = current_app.extensions["plan"].measurements()
         intervals = [each.interval for each in declared if each.scenario == scenario]
     return timedelta(seconds=STALE_SLOTS * max(intervals)) if intervals else None
 

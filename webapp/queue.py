@@ -11,12 +11,17 @@ from rq.exceptions import DeserializationError, DuplicateJobError, NoSuchJobErro
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from webapp.plan.measurement import Measurement
+from webapp.plan.measurement import Task
 from webapp.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Of a job that is neither running nor ended. "deferred" is one that waits for an endpoint or a processor.
+WAITING_STATUSES = (b"queued", b"scheduled", b"deferred")
+
 QUEUE_NAME = "runs"
+# The jobs that wait for an endpoint or a processor: ids by the time when they came to the queue.
+WAITING_LINE = "llm-benchmark:waiting"
 RUN_SIMULATION = "jobs.simulation_run.run_simulation"
 RUN_MEASUREMENT = "jobs.measurement_run.run_measurement"
 RUN_SELF_CHECK = "jobs.self_check.run_self_check"
@@ -37,7 +42,7 @@ LARGEST_ARGUMENT = 250_000_000_000  # a moment in the year 9892
 RUN_TIMEOUT = 600
 # For how long a measurement's job tries to store its result while the database is unreachable.
 STORE_SECONDS = 300
-# Seconds that a measurement's job needs in addition to the measurement: to connect, to end and to store.
+# Seconds that a measurement's job needs for each level in addition to it: to connect, to end and to store.
 OVERHEAD_SECONDS = 60 + STORE_SECONDS
 # Without a worker, jobs of this number of slots wait in the queue. The slot of a job that waits for longer
 # than that number of intervals is missed.
@@ -126,15 +131,15 @@ def enqueue_simulation(queue: Queue, settings: Settings, slot: int) -> bool:
     return _enqueue(queue, settings, RUN_SIMULATION, simulation_job_id(slot), (slot,))
 
 
-def enqueue_measurement(queue: Queue, settings: Settings, slot: int, measurement: Measurement) -> bool:
-    """Enqueue a measurement's run of a slot (Unix seconds); False if it was enqueued before."""
+def enqueue_measurement(queue: Queue, settings: Settings, slot: int, task: Task) -> bool:
+    """Enqueue the measurements of a slot (Unix seconds); False if they were enqueued before."""
     return _enqueue(
         queue,
         settings,
         RUN_MEASUREMENT,
-        measurement_job_id(measurement, slot),
-        (measurement.llm, measurement.scenario, slot),
-        timeout=measurement.longest_s + OVERHEAD_SECONDS,
+        measurement_job_id(task, slot),
+        (task.llm, task.name, slot),
+        timeout=sum(level.longest_s + OVERHEAD_SECONDS for level in task.levels),
     )
 
 
@@ -167,9 +172,9 @@ def simulation_job_id(slot: int) -> str:
     return f"simulation-{slot}"
 
 
-def measurement_job_id(measurement: Measurement, slot: int) -> str:
-    """Return the id of the slot's measurement, unique over measurements and slots."""
-    return f"measurement-{measurement.slug}-{slot}"
+def measurement_job_id(task: Task, slot: int) -> str:
+    """Return the id of the job that measures the slot, unique over tasks and slots."""
+    return f"measurement-{task.slug}-{slot}"
 
 
 def waits_untried(redis: Redis, settings: Settings, job_ids: list[str]) -> list[bool]:
@@ -179,7 +184,7 @@ def waits_untried(redis: Redis, settings: Settings, job_ids: list[str]) -> list[
             pipeline.hmget(Job.key_for(job_id), "status", "retries_left")
         found = pipeline.execute()
     untried = (None, b"%d" % settings.max_retries)
-    return [status in (b"queued", b"scheduled") and left in untried for status, left in found]
+    return [status in WAITING_STATUSES and left in untried for status, left in found]
 
 
 def unfinished(redis: Redis, job_ids: list[str]) -> list[bool]:
@@ -187,7 +192,7 @@ def unfinished(redis: Redis, job_ids: list[str]) -> list[bool]:
     with redis.pipeline(transaction=False) as pipeline:
         for job_id in job_ids:
             pipeline.hget(Job.key_for(job_id), "status")
-        return [status in (b"queued", b"scheduled", b"started") for status in pipeline.execute()]
+        return [status in (*WAITING_STATUSES, b"started") for status in pipeline.execute()]
 
 
 def failed(redis: Redis, job_ids: list[str]) -> list[bool]:

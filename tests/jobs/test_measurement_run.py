@@ -7,8 +7,9 @@ from contextlib import closing
 
 import pytest
 import trustme
+from rq.timeouts import JobTimeoutException
 
-from jobs.measurement_run import MeasurementError, fill_slot, run_measurement
+from jobs.measurement_run import MeasurementError, fill_slot, fill_slots, run_measurement
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
@@ -17,12 +18,15 @@ from tests.measured import measurement
 from tests.support import query
 from tests.web import free_port
 from webapp.ingest.register import ChangedScenarioError
+from webapp.plan.measurement import Task
+from webapp.store.clock import FutureSlotError
 
 
 @pytest.mark.usefixtures("own_environment")
-def test_a_measurement_that_left_the_benchmark_file_fails():
-    with pytest.raises(MeasurementError, match="Gone chat@c8: no longer in the benchmark file"):
-        run_measurement("Gone", "chat@c8", 1)
+def test_a_measurement_that_left_the_benchmark_file_is_dropped(conn):
+    assert run_measurement("Gone", "chat", 1) is None
+
+    assert query(conn, "SELECT FROM runs") == []
 
 
 @pytest.mark.parametrize(
@@ -79,6 +83,35 @@ def test_prompts_have_the_tokens_of_the_endpoints_count_and_the_scenario_stays(
     )
     assert (overhead, probed) == ("20", "true")
     assert query(conn, "SELECT definition FROM scenarios WHERE name = %s", what.scenario) == [(definition,)]
+
+
+def test_the_levels_after_one_that_failed_are_measured_and_the_job_fails(conn, settings, redis, mock_servers):
+    good, bad = mock_servers.start(ttft=0, itl=0), f"http://127.0.0.1:{free_port()}/v1"
+    levels = tuple(
+        measurement(endpoint=Endpoint(url, "m"), load=Load(concurrency=n, requests=n))
+        for n, url in ((1, bad), (2, good), (3, bad), (4, good))
+    )
+
+    with pytest.raises(MeasurementError, match=r"^2 of 4 levels failed: chat@c1: all 1 requests failed"):
+        fill_slots(settings, redis, Task("chat", levels), 4_102_473_600, "job")
+
+    rows = query(conn, "SELECT name, status, job_id FROM runs JOIN scenarios ON scenarios.id = scenario_id")
+    states = {name: (status == "failed", job_id) for name, status, job_id in rows}
+    assert states == {f"chat@c{n}": (n in (1, 3), "job") for n in (1, 2, 3, 4)}
+
+
+@pytest.mark.parametrize("error", [JobTimeoutException("late"), FutureSlotError("early")])
+def test_neither_a_timeout_nor_a_future_slot_is_a_levels_failure(settings, redis, monkeypatch, error):
+    def fail(*arguments: object) -> None:
+        asked.append(arguments)
+        raise error
+
+    asked = []
+    monkeypatch.setattr("jobs.measurement_run.fill_slot", fail)
+
+    with pytest.raises(type(error)):
+        fill_slots(settings, redis, Task("chat", (measurement(), measurement())), 600, "job")
+    assert len(asked) == 1
 
 
 def answer(*events: str) -> bytes:

@@ -14,7 +14,7 @@ from tests.factories import add_llm, add_run, archive_llm
 from tests.jobs.system import until
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.plan.measurement import Measurement
+from webapp.plan.measurement import Task, tasks
 from webapp.queue import enqueue_measurement, enqueue_simulation, measurement_job_id
 from webapp.settings import Settings
 from webapp.store import runs
@@ -35,12 +35,12 @@ def old_llms(conn):
 
 @pytest.fixture
 def declare(declare_llms, environment, monkeypatch):
-    """Declares one measurement of an endpoint, and returns it."""
+    """Declares the measurement of an endpoint at two levels, and returns it."""
 
-    def declare(url: str) -> Measurement:
-        declare_llms({"Measured": url}, "concurrency: 1, requests: 1")
+    def declare(url: str) -> Task:
+        declare_llms({"Measured": url}, "concurrency: [1, 2], requests: 1")
         monkeypatch.setenv("BENCHMARK_FILE", environment["BENCHMARK_FILE"])
-        (planned,) = read_benchmark_file(Settings.from_env())
+        (planned,) = tasks(read_benchmark_file(Settings.from_env()))
         return planned
 
     return declare
@@ -115,7 +115,7 @@ class TestRecording:
     def test_a_measurement_that_was_never_run_is_registered(self, conn, declare):
         planned = declare("http://127.0.0.1:9/v1")
 
-        record_missed("Measured", planned.scenario, INTERVAL, SLOT, SLOT)
+        record_missed("Measured", planned.levels[0].scenario, INTERVAL, SLOT, SLOT)
 
         assert query(conn, "SELECT source, status, job_id FROM runs") == [
             ("measurement", "missed", measurement_job_id(planned, SLOT))
@@ -179,7 +179,7 @@ class TestALateJob:
         until(lambda: client.get(url).json["status"] == "missed")
         assert "Your run was missed." in visitor.get(f"/runs?job_id=simulation-{SLOT}").text
 
-    def test_of_a_measurement_asks_nobody(
+    def test_of_a_measurement_asks_nobody_and_each_level_is_missed(
         self, processes, conn, queue, settings, declare, make_late, mock_servers
     ):
         planned = declare(mock_servers.start())
@@ -188,7 +188,7 @@ class TestALateJob:
 
         processes.worker()
 
-        until(lambda: query(conn, ROWS) == [(SLOT, "missed", 0, LATE)])
+        until(lambda: query(conn, ROWS) == [(SLOT, "missed", 0, LATE)] * 2)
         assert query(conn, "SELECT count(*) FROM requests") == [(0,)]
 
     def test_is_run_if_it_has_waited_for_less(self, processes, conn, queue, settings, make_late):

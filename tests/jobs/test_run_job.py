@@ -10,7 +10,14 @@ from rq.job import Job
 
 from jobs.run_job import RunJob
 from tests.jobs.system import finished_slots, now_slot, until
-from webapp.queue import RUN_MEASUREMENT, RUN_SIMULATION, RUN_TIMEOUT, enqueue_simulation, refusal
+from webapp.queue import (
+    RECORD_MISSED,
+    RUN_MEASUREMENT,
+    RUN_SIMULATION,
+    RUN_TIMEOUT,
+    enqueue_simulation,
+    refusal,
+)
 
 OK = json.dumps([RUN_SIMULATION, None, [600], {}])
 EVIL = """
@@ -167,7 +174,7 @@ def test_callbacks_repeats_and_webhooks_of_a_good_job_are_ignored(
             "result": pickle.dumps(Pickled(f"touch {touched}")),
         }
         push("good", data=OK, **extras)
-        push("fails", data=call(RUN_MEASUREMENT, None, ["Unknown", "chat@c8", 600], {}), **extras)
+        push("fails", data=call(RECORD_MISSED, None, ["", "default", 0, 600, 600], {}), **extras)
         push("system", data=call("os.system", None, ["true"], {}), **extras)
         redis.hset("rq:job:fails", "retries_left", 0)
         for job_id in ("good", "fails", "system"):

@@ -13,6 +13,7 @@ from tests.jobs.system import now_slot, until
 from tests.support import query
 from webapp.ingest.persist import rederive
 from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import tasks
 from webapp.queue import enqueue_measurement
 from webapp.settings import Settings
 
@@ -88,13 +89,13 @@ def test_two_servers_are_ranked_and_the_death_of_one_fails_only_its_own_runs(
 
 @pytest.fixture
 def enqueue(environment, queue):
-    """Enqueues every measurement of the benchmark file for one slot."""
+    """Enqueues the jobs of the benchmark file for one slot."""
 
     def enqueue() -> int:
         settings = Settings.from_env(environment)
         slot = now_slot()
-        for measurement in read_benchmark_file(settings):
-            enqueue_measurement(queue, settings, slot, measurement)
+        for task in tasks(read_benchmark_file(settings)):
+            enqueue_measurement(queue, settings, slot, task)
         return slot
 
     return enqueue
@@ -129,6 +130,40 @@ def test_a_killed_measurement_is_completed_once_by_its_retry(
         if name == "itl" and not stored:  # not ranked: on a busy machine, the chunks came in clumps
             continue
         assert sorted(value for (value,) in stored) == sorted(values.tolist()), name
+
+
+def test_a_job_killed_between_its_levels_continues_with_the_unfinished_ones(
+    processes, conn, mock_servers, declare_llms, enqueue
+):
+    declare_llms({"Many": mock_servers.start(ttft=0.3, itl=0.001)}, f"concurrency: [1, 2, 4], {FEW}")
+    slot = enqueue()
+    worker = processes.start(*WORKER)
+    until(lambda: query(conn, "SELECT FROM runs WHERE status = 'running'") and slots(conn, "Many"))
+    first = query(conn, "SELECT id, finished_at FROM runs WHERE status = 'finished'")
+
+    processes.work_horse(worker).kill()
+
+    until(lambda: slots(conn, "Many") == [slot] * 3, 60)
+    assert first[0] in query(conn, "SELECT id, finished_at FROM runs")
+    assert query(conn, "SELECT attempts FROM runs ORDER BY finished_at") == [(1,), (2,), (1,)]
+    assert query(conn, "SELECT run_id, count(*) FROM requests GROUP BY 1 HAVING count(*) <> 16") == []
+
+
+def test_a_worker_that_is_asked_to_stop_leaves_the_other_levels_to_another_one(
+    processes, conn, mock_servers, declare_llms, enqueue
+):
+    declare_llms({"Many": mock_servers.start(ttft=0.5, itl=0.001)}, f"concurrency: [1, 2, 4], {FEW}")
+    slot = enqueue()
+    stopped = processes.start(*WORKER)
+    until(lambda: query(conn, "SELECT FROM runs WHERE status = 'running'"))
+
+    stopped.send_signal(signal.SIGTERM)
+
+    assert stopped.wait(timeout=30) == 0
+    assert len(slots(conn, "Many")) == 1
+    processes.start(*WORKER)
+    until(lambda: slots(conn, "Many") == [slot] * 3, 60)
+    assert query(conn, "SELECT attempts FROM runs") == [(1,)] * 3
 
 
 def test_measurements_of_one_endpoint_never_overlap_and_none_is_lost(

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 from rq.job import Job
+from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
 from jobs.scheduler import SlotScheduler
+from llm_measure.workloads import Load
 from tests.measured import measurement
-from webapp.queue import RECORD_MISSED, JSONJob
+from webapp.plan.measurement import tasks
+from webapp.queue import OVERHEAD_SECONDS, RECORD_MISSED, JSONJob
 
 NOW = 4_102_473_600 + 1234.5
 MINUTES = 60
@@ -203,8 +206,28 @@ def test_a_measurement_has_an_entry_with_its_interval(make_scheduler, queue, red
 
     make_scheduler([planned]).poll()
 
-    assert f"measurement-{planned.slug}-{slot(60)}" in queue.job_ids
-    assert entries(redis)[f"llm-benchmark-every-measurement-{planned.slug}"] == slot(60) + 60
+    (task,) = tasks([planned])
+    assert f"measurement-{task.slug}-{slot(60)}" in queue.job_ids
+    assert entries(redis)[f"llm-benchmark-every-measurement-{task.slug}"] == slot(60) + 60
+
+
+def test_the_levels_of_a_workload_share_an_entry_and_each_level_is_missed(
+    make_scheduler, queue, redis, clock
+):
+    levels = [measurement(load=Load(concurrency=n, requests=1)) for n in (1, 8)]
+    make_scheduler(levels).poll()
+    (job_id,) = [job_id for job_id in queue.job_ids if job_id.startswith("measurement-")]
+    assert Job.fetch(job_id, redis, JSONSerializer).timeout == sum(
+        level.longest_s + OVERHEAD_SECONDS for level in levels
+    )
+    queue.empty()
+    clock.now += 25 * INTERVAL
+
+    make_scheduler(levels).poll()
+
+    missed = [job.args[:2] for job in queue.jobs if job.func_name == RECORD_MISSED]
+    assert sorted(missed) == [["", "default"], ["Measured", "chat@c1"], ["Measured", "chat@c8"]]
+    assert len([job_id for job_id in queue.job_ids if job_id.startswith("measurement-")]) == 10
 
 
 def test_a_changed_interval_replaces_the_entry_from_its_next_slot(make_scheduler, queue, redis):
@@ -228,7 +251,7 @@ def test_an_entry_that_is_no_longer_wanted_is_removed(make_scheduler, redis):
     make_scheduler().poll()
 
     assert sorted(entries(redis)) == ENTRIES
-    assert not redis.exists(JSONJob.key_for(f"llm-benchmark-every-measurement-{planned.slug}"))
+    assert not redis.exists(JSONJob.key_for(f"llm-benchmark-every-measurement-{tasks([planned])[0].slug}"))
 
 
 def test_an_entry_of_a_scheduler_with_another_benchmark_file_is_not_run(make_scheduler, queue, redis):
@@ -265,7 +288,7 @@ def test_run_now_measures_in_the_current_slot(make_scheduler, queue):
     scheduler.run_now()
     scheduler.poll()
 
-    assert f"measurement-{planned.slug}-{slot(60)}" in queue.job_ids
+    assert f"measurement-{tasks([planned])[0].slug}-{slot(60)}" in queue.job_ids
 
 
 @pytest.fixture

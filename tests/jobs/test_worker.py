@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.measured import measurement
+from webapp.plan.measurement import Task
 from webapp.queue import enqueue_maintenance, enqueue_measurement, enqueue_self_check, enqueue_simulation
 from webapp.settings import ROOT
 
@@ -16,7 +17,7 @@ PRELOADED = "import sys, jobs.worker; print(*sys.modules)"
 def jobs(queue, settings):
     """A job of each kind, as a worker reads it from Redis."""
     enqueue_simulation(queue, settings, 600)
-    enqueue_measurement(queue, settings, 600, measurement())
+    enqueue_measurement(queue, settings, 600, Task("chat", (measurement(),)))
     enqueue_self_check(queue, settings, 600)
     enqueue_maintenance(queue, settings, 600)
     return queue.jobs

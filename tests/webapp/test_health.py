@@ -8,10 +8,11 @@ from flask_migrate import downgrade, upgrade
 from redis import Redis
 
 from tests.support import dispose
-from webapp.health import SKIPPED, SKIPPED_DATA
+from webapp.health import CHECKS, SKIPPED, SKIPPED_DATA
+from webapp.plan.shared import Report, SharedPlan
 from webapp.store import clock
 
-OK = dict.fromkeys(("database", "rights", "migrations", "data", "refresh", "redis", "clock", "api_key"), "ok")
+OK = dict.fromkeys(CHECKS, "ok")
 QUICK_SECONDS = 1.5
 
 
@@ -104,6 +105,13 @@ def test_a_refresh_that_keeps_failing_is_reported_until_one_succeeds(app, conn, 
     assert checks["refresh"].startswith("failing: runs that ended since 20")
     show_next_run()
     assert ready(app) == (200, "ok", OK)
+
+
+def test_a_faulty_benchmark_file_is_reported_without_its_faults(app, settings, redis):
+    SharedPlan(settings, redis).report(Report(faults=2, since=1_795_521_600))
+
+    faulty = "2 faults since 2026-11-24 12:00:00 UTC; the previous plan is used"
+    assert ready(app) == (200, "degraded", OK | {"benchmark_file": faulty})
 
 
 def test_a_run_that_has_just_ended_may_wait_for_its_refresh(app, conn, show_next_run):

@@ -22,10 +22,13 @@ Of the whole system, the same from every API server, so aggregate with max() ove
     llm_benchmark_last_finished_run_timestamp_seconds{source,scenario,llm}
                                                                        gauge, Unix time
     llm_benchmark_queue_jobs{queue,state}                              gauge; state "queued", "started",
-                                                                       "scheduled" (for a retry), "failed"
+                                                                       "scheduled" (for a retry), "failed",
+                                                                       "waiting" (for an endpoint or a
+                                                                       processor)
     llm_benchmark_queue_oldest_job_timestamp_seconds{queue}            gauge, Unix time; absent while no
                                                                        job is queued
     llm_benchmark_workers{queue}                                       gauge
+    llm_benchmark_benchmark_file_faults                                gauge; for which its content is ignored
     llm_benchmark_<metric>_<unit>{source,scenario,llm,window,statistic}
                                                                        gauge, as llm_benchmark_ttft_seconds;
                                                                        window "latest", "24h";
@@ -41,6 +44,7 @@ Of scheduler and worker:
 
     llm_benchmark_scheduler_last_poll_timestamp_seconds                gauge, Unix time of the latest poll
                                                                        that reached Redis
+    llm_benchmark_scheduler_benchmark_file_faults                      gauge, of this scheduler's file
     llm_benchmark_scheduler_enqueued_total{entry}                      counter; "every-simulation", ...
     llm_benchmark_worker_jobs_total{status}                            counter; "successful", "failed"
     llm_benchmark_worker_busy_seconds_total                            counter

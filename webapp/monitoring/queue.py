@@ -1,4 +1,4 @@
-"""State of the queue of runs, from Redis, as Prometheus families."""
+"""State of queue and benchmark file, from Redis, as Prometheus families."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegis
 from rq.utils import utcparse
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from webapp.queue import runs_queue
+from webapp.plan.shared import reported
+from webapp.queue import WAITING_LINE, runs_queue
 
 # The oldest job is searched among this number of queued ones.
 MOST_JOBS = 100
@@ -21,6 +22,12 @@ def collect(redis: Redis) -> Iterator[Family]:
     """Yield the families; read only, whereas RQ's own counting also removes expired jobs."""
     yield from _jobs(redis)
     yield _workers(redis)
+    report = reported(redis)
+    yield GaugeMetricFamily(
+        "llm_benchmark_benchmark_file_faults",
+        "Faults for which a scheduler ignores the benchmark file's content",
+        report.faults if report else 0,
+    )
 
 
 def _jobs(redis: Redis) -> list[Family]:
@@ -31,10 +38,11 @@ def _jobs(redis: Redis) -> list[Family]:
         pipeline.zcount(StartedJobRegistry(queue=queue).key, now, "+inf")
         pipeline.zcard(ScheduledJobRegistry(queue=queue).key)
         pipeline.zcount(FailedJobRegistry(queue=queue).key, now, "+inf")
+        pipeline.zcard(WAITING_LINE)
         pipeline.lrange(queue.key, 0, MOST_JOBS - 1)
         *numbers, waiting = pipeline.execute()
     jobs = GaugeMetricFamily("llm_benchmark_queue_jobs", "Jobs by state", labels=["queue", "state"])
-    for state, number in zip(("queued", "started", "scheduled", "failed"), numbers, strict=True):
+    for state, number in zip(("queued", "started", "scheduled", "failed", "waiting"), numbers, strict=True):
         jobs.add_metric([queue.name, state], number)
     oldest = GaugeMetricFamily(
         "llm_benchmark_queue_oldest_job_timestamp_seconds",

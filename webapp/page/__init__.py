@@ -12,7 +12,7 @@ from werkzeug.exceptions import NotFound
 from webapp.headers import set_headers
 from webapp.page import access, compare, leaderboard, llm, marks, run, runs, text, views
 from webapp.page.errors import register_error_pages, respond_not_found
-from webapp.page.refresh_notice import RefreshNotice, add_header, refresh_failing_since
+from webapp.page.notices import add_headers, register_notices
 from webapp.page.version import version
 from webapp.settings import Settings
 
@@ -42,7 +42,7 @@ FILTERS = {
 def register_page(app: Flask, settings: Settings) -> None:
     """Serve the page, its static files and the sign-in."""
     access.configure_cookies(app, settings)
-    app.extensions["refresh_notice"] = RefreshNotice()
+    register_notices(app)
     app.register_error_handler(NotFound, respond_not_found)
     for blueprint in (_page(), _access()):
         blueprint.after_request(set_headers)
@@ -54,7 +54,6 @@ def register_page(app: Flask, settings: Settings) -> None:
         version=version(),
         csrf_token=access.csrf_token,
         is_signed_in=access.is_signed_in,
-        refresh_failing_since=refresh_failing_since,
         address=views.address,
     )
     app.jinja_env.filters.update(FILTERS)
@@ -64,7 +63,7 @@ def _page() -> Blueprint:
     """Return the views, for readers only, and the changes, for the signed-in only."""
     page = Blueprint("page", __name__)
     page.before_request(access.require_reader)
-    page.after_request(add_header)
+    page.after_request(add_headers)
     for rule, endpoint, view in VIEWS:
         page.add_url_rule(rule, endpoint, view, defaults={"live": False})
         page.add_url_rule(f"/live{rule}", f"live_{endpoint}", view, defaults={"live": True})

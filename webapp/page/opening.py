@@ -30,5 +30,5 @@ def with_series(conn: Connection, query: dict[str, Any], llm_names: Sequence[str
 
 def _first(measured: Sequence[str]) -> str:
     """Return the scenario that is still measured and has most LLMs; the same at every call."""
-    declared = {each.scenario for each in current_app.extensions["measurements"]}
+    declared = {each.scenario for each in current_app.extensions["plan"].measurements()}
     return next((name for name in measured if name in declared), measured[0])

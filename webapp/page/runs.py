@@ -40,7 +40,7 @@ def run_now() -> AnyResponse:
 
 def _declared(slug: str) -> Measurement:
     """Return the measurement with that slug; NotFound if the benchmark file declares none."""
-    for measurement in current_app.extensions["measurements"]:
+    for measurement in current_app.extensions["plan"].measurements():
         if measurement.slug == slug:
             return measurement
     raise NotFound(f"measurement={shown(slug)}: not declared in the benchmark file")
@@ -63,7 +63,7 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         next=page[-1].id if len(found) > len(page) else None,
         job=query["job_id"] and status_with_runs(_job_status(query["job_id"]), found),
         statuses=STATUSES,
-        measurements=current_app.extensions["measurements"],
+        measurements=current_app.extensions["plan"].measurements(),
         sources=SOURCES,
         scenarios=catalogue.scenario_names(conn),
         llms=[llm.name for archived in (False, True) for llm in llms.read_all(conn, archived)],

@@ -36,16 +36,30 @@ class BenchmarkFileError(SettingsError):
 
 def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
     """Return the planned measurements, none without a file; raises BenchmarkFileError with all faults."""
-    if not settings.benchmark_file:
-        return ()
+    return parse(settings, read_text(settings)) if settings.benchmark_file else ()
+
+
+def read_text(settings: Settings) -> str:
+    """Return the file's content; raises BenchmarkFileError if it cannot be read."""
     path = Path(settings.benchmark_file)
-    name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     try:
-        document = Document(_text(path))
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        if len(raw) > LARGEST_FILE:
+            raise ValueError(f"larger than {LARGEST_FILE} bytes")
+        return raw.decode()
+    except (OSError, ValueError) as error:
+        raise BenchmarkFileError([f"{_shown_path(path)}: cannot be read: {error}"]) from None
+
+
+def parse(settings: Settings, text: str) -> tuple[Measurement, ...]:
+    """Return the measurements that such a file plans; raises BenchmarkFileError with all faults."""
+    path = Path(settings.benchmark_file)
+    name = _shown_path(path)
+    try:
+        document = Document(text)
     except YAMLError as error:
         raise BenchmarkFileError([f"{name}:{error.line}: {error}"]) from None
-    except (OSError, ValueError) as error:
-        raise BenchmarkFileError([f"{name}: cannot be read: {error}"]) from None
     try:
         declared = FileSchema(unknown=RAISE).load(document.data or {})
         return tuple(_measurements(declared, settings.schedule_interval, path.parent))
@@ -53,12 +67,8 @@ def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
         raise BenchmarkFileError(_faults(name, document, error)) from None
 
 
-def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        raw = file.read(LARGEST_FILE + 1)
-    if len(raw) > LARGEST_FILE:
-        raise ValueError(f"larger than {LARGEST_FILE} bytes")
-    return raw.decode()
+def _shown_path(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 # From declarations to measurements.

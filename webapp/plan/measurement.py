@@ -1,10 +1,12 @@
-"""A planned measurement: an LLM at its endpoint, by one workload at one level."""
+"""A planned measurement: an LLM at its endpoint, by one workload at one level; and what one job measures."""
 
 import hashlib
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +22,7 @@ UNMARKED_API = "chat"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One LLM, workload and level: one entry of the schedule, with one run per slot."""
+    """One LLM, workload and level: one run per slot."""
 
     llm: str
     company_name: str
@@ -47,10 +49,8 @@ class Measurement:
 
     @property
     def slug(self) -> str:
-        """A unique name of LLM and scenario, made of the characters that a job's id may have."""
-        words = re.sub(r"[^a-z0-9]+", "-", f"{self.llm} {self.scenario}".lower()).strip("-")
-        digest = hashlib.sha256(f"{self.llm}\0{self.scenario}".encode()).hexdigest()[:8]
-        return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
+        """A unique name of LLM and scenario, see `slug`."""
+        return slug(self.llm, self.scenario)
 
     @property
     def server(self) -> str:
@@ -73,6 +73,60 @@ class Measurement:
 
         lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
         return math.ceil(for_requests(load.warmup) + lasting + timeout) + self.overhead_s
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one job measures: an LLM by a workload, its levels one after another; on demand, one level."""
+
+    name: str  # of the workload, or of the scenario
+    levels: tuple[Measurement, ...]  # of one LLM, at least one
+
+    @property
+    def llm(self) -> str:
+        """The measured LLM."""
+        return self.levels[0].llm
+
+    @property
+    def slug(self) -> str:
+        """A unique name of LLM and workload or scenario, see `slug`."""
+        return slug(self.llm, self.name)
+
+    @property
+    def server(self) -> str:
+        """Host and port of the endpoint, which is measured by one job at a time."""
+        return self.levels[0].server
+
+    @property
+    def interval(self) -> int:
+        """The seconds between two slots."""
+        return self.levels[0].interval
+
+
+def tasks(measurements: Iterable[Measurement]) -> tuple[Task, ...]:
+    """Return the tasks of the schedule: a plan has the levels of an LLM and workload next to each other."""
+    grouped = groupby(measurements, lambda measurement: (measurement.llm, measurement.workload_name))
+    return tuple(Task(name, tuple(levels)) for (_, name), levels in grouped)
+
+
+def task(measurements: Iterable[Measurement], llm: str, name: str) -> Task | None:
+    """Return what a job measures: the LLM by the workload or in the scenario of that name; None if unplanned.
+
+    Names of workloads have no @, and those of scenarios have one.
+    """
+    levels = tuple(
+        measurement
+        for measurement in measurements
+        if measurement.llm == llm and name in (measurement.workload_name, measurement.scenario)
+    )
+    return Task(name, levels) if levels else None
+
+
+def slug(llm: str, name: str) -> str:
+    """Return a unique name for the LLM and a workload or scenario, of characters that a job's id may have."""
+    words = re.sub(r"[^a-z0-9]+", "-", f"{llm} {name}".lower()).strip("-")
+    digest = hashlib.sha256(f"{llm}\0{name}".encode()).hexdigest()[:8]
+    return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
 
 
 def scenario_name(workload_name: str, load: Load, api: str) -> str:

@@ -34,32 +34,35 @@ def check_name(name: str) -> None:
 
 
 def _number(low: float, high: float, **more: Any) -> fields.Float:
-    return fields.Float(validate=_Range(low, high), **more)
+    return fields.Float(validate=Range(low, high), **more)
 
 
 def _whole(low: int, high: int, **more: Any) -> fields.Integer:
-    return fields.Integer(strict=True, validate=_Range(low, high, whole=True), **more)
+    return fields.Integer(strict=True, validate=Range(low, high, whole=True), **more)
 
 
-class _Range:
+class Range:
+    """A check that a number is in a range, which includes its ends."""
+
     def __init__(self, low: float, high: float, whole: bool = False):
-        self._low, self._high = low, high
+        self.low, self.high = low, high
         self._kind = "whole number" if whole else "number"
 
     def __call__(self, value: float) -> None:
-        if not self._low <= value <= self._high:
-            raise ValidationError(f"must be a {self._kind} from {self._low:g} to {self._high:g}")
+        """Raise ValidationError for another number."""
+        if not self.low <= value <= self.high:
+            raise ValidationError(f"must be a {self._kind} from {self.low:g} to {self.high:g}")
 
 
-class _Levels(fields.Field):
+class Levels(fields.Field):
     """One level or a list of levels."""
 
     def __init__(self, inner: fields.Field):
         super().__init__()
-        self._list = fields.List(inner, validate=validate.Length(1, 20, error="must be 1 to 20 levels"))
+        self.levels = fields.List(inner, validate=validate.Length(1, 20, error="must be 1 to 20 levels"))
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        levels = self._list.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
+        levels = self.levels.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
         if len(set(levels)) < len(levels):
             raise ValidationError("duplicate level")
         return levels
@@ -171,8 +174,8 @@ class WorkloadSchema(_Schema):
     output_tokens = _whole(1, 10_000_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
-    concurrency = _Levels(_whole(1, 100_000))
-    rate = _Levels(_number(0.001, 100_000))
+    concurrency = Levels(_whole(1, 100_000))
+    rate = Levels(_number(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
     requests = _whole(1, 1_000_000)
     duration = _number(1, 86_400)

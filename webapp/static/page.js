@@ -36,7 +36,8 @@ async function poll() {
     } else if (response.status !== 304) {
       throw new Error(response.status);
     }
-    showRefresh(response.headers.get("X-Refresh-Failing-Since"));
+    showNotice("refresh-failing", response.headers.get("X-Refresh-Failing-Since"));
+    showNotice("file-faulty", response.headers.get("X-Benchmark-File-Faulty-Since"));
     updated = Date.now();
     connected = true;
   } catch {
@@ -46,10 +47,10 @@ async function poll() {
   pollLater();
 }
 
-function showRefresh(failingSince) {
-  const notice = document.getElementById("refresh-failing");
-  notice.hidden = !failingSince;
-  const utc = failingSince?.slice(0, 16).replace("T", " ");
+function showNotice(id, since) {
+  const notice = document.getElementById(id);
+  notice.hidden = !since;
+  const utc = since?.slice(0, 16).replace("T", " ");
   if (utc) notice.querySelector("time").textContent = `${utc} UTC`;
 }
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +46,8 @@ def test_a_view_opens_on_the_scenario_that_most_of_its_llms_are_measured_in(meas
 
 def test_it_prefers_a_scenario_that_is_still_measured(measured, app, reader):
     rag = measurement(ONE, workload_name="rag")
-    app.extensions["measurements"] = [replace(rag, load=replace(rag.load, concurrency=1))]
+    declared = [replace(rag, load=replace(rag.load, concurrency=1))]
+    app.extensions["plan"] = SimpleNamespace(measurements=lambda: declared)
 
     assert series(reader.get("/").text) == ("measurement", "rag@c1")
 

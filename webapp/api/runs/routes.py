@@ -111,7 +111,7 @@ def request_run(new: dict[str, dict[str, str]]) -> Response:
 
 
 def _declared(llm: str, scenario: str) -> Measurement:
-    for measurement in current_app.extensions["measurements"]:
+    for measurement in current_app.extensions["plan"].measurements():
         if (measurement.llm, measurement.scenario) == (llm, scenario):
             return measurement
     raise NotFound(f"llm={shown(llm)}, scenario={shown(scenario)}: not in the benchmark file")
