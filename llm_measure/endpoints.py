@@ -54,7 +54,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
-        apis.named(self.api)
+        api = apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
         # A header can hold nothing else, and the value is a secret that no message may show.
@@ -68,6 +68,14 @@ class Endpoint:
         if self.max_tokens_field not in MAX_TOKENS_FIELDS:
             expected = ", ".join(MAX_TOKENS_FIELDS)
             raise ValueError(f"max_tokens_field={self.max_tokens_field!r}: expected one of {expected}")
+        if isinstance(api, apis.EncodingAPI):
+            self._refuse_options_of_streams()
+
+    def _refuse_options_of_streams(self) -> None:
+        defaults = {"max_tokens_field": "max_tokens", "stream_usage": True}
+        for name, default in defaults.items():
+            if getattr(self, name) != default:
+                raise ValueError(f"{name}={getattr(self, name)!r}: does not apply to the {self.api} API")
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
@@ -89,8 +97,14 @@ class Endpoint:
         return (self.api_key, *values, *map(encoded, values))
 
     def asked(self, workload: Workload) -> Workload:
-        """Return the workload as this endpoint is asked: its `extra_body` with what the endpoint changes."""
+        """Return the workload as this endpoint is asked: its `extra_body` with what the endpoint changes.
+
+        ValueError if the API answers no workloads of this kind.
+        """
         api, patch = apis.named(self.api), workload.extra_body
+        if isinstance(api, apis.EncodingAPI) != (workload.inputs is not None):
+            given = "missing; needed by" if workload.inputs is None else "do not apply to"
+            raise ValueError(f"inputs: {given} the {self.api} API")
         if self.max_tokens_field == "none":
             patch = combined(patch, removal(api.maximum_field))
         if not self.stream_usage and api.usage_field:

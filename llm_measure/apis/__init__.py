@@ -1,11 +1,26 @@
 """Provider APIs: to add one, write its module and register it here. No other module knows an API by name."""
 
 from llm_measure.apis.anthropic import AnthropicMessages
-from llm_measure.apis.base import Chunk, ProviderAPI, Usage
+from llm_measure.apis.base import Chunk, StreamingAPI, Usage
+from llm_measure.apis.embeddings import Embeddings
+from llm_measure.apis.encoding import EncodingAPI
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
+from llm_measure.apis.rerank import Rerank, TEIRerank
 
-__all__ = ["Chunk", "ProviderAPI", "Usage", "named", "names", "register", "unregister"]
+__all__ = [
+    "Chunk",
+    "EncodingAPI",
+    "ProviderAPI",
+    "StreamingAPI",
+    "Usage",
+    "named",
+    "names",
+    "register",
+    "unregister",
+]
+
+ProviderAPI = StreamingAPI | EncodingAPI
 
 _APIS: dict[str, ProviderAPI] = {}
 
@@ -37,3 +52,6 @@ def named(name: str) -> ProviderAPI:
 register(OpenAIChat())
 register(OpenAICompletions())
 register(AnthropicMessages())
+register(Embeddings())
+register(Rerank())
+register(TEIRerank())

@@ -28,8 +28,10 @@ FORMATS = ("table", "json", "csv")
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
               help="Provider API; messages is Anthropic's.")  # fmt: skip
 @click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
-@click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
-              help="Maximum output tokens (max_tokens).")  # fmt: skip
+@click.option("--inputs", type=int, metavar="N",
+              help="Texts per request of embeddings, documents of rerank.  [default: 1]")  # fmt: skip
+@click.option("--output-tokens", type=int, metavar="N",
+              help="Maximum output tokens (max_tokens).  [default: 128]")  # fmt: skip
 @click.option("--max-tokens-field", default="max_tokens", show_default=True,
               type=click.Choice(("max_tokens", "max_completion_tokens", "none")),
               help="Field that asks for the maximum; none to ask for no maximum.")  # fmt: skip

@@ -24,6 +24,7 @@ from llm_measure.client.response import Asked
 from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.inputs import wanted
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
@@ -98,6 +99,7 @@ class Client:
             model=str(workload.extra_body.get("model", endpoint.model)),
             url=endpoint.url(api.path(endpoint.model)),
             most_tokens=most_tokens(workload),
+            wanted=wanted(endpoint, workload),
         )
         self._memory = Memory()
         self._judge = Judge(api, asked, Secrets((*endpoint.secrets, *dialer.secrets)), self._memory)

@@ -9,8 +9,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from llm_measure.apis import Chunk, ProviderAPI, Usage
+from llm_measure.apis import Chunk, EncodingAPI, ProviderAPI, StreamingAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
+from llm_measure.apis.encoding import ONE, Wanted
+from llm_measure.client.answer import is_complete, parse_answer
 from llm_measure.client.connection import Exchange
 from llm_measure.client.encoding import EncodingError, unpacked
 from llm_measure.client.failures import (
@@ -43,6 +45,7 @@ class Asked:
     model: str = ""
     url: str = ""  # shown with a 404
     most_tokens: int = MAX_TOKENS  # of output in addition to those that are seen; more are malformed
+    wanted: Wanted = ONE  # of an API that encodes
 
 
 def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked) -> None:
@@ -55,6 +58,8 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: 
         _unpack(exchange)
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
             parse_refusal(exchange, record, api, asked.url)
+        elif isinstance(api, EncodingAPI):
+            parse_answer(exchange, record, api, asked.model, asked.wanted)
         else:
             ended_ns = _Stream(exchange, record, api, asked).parse()
     except EncodingError as error:
@@ -68,9 +73,14 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: 
 
 
 def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
-    """Return the verdict on a large response by its last events alone; None if they are not enough."""
+    """Return the verdict on a large response by its last events alone; None if they are not enough.
+
+    One that has no events is held for right when it is complete.
+    """
     if exchange.encoding:
         return None
+    if isinstance(api, EncodingAPI):
+        return is_complete(exchange) or None
     last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
     found = re.search(rb"\n\n|\r\n\r\n", last)
     if found is None:
@@ -92,7 +102,7 @@ def _unpack(exchange: Exchange) -> None:
 class _Stream:
     """The chunks of one response, in order."""
 
-    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked):
+    def __init__(self, exchange: Exchange, record: Record, api: StreamingAPI, asked: Asked):
         self._exchange = exchange
         self._record = record
         self._api = api
@@ -252,7 +262,7 @@ class _Stream:
             fail(self._record, "malformed", f"expected an event stream, got {got}: {shown(body)}")
 
 
-def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
+def _plain_chunks(parts: list[bytes], api: StreamingAPI) -> tuple[list[bytes], list[Chunk]] | None:
     """Return the data and chunks of a complete response if each part is one event, else None."""
     found = api.framing.plain_events(parts)
     if not found or found.pop() != api.end:

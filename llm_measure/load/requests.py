@@ -8,10 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
+from llm_measure.apis import EncodingAPI, StreamingAPI
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
+from llm_measure.load.inputs import input_bodies
 from llm_measure.load.prompts import prompt_builder
 from llm_measure.variables import filled
 from llm_measure.workloads import Workload
@@ -19,6 +21,7 @@ from llm_measure.workloads import Workload
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
 AUTHORIZATION = "Authorization"
+JSON = "application/json"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
@@ -30,10 +33,15 @@ def request_builder(
 
     `target` is the target of the request line. DatasetError if there is a dataset that cannot be used.
     """
-    kinds = {"Accept": apis.named(endpoint.api).framing.CONTENT_TYPE, "Content-Type": "application/json"}
+    api = apis.named(endpoint.api)
+    accepted = JSON if isinstance(api, EncodingAPI) else api.framing.CONTENT_TYPE
+    kinds = {"Accept": accepted, "Content-Type": JSON}
     head = _head("POST", endpoint, target, kinds) + proxy_headers + b"Content-Length: "
-    bodies = _dataset_bodies if workload.dataset else _bodies
-    body = bodies(endpoint, workload, seed)
+    if isinstance(api, EncodingAPI):
+        body = input_bodies(endpoint, api, workload, seed)
+    else:
+        bodies = _dataset_bodies if workload.dataset else _bodies
+        body = bodies(endpoint, api, workload, seed)
 
     def build(index: int) -> bytes:
         content = body(index)
@@ -66,7 +74,7 @@ def _limits(value: Any) -> Iterator[int]:
 
 def plain_request(endpoint: Endpoint, target: str, proxy_headers: bytes = b"") -> bytes:
     """Return a GET request for JSON."""
-    return _head("GET", endpoint, target, {"Accept": "application/json"}) + proxy_headers + b"\r\n"
+    return _head("GET", endpoint, target, {"Accept": JSON}) + proxy_headers + b"\r\n"
 
 
 def url_path(endpoint: Endpoint, path: str | None = None) -> str:
@@ -79,30 +87,35 @@ def url_path(endpoint: Endpoint, path: str | None = None) -> str:
     return f"{url.path}?{query}" if query else url.path
 
 
-def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
+def _bodies(endpoint: Endpoint, api: StreamingAPI, workload: Workload, seed: int) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
     prompt = prompt_builder(workload.input_tokens, workload.unique_prompts, seed)
-    whole = _json(endpoint, workload, MARK, workload.output_tokens)
+    whole = _json(endpoint, api, workload, MARK, workload.output_tokens)
     before, mark, after = whole.partition(json.dumps(MARK).encode())
     if not mark:  # extra_body brings a prompt
         return lambda index: whole
     return lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after)
 
 
-def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
+def _dataset_bodies(
+    endpoint: Endpoint, api: StreamingAPI, workload: Workload, seed: int
+) -> Callable[[int], bytes]:
     """Build the body of each row; they are sent in an order that depends on the seed, again and again."""
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
         try:
-            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or workload.output_tokens))
+            output_tokens = row.output_tokens or workload.output_tokens
+            bodies.append(_json(endpoint, api, workload, row.prompt, output_tokens))
         except ValueError as error:
             raise DatasetError(f"{workload.dataset}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
     return lambda index: bodies[index % len(bodies)]
 
 
-def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
-    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens)
+def _json(
+    endpoint: Endpoint, api: StreamingAPI, workload: Workload, prompt: Prompt, output_tokens: int
+) -> bytes:
+    body = api.body(endpoint.model, prompt, output_tokens)
     if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")
     return json.dumps(merged(body, endpoint.asked(workload).extra_body)).encode()

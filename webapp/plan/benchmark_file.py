@@ -13,7 +13,7 @@ from marshmallow import RAISE, ValidationError
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Load
 from webapp.plan.measurement import Measurement
-from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, workload
+from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, takes_part, workload
 from webapp.plan.yaml_lines import Document, YAMLError
 from webapp.plan.yaml_lines import Path as YAMLPath
 from webapp.settings import ROOT, Settings, SettingsError
@@ -69,6 +69,8 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
         company = llm.get("company_name", llm.get("provider", llm["name"]))
         for asked in declared["workloads"]:
             if asked["name"] not in llm.get("workloads", [asked["name"]]):
+                continue
+            if not takes_part(llm, asked):
                 continue
             for load in _loads(asked):
                 yield Measurement(

@@ -84,7 +84,7 @@ def definition(workload: Workload, load: Load, api: str, dataset_digest: str | N
     is computed from the file if it is not given.
     """
     asked = asdict(workload)
-    del asked["seed"]
+    del asked["seed"], asked["inputs" if workload.inputs is None else "output_tokens"]
     if workload.dataset:
         del asked["input_tokens"]
         asked["dataset"] = dataset_digest or dataset_sha256(workload)
@@ -94,6 +94,9 @@ def definition(workload: Workload, load: Load, api: str, dataset_digest: str | N
 
 def description(workload: Workload, load: Load) -> str:
     """Return the scenario in words."""
-    prompts = f"prompts of {Path(workload.dataset).name}" if workload.dataset else ""
-    prompts = prompts or f"{workload.input_tokens} input tokens"
+    dataset = Path(workload.dataset).name if workload.dataset else None
+    if workload.inputs is not None:
+        inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
+        return f"{workload.inputs} inputs {inputs}, {load.name}"
+    prompts = f"prompts of {dataset}" if dataset else f"{workload.input_tokens} input tokens"
     return f"{prompts}, {workload.output_tokens} output tokens, {load.name}"

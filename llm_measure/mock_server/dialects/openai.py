@@ -88,7 +88,7 @@ class OpenAI(ABC):
 
     def error(self, status: int, reason: str, message: str) -> dict[str, Any]:
         """Return an error with its message."""
-        return {"error": {"message": message, "type": reason, "param": None, "code": None}}
+        return openai_error(reason, message)
 
     def _event(self, model: str, choice: dict[str, Any], counts: Counts | None) -> bytes:
         content = {**self.envelope(model, streamed=True), "choices": [choice]}
@@ -146,6 +146,11 @@ class Completions(OpenAI):
     def envelope(self, model: str, streamed: bool) -> dict[str, Any]:
         """Return the fields around the choices."""
         return {"id": "cmpl-mock", "object": "text_completion", "created": CREATED, "model": model}
+
+
+def openai_error(reason: str, message: str) -> dict[str, Any]:
+    """Return the body of an error."""
+    return {"error": {"message": message, "type": reason, "param": None, "code": None}}
 
 
 def _finish_reason(is_cut: bool) -> str:

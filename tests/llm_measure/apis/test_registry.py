@@ -118,7 +118,7 @@ def test_the_command_measures_it_too():
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["endpoint"]["api"], found["levels"][0]["errors"]) == ("toy", {})
-    assert "[chat|completions|messages|toy]" in invoke("run", "--help").stdout
+    assert "|toy]" in invoke("run", "--help").stdout
 
 
 def test_a_name_is_registered_once():
@@ -127,7 +127,5 @@ def test_a_name_is_registered_once():
 
 
 def test_an_unknown_api_is_reported_with_the_known_ones():
-    with pytest.raises(
-        ValueError, match="api='play': unknown provider API; expected one of chat, completions, messages, toy"
-    ):
+    with pytest.raises(ValueError, match=r"api='play': unknown provider API; expected one of chat, .*, toy"):
         Endpoint("http://x/v1", "m", "play")
