@@ -37,7 +37,7 @@ class EmbeddingsAnswer(msgspec.Struct, gc=False):
         found = self.data or []
         if fault := count_fault("embeddings", [each.index for each in found], wanted):
             return fault
-        empty = sum(not VECTOR.match(bytes(each.embedding)[:64]) for each in found)
+        empty = sum(not VECTOR.match(memoryview(each.embedding)) for each in found)
         return f"{empty} embeddings are empty; expected numbers or base64" if empty else None
 
 

@@ -51,7 +51,7 @@ def _load(measurement: dict[str, Any]) -> Iterator[Fact]:
 def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
     """Yield what the responses were like."""
     if "inputs" in measurement:
-        yield "Inputs", whole(measurement["inputs"]), "Texts to encode of each request"
+        yield "Inputs", whole(measurement["inputs"]), "Texts per request"
         yield _prompt_tokens(measurement)
     if "output_tokens" in measurement:
         yield _prompt_tokens(measurement)
