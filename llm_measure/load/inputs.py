@@ -27,7 +27,7 @@ def input_bodies(
 ) -> Callable[[int], bytes]:
     """Return a function from a request's index to its body, whose texts no other request has.
 
-    A dataset's texts repeat when there are no more. Raises DatasetError.
+    A dataset's texts repeat after the last one. Raises DatasetError.
     """
     text = _dataset_texts(workload, seed) if workload.dataset else _texts(workload, seed)
     query = prompt_builder(QUERY_WORDS, workload.unique_prompts, seed)

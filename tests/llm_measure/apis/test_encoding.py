@@ -1,4 +1,4 @@
-"""Answers of embeddings and rerank APIs, as their documentation shows them, written anew."""
+"""Answers of embeddings and rerank APIs, in the shapes that their documentation shows."""
 
 import json
 from typing import Any

@@ -36,7 +36,7 @@ def test_each_text_of_each_request_is_another_one_of_the_length_asked_for():
     assert bodies[0].keys() == {"model", "input"}
 
 
-def test_a_ranking_has_a_short_query_of_its_own_and_documents():
+def test_a_ranking_has_another_short_query_in_each_request():
     first, second = (body(RERANK, Workload(inputs=3, input_tokens=64), index) for index in range(2))
 
     assert first.keys() == {"model", "query", "documents"}

@@ -52,6 +52,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "chat@c8", 3600),
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
+        ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
     assert found[2].api_key_env == "OPENAI_API_KEY"
     assert found[0].workload.slo == {"ttft": 0.5, "tpot": 0.05}
