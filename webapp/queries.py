@@ -84,7 +84,7 @@ class SeriesFilters(Schema):
 class LeaderboardQuery(SeriesFilters):
     """The filters of the leaderboard."""
 
-    metric = metric_filter(None, "One metric; all by default")
+    metric = metric_filter(None, "One metric; by default all that the scenario can have")
     window = one_of(
         tuple(window.name for window in WINDOWS),
         LATEST.name,

@@ -27,7 +27,7 @@ FORMATS = ("table", "json", "csv")
               help="Header of each request; ${VAR} names an environment variable. Repeatable.")  # fmt: skip
 @click.option("--api", type=ProviderAPIName(), default="chat", show_default=True,
               help="Provider API; messages is Anthropic's.")  # fmt: skip
-@click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
+@click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt or input.  [default: 128]")
 @click.option("--inputs", type=int, metavar="N",
               help="Texts per request of embeddings, documents of rerank.  [default: 1]")  # fmt: skip
 @click.option("--output-tokens", type=int, metavar="N",
