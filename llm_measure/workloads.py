@@ -1,7 +1,7 @@
 """What is asked of an endpoint, and under which load: plain data, validated when it is made."""
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from llm_measure.metrics import METRICS, Kind, kind_of
@@ -111,6 +111,12 @@ class Workload:
     def asked_output_tokens(self) -> int | None:
         """The maximum length of each response; None if a dataset or `extra_body` may ask for another."""
         return None if self.dataset or MAXIMUM_FIELDS & self.extra_body.keys() else self.output_tokens
+
+    def asked(self) -> dict[str, Any]:
+        """Return its fields by name, but for the one that means nothing to its kind."""
+        fields = asdict(self)
+        del fields["inputs" if self.inputs is None else "output_tokens"]
+        return fields
 
     def seeded(self) -> "Workload":
         """Return the workload with a seed, a random one if it has none."""

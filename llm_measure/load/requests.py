@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
@@ -41,7 +41,7 @@ def request_builder(
         body = input_bodies(endpoint, api, workload, seed)
     else:
         bodies = _dataset_bodies if workload.dataset else _bodies
-        body = bodies(endpoint, api, workload, seed)
+        body = bodies(endpoint, workload, seed)
 
     def build(index: int) -> bytes:
         content = body(index)
@@ -87,34 +87,30 @@ def url_path(endpoint: Endpoint, path: str | None = None) -> str:
     return f"{url.path}?{query}" if query else url.path
 
 
-def _bodies(endpoint: Endpoint, api: StreamingAPI, workload: Workload, seed: int) -> Callable[[int], bytes]:
+def _bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
     prompt = prompt_builder(workload.input_tokens, workload.unique_prompts, seed)
-    whole = _json(endpoint, api, workload, MARK, workload.output_tokens)
+    whole = _json(endpoint, workload, MARK, workload.output_tokens)
     before, mark, after = whole.partition(json.dumps(MARK).encode())
     if not mark:  # extra_body brings a prompt
         return lambda index: whole
     return lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after)
 
 
-def _dataset_bodies(
-    endpoint: Endpoint, api: StreamingAPI, workload: Workload, seed: int
-) -> Callable[[int], bytes]:
+def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
     """Build the body of each row; they are sent in an order that depends on the seed, again and again."""
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
         try:
-            output_tokens = row.output_tokens or workload.output_tokens
-            bodies.append(_json(endpoint, api, workload, row.prompt, output_tokens))
+            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or workload.output_tokens))
         except ValueError as error:
             raise DatasetError(f"{workload.dataset}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
     return lambda index: bodies[index % len(bodies)]
 
 
-def _json(
-    endpoint: Endpoint, api: StreamingAPI, workload: Workload, prompt: Prompt, output_tokens: int
-) -> bytes:
+def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
+    api = cast(StreamingAPI, apis.named(endpoint.api))  # `input_bodies` asks the others
     body = api.body(endpoint.model, prompt, output_tokens)
     if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")

@@ -35,7 +35,7 @@ def document(
     asked = endpoint.asked(workload)
     return {
         "endpoint": {part.name: getattr(endpoint, part.name) for part in fields(endpoint) if part.repr},
-        "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
+        "workload": {**workload.asked(), "dataset_sha256": dataset_digest},
         "levels": [level(result, asked, records) for result in results],
     }
 

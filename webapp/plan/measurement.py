@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,8 +83,8 @@ def definition(workload: Workload, load: Load, api: str, dataset_digest: str | N
     Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
     is computed from the file if it is not given.
     """
-    asked = asdict(workload)
-    del asked["seed"], asked["inputs" if workload.inputs is None else "output_tokens"]
+    asked = workload.asked()
+    del asked["seed"]
     if workload.dataset:
         del asked["input_tokens"]
         asked["dataset"] = dataset_digest or dataset_sha256(workload)
