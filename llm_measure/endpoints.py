@@ -54,9 +54,10 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         _check_url(self.base_url)
-        api = apis.named(self.api)
+        apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
+        self._check_options_of_streams()
         # A header can hold nothing else, and the value is a secret that no message may show.
         if self.api_key is not None and not _fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
@@ -68,14 +69,6 @@ class Endpoint:
         if self.max_tokens_field not in MAX_TOKENS_FIELDS:
             expected = ", ".join(MAX_TOKENS_FIELDS)
             raise ValueError(f"max_tokens_field={self.max_tokens_field!r}: expected one of {expected}")
-        if isinstance(api, apis.EncodingAPI):
-            self._refuse_options_of_streams()
-
-    def _refuse_options_of_streams(self) -> None:
-        defaults = {"max_tokens_field": "max_tokens", "stream_usage": True}
-        for name, default in defaults.items():
-            if getattr(self, name) != default:
-                raise ValueError(f"{name}={getattr(self, name)!r}: does not apply to the {self.api} API")
 
     def with_variables(self, lookup: Callable[[str], str | None] = os.environ.get) -> "Endpoint":
         """Return the endpoint with the values of all variables that it names; ValueError if one has none."""
@@ -110,6 +103,14 @@ class Endpoint:
         if not self.stream_usage and api.usage_field:
             patch = combined(patch, removal((api.usage_field,)))
         return replace(workload, extra_body=combined(patch, self.extra_body))
+
+    def _check_options_of_streams(self) -> None:
+        """Raise ValueError if the API has no streams and one of them is set."""
+        if not isinstance(apis.named(self.api), apis.EncodingAPI):
+            return
+        for name, default in {"max_tokens_field": "max_tokens", "stream_usage": True}.items():
+            if getattr(self, name) != default:
+                raise ValueError(f"{name}={getattr(self, name)!r}: does not apply to the {self.api} API")
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the base URL, as it is shown: with the names of variables."""

@@ -35,8 +35,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     are cancelled. Raises DatasetError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
-    rows = count_rows(Path(workload.dataset)) if workload.dataset else None
-    unrepeated = None if rows is None else rows // (workload.inputs or 1)
+    # Of as many inputs as a request has, after which prompts repeat.
+    rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     plan = starts(load, seed)
     processes = max(1, min(processes, len(plan)))
     clients = [
@@ -48,7 +48,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return _merged(load, parts, unrepeated)
+    return _merged(load, parts, rows)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -62,8 +62,7 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def _merged(load: Load, parts: list[ClientResult], unrepeated: int | None) -> LevelResult:
-    """Return the level; `unrepeated` is the number of requests after which prompts of a dataset repeat."""
+def _merged(load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -84,5 +83,5 @@ def _merged(load: Load, parts: list[ClientResult], unrepeated: int | None) -> Le
         send_lag=SendLag(p50, p99, most),
         valid=reason is None,
         invalid_reason=reason,
-        repeated_prompts=0 if unrepeated is None else sum(record.index >= unrepeated for record in measured),
+        repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
     )

@@ -77,10 +77,10 @@ def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
 
     One that has no events is held for right when it is complete.
     """
-    if exchange.encoding:
-        return None
     if isinstance(api, EncodingAPI):
         return is_complete(exchange) or None
+    if exchange.encoding:
+        return None
     last = b"".join(exchange.parts[-TAIL_PARTS:])[-TAIL_BYTES:]
     found = re.search(rb"\n\n|\r\n\r\n", last)
     if found is None:

@@ -10,9 +10,9 @@ from webapp.page.text import figure, percentage, whole
 
 # Those of OpenAI's API; the page shows no other text of a server.
 FINISH_REASONS = frozenset(("stop", "length", "tool_calls", "function_call", "content_filter"))
-COUNTED = "Of all successful requests, as the server counted them"
 # A label, a value, and what the value means.
 Fact = tuple[str, str, str]
+COUNTED = "Of all successful requests, as the server counted them"
 
 
 def warnings(measurement: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from llm_measure.mock_server.dialects.base import words
-from llm_measure.mock_server.dialects.openai import MODEL, openai_error
+from llm_measure.mock_server.dialects.openai import MODEL, error_body
 
 DIMENSIONS = 64
 
@@ -38,7 +38,7 @@ class EncodingDialect(ABC):
 
     def error(self, status: int, reason: str, message: str) -> dict[str, Any]:
         """Return the body of a response with this status, whose name is `reason`."""
-        return openai_error(reason, message)
+        return error_body(reason, message)
 
 
 class EmbeddingsBody(msgspec.Struct):

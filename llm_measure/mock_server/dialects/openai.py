@@ -88,7 +88,7 @@ class OpenAI(ABC):
 
     def error(self, status: int, reason: str, message: str) -> dict[str, Any]:
         """Return an error with its message."""
-        return openai_error(reason, message)
+        return error_body(reason, message)
 
     def _event(self, model: str, choice: dict[str, Any], counts: Counts | None) -> bytes:
         content = {**self.envelope(model, streamed=True), "choices": [choice]}
@@ -148,9 +148,9 @@ class Completions(OpenAI):
         return {"id": "cmpl-mock", "object": "text_completion", "created": CREATED, "model": model}
 
 
-def openai_error(reason: str, message: str) -> dict[str, Any]:
-    """Return the body of an error."""
-    return {"error": {"message": message, "type": reason, "param": None, "code": None}}
+def error_body(reason: str, message: str, code: str | None = None) -> dict[str, Any]:
+    """Return an error as OpenAI writes it."""
+    return {"error": {"message": message, "type": reason, "param": None, "code": code}}
 
 
 def _finish_reason(is_cut: bool) -> str:
