@@ -51,6 +51,7 @@ class Endpoint:
         api = apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
+        self._check_options_of_streams()
         # A header can hold nothing else, and the value is a secret that no message may show.
         if self.api_key is not None and not endpoint_checks.fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
@@ -122,13 +123,27 @@ class Endpoint:
         return (self.api_key, *values, *map(encoded, values))
 
     def asked(self, workload: Workload) -> Workload:
-        """Return the workload as this endpoint is asked: its `extra_body` with what the endpoint changes."""
+        """Return the workload as this endpoint is asked: its `extra_body` with what the endpoint changes.
+
+        ValueError if the API answers no workloads of this kind.
+        """
         api, patch = apis.named(self.api), workload.extra_body
+        if isinstance(api, apis.EncodingAPI) != (workload.inputs is not None):
+            given = "missing; needed by" if workload.inputs is None else "do not apply to"
+            raise ValueError(f"inputs: {given} the {self.api} API")
         if self.max_tokens_field == "none":
             patch = combined(patch, removal(api.maximum_field))
         if not self.stream_usage and api.usage_field:
             patch = combined(patch, removal((api.usage_field,)))
         return replace(workload, extra_body=combined(patch, self.extra_body))
+
+    def _check_options_of_streams(self) -> None:
+        """Raise ValueError if the API has no streams and one of them is set."""
+        if not isinstance(apis.named(self.api), apis.EncodingAPI):
+            return
+        for name, default in {"max_tokens_field": "max_tokens", "stream_usage": True}.items():
+            if getattr(self, name) != default:
+                raise ValueError(f"{name}={getattr(self, name)!r}: does not apply to the {self.api} API")
 
     def url(self, path: str) -> str:
         """Return the URL of a path below the base URL, as it is shown: with the names of variables."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from llm_measure import apis
 from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
@@ -34,7 +35,7 @@ class Result:
     @cached_property
     def metrics(self) -> dict[str, Figures]:
         """The figures of every metric by name, in the metric's unit: `metrics["ttft"].p95`."""
-        return summaries(self.level, self.workload.slo)
+        return summaries(self.level, self.workload)
 
     @property
     def records(self) -> list[Record]:
@@ -68,7 +69,8 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
 ) -> Result:
     """Put the load on the endpoint, wait until every request has ended, and return the result.
 
-    By default 32 requests, one after another, of 128 input and at most 128 output tokens. Variables that the
+    By default 32 requests, one after another, of 128 input and at most 128 output tokens; of one input each
+    where the API encodes. Variables that the
     endpoint names as ${VAR}, and that it does not bring, are those of the environment. Works in a script
     and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
     what it raises ends the measurement and is raised here. Once `stop` is set, requests in flight are
@@ -79,7 +81,9 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     cannot be used, ClientProcessError if a process dies.
     """
     endpoint = endpoint.with_variables()
-    workload, load = (workload or Workload()).seeded(), load or Load(concurrency=1, requests=32)
+    inputs = 1 if isinstance(apis.named(endpoint.api), apis.EncodingAPI) else None
+    workload = (workload or Workload(inputs=inputs)).seeded()
+    load = load or Load(concurrency=1, requests=32)
     digest = dataset_sha256(workload)
 
     def level(stop: Stop | None) -> LevelResult:

@@ -1,17 +1,17 @@
 """What is asked of an endpoint, and under which load: plain data, validated when it is made."""
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from llm_measure.json_merge import has
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import METRICS, Kind, kind_of
 
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
 # How long a stream pauses after a failed request, doubled with each further failure.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
 # Fields of a request's body that replace the generated prompt, and the maximum length of its response.
-PROMPT_FIELDS = frozenset(("prompt", "messages", "input", "contents"))
+PROMPT_FIELDS = frozenset(("prompt", "messages", "input", "contents", "documents", "texts"))
 MAXIMUM_FIELDS = (
     ("max_tokens",),
     ("max_completion_tokens",),
@@ -82,19 +82,22 @@ class Workload:
     timeout_s: float = 60.0  # of a whole request, from its sending
     slo: dict[str, float] = field(default_factory=dict)  # bounds by metric, in the metric's unit
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged into each request's JSON; None removes
+    # Texts per request, of input_tokens each, for APIs that encode; output_tokens then mean nothing.
+    inputs: int | None = None
 
     def __post_init__(self) -> None:
         if self.input_tokens < self.fewest_words:
             raise ValueError(f"input_tokens={self.input_tokens}: must be at least {self.fewest_words}")
         if self.output_tokens < 1:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 1")
+        if self.inputs is not None and self.inputs < 1:
+            raise ValueError(f"inputs={self.inputs}: must be at least 1")
         if not 0 < self.timeout_s < float("inf"):
             raise ValueError(f"timeout_s={self.timeout_s}: must be greater than 0 and finite")
+        known = METRICS.objectives(self.kind)
         for name, bound in self.slo.items():
-            if name not in METRICS.objectives:
-                raise ValueError(
-                    f"slo={name}: unknown objective; expected one of {', '.join(METRICS.objectives)}"
-                )
+            if name not in known:
+                raise ValueError(f"slo={name}: unknown objective; expected one of {', '.join(known)}")
             if not 0 < bound < float("inf"):
                 raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
 
@@ -104,15 +107,28 @@ class Workload:
         return UNIQUE_WORDS if self.unique_prompts else 1
 
     @property
+    def kind(self) -> Kind:
+        """What it asks for: a generated answer, or an encoding of its inputs."""
+        return kind_of(self.inputs)
+
+    @property
     def asked_prompt_tokens(self) -> int | None:
-        """The length of each prompt; None if a dataset or `extra_body` brings the prompts."""
-        return None if self.dataset or PROMPT_FIELDS & self.extra_body.keys() else self.input_tokens
+        """The length of each prompt or of all inputs; None if a dataset or `extra_body` brings them."""
+        if self.dataset or PROMPT_FIELDS & self.extra_body.keys():
+            return None
+        return self.input_tokens * (self.inputs or 1)
 
     @property
     def asked_output_tokens(self) -> int | None:
         """The maximum length of each response; None if a dataset or `extra_body` may ask for another."""
         is_replaced = any(has(self.extra_body, path) for path in MAXIMUM_FIELDS)
         return None if self.dataset or is_replaced else self.output_tokens
+
+    def asked(self) -> dict[str, Any]:
+        """Return its fields by name, but for the one that means nothing to its kind."""
+        fields = asdict(self)
+        del fields["inputs" if self.inputs is None else "output_tokens"]
+        return fields
 
     def seeded(self) -> "Workload":
         """Return the workload with a seed, a random one if it has none."""

@@ -9,12 +9,12 @@ docs/benchmark-file.md. Draft 7 of JSON Schema, which all editors know: https://
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import Schema, fields, validate
 
 from llm_measure import apis
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import METRICS, Kind
 from webapp.plan.schema import FileSchema, Levels, LLMSchema, Range, WorkloadSchema
 from webapp.settings import ROOT
 
@@ -32,6 +32,7 @@ TYPES: dict[type[fields.Field], str] = {
 }
 
 # What the Python code checks by functions, where a schema can check it, too.
+OBJECTIVES = dict.fromkeys(name for kind in get_args(Kind) for name in METRICS.objectives(kind))
 CHOICES: dict[str, dict[str, Any]] = {
     "api": {"enum": list(apis.names())},
     "base_url": {"pattern": r"^http(s|\+unix)?://"},
@@ -42,7 +43,7 @@ CHOICES: dict[str, dict[str, Any]] = {
             {"type": "array", "items": {"type": "string"}, "minItems": 1},
         ]
     },
-    "slo": {"propertyNames": {"enum": list(METRICS.objectives)}},
+    "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
 }
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
 RULES: dict[type[Schema], list[dict[str, Any]]] = {

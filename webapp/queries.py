@@ -7,12 +7,12 @@ from flask import current_app, request
 from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
-from llm_measure.metrics import METRICS, Metric
+from llm_measure.metrics import METRICS, Metric, kind_of
 from llm_measure.stats.histogram import Histogram
 from llm_measure.stats.intervals import quantile_interval
 from llm_measure.stats.ranks import rank_intervals
 from webapp.errors import shown
-from webapp.store import Connection, catalogue
+from webapp.store import Connection, catalogue, scenarios
 from webapp.store.leaderboard import Row
 from webapp.store.run_records import STATUSES
 from webapp.windows import LATEST, WINDOWS
@@ -84,7 +84,7 @@ class SeriesFilters(Schema):
 class LeaderboardQuery(SeriesFilters):
     """The filters of the leaderboard."""
 
-    metric = metric_filter(None, "One metric; all by default")
+    metric = metric_filter(None, "One metric; by default all that the scenario can have")
     window = one_of(
         tuple(window.name for window in WINDOWS),
         LATEST.name,
@@ -122,6 +122,12 @@ def known_metric(name: str, names: tuple[str, ...]) -> Metric:
     if name not in names:
         raise NotFound(f"metric_name={shown(name)}: unknown metric; expected one of {', '.join(names)}")
     return METRICS[name]
+
+
+def metrics_in(conn: Connection, scenario: str) -> tuple[Metric, ...]:
+    """Return the metrics that measurements of the scenario have: of its kind of workload; all if unknown."""
+    definition = scenarios.definition(conn, scenario)
+    return tuple(METRICS) if definition is None else METRICS.of(kind_of(definition.get("inputs")))
 
 
 def scenario_id(conn: Connection, name: str, source: str | None = None) -> int:

@@ -4,18 +4,23 @@ from importlib.util import find_spec
 
 from llm_measure.apis.anthropic import AnthropicMessages
 from llm_measure.apis.azure import AzureOpenAI
-from llm_measure.apis.base import Chunk, ProviderAPI, SignedAPI, Signer, Usage
+from llm_measure.apis.base import Chunk, SignedAPI, Signer, StreamingAPI, Usage
 from llm_measure.apis.bedrock import BedrockConverse
+from llm_measure.apis.embeddings import Embeddings
+from llm_measure.apis.encoding import EncodingAPI
 from llm_measure.apis.gemini import Gemini
 from llm_measure.apis.openai_chat import OpenAIChat
 from llm_measure.apis.openai_completions import OpenAICompletions
 from llm_measure.apis.openai_responses import OpenAIResponses
+from llm_measure.apis.rerank import Rerank, TEIRerank
 
 __all__ = [
     "Chunk",
+    "EncodingAPI",
     "ProviderAPI",
     "SignedAPI",
     "Signer",
+    "StreamingAPI",
     "Usage",
     "check",
     "named",
@@ -23,6 +28,8 @@ __all__ = [
     "register",
     "unregister",
 ]
+
+ProviderAPI = StreamingAPI | EncodingAPI
 
 _APIS: dict[str, ProviderAPI] = {}
 _PACKAGES: dict[str, str] = {}  # that APIs need, which come with the extra of the API's name
@@ -68,3 +75,6 @@ register(AnthropicMessages())
 register(Gemini())
 register(AzureOpenAI())
 register(BedrockConverse(), package="botocore")
+register(Embeddings())
+register(Rerank())
+register(TEIRerank())

@@ -112,14 +112,14 @@ class Chunk(Protocol):
 
     @property
     def error(self) -> Any:
-        """The error that the chunk reports, see `ProviderAPI.stream_error`; empty if it reports none.
+        """The error that the chunk reports, see `StreamingAPI.stream_error`; empty if it reports none.
 
         Read after `content`, which may find it within a choice.
         """
 
 
-class ProviderAPI(Protocol):
-    """One provider API, whose responses are streams of events."""
+class StreamingAPI(Protocol):
+    """A provider API that generates: its responses are streams of events."""
 
     name: str  # as --api and the benchmark file name it
     operation: str  # gen_ai.operation.name of OpenTelemetry's semantic conventions

@@ -1,4 +1,4 @@
-"""What OpenAI's chat and completions APIs have in common, as compatible servers speak them."""
+"""What OpenAI's APIs have in common, as compatible servers speak them."""
 
 import re
 from typing import Any
@@ -40,24 +40,12 @@ class OpenAIChunk(msgspec.Struct, gc=False):
             self.usage = (self.usage or Usage()).over(Usage(cached=cached))
 
 
-class OpenAI:
-    """Bearer key, `[DONE]` as the end, and errors as {"error": {"message"}}."""
-
-    framing: Framing = sse
-    end: bytes | None = DONE
-    maximum_field = ("max_tokens",)
-    usage_field: str | None = "stream_options"
+class OpenAIConventions:
+    """Bearer key, and errors as {"error": {"message"}}."""
 
     def headers(self, api_key: str | None) -> dict[str, str]:
         """Return the Authorization header, if there is a key."""
         return {"Authorization": f"Bearer {api_key}"} if api_key else {}
-
-    def model(self, data: bytes) -> str | None:
-        """Return the field `model`."""
-        try:
-            return _decode_model(data).model or None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
 
     def flat_error(self, data: bytes) -> Any:
         """Return an object without choices that is an error by its type, or by a message with a code."""
@@ -84,6 +72,22 @@ class OpenAI:
         numbers = (int(code) for code in codes if re.fullmatch("[45][0-9][0-9]", code))
         meanings = (status for status in map(_meaning, codes) if status)
         return next(numbers, None) or next(meanings, DEFAULT_STATUS), message
+
+
+class OpenAI(OpenAIConventions):
+    """Streams of chat and completions, with `[DONE]` as the end."""
+
+    framing: Framing = sse
+    end: bytes | None = DONE
+    maximum_field = ("max_tokens",)
+    usage_field: str | None = "stream_options"
+
+    def model(self, data: bytes) -> str | None:
+        """Return the field `model`."""
+        try:
+            return _decode_model(data).model or None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
 
 
 def _meaning(code: str) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from statistics import median
 
+from llm_measure import apis
 from llm_measure.check import remedies, responses
 from llm_measure.check.finding import Finding, Key, Target, fields_to_set
 from llm_measure.client.asking import Answer, ask, with_key
@@ -41,6 +42,11 @@ async def _all(targets: list[Target], timeout_s: float) -> list[Finding]:
                 return Finding(target.name, problem=str(error), place=target.place)
 
     return list(await asyncio.gather(*map(one, targets)))
+
+
+def _inputs(endpoint: Endpoint) -> int | None:
+    """Return the number of inputs of a request; None for an API that generates."""
+    return 1 if isinstance(apis.named(endpoint.api), apis.EncodingAPI) else None
 
 
 class _SpentError(Exception):
@@ -94,8 +100,11 @@ class _Examination:
 
     async def _ask(self, prompt: str, endpoint: Endpoint | None = None) -> Answer:
         self._count()
-        workload = Workload(output_tokens=self._output_tokens, timeout_s=self._timeout_s)
-        return await ask(endpoint or self._endpoint, workload, prompt)
+        endpoint = endpoint or self._endpoint
+        workload = Workload(
+            output_tokens=self._output_tokens, timeout_s=self._timeout_s, inputs=_inputs(endpoint)
+        )
+        return await ask(endpoint, workload, prompt)
 
     def _count(self) -> None:
         if self._finding.requests >= MAX_REQUESTS:
@@ -170,6 +179,20 @@ class _Examination:
             self._describe_responses(seen)
 
     def _describe_responses(self, seen: list[Record]) -> None:
+        finding, (first, *more), inputs = self._finding, seen, _inputs(self._endpoint)
+        if inputs is None:
+            self._describe_streams(seen)
+        else:
+            finding.usage = first.prompt_tokens is not None
+        if self._endpoint.asked(Workload(inputs=inputs)).asked_prompt_tokens is None:
+            return  # extra_body brings the prompt
+        finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
+        if len(more) > 1 and first.prompt_tokens and more[1].prompt_tokens:
+            counting = counting_of(more[1].prompt_tokens, first.prompt_tokens)
+            if counting.probed:
+                finding.template_tokens, finding.tokens_per_word = counting.overhead, counting.tokens_per_word
+
+    def _describe_streams(self, seen: list[Record]) -> None:
         finding, (first, *more) = self._finding, seen
         finding.stream = responses.stream_of(seen)
         finding.usage = first.token_source == "usage"  # noqa: S105  (no password)
@@ -178,13 +201,6 @@ class _Examination:
         finding.ttft_s = median(times) if times else None
         if more:
             finding.cache = responses.cache_of(first, more[0])
-        if self._endpoint.asked(Workload()).asked_prompt_tokens is None:  # extra_body brings the prompt
-            return
-        finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
-        if len(more) > 1 and first.prompt_tokens and more[1].prompt_tokens:
-            counting = counting_of(more[1].prompt_tokens, first.prompt_tokens)
-            if counting.probed:
-                finding.template_tokens, finding.tokens_per_word = counting.overhead, counting.tokens_per_word
 
     # From all that to a verdict.
 

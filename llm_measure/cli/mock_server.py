@@ -14,7 +14,7 @@ from llm_measure.mock_server.behaviour import Behaviour
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, metavar="N",
               help="Port; 0 takes a free one.")  # fmt: skip
 @click.option("--ttft", type=float, default=0.2, show_default=True, metavar="SECONDS",
-              help="Time to the first token.")  # fmt: skip
+              help="Time to the first token, or to an answer without a stream.")  # fmt: skip
 @click.option("--ttft-std", type=float, default=0.0, show_default=True, metavar="SECONDS",
               help="Standard deviation of --ttft.")  # fmt: skip
 @click.option("--itl", type=float, default=0.01, show_default=True, metavar="SECONDS",
@@ -65,7 +65,7 @@ from llm_measure.mock_server.behaviour import Behaviour
 def mock_server(host: str, port: int, **options: Any) -> None:
     """Serve the APIs of OpenAI, Azure, Anthropic, Google and Amazon, streamed or not, at known times.
 
-    Also serves /v1/models and /health. Ctrl-C ends it.
+    Embeddings and rerank are answered after --ttft. Also serves /v1/models and /health. Ctrl-C ends it.
     """
     from llm_measure.mock_server.process import serve  # noqa: PLC0415
 

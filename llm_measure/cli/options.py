@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from llm_measure import apis
 from llm_measure.client.model_list import only_model
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import TRANSPORT, Endpoint
@@ -23,7 +24,8 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
     endpoint = endpoint_of(options)
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
-        output_tokens=options["output_tokens"],
+        output_tokens=128 if options["output_tokens"] is None else options["output_tokens"],
+        inputs=_inputs(options),
         dataset=options["dataset"],
         unique_prompts=not options["same_prompt"],
         seed=options["seed"],
@@ -59,6 +61,15 @@ def endpoint_of(options: dict[str, Any]) -> Endpoint:
     ).with_variables()
     check_files(endpoint)
     return endpoint
+
+
+def _inputs(options: dict[str, Any]) -> int | None:
+    """Return the number of inputs of a request; None for an API that generates. ValueError if it is wrong."""
+    name, encodes = options["api"], isinstance(apis.named(options["api"]), apis.EncodingAPI)
+    unsuitable = "output_tokens" if encodes else "inputs"
+    if options[unsuitable] is not None:
+        raise ValueError(f"--{unsuitable.replace('_', '-')}: does not apply to the {name} API")
+    return (1 if options["inputs"] is None else options["inputs"]) if encodes else None
 
 
 def _headers(given: Sequence[tuple[str, str]]) -> dict[str, str]:

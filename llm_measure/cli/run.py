@@ -14,11 +14,13 @@ FORMATS = ("table", "json", "csv")
 
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
 @endpoint_options(required=True)
-@click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt.  [default: 128]")
+@click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt or input.  [default: 128]")
+@click.option("--inputs", type=int, metavar="N",
+              help="Texts per request of embeddings, documents of rerank.  [default: 1]")  # fmt: skip
 @click.option("--no-probe", is_flag=True,
               help="Count each word as a token, instead of learning how the endpoint counts.")  # fmt: skip
-@click.option("--output-tokens", type=int, default=128, show_default=True, metavar="N",
-              help="Maximum output tokens (max_tokens).")  # fmt: skip
+@click.option("--output-tokens", type=int, metavar="N",
+              help="Maximum output tokens (max_tokens).  [default: 128]")  # fmt: skip
 @body_options()
 @click.option("--dataset", metavar="FILE",
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip

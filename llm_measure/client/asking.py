@@ -12,6 +12,7 @@ from llm_measure.client.failures import fail
 from llm_measure.client.response import Asked, parse_response
 from llm_measure.client.signing import signer_of
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.inputs import wanted
 from llm_measure.load.requests import most_tokens, prompt_request
 from llm_measure.records import Record
 from llm_measure.redaction import Secrets, clean_texts
@@ -46,6 +47,7 @@ async def ask(endpoint: Endpoint, workload: Workload, prompt: str) -> Answer:
         model=str(workload.extra_body.get("model", endpoint.model)),
         url=endpoint.url(api.path(endpoint.model)),
         most_tokens=most_tokens(workload),
+        wanted=wanted(endpoint, workload),
     )
     now = monotonic_ns()
     record, body = Record(0, True, now, now, now), b""

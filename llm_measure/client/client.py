@@ -27,6 +27,7 @@ from llm_measure.client.signing import SignedRequests, signer_of
 from llm_measure.client.token_command import Token
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.inputs import wanted
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.records import SECOND_NS, Record
@@ -119,6 +120,7 @@ class Client:
             model=str(workload.extra_body.get("model", endpoint.model)),
             url=endpoint.url(api.path(endpoint.model)),
             most_tokens=most_tokens(workload),
+            wanted=wanted(endpoint, workload),
         )
         self._memory = Memory()
         secrets = Secrets(

@@ -40,7 +40,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     DatasetError, TokenError, ClientProcessError.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
-    rows = count_rows(Path(workload.dataset)) if workload.dataset else None
+    # Of as many inputs as a request has, after which prompts repeat.
+    rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     plan = starts(load, seed)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command) if endpoint.token_command else None

@@ -23,10 +23,10 @@ POLL_S = 0.1
 def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = None) -> Counting:
     """Return how the endpoint counts the prompts of the workload; asks it twice, in half a minute at most.
 
-    Where a dataset or `extra_body` brings the prompts, nothing is asked. Once `stop` is set, the request in
-    flight is cancelled. TokenError if the key is to come from a command and does not.
+    Where a dataset or `extra_body` brings the prompts, and of APIs that encode, nothing is asked. Once `stop`
+    is set, the request in flight is cancelled. TokenError if the key is to come from a command and does not.
     """
-    if endpoint.asked(workload).asked_prompt_tokens is None:
+    if workload.inputs is not None or endpoint.asked(workload).asked_prompt_tokens is None:
         return WORD_BY_WORD
     asked = replace(
         workload,

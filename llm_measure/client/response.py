@@ -8,8 +8,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from llm_measure.apis import Chunk, ProviderAPI, Usage
+from llm_measure.apis import Chunk, EncodingAPI, ProviderAPI, StreamingAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
+from llm_measure.apis.encoding import ONE, Wanted
+from llm_measure.client.answer import is_complete, parse_answer
 from llm_measure.client.connection import Exchange
 from llm_measure.client.encoding import EncodingError, unpacked
 from llm_measure.client.failures import (
@@ -42,6 +44,7 @@ class Asked:
     model: str = ""
     url: str = ""  # shown with a 404
     most_tokens: int = MAX_TOKENS  # of output in addition to those that are seen; more are malformed
+    wanted: Wanted = ONE  # of an API that encodes
 
 
 def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked) -> None:
@@ -54,6 +57,8 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: 
         _unpack(exchange)
         if exchange.status is not None and exchange.failure is None and not 200 <= exchange.status < 300:
             parse_refusal(exchange, record, api, asked.url)
+        elif isinstance(api, EncodingAPI):
+            parse_answer(exchange, record, api, asked.model, asked.wanted)
         else:
             ended_ns = _Stream(exchange, record, api, asked).parse()
     except EncodingError as error:
@@ -67,7 +72,12 @@ def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: 
 
 
 def ends_well(exchange: Exchange, api: ProviderAPI) -> bool | None:
-    """Return the verdict on a large response by its last events alone; None if they are not enough."""
+    """Return the verdict on a large response by its last events alone; None if they are not enough.
+
+    One that has no events is held for right when it is complete.
+    """
+    if isinstance(api, EncodingAPI):
+        return is_complete(exchange) or None
     if exchange.encoding:
         return None
     last = api.framing.last_events(exchange.parts[-TAIL_PARTS:])
@@ -90,7 +100,7 @@ def _unpack(exchange: Exchange) -> None:
 class _Stream:
     """The chunks of one response, in order."""
 
-    def __init__(self, exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked):
+    def __init__(self, exchange: Exchange, record: Record, api: StreamingAPI, asked: Asked):
         self._exchange = exchange
         self._record = record
         self._api = api
@@ -264,7 +274,7 @@ class _Stream:
             fail(self._record, "malformed", f"expected an event stream, got {got}: {shown(body)}")
 
 
-def _plain_chunks(parts: list[bytes], api: ProviderAPI) -> tuple[list[bytes], list[Chunk]] | None:
+def _plain_chunks(parts: list[bytes], api: StreamingAPI) -> tuple[list[bytes], list[Chunk]] | None:
     """Return the data and chunks of a response if each part is one event, the last one the end, else None."""
     found = api.framing.plain_events(parts)
     if not found or (api.end is not None and found.pop() != api.end):

@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
+from llm_measure.apis import EncodingAPI, StreamingAPI
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
+from llm_measure.load.inputs import input_bodies, input_body
 from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
 from llm_measure.variables import filled
 from llm_measure.workloads import Workload
@@ -20,6 +22,7 @@ from llm_measure.workloads import Workload
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
 AUTHORIZATION = "Authorization"
+JSON = "application/json"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 
@@ -42,7 +45,10 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     def head(key: str | None) -> bytes:
         return _post_head(endpoint.keyed(key), target, proxy_headers)
 
-    if workload.dataset:
+    api = apis.named(endpoint.api)
+    if isinstance(api, EncodingAPI):
+        body = input_bodies(endpoint, api, workload, seed)
+    elif workload.dataset:
         body = _dataset_bodies(endpoint, workload, seed)
     else:
         body = _bodies(endpoint, workload, seed, counting)
@@ -52,8 +58,12 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
 def prompt_request(
     endpoint: Endpoint, workload: Workload, prompt: str, target: str, proxy_headers: bytes = b""
 ) -> bytes:
-    """Return the request with this prompt, instead of the workload's own."""
-    body = _json(endpoint, workload, prompt, workload.output_tokens)
+    """Return the request with this prompt, or with inputs of this text, instead of the workload's own."""
+    api = apis.named(endpoint.api)
+    if isinstance(api, EncodingAPI):
+        body = input_body(endpoint, api, workload, prompt)
+    else:
+        body = _json(endpoint, workload, prompt, workload.output_tokens)
     return _whole(_post_head(endpoint, target, proxy_headers), body)
 
 
@@ -81,7 +91,7 @@ def _limits(value: Any) -> Iterator[int]:
 
 def plain_request(endpoint: Endpoint, target: str, proxy_headers: bytes = b"") -> bytes:
     """Return a GET request for JSON."""
-    return _head("GET", endpoint, target, {"Accept": "application/json"}) + proxy_headers + b"\r\n"
+    return _head("GET", endpoint, target, {"Accept": JSON}) + proxy_headers + b"\r\n"
 
 
 def url_path(endpoint: Endpoint, path: str | None = None) -> str:
@@ -95,7 +105,9 @@ def url_path(endpoint: Endpoint, path: str | None = None) -> str:
 
 
 def _post_head(endpoint: Endpoint, target: str, proxy_headers: bytes) -> bytes:
-    kinds = {"Accept": apis.named(endpoint.api).framing.CONTENT_TYPE, "Content-Type": "application/json"}
+    api = apis.named(endpoint.api)
+    accepted = JSON if isinstance(api, EncodingAPI) else api.framing.CONTENT_TYPE
+    kinds = {"Accept": accepted, "Content-Type": JSON}
     return _head("POST", endpoint, target, kinds) + proxy_headers + b"Content-Length: "
 
 
@@ -126,7 +138,8 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
 
 
 def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
-    body = apis.named(endpoint.api).body(endpoint.model, prompt, output_tokens)
+    api = cast(StreamingAPI, apis.named(endpoint.api))  # `input_bodies` asks the others
+    body = api.body(endpoint.model, prompt, output_tokens)
     if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")
     return json.dumps(merged(body, endpoint.asked(workload).extra_body)).encode()

@@ -4,14 +4,17 @@
 """
 
 from llm_measure.metrics import derivations as of
-from llm_measure.metrics.record import Metric, Objective, Unit
+from llm_measure.metrics.record import Kind, Metric, Objective, Unit
 from llm_measure.metrics.registry import MetricRegistry
 
 SECONDS = Unit("s", "seconds", "seconds")
 SECONDS_PER_TOKEN = Unit("s/token", "seconds per token", "seconds_per_token")
 TOKENS_PER_SECOND = Unit("tokens/s", "tokens per second", "tokens_per_second")
+INPUTS_PER_SECOND = Unit("inputs/s", "inputs per second", "inputs_per_second")
 REQUESTS_PER_SECOND = Unit("requests/s", "requests per second", "requests_per_second")
 RATIO = Unit("ratio", "ratio from 0 to 1", "ratio")
+
+ANY_KIND: tuple[Kind, ...] = ("generation", "encoding")
 
 METRICS = MetricRegistry()
 
@@ -64,6 +67,7 @@ METRICS.register(
         derive=of.per_request(of.e2e_latency),
         objective=Objective(of.e2e_latency),
         simulated_range=(0.2, 10.0),
+        kinds=ANY_KIND,
         note="To the last byte of the response, which comes after its last token.",
         elsewhere={
             "vLLM": "E2EL: to the last chunk before [DONE].",
@@ -82,6 +86,7 @@ METRICS.register(
         formula="successful requests, over the time that the load was held",
         derive=of.rps,
         simulated_range=(1, 100),
+        kinds=ANY_KIND,
         note="Closed loop: over the span in which at least 90 % of the streams had a request; one that is"
         " partly within it counts in part. Open loop: from the planned sending of the first measured request"
         " to the end of the last one.",
@@ -207,6 +212,43 @@ METRICS.register(
 )
 METRICS.register(
     Metric(
+        id=15,
+        name="inputs_throughput",
+        title="Inputs per second",
+        unit=INPUTS_PER_SECOND,
+        better="higher",
+        formula="inputs of successful requests, over the time that the load was held",
+        derive=of.inputs_throughput,
+        kinds=("encoding",),
+        note="Texts to embed, or documents to rank; the query of a ranking is none.",
+        elsewhere={
+            "vLLM": "has none; its request_throughput times the texts of a request.",
+            "GuideLLM": "has none.",
+            "AIPerf": "has none; its request_throughput times the texts of a request.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=16,
+        name="prompt_throughput",
+        title="Prompt throughput",
+        unit=TOKENS_PER_SECOND,
+        better="higher",
+        formula="prompt tokens of successful requests, over the time that the load was held",
+        derive=of.total_throughput,
+        kinds=("encoding",),
+        note="By the server's usage alone; without it, there is none. A ranking counts as the server counts"
+        " it: some repeat the query for each document.",
+        elsewhere={
+            "vLLM": "total_token_throughput; counts with its own tokenizer.",
+            "GuideLLM": "prompt tokens per second.",
+            "AIPerf": "total_token_throughput; counts with a tokenizer unless --use-server-token-count.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
         id=12,
         name="reasoning_share",
         title="Share of reasoning",
@@ -235,6 +277,7 @@ METRICS.register(
         formula="failed requests, over all requests",
         derive=of.error_rate,
         bounds=(0.0, 1.0),
+        kinds=ANY_KIND,
         note="Requests that were cancelled by the client are left out.",
         elsewhere={
             "vLLM": "prints the number of failed requests.",
@@ -253,6 +296,7 @@ METRICS.register(
         formula="requests that met every objective (SLO), over all requests, failed ones included",
         derive=of.slo_attainment,
         bounds=(0.0, 1.0),
+        kinds=ANY_KIND,
         note="Only with --slo.",
         elsewhere={
             "vLLM": "has none; its request goodput is a rate.",
@@ -270,6 +314,7 @@ METRICS.register(
         better="higher",
         formula="requests that met every objective (SLO), over the time that the load was held",
         derive=of.goodput,
+        kinds=ANY_KIND,
         note="Only with --slo.",
         elsewhere={
             "vLLM": "request_goodput: the same, in requests per second.",

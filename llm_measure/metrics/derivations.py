@@ -116,6 +116,11 @@ def total_throughput(sample: Sample) -> Values:
     return _per_second(sample, lambda record: (record.prompt_tokens or 0) + (record.output_tokens or 0))
 
 
+def inputs_throughput(sample: Sample) -> Values:
+    """Derive encoded inputs per second over all requests."""
+    return _per_second(sample, lambda record: sample.inputs)
+
+
 def error_rate(sample: Sample) -> Values:
     """Derive the ratio of failed requests to all."""
     return [1 - len(sample.successful) / len(sample.requests)] if sample.requests else []

@@ -10,6 +10,13 @@ from llm_measure.metrics.spans import Span
 from llm_measure.records import Record
 
 Values = Sequence[float] | np.ndarray
+# What requests ask for: a generated answer, or an encoding of each of their inputs (a vector or a score).
+Kind = Literal["generation", "encoding"]
+
+
+def kind_of(inputs: int | None) -> Kind:
+    """Return the kind of a workload whose requests have that number of inputs; None: prompts."""
+    return "generation" if inputs is None else "encoding"
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class Sample:
     objectives: Sequence[tuple[Objective, float]]  # with their bounds
     span: Span
     within: Sequence[tuple[Record, float]]
+    inputs: int = 1  # of each request
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ class Metric:
     `derive` returns its values (in `unit`) from a sample, none if nothing is known. `bounds` are the least
     and the greatest value it can have. `simulated_range` is the interval [low, high) that the simulation
     draws from; None: the metric is only measured. Values that are not `independent` of each other have no
-    confidence intervals. `note` and `elsewhere` (tool: definition) explain how the value is taken here and
-    what other tools mean by that name.
+    confidence intervals. `kinds` are those of the workloads that have the metric. `note` and `elsewhere`
+    (tool: definition) explain how the value is taken here and what other tools mean by that name.
     """
 
     id: int  # identifies the metric in stored data; never reused
@@ -74,5 +82,6 @@ class Metric:
     objective: Objective | None = None
     simulated_range: tuple[float, float] | None = None
     independent: bool = True
+    kinds: Sequence[Kind] = ("generation",)
     note: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from llm_measure.metrics.record import Metric
+from llm_measure.metrics.record import Kind, Metric
 
 
 class MetricRegistry:
@@ -41,10 +41,13 @@ class MetricRegistry:
         """All names."""
         return tuple(self._metrics)
 
-    @property
-    def objectives(self) -> tuple[str, ...]:
-        """The names of the metrics that an objective can bound."""
-        return tuple(metric.name for metric in self if metric.objective)
+    def of(self, kind: Kind) -> tuple[Metric, ...]:
+        """Return the metrics of workloads of that kind."""
+        return tuple(metric for metric in self if kind in metric.kinds)
+
+    def objectives(self, kind: Kind) -> tuple[str, ...]:
+        """Return the names of the metrics of that kind that an objective can bound."""
+        return tuple(metric.name for metric in self.of(kind) if metric.objective)
 
     @property
     def simulated(self) -> tuple[Metric, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.chunks import chunks, whole_texts
-from llm_measure.mock_server.dialects import Counts, Dialect
+from llm_measure.mock_server.dialects import AnyDialect, Counts, Dialect, EncodingDialect, EncodingRequest
 
 BODY_END = b"0\r\n\r\n"
 REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
@@ -41,6 +41,12 @@ class Answer:
 def build(kind: Kind, behaviour: Behaviour) -> Answer:
     """Return all bytes of an answer."""
     return _Builder(kind, behaviour).answer()
+
+
+def encode(dialect: EncodingDialect, request: EncodingRequest, behaviour: Behaviour) -> Answer:
+    """Return an answer in one piece, due when a first token would be."""
+    whole = plain(200, dialect.whole(request, counts=behaviour.usage != "none"))
+    return Answer(b"", (0,), [whole], whole)
 
 
 class _Builder:
@@ -131,7 +137,7 @@ def plain(status: int, content: Any, *headers: str) -> bytes:
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
-def refusal(dialect: Dialect, status: int, message: str, *headers: str) -> bytes:
+def refusal(dialect: AnyDialect, status: int, message: str, *headers: str) -> bytes:
     """Return an error in the dialect's shape."""
     return plain(status, dialect.error(status, REASONS[status], message), *headers)
 

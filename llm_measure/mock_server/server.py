@@ -11,9 +11,17 @@ from time import monotonic_ns
 import httptools
 
 from llm_measure.client.clock import Alarm
-from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, plain, refusal
+from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, encode, plain, refusal
 from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
-from llm_measure.mock_server.dialects import CHAT, PATHS, Dialect, Request, dialect_of
+from llm_measure.mock_server.dialects import (
+    CHAT,
+    PATHS,
+    AnyDialect,
+    Dialect,
+    EncodingDialect,
+    Request,
+    dialect_of,
+)
 
 KEY_HEADERS = frozenset((b"x-api-key", b"api-key", b"x-goog-api-key"))  # Anthropic's, Azure's, Gemini's
 RATE_LIMIT = "injected rate limit (--rate-limit-rate)"
@@ -74,6 +82,7 @@ class MockServer:
         self.streams = 0
         self._faults = FaultInjector(behaviour)
         self._build = lru_cache(maxsize=1024)(lambda kind: build(kind, behaviour))
+        self._encode = lru_cache(maxsize=64)(lambda dialect, asked: encode(dialect, asked, behaviour))
         self._steady: dict[tuple[int, ...], list[int]] = {}
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
@@ -86,8 +95,17 @@ class MockServer:
         key = self.behaviour.api_key
         return key is None or hmac.compare_digest(authorization, f"Bearer {key}".encode())
 
-    def answer(self, connection: "Connection", dialect: Dialect, request: Request, received_ns: int) -> None:
-        """Write the answer to the request, or schedule it."""
+    def built(self, dialect: AnyDialect, body: bytes, model: str | None) -> tuple[Answer, bool]:
+        """Return the answer to a request, and whether it is streamed; raises as `Dialect.request` does."""
+        if isinstance(dialect, EncodingDialect):
+            return self._encode(dialect, dialect.request(body)), False
+        request = dialect.request(body, model)
+        return self._build(self._kind(dialect, request)), request.stream
+
+    def answer(
+        self, connection: "Connection", dialect: AnyDialect, built: tuple[Answer, bool], received_ns: int
+    ) -> None:
+        """Write the answer, or schedule it."""
         fate = self._faults.fate()
         if fate == "error":
             connection.write(refusal(dialect, 500, "injected error (--error-rate)"))
@@ -96,9 +114,9 @@ class MockServer:
             connection.write(refusal(dialect, 429, RATE_LIMIT, "retry-after: 1"))
             return
         self.streams += 1
-        answer = self._build(self._kind(dialect, request))
+        answer, is_streamed = built
         moments = self._moments(answer)
-        if not request.stream:
+        if not is_streamed:
             moments, pieces = moments[-1:], [answer.whole]
         else:
             pieces = answer.pieces
@@ -213,17 +231,17 @@ class Connection(asyncio.Protocol):
         else:
             self._answer(*found, received_ns)
 
-    def _answer(self, dialect: Dialect, model: str | None, received_ns: int) -> None:
+    def _answer(self, dialect: AnyDialect, model: str | None, received_ns: int) -> None:
         """Answer a request to an API."""
         if self._parser.get_method() != b"POST":
             self.write(refusal(dialect, 405, "method must be POST", "allow: POST"))
             return
         try:
-            request = dialect.request(b"".join(self._body), model)
+            built = self._server.built(dialect, b"".join(self._body), model)
         except ValueError as error:  # of which JSON's errors are kinds
             self.write(refusal(dialect, 400, f"body: {error}"))
             return
-        self._server.answer(self, dialect, request, received_ns)
+        self._server.answer(self, dialect, built, received_ns)
 
     def write(self, data: bytes) -> None:
         """Send, if the client is still connected."""

@@ -29,7 +29,7 @@ def as_csv(levels: Sequence[Mapping[str, Any]]) -> str:
 def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
     """Return what describes the level, by the name of its column; None: unknown."""
     begin, end = level["span_s"]
-    prompt, output = level["prompt_tokens"], level["output_tokens"]
+    prompt = level["prompt_tokens"]
     return {
         "pattern": level["pattern"],
         "load": level.get("concurrency", level.get("rate")),
@@ -39,12 +39,7 @@ def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_tokens_asked": prompt["asked"],
         "prompt_tokens_counted": prompt["counted"],
         "cached_share": level["cached_share"],
-        "output_tokens_asked": output["asked"],
-        "output_tokens_counted": output["counted"],
-        "output_tokens_seen": output["seen"],
-        "chunks": output["chunks"],
-        "token_sources": counts(level["token_sources"]),
-        "finish_reasons": counts(level["finish_reasons"]),
+        **({"inputs": level["inputs"]} if "inputs" in level else _of_answers(level)),
         "span_begin_s": begin,
         "span_end_s": end,
         "offered_rate": level.get("offered_rate"),
@@ -53,4 +48,16 @@ def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
         "clock": level["clock"],
         "http_version": level["http_version"],
         "insecure": str(level["transport"].get("insecure", False)).lower(),
+    }
+
+
+def _of_answers(level: Mapping[str, Any]) -> dict[str, Any]:
+    output = level["output_tokens"]
+    return {
+        "output_tokens_asked": output["asked"],
+        "output_tokens_counted": output["counted"],
+        "output_tokens_seen": output["seen"],
+        "chunks": output["chunks"],
+        "token_sources": counts(level["token_sources"]),
+        "finish_reasons": counts(level["finish_reasons"]),
     }

@@ -35,7 +35,7 @@ def document(
     asked = endpoint.asked(workload)
     return {
         "endpoint": {part.name: getattr(endpoint, part.name) for part in fields(endpoint) if part.repr},
-        "workload": {**asdict(workload), "dataset_sha256": dataset_digest},
+        "workload": {**workload.asked(), "dataset_sha256": dataset_digest},
         "levels": [level(result, asked, records) for result in results],
     }
 
@@ -47,7 +47,7 @@ def as_json(content: Mapping[str, Any], indent: int | None = 2) -> str:
 
 def level(result: LevelResult, workload: Workload, records: bool = False) -> dict[str, Any]:
     """Return one level of the document."""
-    load = result.load
+    load, figures = result.load, summaries(result, workload)
     described: dict[str, Any] = {
         "pattern": "closed" if load.concurrency else load.arrival,
         **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
@@ -60,10 +60,11 @@ def level(result: LevelResult, workload: Workload, records: bool = False) -> dic
         "valid": result.valid,
         "invalid_reason": result.invalid_reason,
         "not_ranked": result.not_ranked,
-        "metrics": {name: summary.to_dict() for name, summary in summaries(result, workload.slo).items()},
+        "metrics": {name: summary.to_dict() for name, summary in figures.items()},
         "from_intended": {
             name: Figures.of(late, METRICS[name].unit.symbol).to_dict()
             for name, late in latencies_from_intended(result.records).items()
+            if name in figures
         },
     }
     if records:
@@ -72,12 +73,12 @@ def level(result: LevelResult, workload: Workload, records: bool = False) -> dic
     return described
 
 
-def summaries(result: LevelResult, slo: Mapping[str, float]) -> dict[str, Figures]:
-    """Return the figures of every metric by name."""
-    values = derive(result.records, slo, result.span)
+def summaries(result: LevelResult, workload: Workload) -> dict[str, Figures]:
+    """Return the figures of every metric of the workload's kind by name."""
+    values = derive(result.records, workload.slo, result.span, workload.inputs)
     return {
-        metric.name: Figures.of(values[metric.name], metric.unit.symbol, metric.independent)
-        for metric in METRICS
+        name: Figures.of(found, METRICS[name].unit.symbol, METRICS[name].independent)
+        for name, found in values.items()
     }
 
 

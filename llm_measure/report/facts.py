@@ -36,14 +36,23 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "clock": result.clock,
         "http_version": result.http_version,
         "send_lag_ms": asdict(result.send_lag),
-        "chunks_together": result.chunks_together,
-        "chunks_read_late": result.chunks_read_late,
         "repeated_prompts": result.repeated_prompts,
         "retry_after": asdict(result.retry_after),
         "answered_by": result.answered_by,
         "prompt": _prompt(workload, result.counting),
         "prompt_tokens": asdict(prompt),
         "cached_share": prompt.cached_share,
+        **(_of_streams(workload, result) if workload.inputs is None else {"inputs": workload.inputs}),
+    }
+
+
+def _of_streams(workload: Workload, result: LevelResult) -> dict[str, Any]:
+    """Return what is known of the responses of APIs that generate."""
+    measured = [record for record in result.records if not record.warmup]
+    successful = [record for record in measured if record.error is None]
+    return {
+        "chunks_together": result.chunks_together,
+        "chunks_read_late": result.chunks_read_late,
         "output_tokens": asdict(output_tokens(workload, successful)),
         "token_sources": _counts(record.token_source for record in measured),
         "finish_reasons": _counts(record.finish_reason for record in successful),

@@ -21,11 +21,7 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
     yield _rates(level) if "rate" in level else _span(level)
     for name, reason in level["not_ranked"].items():
         yield f"{name} is not ranked: {reason}."
-    if level["token_sources"].get("chunks"):
-        yield "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
-    yield from _tokens(level)
-    if level["finish_reasons"]:
-        yield f"Finish reasons: {printable(counts(level['finish_reasons']))}."
+    yield from _inputs(level) if "inputs" in level else _answers(level)
     waited_s, clock = level["client_wait_s"], level["clock"]
     yield f"The client waited {waited_s:.2g} s for a processor. Moments are by the {clock}'s clock."
     if level["http_version"] == "2":
@@ -37,16 +33,32 @@ def counts(by_name: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number:,}" for name, number in by_name.items())
 
 
-def _tokens(level: Mapping[str, Any]) -> Iterator[str]:
+def _inputs(level: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the inputs of requests, and their tokens."""
+    yield f"Inputs per request: {level['inputs']:,}."
+    if level["prompt_tokens"]["asked"] != 0:
+        yield _prompt_tokens(level)
+
+
+def _answers(level: Mapping[str, Any]) -> Iterator[str]:
     """Yield the tokens that were asked for, counted and seen, if any request was successful."""
-    prompt, output, share = level["prompt_tokens"], level["output_tokens"], level["cached_share"]
+    output = level["output_tokens"]
     if level["prompt"]["probed"]:
         yield _counting(level["prompt"])
+    if level["token_sources"].get("chunks"):
+        yield "Token counts are estimates: the server reports no usage, so each chunk counts as one token."
     if level["token_sources"]:
-        cached = "" if share is None else f", {share:.0%} of them cached"
-        yield f"Prompt tokens: {_asked_and_counted(prompt)}{cached}."
+        yield _prompt_tokens(level)
         seen = f"{output['seen']:,} seen in {output['chunks']:,} chunks"
         yield f"Output tokens: {_asked_and_counted(output)}, {seen}."
+    if level["finish_reasons"]:
+        yield f"Finish reasons: {printable(counts(level['finish_reasons']))}."
+
+
+def _prompt_tokens(level: Mapping[str, Any]) -> str:
+    share = level["cached_share"]
+    cached = "" if share is None else f", {share:.0%} of them cached"
+    return f"Prompt tokens: {_asked_and_counted(level['prompt_tokens'])}{cached}."
 
 
 def _counting(prompt: Mapping[str, Any]) -> str:

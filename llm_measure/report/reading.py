@@ -73,6 +73,7 @@ def read_document(text: str) -> ReadDocument:
     try:
         found = _decode(text)
         workload = msgspec.convert(found.workload, Workload)
+        found.endpoint.asked(workload)  # which refuses a workload of another kind
         dataset = msgspec.convert(found.workload, _Dataset)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)

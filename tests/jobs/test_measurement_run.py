@@ -11,12 +11,14 @@ from rq.timeouts import JobTimeoutException
 
 from jobs.measurement_run import MeasurementError, fill_slot, fill_slots, run_measurement
 from llm_measure.endpoints import Endpoint
+from llm_measure.metrics import METRICS
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
 from tests.llm_measure.streams import DONE, chat, event
 from tests.measured import measurement
 from tests.support import query
 from tests.web import free_port
+from webapp.ingest.persist import rederive
 from webapp.ingest.register import ChangedScenarioError
 from webapp.plan.measurement import Task
 from webapp.store.clock import FutureSlotError
@@ -276,3 +278,34 @@ def test_a_level_whose_rate_the_client_cannot_hold_is_kept_as_invalid(conn, sett
     )
     assert (status, requests, rollups) == ("invalid", 2_000, 0)
     assert reason
+
+
+@pytest.mark.usefixtures("lenient_validity")
+@pytest.mark.parametrize("api", ["embeddings", "rerank"])
+def test_inputs_are_measured_stored_and_derived_again(conn, settings, redis, mock_servers, client, api):
+    asked = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=0.05), "m", api),
+        load=Load(concurrency=4, requests=12),
+        workload=Workload(inputs=8, input_tokens=16, slo={"e2e_latency": 5.0}),
+    )
+
+    fill_slot(settings, redis, asked, 4_102_473_600, "job")
+
+    ((run_id, described),) = query(conn, "SELECT id, measurement FROM runs WHERE status = 'finished'")
+    assert (described["inputs"], described["errors"]) == (8, {})
+    assert not {"output_tokens", "chunks_together", "finish_reasons"} & described.keys()
+    stored = query(
+        conn, "SELECT name, count(*), sum(value) FROM points JOIN metrics ON metrics.id = metric_id"
+        " WHERE run_id = %s GROUP BY name", run_id,
+    )  # fmt: skip
+    again = rederive(conn, run_id)
+    assert {name for name, *_ in stored} == {metric.name for metric in METRICS.of("encoding")}
+    for name, n, total in stored:
+        assert (n, total) == (len(again[name]), pytest.approx(again[name].sum())), name
+    assert again["inputs_throughput"] == pytest.approx(8 * again["rps"])
+
+    answer = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&scenario={asked.scenario}")
+    boards = {board["metric"]: board["llms"] for board in answer.json["metrics"]}
+    assert list(boards) == [metric.name for metric in METRICS.of("encoding")]
+    assert all(len(llms) == 1 for llms in boards.values())
+    assert boards["e2e_latency"][0]["newest_run"]["measurement"]["inputs"] == 8

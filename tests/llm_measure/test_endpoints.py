@@ -36,7 +36,7 @@ from llm_measure.workloads import Workload
         ({"max_tokens_field": "limit"}, "max_tokens_field='limit': expected one of max_tokens, max_comp"),
         ({"model": ""}, "model='': must be a printable name"),
         ({"model": "a\nb"}, "model='a\\nb': must be a printable name"),
-        ({"api": "embeddings"}, "api='embeddings': unknown provider API; expected one of chat, completions"),
+        ({"api": "images"}, "api='images': unknown provider API; expected one of chat, completions"),
     ],
 )
 def test_an_unusable_endpoint_is_refused_with_the_field_and_its_value(fields, message):

@@ -70,3 +70,10 @@ def test_a_workload_without_a_seed_gets_a_random_one():
 
     assert first != second
     assert Workload(seed=7).seeded() == Workload(seed=7)
+
+
+def test_a_workload_states_only_what_its_kind_asks_for():
+    answers, inputs = Workload().asked(), Workload(inputs=8).asked()
+
+    assert answers.keys() ^ inputs.keys() == {"output_tokens", "inputs"}
+    assert (answers["output_tokens"], inputs["inputs"]) == (128, 8)

@@ -4,11 +4,13 @@ import json
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import psycopg2
 import pytest
 
 from llm_measure.metrics import METRICS
+from tests.factories import add_scenario
 from tests.plain_role import ROLE
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
@@ -19,9 +21,15 @@ from webapp.store.grafana_role import make_reader
 PERFORMANCE = dashboards.read("LLM_Performance_Dashboard")
 TRENDS = dashboards.read("LLM_Trends_Dashboard")
 CONTRACT = ["ttft", "tps", "e2e_latency", "rps"]
+OF_ENCODINGS = ["inputs_throughput", "prompt_throughput"]
 QUANTILES = ["p50", "p95", "p99"]
 # Grafana's units by the metrics' symbols, and the colours from the smallest to the largest value.
-UNITS = {"s": "s", "tokens/s": "suffix: tokens/s", "requests/s": "reqps"}
+UNITS = {
+    "s": "s",
+    "tokens/s": "suffix: tokens/s",
+    "inputs/s": "suffix: inputs/s",
+    "requests/s": "reqps",
+}
 SCHEMES = {"lower": "continuous-GrYlRd", "higher": "continuous-RdYlGr"}
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
@@ -29,7 +37,7 @@ DAY = dashboards.TimeRange(NOW - timedelta(hours=23), NOW + timedelta(hours=1))
 
 # GPT-4o is first where lower is better and last where higher is better.
 VALUES = {
-    llm: {metric: [float(place + 1), place + 1.5] for metric in CONTRACT}
+    llm: {metric: [float(place + 1), place + 1.5] for metric in (*CONTRACT, *OF_ENCODINGS)}
     for place, llm in enumerate(("GPT-4o", "Claude 3.5 Sonnet", "Llama 3.1 70B"))
 }
 
@@ -74,6 +82,12 @@ def chosen(reader, **changes):
     """Return the variables of the trends dashboard as it opens, with these changes."""
     values = dashboards.chosen(TRENDS, lambda sql: [name for (name,) in run(reader, sql)[1]])
     return {**values, **changes}
+
+
+def offered(reader, name, **changes):
+    """Return what a variable offers, next to the initial values of the others."""
+    sql = dashboards.sql(dashboards.variables(TRENDS)[name]["query"], chosen(reader, **changes), DAY)
+    return [value for (value,) in run(reader, sql)[1]]
 
 
 def panel_titled(title):
@@ -139,13 +153,20 @@ class TestTrendsDashboard:
     @pytest.mark.parametrize("name", list(dashboards.variables(TRENDS)))
     def test_each_variable_offers_its_initial_value(self, reader, runs, name):
         variable = dashboards.variables(TRENDS)[name]
-        if variable["type"] == "query":
-            options = [value for (value,) in run(reader, dashboards.sql(variable["query"], {}, DAY))[1]]
-        else:
-            options = variable["query"].split(",")
+        options = offered(reader, name) if variable["type"] == "query" else variable["query"].split(",")
 
         assert len(options) >= 1
         assert set(chosen(reader)[name] if variable["multi"] else [chosen(reader)[name]]) <= set(options)
+
+    def test_offers_the_metrics_that_the_scenario_has(self, reader, runs, conn):
+        with conn:
+            add_scenario(conn, "texts@c8-embeddings")
+        finish_run(conn, NOW, {"GPT-4o": {"e2e_latency": [0.1]}}, "measurement", "texts@c8-embeddings")
+        show(conn, NOW)
+
+        assert offered(reader, "metric") == [*CONTRACT, *OF_ENCODINGS]
+        measured = {"source": "measurement", "scenario": "texts@c8-embeddings"}
+        assert offered(reader, "metric", **measured) == ["e2e_latency"]
 
     def test_offers_the_windows_of_the_view(self, reader, runs):
         offered = dashboards.variables(TRENDS)["window"]["query"].split(",")
@@ -170,8 +191,9 @@ class TestTrendsDashboard:
                 for row in leaderboard["llms"]
             ]
 
-    @pytest.mark.parametrize("quantile", QUANTILES)
-    @pytest.mark.parametrize("name", CONTRACT)
+    @pytest.mark.parametrize(
+        ("name", "quantile"), [*product(CONTRACT, QUANTILES), *product(OF_ENCODINGS, ["p50"])]
+    )
     def test_has_a_trend_of_each_metric_and_quantile(self, name, quantile):
         metric = METRICS[name]
         panel = panel_titled(f"{metric.title} ({name}), {quantile}")

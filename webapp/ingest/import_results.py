@@ -47,9 +47,10 @@ def import_results(
 ) -> list[Imported]:
     """Store each level as a run of source measurement, whose slot is the second in which the level started.
 
-    `name` is that of the workload; by default it is derived from what was asked, such as 128-128-1a2b3c. A
-    level that is already stored is skipped. Raises UnknownLLMError, ArchivedLLMError, ChangedScenarioError
-    and UnusableResultsError before anything is stored, and psycopg2.Error.
+    `name` is that of the workload; by default it is derived from what was asked, such as 128-128-1a2b3c, or
+    8x128-1a2b3c for 8 inputs. A level that is already stored is skipped. Raises UnknownLLMError,
+    ArchivedLLMError, ChangedScenarioError and UnusableResultsError before anything is stored, and
+    psycopg2.Error.
     """
     _check(results, now or datetime.now(UTC))
     with closing(connect(settings)) as conn, publishing(conn, cache_redis(settings)):
@@ -102,8 +103,12 @@ def _import_level(  # noqa: PLR0913, PLR0917  (private; each is a part of what i
 
 
 def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
-    """Return a name made of the lengths of prompt and response, and a digest of all that was asked."""
+    """Return a name made of the lengths of what was asked, and a digest of all of it."""
     asked = {name: value for name, value in wanted.items() if name not in ("concurrency", "rate", "arrival")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
-    prompt = "dataset" if results.workload.dataset else results.workload.input_tokens
-    return f"{prompt}-{results.workload.output_tokens}-{digest}"
+    workload = results.workload
+    prompt = "dataset" if workload.dataset else workload.input_tokens
+    lengths = (
+        f"{prompt}-{workload.output_tokens}" if workload.inputs is None else f"{workload.inputs}x{prompt}"
+    )
+    return f"{lengths}-{digest}"

@@ -48,7 +48,7 @@ def persist(
     elif reason := why_invalid(result, rank_insecure):
         runs.invalidate(conn, attempt.runs, reason)
     else:
-        values = derive(result.records, workload.slo, result.span)
+        values = derive(result.records, workload.slo, result.span, workload.inputs)
         ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
         finish(conn, attempt, ((run, METRICS[name], found) for name, found in ranked.items() if len(found)))
     conn.commit()
@@ -90,7 +90,7 @@ def _stored(conn: Connection, run_id: int) -> tuple[dict[str, Any], list[Record]
 def _derived(measurement: dict[str, Any], records: list[Record]) -> dict[str, np.ndarray]:
     # Runs from before spans were stored had rates over the whole level.
     span_ns = measurement.get("span_ns", (0, round(measurement["duration_s"] * SECOND_NS)))
-    return derive(records, measurement["slo"], Span(*span_ns))
+    return derive(records, measurement["slo"], Span(*span_ns), measurement.get("inputs"))
 
 
 def summary(workload: Workload, result: LevelResult) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _comparison(query: dict[str, Any], conn: Connection) -> str:
     ids = {name: llm_id(conn, name) for name in query["llms"]}
     query = with_series(conn, query, query["llms"])
     scenario = scenario_id(conn, query["scenario"], query["source"])
-    metrics = metrics_of(query["source"])
+    metrics = metrics_of(conn, query)
     found = leaderboard.read(
         conn,
         metric_names=[metric.name for metric in metrics],

@@ -19,6 +19,7 @@ TRANSPORT = {
 }
 # A label, a value, and what the value means.
 Fact = tuple[str, str, str]
+COUNTED = "Of all successful requests, as the server counted them"
 
 
 def warnings(measurement: dict[str, Any]) -> list[str]:
@@ -58,8 +59,12 @@ def _load(measurement: dict[str, Any]) -> Iterator[Fact]:
 
 def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
     """Yield what the responses were like."""
+    if "inputs" in measurement:
+        yield "Inputs", whole(measurement["inputs"]), "Texts per request"
+        yield _prompt_tokens(measurement)
     if "output_tokens" in measurement:
-        yield from _tokens(measurement)
+        yield _prompt_tokens(measurement)
+        yield from _output_tokens(measurement)
     if (together := measurement.get("chunks_together")) is not None:
         meaning = "Chunks that came with the one before; above 10 %, itl is not ranked"
         yield "Chunks together", percentage(together), meaning
@@ -68,14 +73,16 @@ def _responses(measurement: dict[str, Any]) -> Iterator[Fact]:
         yield "Chunks read late", percentage(late), meaning
 
 
-def _tokens(measurement: dict[str, Any]) -> Iterator[Fact]:
-    """Yield the tokens of the successful requests, and why they ended."""
-    prompt, output = measurement["prompt_tokens"], measurement["output_tokens"]
+def _prompt_tokens(measurement: dict[str, Any]) -> Fact:
     share = measurement["cached_share"]
     cached = "" if share is None else f", {percentage(share)} from a cache"
-    meaning = "Of all successful requests, as the server counted them"
-    yield "Prompt tokens", f"{_asked_and_counted(prompt)}{cached}", meaning
-    yield "Output tokens", f"{_asked_and_counted(output)}, {whole(output['seen'])} seen", meaning
+    return "Prompt tokens", f"{_asked_and_counted(measurement['prompt_tokens'])}{cached}", COUNTED
+
+
+def _output_tokens(measurement: dict[str, Any]) -> Iterator[Fact]:
+    """Yield the output tokens of the successful requests, and why they ended."""
+    output = measurement["output_tokens"]
+    yield "Output tokens", f"{_asked_and_counted(output)}, {whole(output['seen'])} seen", COUNTED
     sources = ", ".join(f"{name} {whole(number)}" for name, number in measurement["token_sources"].items())
     yield "Token counts", sources or "None", "The server's usage, or one token per chunk: requests of each"
     reasons: Counter[str] = Counter()

@@ -18,6 +18,7 @@ from webapp.queries import (
     SOURCES,
     LeaderboardQuery,
     metric_filter,
+    metrics_in,
     one_of,
     quantile_intervals,
     ranked,
@@ -48,14 +49,12 @@ def show(live: bool) -> Response | str:
         with snapshot() as conn:
             return _empty(query, conn)
 
-    return respond_cached(
-        "leaderboard", query, partial(_board, query), METRICS[query["metric"]].title, live, if_empty=empty
-    )
+    return respond_cached("leaderboard", query, partial(_board, query), None, live, if_empty=empty)
 
 
 def _board(query: dict[str, Any], conn: Connection) -> str:
     """Return the view; empty text if there is nothing to rank."""
-    asked, query = query, with_series(conn, query)
+    asked, query = query, _with_metric(conn, with_series(conn, query))
     metric = METRICS[query["metric"]]
     series = {
         "source": query["source"],
@@ -106,8 +105,15 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
     )
 
 
+def _with_metric(conn: Connection, query: dict[str, Any]) -> dict[str, Any]:
+    """Return the query with a metric that the measured scenario has: its first one for one that it lacks."""
+    names = [metric.name for metric in metrics_in(conn, query["scenario"])]
+    is_lacking = query["source"] == "measurement" and query["metric"] not in names
+    return {**query, "metric": names[0]} if is_lacking else query
+
+
 def _empty(query: dict[str, Any], conn: Connection) -> str:
-    query = with_series(conn, query)
+    query = _with_metric(conn, with_series(conn, query))
     return render_template(
         "page/empty.html",
         **_filters(query, conn),
@@ -121,7 +127,7 @@ def _filters(query: dict[str, Any], conn: Connection) -> dict[str, Any]:
     """Return the template's values for the filters above the leaderboard."""
     return {
         "query": query,
-        "metrics": metrics_of(query["source"]),
+        "metrics": metrics_of(conn, query),
         "windows": [window.name for window in WINDOWS],
         "sources": SOURCES,
         "scenarios": scenarios_of(conn, query["source"], query["scenario"]),

@@ -51,7 +51,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         raise NotFound(f"name={shown(query['name'])}: unknown LLM")
     query = with_series(conn, query, [llm.name])
     scenario = scenario_id(conn, query["scenario"], query["source"])
-    metrics = metrics_of(query["source"])
+    metrics = metrics_of(conn, query)
     found = leaderboard.read(
         conn,
         metric_names=[metric.name for metric in metrics],

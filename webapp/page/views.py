@@ -1,5 +1,6 @@
 """Requests and responses that all views share: arguments, caching, and the frame around a view."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +14,11 @@ from llm_measure.metrics import METRICS, Metric
 from webapp.cache import answers, etag
 from webapp.page.access import is_signed_in
 from webapp.page.version import version
-from webapp.queries import answer_name, refuse_repeated_arguments
+from webapp.queries import answer_name, metrics_in, refuse_repeated_arguments
 from webapp.store import Connection, catalogue
 
 HTML = "text/html; charset=utf-8"
+HEADING = re.compile("<h1>([^<]*)</h1>")
 # Left out of addresses. Source and scenario are not, since their defaults depend on what is measured.
 DEFAULTS = {"order": "best", "rows": "first", "limit": 50}
 
@@ -36,13 +38,14 @@ def respond_cached(  # noqa: PLR0913, PLR0917  (each is a part of the response)
     view: str,
     query: dict[str, Any],
     build: Callable[[Connection], str],
-    title: str,
+    title: str | None,
     live: bool,
     if_empty: Callable[[], str],
 ) -> Response | str:
     """Return the view, built once per generation: alone with its ETag if `live`, else in the frame.
 
-    If `build` returns an empty text, return what `if_empty` returns, uncached.
+    If `build` returns an empty text, return what `if_empty` returns, uncached. Without a `title`, the
+    frame has the view's heading.
     """
     name = cache_name(view, query)
 
@@ -67,7 +70,7 @@ def cache_name(view: str, query: dict[str, Any]) -> str:
     return answer_name(f"page/{version()}/{audience}{request.script_root}/{view}", query)
 
 
-def respond_fresh(html: str, title: str, live: bool) -> Response | str:
+def respond_fresh(html: str, title: str | None, live: bool) -> Response | str:
     """Return a view that is never cached: alone with an ETag of its text if `live`, else in the frame."""
     own_etag = generate_etag(html.encode())
     if not live:
@@ -78,9 +81,12 @@ def respond_fresh(html: str, title: str, live: bool) -> Response | str:
     return response
 
 
-def framed(html: str, title: str, etag: str) -> str:
+def framed(html: str, title: str | None, etag: str) -> str:
     """Return the whole page around a view; the page polls with the ETag."""
     view = Markup(html)  # noqa: S704  (rendered from our templates)
+    heading = HEADING.search(html)
+    if title is None and heading:
+        title = Markup(heading[1])  # noqa: S704  (part of the view)
     return render_template("page/frame.html", view=view, title=title, etag=f'"{etag}"')
 
 
@@ -99,6 +105,8 @@ def scenarios_of(conn: Connection, source: str, chosen: str) -> list[str]:
     return names if chosen in names else [chosen, *names]
 
 
-def metrics_of(source: str) -> list[Metric]:
-    """Return the metrics that the source can have values of."""
-    return [metric for metric in METRICS if source != "simulation" or metric.simulated_range is not None]
+def metrics_of(conn: Connection, query: dict[str, Any]) -> list[Metric]:
+    """Return the metrics that the query's source and scenario can have values of."""
+    if query["source"] == "simulation":
+        return list(METRICS.simulated)
+    return list(metrics_in(conn, query["scenario"]))

@@ -16,7 +16,7 @@ from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.measurement import Measurement
-from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, workload
+from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, takes_part, workload
 from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20
@@ -81,6 +81,8 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
         company = llm.get("company_name", llm.get("provider", llm["name"]))
         for asked in declared["workloads"]:
             if asked["name"] not in llm.get("workloads", [asked["name"]]):
+                continue
+            if not takes_part(llm, asked):
                 continue
             for load in _loads(asked):
                 yield Measurement(

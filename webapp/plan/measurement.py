@@ -5,7 +5,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ def definition(workload: Workload, load: Load, api: str, dataset_digest: str | N
     Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
     is computed from the file if it is not given.
     """
-    asked = asdict(workload)
+    asked = workload.asked()
     del asked["seed"]
     if workload.dataset:
         del asked["input_tokens"]
@@ -151,6 +151,9 @@ def definition(workload: Workload, load: Load, api: str, dataset_digest: str | N
 
 def description(workload: Workload, load: Load) -> str:
     """Return the scenario in words."""
-    prompts = f"prompts of {Path(workload.dataset).name}" if workload.dataset else ""
-    prompts = prompts or f"{workload.input_tokens} input tokens"
+    dataset = Path(workload.dataset).name if workload.dataset else None
+    if workload.inputs is not None:
+        inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
+        return f"{workload.inputs} inputs {inputs}, {load.name}"
+    prompts = f"prompts of {dataset}" if dataset else f"{workload.input_tokens} input tokens"
     return f"{prompts}, {workload.output_tokens} output tokens, {load.name}"

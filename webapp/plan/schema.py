@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from llm_measure import apis
 from llm_measure.endpoint_checks import command_words
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
@@ -23,6 +24,7 @@ VARIABLE = validate.Regexp(
     r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
 )
 UNKNOWN_FIELD = "unknown field"
+DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
 def check_name(name: str) -> None:
@@ -91,8 +93,9 @@ def _endpoint_field(name: str) -> Callable[[Any], None]:
 
 
 def _check_objective(name: str) -> None:
-    if name not in METRICS.objectives:
-        raise ValidationError(f"unknown objective; expected one of {', '.join(METRICS.objectives)}")
+    known = METRICS.objectives("generation")  # of which workloads with inputs have fewer
+    if name not in known:
+        raise ValidationError(f"unknown objective; expected one of {', '.join(known)}")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -157,10 +160,10 @@ class LLMSchema(_Schema):
             raise ValidationError(faults)
 
     @validates_schema(skip_on_field_errors=True)
-    def check_maximum(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """Refuse a field of the maximum that the API lacks."""
+    def check_endpoint(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Check options that apply to some APIs alone."""
         try:
-            Endpoint("http://localhost", "model", api=data["api"], max_tokens_field=data["max_tokens_field"])
+            Endpoint(**{name: data[name] for name in DEPENDENT_FIELDS})
         except ValueError as error:
             raise refused(error) from None
 
@@ -172,6 +175,7 @@ class WorkloadSchema(_Schema):
     description = fields.String(validate=validate.Length(1, 500))
     input_tokens = _whole(1, 10_000_000)
     output_tokens = _whole(1, 10_000_000)
+    inputs = _whole(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
     concurrency = Levels(_whole(1, 100_000))
@@ -202,6 +206,8 @@ class WorkloadSchema(_Schema):
             faults["arrival"] = ["applies only to a rate"]
         if "dataset" in original and "input_tokens" in original:
             faults["dataset"] = ["expected either dataset or input_tokens"]
+        if "inputs" in original and "output_tokens" in original:
+            faults["output_tokens"] = ["does not apply to a workload with inputs"]
         if faults:
             raise ValidationError(faults)
 
@@ -236,6 +242,30 @@ class FileSchema(_Schema):
         if faults := {kind: found for kind, found in faults.items() if found}:
             raise ValidationError(faults)
 
+    @validates_schema(skip_on_field_errors=True)
+    def check_kinds(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse an LLM whose API does not answer the workloads that it names, or any."""
+        faults = {number: _kind_fault(llm, data["workloads"]) for number, llm in enumerate(data["llms"])}
+        if faults := {number: fault for number, fault in faults.items() if fault}:
+            raise ValidationError({"llms": faults})
+
+
+def takes_part(llm: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
+    """Return whether the LLM's API answers workloads of this kind: those with inputs, or those without."""
+    return isinstance(apis.named(llm["api"]), apis.EncodingAPI) == ("inputs" in workload)
+
+
+def _kind_fault(llm: Mapping[str, Any], workloads: list[dict[str, Any]]) -> dict[str, Any] | None:
+    suitable = {workload["name"]: takes_part(llm, workload) for workload in workloads}
+    wanted = "with" if isinstance(apis.named(llm["api"]), apis.EncodingAPI) else "without"
+    message = f"unsuitable; expected a workload {wanted} inputs, as the {llm['api']} API needs"
+    named = [i for i, name in enumerate(llm.get("workloads", ())) if not suitable.get(name, True)]
+    if named:
+        return {"workloads": {i: [message] for i in named}}
+    if "workloads" not in llm and not any(suitable.values()):
+        return {"api": [f"no workload for it; expected one {wanted} inputs"]}
+    return None
+
 
 def _mappings(original: Any, kind: str) -> dict[int, dict[str, Any]]:
     """Return the mappings of a list by their index."""
@@ -263,7 +293,7 @@ def refused(error: ValueError) -> ValidationError:
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
-    same = ("input_tokens", "output_tokens", "unique_prompts", "slo", "extra_body")
+    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body")
     chosen = {name: declared[name] for name in same if name in declared}
     if "dataset" in declared:
         chosen["dataset"] = str(folder / declared["dataset"])

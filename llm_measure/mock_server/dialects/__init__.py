@@ -7,17 +7,30 @@ from llm_measure.mock_server.dialects.anthropic import Messages
 from llm_measure.mock_server.dialects.azure import AzureChat
 from llm_measure.mock_server.dialects.base import Counts, Dialect, Request
 from llm_measure.mock_server.dialects.bedrock import Converse
+from llm_measure.mock_server.dialects.encoding import Embeddings, EncodingDialect, EncodingRequest, Rerank
 from llm_measure.mock_server.dialects.gemini import GenerateContent
 from llm_measure.mock_server.dialects.openai import Chat, Completions
 from llm_measure.mock_server.dialects.openai_responses import Responses
 
-__all__ = ["CHAT", "PATHS", "Counts", "Dialect", "Request", "dialect_of"]
+__all__ = [
+    "CHAT",
+    "PATHS",
+    "AnyDialect",
+    "Counts",
+    "Dialect",
+    "EncodingDialect",
+    "EncodingRequest",
+    "Request",
+    "dialect_of",
+]
+
+AnyDialect = Dialect | EncodingDialect
 
 CHAT, RESPONSES = Chat(), Responses()
 GEMINI_STREAM, GEMINI_WHOLE = GenerateContent(stream=True), GenerateContent(stream=False)
 CONVERSE_STREAM, CONVERSE = Converse(stream=True), Converse(stream=False)
 # A path may have the model in it, as {model}.
-PATHS: dict[str, Dialect] = {
+PATHS: dict[str, AnyDialect] = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": Completions(),
     "/v1/responses": RESPONSES,
@@ -33,6 +46,8 @@ PATHS: dict[str, Dialect] = {
     "/model/{model}/converse": CONVERSE,
     "/v1/model/{model}/converse-stream": CONVERSE_STREAM,
     "/v1/model/{model}/converse": CONVERSE,
+    "/v1/embeddings": Embeddings(),
+    "/v1/rerank": Rerank(),
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)
@@ -40,7 +55,7 @@ _PATTERNS = [
 ]
 
 
-def dialect_of(path: str) -> tuple[Dialect, str | None] | None:
+def dialect_of(path: str) -> tuple[AnyDialect, str | None] | None:
     """Return the dialect of a path and the model in it, if any; None for an unknown path."""
     for pattern, dialect in _PATTERNS:
         if found := pattern.fullmatch(path):

@@ -2,10 +2,12 @@ import socket
 
 import pytest
 
-from llm_measure import Endpoint, Load, Workload, measure
+from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.check.examine import MAX_REQUESTS, examine
 from llm_measure.check.finding import Finding, Target
 from llm_measure.check.remedies import changed
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
 from tests.llm_measure.check import kinds
 from tests.llm_measure.check.kinds import kind, refusal
 
@@ -223,3 +225,14 @@ def test_all_are_asked_concurrently_and_named_in_their_order():
 
     assert [finding.name for finding in findings] == ["slow 0", "slow 1", "slow 2", "fine"]
     assert {finding.verdict for finding in findings} == {"usable"}
+
+
+@pytest.mark.parametrize("api", apis.names())
+def test_an_endpoint_of_any_api_is_usable(api, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
+    with running_mock_server(Behaviour(ttft=0, itl=0)) as url:
+        endpoint = Endpoint(url.removesuffix("/v1") if api == "azure" else url, "m", api)
+        (finding,) = examine([Target("it", endpoint)], 5.0)
+
+    assert (finding.verdict, finding.problem, finding.changes) == ("usable", None, {})

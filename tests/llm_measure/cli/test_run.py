@@ -12,7 +12,7 @@ from llm_measure.metrics import METRICS
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from llm_measure.records import Record
-from llm_measure.report.reading import read_document
+from llm_measure.report.reading import UnreadableDocumentError, read_document
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import STREAMS
@@ -21,6 +21,8 @@ STREAM = STREAMS["role first, usage last"].body
 FIGURES = {"unit", "n", "mean", "stddev", "min", "max", "p50", "p90", "p95", "p99"} | {
     f"{quantile}_{end}" for quantile in ("p50", "p95", "p99") for end in ("low", "high")
 }
+
+OF_ANSWERS = METRICS.of("generation")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +62,8 @@ def test_the_json_has_its_stable_form(measure):
         assert level["duration_s"] > 0
         assert level["client_cpu_s"] > 0
         assert set(level["send_lag_ms"]) == {"p50", "p99", "max"}
-        assert list(level["metrics"]) == list(METRICS.names)
-        for metric in METRICS:
+        assert list(level["metrics"]) == [metric.name for metric in OF_ANSWERS]
+        for metric in OF_ANSWERS:
             figures = level["metrics"][metric.name]
             assert set(figures) == FIGURES
             assert figures["unit"] == metric.unit.symbol
@@ -88,6 +90,41 @@ def test_prompts_have_the_tokens_of_the_endpoints_count_unless_it_is_not_probed(
     assert "counts 28 tokens for its template and 1.25 per word, so prompts have 79.93 words." in table
     for level in json.loads(as_words.stdout)["levels"]:
         assert level["prompt_tokens"]["counted"] == 16 * (28 + 160)
+
+
+@pytest.mark.parametrize("api", ["embeddings", "rerank", "rerank-tei"])
+def test_inputs_are_measured_without_a_word_of_output(url, api):
+    asked = ["--base-url", url, "--model", "m", "--api", api, "--inputs", "8", "--input-tokens", "32"]
+    options = ["--requests", "8", "--concurrency", "2,4", "--slo", "e2e_latency=5"]
+
+    table, document, lines = (
+        invoke("run", *asked, *options, "--format", name) for name in ("table", "json", "csv")
+    )
+
+    for level in json.loads(document.stdout)["levels"]:
+        assert (level["inputs"], level["errors"]) == (8, {})
+        assert list(level["metrics"]) == [metric.name for metric in METRICS.of("encoding")]
+        figures = {name: found["mean"] for name, found in level["metrics"].items()}
+        assert figures["inputs_throughput"] == pytest.approx(8 * figures["rps"])
+        assert figures["slo_attainment"] == 1
+        assert list(level["from_intended"]) == ["e2e_latency"]
+    for text in (table.stdout, lines.stdout):
+        assert not re.search("output|ttft|finish|chunk|estimate", text, re.IGNORECASE)
+    assert "Inputs per request: 8." in table.stdout
+    assert re.search(r"concurrency +rps +inputs/s +tokens/s", table.stdout)
+
+
+def test_the_json_of_inputs_with_records_can_be_read_back(url, tmp_path):
+    out = tmp_path / "report.json"
+    asked = ["--base-url", url, "--model", "m", "--api", "embeddings", "--requests", "2"]
+    invoke("run", *asked, "--format", "json", "--with-records", "--out", str(out))
+
+    found = read_document(out.read_text())
+
+    assert (found.workload.inputs, len(found.levels[0].records)) == (1, 3)
+    other = out.read_text().replace('"inputs": 1', '"inputs": null', 1)
+    with pytest.raises(UnreadableDocumentError, match="inputs: missing; needed by the embeddings API"):
+        read_document(other)
 
 
 def test_an_open_loop_is_described_by_its_rate(measure):
@@ -181,7 +218,7 @@ def test_csv_has_a_line_per_level_and_metric(measure, tmp_path):
 
     assert (done.exit_code, done.stdout) == (0, "")
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
-    assert len(rows) == 2 * len(METRICS)
+    assert len(rows) == 2 * len(OF_ANSWERS)
     assert {row["load"] for row in rows} == {"1", "2"}
     assert float(rows[0]["p50"]) >= 0.02
 
@@ -202,7 +239,7 @@ def test_a_table_lists_each_metric(measure):
 
     assert done.exit_code == 0, done.stderr
     assert "concurrency 2: 8 requests, 0 failed" in done.stdout
-    for metric in METRICS:
+    for metric in OF_ANSWERS:
         assert re.search(rf"\b{metric.name}\b.*\b{re.escape(metric.unit.symbol)}", done.stdout)
 
 
@@ -271,9 +308,11 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--base-url", "localhost"], "base_url='localhost'"),
         (["--model", ""], "model=''"),
         (
-            ["--api", "embeddings"],
-            "api='embeddings': unknown provider API; expected one of chat, completions",
+            ["--api", "images"],
+            "api='images': unknown provider API; expected one of chat, completions",
         ),
+        (["--inputs", "8"], "--inputs: does not apply to the chat API"),
+        (["--api", "rerank", "--output-tokens", "4"], "--output-tokens: does not apply to the rerank API"),
         (["--concurrency", "1,x"], "'1,x': must be numbers separated by commas"),
         (["--concurrency", "0"], "concurrency=0"),
         (["--concurrency", "1", "--rate", "1"], "--concurrency and --rate: expected one of them"),

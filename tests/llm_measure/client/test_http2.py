@@ -29,7 +29,8 @@ HEAD = [(":status", "200"), ("content-type", "text/event-stream")]
 
 def measured(url: str, requests: int = 2, **endpoint: object) -> Result:
     workload = Workload(input_tokens=8, output_tokens=8, timeout_s=5)
-    return measure(Endpoint(url, "m", **endpoint), workload, Load(concurrency=1, requests=requests))
+    load = Load(concurrency=1, requests=requests)
+    return measure(Endpoint(url, "m", **endpoint), workload, load, probe=False)
 
 
 def errors(result: Result) -> list[tuple[str | None, str | None]]:

@@ -10,6 +10,7 @@ import pytest
 from llm_measure import apis
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.inputs import QUERY_WORDS
 from llm_measure.metrics import derive
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.moments
 
 # A gap is so long that a delay of a millisecond is 5 %.
 TTFT, ITL, TOKENS = 0.06, 0.02, 12
+LATENCY = 0.2  # of an answer without a stream
 LOAD = Load(concurrency=4, requests=8)
 # By how much a figure may differ from the truth.
 BOUNDS = {"ttft": 0.05, "tpot": 0.05, "tps": 0.05, "e2e_latency": 0.05, "output_throughput": 0.1,
@@ -189,6 +191,27 @@ def test_figures_are_the_truth_at_any_number_of_streams(api, streams):
         result = measured(server, Truth(load=Load(concurrency=streams, requests=2 * streams)))
 
     assert {record.token_source for record in result.records} == {"usage"}
+
+
+@pytest.mark.parametrize("streams", [1, 50])
+@pytest.mark.parametrize(("api", "words"), [("embeddings", 8 * 32), ("rerank", 8 * 32 + QUERY_WORDS)])
+def test_latency_and_rates_of_inputs_are_the_truth(api, words, streams):
+    workload, load = Workload(inputs=8, input_tokens=32), Load(concurrency=streams, requests=3 * streams)
+    rps = streams / LATENCY
+    true = {"e2e_latency": LATENCY, "inputs_throughput": 8 * rps, "prompt_throughput": words * rps}
+    wrong = dict(true)
+    with running_mock_server(Behaviour(ttft=LATENCY)) as url:
+        for _ in range(6):  # since a busy machine may spoil any level
+            result = measure_level(Endpoint(url, "m", api), workload, load)
+            assert {(record.error, record.prompt_tokens) for record in result.records} == {(None, words)}
+            values = derive(result.records, {}, result.span, workload.inputs)
+            found = {name: percentile(values[name], 50) for name in wrong}
+            bounds = {name: true[name] * (0.05 if name == "e2e_latency" else 0.1) for name in wrong}
+            wrong = {name: each for name, each in found.items() if abs(each - true[name]) > bounds[name]}
+            if not wrong:
+                break
+
+    assert wrong == {}
 
 
 def test_a_body_that_stays_open_ends_its_response_at_done():

@@ -48,7 +48,7 @@ def test_the_rate_of_a_closed_loop_is_that_of_its_streams(processes):
     with running_mock_server(Behaviour(ttft=0.2, itl=0.01)) as url:
         result = measure_level(Endpoint(url, "m"), Workload(output_tokens=11), load, processes=processes)
 
-    metrics = summaries(result, {})
+    metrics = summaries(result, Workload())
     # Requests take 0.3 s on the server and a little more on the way.
     assert 0.96 * 100 / 0.3 < metrics["rps"].mean <= 100 / 0.3
     assert metrics["output_throughput"].mean == pytest.approx(11 * metrics["rps"].mean)

@@ -7,12 +7,19 @@ from llm_measure.records import Record
 from tests.measured import SECOND, START, answered, failed
 
 
-def derived(records: list[Record], slo: dict | None = None, duration_s: float = 10) -> dict:
-    return derive(records, slo or {}, Span(START - 1000, START - 1000 + round(duration_s * SECOND)))
+def derived(
+    records: list[Record], slo: dict | None = None, duration_s: float = 10, inputs: int | None = None
+) -> dict:
+    return derive(records, slo or {}, Span(START - 1000, START - 1000 + round(duration_s * SECOND)), inputs)
 
 
 def test_each_metric_of_the_catalogue_is_derived():
-    assert tuple(derived([answered(0)])) == METRICS.names
+    of_answers, of_encodings = derived([answered(0)]), derived([answered(0)], inputs=8)
+
+    assert of_answers.keys() | of_encodings.keys() == set(METRICS.names)
+    assert of_answers.keys() & of_encodings.keys() == {
+        *("e2e_latency", "rps", "error_rate", "slo_attainment", "goodput")
+    }
 
 
 def test_the_metrics_of_one_request():

@@ -79,7 +79,7 @@ def test_a_registered_metric_is_explained(toy_metric):
 
 
 def test_a_registered_metric_can_be_an_objective(toy_metric):
-    assert "chunks" in METRICS.objectives
+    assert "chunks" in METRICS.objectives("generation")
     assert Workload(slo={"chunks": 3}).slo == {"chunks": 3}
 
 

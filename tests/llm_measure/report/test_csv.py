@@ -74,7 +74,7 @@ def test_each_level_and_metric_has_a_line():
 
     rows = rows_of(found["levels"])
 
-    assert [row["metric"] for row in rows] == 2 * list(METRICS.names)
+    assert [row["metric"] for row in rows] == 2 * [metric.name for metric in METRICS.of("generation")]
     assert {(row["pattern"], row["load"], row["valid"], row["requests"], row["failed"]) for row in rows} == {
         ("closed", "8", "false", "4", "1"),
         ("poisson", "2.5", "true", "1", "0"),

@@ -38,7 +38,7 @@ def test_it_states_what_was_asked_where_and_by_which_seed():
         "proxy": None,
         "http2": False,
     }
-    assert found["workload"] == {**asdict(WORKLOAD), "dataset_sha256": "abc"}
+    assert found["workload"] == {**WORKLOAD.asked(), "dataset_sha256": "abc"}
 
 
 def test_a_level_counts_measured_requests_and_errors_by_class():

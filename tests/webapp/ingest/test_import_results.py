@@ -51,6 +51,18 @@ def test_each_level_becomes_a_ranked_run_of_the_llm(settings, conn, client):
     assert query(conn, "SELECT slot, status FROM runs") == [(GOOD.started_at, "finished")]
 
 
+def test_a_level_of_inputs_is_named_after_them_and_ranked_by_its_metrics(settings, client):
+    results = written(GOOD, workload=Workload(inputs=8, input_tokens=64), api="embeddings")
+
+    (imported,) = import_results(settings, "GPT-4o", results)
+
+    assert imported.scenario.startswith("8x64-")
+    assert imported.scenario.endswith("@c8-embeddings")
+    board = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&scenario={imported.scenario}")
+    ranked = [each["metric"] for each in board.json["metrics"] if each["llms"]]
+    assert ranked == ["e2e_latency", "rps", "inputs_throughput", "prompt_throughput", "error_rate"]
+
+
 def test_the_slot_is_the_second_in_which_the_level_started(settings, conn):
     start = datetime(2026, 11, 24, 12, 0, 7, 999999, tzinfo=UTC)
 

@@ -118,3 +118,60 @@ def test_links_name_source_and_scenario(measured, reader):
     (tab,) = re.findall(r'href="/\?([^"]+)">Tokens per second', html)
     assert {"source=measurement", "scenario=chat@c8"} < set(tab.split("&amp;"))
     assert f'href="/llm?name={ONE.replace(" ", "+")}&amp;source=measurement&amp;scenario=chat@c8"' in html
+
+
+ENCODED = "source=measurement&scenario=texts@c8-embeddings"
+
+
+@pytest.fixture
+def encoded(conn):
+    """Two LLMs measured by a workload with inputs, which has no time to the first token, and by another."""
+    with conn:
+        for name in (ONE, OTHER):
+            add_llm(conn, name)
+        add_scenario(conn, "texts@c8-embeddings", {"inputs": 8})
+        add_scenario(conn, "chat@c8", {"output_tokens": 64})
+    values = {name: {"e2e_latency": [0.2], "inputs_throughput": [320.0]} for name in (ONE, OTHER)}
+    finish_run(conn, NOW, values, "measurement", "texts@c8-embeddings")
+    finish_run(conn, NOW, {ONE: {"ttft": [0.2]}}, "measurement", "chat@c8")
+    show(conn, NOW)
+
+
+def tabs(html):
+    return re.findall(r"metric=(\w+)", html[html.index('<nav class="tabs"') :].partition("</nav>")[0])
+
+
+def headings(html):
+    """The page's title and heading."""
+    return re.search(r"<title>(.*) · ", html)[1], re.search("<h1>(.*)</h1>", html)[1]
+
+
+@pytest.mark.parametrize("metric", ["", "&metric=ttft", "&metric=itl"])
+def test_a_scenario_with_inputs_opens_on_a_metric_that_it_has(encoded, reader, metric):
+    html = reader.get(f"/?{ENCODED}{metric}").text
+
+    assert headings(html) == ("End-to-end latency",) * 2
+    assert html.count("<tr data-llm=") == 2
+    assert tabs(html) == [
+        *("e2e_latency", "rps", "inputs_throughput", "prompt_throughput"),
+        *("error_rate", "slo_attainment", "goodput"),
+    ]
+
+
+def test_another_metric_of_it_is_chosen_as_any(encoded, reader):
+    assert headings(reader.get(f"/?{ENCODED}&metric=inputs_throughput").text) == ("Inputs per second",) * 2
+
+
+def test_a_scenario_of_answers_has_no_metric_of_inputs(encoded, reader):
+    html = reader.get("/?source=measurement&scenario=chat@c8&metric=inputs_throughput").text
+
+    assert headings(html) == ("Time to first token",) * 2
+    assert "inputs_throughput" not in tabs(html)
+
+
+@pytest.mark.parametrize("path", [f"/llm?name={ONE}&", f"/compare?llm={ONE}&llm={OTHER}&"])
+def test_other_views_of_it_show_no_metric_of_answers(encoded, reader, path):
+    html = reader.get(f"{path}{ENCODED}").text
+
+    assert "<h2>Inputs per second</h2>" in html
+    assert "Time to first token" not in html

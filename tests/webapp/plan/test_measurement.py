@@ -63,6 +63,18 @@ def test_the_same_workload_through_another_api_is_another_scenario():
     assert chat.slug != completions.slug
 
 
+def test_a_workload_with_inputs_is_described_and_defined_by_them():
+    workload = Workload(inputs=8, input_tokens=64)
+
+    assert description(workload, CLOSED) == "8 inputs of 64 tokens, concurrency 8"
+    assert (
+        description(Workload(inputs=8, dataset="/data/texts.jsonl"), CLOSED)
+        == "8 inputs of texts.jsonl, concurrency 8"
+    )
+    found = definition(workload, CLOSED, "embeddings")
+    assert (found["inputs"], found["api"], "output_tokens" in found) == (8, "embeddings", False)
+
+
 def test_a_dataset_is_part_of_the_definition_by_its_content(tmp_path):
     file = tmp_path / "prompts.jsonl"
     workload = Workload(dataset=str(file))

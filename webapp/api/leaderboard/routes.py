@@ -16,6 +16,7 @@ from webapp.cache import answers
 from webapp.queries import (
     LeaderboardQuery,
     answer_name,
+    metrics_in,
     quantile_intervals,
     ranked,
     scenario_id,
@@ -73,7 +74,7 @@ def get_leaderboard(query: dict[str, Any]) -> Response:
 
 
 def _leaderboard(query: dict[str, Any], conn: Connection) -> bytes:
-    asked = [METRICS[query["metric"]]] if query["metric"] else list(METRICS)
+    asked = [METRICS[query["metric"]]] if query["metric"] else metrics_in(conn, query["scenario"])
     source = query["source"]
     series = {"source": source, "scenario_id": scenario_id(conn, query["scenario"], source)}
     window = query["window"]

@@ -156,6 +156,12 @@ class MeasurementSchema(Schema):
             "example": 0.0,
         },
     )
+    inputs = fields.Integer(
+        metadata={
+            "description": "Inputs of each request; only of embeddings and rerank, which have no output",
+            "example": 8,
+        }
+    )
     output_tokens = fields.Nested(OutputTokensSchema)
     token_sources = _counts(
         "Number of requests by the source of their token counts: usage (the server's) or chunks", "usage"
