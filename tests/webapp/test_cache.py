@@ -4,6 +4,7 @@ import json
 import pickle
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
@@ -253,6 +254,24 @@ class TestAResponse:
 
         # One command begins, and one or two follow when the time is up.
         wait_until(lambda: commands(redis, answer_quickly) <= 3)
+
+    def test_of_threads_that_need_the_hint_at_the_same_time_costs_one_look_at_it(
+        self, app, redis, monkeypatch
+    ):
+        monkeypatch.setattr(generation, "LEASE_SECONDS", 0)  # new connections are trusted immediately
+        threads, together = 8, threading.Barrier(8)
+
+        def answer(_: int) -> None:
+            together.wait(10)
+            answered(with_key(app))
+
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in range(3):  # until each thread has a connection, and the hint is set
+                list(pool.map(answer, range(threads)))
+            time.sleep(generation.PROCESS_SECONDS)
+            monkeypatch.setattr(generation, "PROCESS_SECONDS", 10)
+
+            assert commands(redis, lambda: list(pool.map(answer, range(threads)))) <= 2
 
     def test_is_never_unpickled(self, client, redis, tmp_path):
         number, _ = answered(client)
