@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -15,6 +15,7 @@ from redis import Redis, RedisError
 from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
+from webapp import current
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 
@@ -119,12 +120,12 @@ def network_of(address: str) -> str:
 
 def check_key(candidate: str) -> bool:
     """Return whether the request's `candidate` is an API key, see `KeyGuard.admits`."""
-    return _admits(candidate, request.environ)
+    return _admits(candidate, current.environ())
 
 
 def require_key() -> None:
     """Refuse a request without API key (401), with a wrong one (403), or after too many wrong ones (429)."""
-    environ = request.environ
+    environ = current.environ()
     candidate = environ.get(HEADER_IN_ENVIRON)
     if not candidate:
         raise Unauthorized(f"API key missing; expected in the header {HEADER}")
@@ -141,7 +142,7 @@ def authorization() -> Authorization | None:
 
 
 def _admits(candidate: str, environ: dict[str, Any]) -> bool:
-    guard: KeyGuard = current_app.extensions["key_guard"]
+    guard: KeyGuard = current.app().extensions["key_guard"]
     return guard.admits(environ.get("REMOTE_ADDR"), candidate, environ["PATH_INFO"])
 
 

@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import psycopg2
-from flask import Response, current_app, request
+from flask import Response, request
 from flask_caching import Cache
 from redis import Redis, RedisError, ResponseError
 from werkzeug.datastructures import Headers
 
-from webapp import generation
+from webapp import current, generation
 from webapp.errors import DATABASE_UNREACHABLE
 from webapp.extensions import db
 from webapp.store import Connection, views
@@ -179,7 +179,7 @@ class Answers:
 
 def answers() -> Answers:
     """Return the current app's Answers."""
-    return current_app.extensions["answers"]
+    return current.app().extensions["answers"]
 
 
 @contextmanager
@@ -213,7 +213,7 @@ def _client_holds(number: int) -> bool:
 
 def _response(found: Found, content_type: str) -> Response:
     number, body, more_headers = found
-    if body is None or ("HTTP_IF_NONE_MATCH" in request.environ and _client_holds(number)):
+    if body is None or ("HTTP_IF_NONE_MATCH" in current.environ() and _client_holds(number)):
         response = Response(status=304, content_type=content_type)
     else:
         response = Whole(body, content_type=content_type)
