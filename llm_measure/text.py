@@ -2,8 +2,9 @@
 
 from functools import lru_cache
 
-# A spreadsheet takes text that begins so for a formula, which may run programs or send cells elsewhere.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes text that begins so for a formula, which may run programs or send cells elsewhere. Some
+# take the full-width forms for the same characters.
+FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def printable(text: str) -> str:

@@ -5,8 +5,9 @@ import logging
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
+from typing import Any
 
-from flask import current_app, request
+from flask import request
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
@@ -14,6 +15,7 @@ from redis import Redis, RedisError
 from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import Forbidden, TooManyRequests, Unauthorized
 
+from webapp import current
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 
@@ -118,17 +120,16 @@ def network_of(address: str) -> str:
 
 def check_key(candidate: str) -> bool:
     """Return whether the request's `candidate` is an API key, see `KeyGuard.admits`."""
-    guard: KeyGuard = current_app.extensions["key_guard"]
-    environ = request.environ
-    return guard.admits(environ.get("REMOTE_ADDR"), candidate, environ["PATH_INFO"])
+    return _admits(candidate, current.environ())
 
 
 def require_key() -> None:
     """Refuse a request without API key (401), with a wrong one (403), or after too many wrong ones (429)."""
-    candidate = request.environ.get(HEADER_IN_ENVIRON)
+    environ = current.environ()
+    candidate = environ.get(HEADER_IN_ENVIRON)
     if not candidate:
         raise Unauthorized(f"API key missing; expected in the header {HEADER}")
-    if not check_key(candidate):
+    if not _admits(candidate, environ):
         raise Forbidden(f"Wrong API key in the header {HEADER}")
 
 
@@ -138,6 +139,11 @@ def authorization() -> Authorization | None:
         return request.authorization
     except ValueError:  # credentials that are not ASCII
         return None
+
+
+def _admits(candidate: str, environ: dict[str, Any]) -> bool:
+    guard: KeyGuard = current.app().extensions["key_guard"]
+    return guard.admits(environ.get("REMOTE_ADDR"), candidate, environ["PATH_INFO"])
 
 
 def _known_name(network: str, candidate_digest: bytes) -> str:

@@ -1,12 +1,12 @@
 """Clients of the API that compare each answer with what PostgreSQL had committed before the request."""
 
-import hashlib
 import http.client
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import psycopg2
 
@@ -21,6 +21,7 @@ PATHS = (
 PAUSE_SECONDS = 0.05
 # The watcher's own read of the generation must not delay its request.
 READ_MS = 300
+CONTEXT = 50  # bytes shown before a difference
 
 
 @dataclass
@@ -43,6 +44,13 @@ class Answers:
             stale=[seen for part in parts for seen in part.stale],
             wrong=[seen for part in parts for seen in part.wrong],
         )
+
+
+def differing(*bodies: bytes) -> list[str]:
+    """Return the parts of the bodies from where they begin to differ."""
+    same = sum(1 for _ in takewhile(lambda each: len(set(each)) == 1, zip(*bodies, strict=False)))
+    start = max(0, same - CONTEXT)
+    return [repr(body[start : start + 4 * CONTEXT]) for body in bodies]
 
 
 class Watcher:
@@ -95,9 +103,10 @@ class Watcher:
         if number < at_least and not response.getheader("X-Database"):
             took = time.time() - moment
             self.answers.stale.append((moment, f"{path}: {number} < {at_least}, answered in {took:.3f} s"))
-        digest = hashlib.sha256(body).digest()
-        if self._bodies.setdefault((path, number), digest) != digest:
-            self.answers.wrong.append((moment, f"{path}: two bodies of generation {number}"))
+        first = self._bodies.setdefault((path, number), body)
+        if first != body:
+            parts = " | ".join(differing(first, body))
+            self.answers.wrong.append((moment, f"{path}: two bodies of generation {number}: {parts}"))
 
     def _committed(self) -> int:
         """Return the generation that PostgreSQL has now; the newest known one while it is unreachable."""

@@ -5,12 +5,11 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from bench.servers.setup import FOLDER, SERVERS
+from webapp import probe
 
 START_SECONDS, STOP_SECONDS = 300, 20
 SHOWN_BYTES = 4000  # of the log of a server that does not start
@@ -33,7 +32,7 @@ def running(name: str) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        if not _answers(process, f"http://127.0.0.1:{port}/health"):
+        if not _answers(process, port):
             end = log.read_bytes()[-SHOWN_BYTES:].decode(errors="replace")
             raise RuntimeError(f"{name}: did not start\n{end}")
         yield f"http://127.0.0.1:{port}/v1"
@@ -46,15 +45,13 @@ def _free_port() -> int:
         return server.getsockname()[1]
 
 
-def _answers(process: subprocess.Popen, url: str) -> bool:
+def _answers(process: subprocess.Popen, port: int) -> bool:
     """Wait until the server answers with 200; return whether it does before it exits or the time is over."""
     until = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return True
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+        if probe.status("127.0.0.1", port, "/health", seconds=5) == 200:
+            return True
+        time.sleep(0.2)
     return False
 
 

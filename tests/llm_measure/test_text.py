@@ -18,7 +18,10 @@ def test_nothing_that_controls_a_terminal_is_printed(text, shown):
     assert printable(text) == shown
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A1"],
+)
 def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_preceded_by_an_apostrophe(text):
     assert csv_cell(text) == f"'{text}"
 

@@ -4,6 +4,7 @@ import json
 import pickle
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 
@@ -53,6 +54,18 @@ def hold_the_hint(client, redis):
     return int(redis.get(HINT))
 
 
+@pytest.fixture
+def trusting(monkeypatch):
+    """Lets new connections trust the hint soon, where no Redis returns from a snapshot."""
+    monkeypatch.setattr(generation, "LEASE_SECONDS", 0.5)
+
+
+@pytest.fixture
+def short_lease(monkeypatch):
+    monkeypatch.setattr(generation, "HINT_SECONDS", 1)
+    monkeypatch.setattr(generation, "LEASE_SECONDS", generation.LEASE_SECONDS - 1)
+
+
 def timed(call):
     start = time.monotonic()
     result = call()
@@ -68,6 +81,7 @@ class TestARefresh:
 
         assert seen == sorted(set(seen))
 
+    @pytest.mark.usefixtures("trusting")
     def test_is_visible_even_if_it_dies_after_its_commit(self, client, settings, redis):
         hold_the_hint(client, redis)
         announce(settings)
@@ -97,6 +111,7 @@ class TestARefresh:
         number, _ = answered(client)
         assert redis.get(HINT) == b"%d" % number
 
+    @pytest.mark.usefixtures("trusting")
     def test_is_visible_even_if_redis_loses_its_revocation_and_all_other_data(self, client, settings, redis):
         hold_the_hint(client, redis)
         announce(settings)
@@ -108,6 +123,7 @@ class TestARefresh:
 
         assert answered(client)[0] == number
 
+    @pytest.mark.usefixtures("trusting")
     def test_is_visible_even_if_it_takes_less_time_than_a_process_relies_on_a_hint(self, client, redis, conn):
         for _ in range(10):
             hold_the_hint(client, redis)
@@ -125,6 +141,7 @@ class TestARefresh:
 
         assert old < number == answered(client)[0]
 
+    @pytest.mark.usefixtures("short_lease")
     def test_is_visible_even_if_only_the_refresher_is_cut_off_from_redis(self, client, settings, redis):
         stop, stale, shown = threading.Event(), [], [answered(client)[0]]
 
@@ -148,6 +165,7 @@ class TestARefresh:
 
         assert stale == []
 
+    @pytest.mark.usefixtures("short_lease")
     def test_is_visible_even_if_redis_returns_with_the_hint_of_a_snapshot(
         self, own_redis, own_app, redis, settings
     ):
@@ -166,6 +184,7 @@ class TestARefresh:
         while time.monotonic() < end:
             assert answered(client)[0] > old
 
+    @pytest.mark.usefixtures("trusting")
     def test_is_visible_even_if_the_end_of_an_earlier_one_arrives_late(self, client, settings, redis):
         hold_the_hint(client, redis)
         announce(settings)
@@ -234,6 +253,7 @@ class TestAResponse:
 
         answered(client)
 
+    @pytest.mark.usefixtures("trusting")
     def test_that_is_cached_costs_at_most_one_command_and_no_query(self, client, redis, conn):
         hold_the_hint(client, redis)
         queries = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'llm-benchmark api'"
@@ -243,6 +263,7 @@ class TestAResponse:
         assert commands(redis, lambda: [answered(client) for _ in range(10)]) <= 10
         assert query(conn, last_query, since) == [(0,)]
 
+    @pytest.mark.usefixtures("trusting")
     def test_costs_no_command_while_the_process_relies_on_the_hint(self, client, redis):
         hold_the_hint(client, redis)
 
@@ -253,6 +274,26 @@ class TestAResponse:
 
         # One command begins, and one or two follow when the time is up.
         wait_until(lambda: commands(redis, answer_quickly) <= 3)
+
+    @pytest.mark.usefixtures("trusting")
+    def test_of_threads_that_need_the_hint_at_the_same_time_costs_one_look_at_it(
+        self, app, redis, monkeypatch
+    ):
+        threads, together = 8, threading.Barrier(8)
+
+        def answer(_: int) -> None:
+            together.wait(10)
+            answered(with_key(app))
+
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in range(2):  # so that each thread has a connection that trusts the hint, and it is set
+                list(pool.map(answer, range(threads)))
+                time.sleep(generation.LEASE_SECONDS)
+            list(pool.map(answer, range(threads)))
+            time.sleep(generation.PROCESS_SECONDS)
+            monkeypatch.setattr(generation, "PROCESS_SECONDS", 10)
+
+            assert commands(redis, lambda: list(pool.map(answer, range(threads)))) <= 2
 
     def test_is_never_unpickled(self, client, redis, tmp_path):
         number, _ = answered(client)

@@ -33,10 +33,9 @@ def refuse_changed(conn: Connection, scenario: str, wanted: dict[str, Any]) -> N
     Only like is ranked with like.
     """
     known = scenarios.definition(conn, scenario) or {}
-    changed = sorted(key for key in {*wanted, *known} if wanted.get(key) != known.get(key))
-    if changed:
+    if changed := _differing(known, wanted, missing=None):
         raise ChangedScenarioError(
-            f"scenario {scenario}: {', '.join(changed)} changed since its first measurement;"
+            f"scenario {scenario}: {changed} changed since its first measurement;"
             " give the workload a new name"
         )
 
@@ -48,12 +47,17 @@ def refuse_changed_body(conn: Connection, measurement: Measurement) -> None:
     """
     known = (runs.newest_measurement(conn, measurement.llm, measurement.scenario) or {}).get("extra_body")
     wanted = json.loads(json.dumps(measurement.endpoint.asked(measurement.workload).extra_body))
-    if known is not None and known != wanted:
-        changed = sorted(name for name in {*known, *wanted} if known.get(name, ...) != wanted.get(name, ...))
+    if known is not None and (changed := _differing(known, wanted, missing=...)):
         raise ChangedScenarioError(
-            f"LLM {measurement.llm}: {', '.join(changed)} of the body changed since its last measurement;"
+            f"LLM {measurement.llm}: {changed} of the body changed since its last measurement;"
             " give the LLM a new name"
         )
+
+
+def _differing(known: dict[str, Any], wanted: dict[str, Any], missing: object) -> str:
+    """Return the names of the fields that differ, where a missing one counts as `missing`."""
+    names = {*known, *wanted}
+    return ", ".join(sorted(name for name in names if known.get(name, missing) != wanted.get(name, missing)))
 
 
 def _add(settings: Settings, redis: Redis, measurement: Measurement) -> None:

@@ -6,6 +6,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -22,8 +24,10 @@ logger = logging.getLogger(__name__)
 CHALLENGE = ("WWW-Authenticate", "Bearer")
 RETRY_AFTER = ("Retry-After", "60")
 NO_KEY = "API key missing; expected as a Bearer token or in the header x-api-key"
-# A client that sends no request is disconnected; it would otherwise keep a thread forever.
+# A client whose request is not complete by then is disconnected; it would otherwise keep a thread forever.
 REQUEST_SECONDS = 5
+# Scrapes at the same time; further clients are disconnected, and cost the process no thread.
+MOST_CLIENTS = 16
 
 
 def registry() -> CollectorRegistry:
@@ -94,8 +98,33 @@ def _refuse(start_response: Callable, code: int, message: str) -> list[bytes]:
     return [f"{message}\n".encode()]
 
 
+def _disconnect(client: socket.socket) -> None:
+    with suppress(OSError):  # it has disconnected itself
+        client.shutdown(socket.SHUT_RDWR)
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = 128  # by default 5; the kernel makes further clients wait for seconds
+
+    def __init__(self, *arguments: Any):
+        self._free = threading.BoundedSemaphore(MOST_CLIENTS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        end = threading.Timer(REQUEST_SECONDS, partial(_disconnect, request))
+        end.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         logger.debug("scrape from %s interrupted: %s", client_address, sys.exception())
@@ -106,7 +135,5 @@ class _IPv6Server(_Server):
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = REQUEST_SECONDS
-
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: scrapes come every few seconds."""

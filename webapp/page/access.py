@@ -24,6 +24,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
+from webapp import current
 from webapp.auth import check_key, digest
 from webapp.headers import may_be_framed_elsewhere
 from webapp.page.text import error_class
@@ -51,7 +52,7 @@ class CookieInterface(SecureCookieSessionInterface):
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Set the cookie; do nothing for a request without cookies whose session is empty."""
-        if session or session.modified or "HTTP_COOKIE" in request.environ:
+        if session or session.modified or "HTTP_COOKIE" in current.environ():
             super().save_session(app, session, response)
 
     def get_cookie_secure(self, app: Flask) -> bool:

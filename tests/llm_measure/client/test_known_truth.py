@@ -227,8 +227,9 @@ def test_gaps_of_clumps_are_not_ranked_and_their_share_is_shown():
     with endpoint(buffer_chunks=4) as server:
         result = measured(server, truth)
 
-    # On a busy machine the client reads some late, which then may have come together.
-    assert 9 / 11 - 0.01 < result.chunks_together + result.chunks_read_late < 10 / 11
+    # On a busy machine the client reads any number late, and does not know whether those came together.
+    known, unsure = result.chunks_together, result.chunks_read_late
+    assert known - 1e-9 <= 9 / 11 <= known + unsure + 1e-9
     assert "of the chunks came together with the one before" in result.not_ranked["itl"]
 
 

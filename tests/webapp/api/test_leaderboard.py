@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from tests.measured import answered, level, measurement, store_level
 from tests.support import query
 from tests.web import assert_error
 from tests.webapp.api.shown_runs import finish_run, show
+from webapp.store import runs
 
 URL = "/api/v1/benchmarks/leaderboard"
 NOW = datetime.now(UTC).replace(microsecond=0)
+EARLIER = NOW - timedelta(minutes=10)
 FAST, MIDDLE, SLOW = "GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"
 # Valid values of ratios, too.
 APART = {FAST: [0.1, 0.11, 0.12], MIDDLE: [0.2, 0.21, 0.22], SLOW: [0.3, 0.31, 0.32]}
@@ -71,7 +74,7 @@ def test_an_interval_does_not_exceed_the_metrics_bounds(client, publish):
 
 
 def test_a_row_summarizes_all_runs_of_the_window(client, publish):
-    publish({FAST: [1.0, 2.0, 3.0, 6.0]}, slot=NOW - timedelta(minutes=10))
+    publish({FAST: [1.0, 2.0, 3.0, 6.0]}, slot=EARLIER)
     publish({FAST: [2.0, 4.0]})
 
     (row,) = board(client, window="1h")
@@ -178,7 +181,7 @@ def test_an_api_key_is_required(stranger):
 
 
 def test_a_failed_invalid_or_missed_newest_run_is_marked_with_its_whole_reason(client, publish, conn):
-    publish(APART, slot=NOW - timedelta(minutes=10))
+    publish(APART, slot=EARLIER)
     reasons = {
         FAST: ("failed", "NoResponseError: all 5 requests failed (timeout 5)"),
         MIDDLE: ("invalid", "the client was the limit"),
@@ -196,6 +199,35 @@ def test_a_failed_invalid_or_missed_newest_run_is_marked_with_its_whole_reason(c
     assert [row["failure"] for row in rows] == [
         {"status": status, "slot": NOW.isoformat(), "reason": reason} for status, reason in reasons.values()
     ]
+
+
+@pytest.mark.parametrize("status", ["failed", "invalid", "missed"])
+def test_a_failure_is_shown_by_the_next_generation_and_not_before(client, publish, conn, status):
+    publish({FAST: [1.0, 2.0]}, slot=EARLIER)
+    with conn:
+        add_run(conn, NOW, FAST, status=status, error="why")
+
+    (before,) = board(client)
+    publish({})
+    (after,) = board(client)
+
+    assert (before["failure"], after["failure"]["status"]) == (None, status)
+
+
+@pytest.mark.parametrize(("status", "attempts"), [("failed", 1), ("missed", 0)])
+def test_a_run_that_is_tried_again_is_shown_as_before(client, publish, conn, redis, status, attempts):
+    publish({FAST: [1.0, 2.0]}, slot=EARLIER)
+    with conn:
+        add_run(conn, NOW, FAST, status=status, error="why", attempts=attempts)
+    publish({})
+    (before,) = board(client)
+    again = {"source": "simulation", "scenario": "default", "slot": NOW, "token": uuid4(), "job_id": "again"}
+    with conn:
+        assert runs.claim(conn, **again)
+    redis.flushall()
+
+    assert board(client) == [before]
+    assert before["failure"]["status"] == status
 
 
 def test_an_llm_without_values_is_listed_as_unranked_with_the_reason(client, publish, conn):
@@ -272,7 +304,7 @@ def test_the_error_lists_scenarios_up_to_a_length(client, publish, conn):
 
 def test_quantiles_have_confidence_intervals_of_order_statistics_over_all_runs(client, publish):
     first, second = np.random.default_rng(20).lognormal(size=(2, 200))
-    publish({FAST: first}, slot=NOW - timedelta(minutes=10))
+    publish({FAST: first}, slot=EARLIER)
     publish({FAST: second})
 
     (row,) = board(client, window="1h")

@@ -1,5 +1,10 @@
 """Who may read /metrics, at the API and at METRICS_PORT."""
 
+import socket
+import threading
+import time
+import urllib.request
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -7,7 +12,7 @@ from prometheus_client import make_wsgi_app
 from werkzeug.test import Client
 
 from tests.support import KEY
-from tests.web import assert_error
+from tests.web import assert_error, free_port, wait_until
 from tests.webapp.monitoring.scraping import BEARER
 from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.monitoring import exporter
@@ -102,3 +107,49 @@ class TestAtMetricsPort:
         codes = {scraper.get("/metrics").status_code for _ in range(WRONG_KEYS_PER_MINUTE + 1)}
 
         assert codes == {401}
+
+
+class TestClientsOfMetricsPort:
+    @pytest.fixture
+    def port(self, settings):
+        port = free_port()
+        exporter.export(exporter.registry(), replace(settings, host="127.0.0.1", metrics_port=port))
+        return port
+
+    def test_that_send_a_request_byte_by_byte_are_disconnected(self, port, monkeypatch):
+        monkeypatch.setattr(exporter, "REQUEST_SECONDS", 0.3)
+        start = time.monotonic()
+        with socket.create_connection(("127.0.0.1", port), timeout=0.05) as client:
+            while not is_closed(client):
+                with suppress(ConnectionError):
+                    client.sendall(b"x")
+                assert time.monotonic() < start + 5
+
+    def test_that_are_many_take_a_bounded_number_of_threads_for_a_bounded_time(self, port, monkeypatch):
+        monkeypatch.setattr(exporter, "REQUEST_SECONDS", 1)
+        before = threading.active_count()
+        with ExitStack() as stack:
+            clients = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+                for _ in range(50)
+            ]
+            for client in clients:
+                client.settimeout(0.01)
+            wait_until(lambda: sum(map(is_closed, clients)) >= 50 - exporter.MOST_CLIENTS)
+
+            assert threading.active_count() - before <= 2 * exporter.MOST_CLIENTS  # with their timers
+            wait_until(lambda: all(map(is_closed, clients)))
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=BEARER)
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(request, timeout=5) as response:
+                assert b"process_resident_memory_bytes" in response.read()
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the server has ended the connection."""
+    try:
+        return client.recv(1000) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
