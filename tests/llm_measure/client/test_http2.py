@@ -76,8 +76,9 @@ class TestARealServer:
         assert errors(result) == [(None, None)] * 2
         assert result.level.http_version == "2"
         assert [record.output_tokens for record in result.records] == [8, 8]
-        assert 0.05 <= result.metrics["ttft"].min < 0.1
-        assert 0.009 <= result.metrics["itl"].mean < 0.02
+        # The server may be late with a token, and early with none.
+        assert all(record.last_token_ns - record.sent_ns >= 0.12e9 for record in result.records)
+        assert result.metrics["ttft"].min >= 0.05
 
     def test_without_tls_needs_the_option(self, tmp_path):
         with (

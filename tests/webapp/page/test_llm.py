@@ -42,10 +42,11 @@ def test_a_chart_over_time_has_a_gap_where_nothing_was_measured(hours, reader):
 @pytest.mark.parametrize("window", ["1h", "24h"])
 @pytest.mark.parametrize("path", ["/llm?name=GPT-4o", "/compare?llm=GPT-4o&llm=Llama+3.1+70B"])
 def test_up_to_a_day_a_chart_has_each_run_and_a_gap_where_one_is_missing(conn, reader, path, window):
-    slots = [NOW - timedelta(minutes=minutes) for minutes in (50, 40, 10, 0)]
+    now = datetime.now(UTC).replace(microsecond=0)  # the window's end
+    slots = [now - timedelta(minutes=minutes) for minutes in (50, 40, 10, 0)]
     for number, slot in enumerate(slots):
         finish_run(conn, slot, {"GPT-4o": {"ttft": [number + 1.0]}})
-    show(conn, NOW)
+    show(conn, now)
 
     line = charts(reader.get(f"{path}&window={window}").text)[0]["lines"][0]
 
