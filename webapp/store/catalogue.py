@@ -17,11 +17,12 @@ def llm_id(conn: Connection, name: str) -> int | None:
 
 
 def scenario_names(conn: Connection, source: str | None = None) -> list[str]:
-    """Return the names of all scenarios, or of those with runs of the source, oldest first."""
+    """Return the names of all scenarios, or of those with shown runs of the source, oldest first."""
     with conn.cursor() as cursor:
         cursor.execute(
             "SELECT name FROM scenarios WHERE %(source)s IS NULL OR EXISTS ("
-            "SELECT FROM runs WHERE source = %(source)s AND scenario_id = scenarios.id) ORDER BY id",
+            "SELECT FROM runs WHERE source = %(source)s AND scenario_id = scenarios.id"
+            " AND (generation IS NOT NULL OR former_status IS NOT NULL)) ORDER BY id",
             {"source": source},
         )
         return [name for (name,) in cursor.fetchall()]

@@ -34,11 +34,12 @@ def test_names_lead_to_ids_and_unknown_names_to_none(conn):
     assert catalogue.llm_id(conn, "nobody") is catalogue.scenario_id(conn, "nothing") is None
 
 
-def test_the_scenarios_of_a_source_are_those_with_runs(conn):
-    add_scenario(conn, "chat@c8")
-    add_run(conn, SLOT, source="measurement", scenario="chat@c8")
+def test_the_scenarios_of_a_source_are_those_with_runs_that_a_generation_shows(conn):
+    for name, shown_by in (("chat@c8", 1), ("rag@c1", None)):
+        add_scenario(conn, name)
+        add_run(conn, SLOT, source="measurement", scenario=name, generation=shown_by)
 
-    assert catalogue.scenario_names(conn) == ["default", "chat@c8"]
+    assert catalogue.scenario_names(conn) == ["default", "chat@c8", "rag@c1"]
     assert catalogue.scenario_names(conn, "measurement") == ["chat@c8"]
     assert catalogue.scenario_names(conn, "simulation") == []
 
