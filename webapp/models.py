@@ -99,6 +99,9 @@ class Run(Model):
     end, NULL until then. An invalid run ended without an error, but says nothing about the LLM: it has an
     `invalid_reason`, no points and no rollups. A missed run was never attempted; `error` holds the reason.
     `measurement` describes a measured run as a whole.
+
+    `former_status` and `former_reason` are what is shown while `generation` is NULL: what a generation had
+    shown when the run was claimed again; NULL if nothing. The trigger `forget_generation` keeps them.
     """
 
     __tablename__ = "runs"
@@ -134,6 +137,8 @@ class Run(Model):
     generation: Mapped[int | None] = mapped_column(BigInteger)
     invalid_reason: Mapped[str | None] = mapped_column(Text)
     measurement: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    former_status: Mapped[str | None] = mapped_column(Text)
+    former_reason: Mapped[str | None] = mapped_column(Text)
 
 
 # One row per observed value, partitioned by day of `recorded_at`, which is the run's slot. It has neither a

@@ -23,7 +23,7 @@ from webapp.ingest.publish import publish
 from webapp.ingest.register import refuse_changed
 from webapp.models import db
 from webapp.settings import ROOT, Settings
-from webapp.store import connect, views
+from webapp.store import connect, run_records, views
 
 TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace
@@ -56,6 +56,10 @@ UNION ALL
 SELECT 'trigger', tgrelid::regclass::text, tgname, 0, pg_get_triggerdef(oid), true, NULL
 FROM pg_trigger WHERE NOT tgisinternal
 """
+# By which a table's file is replaced when it is rewritten.
+FILES = (
+    "SELECT relname, relfilenode FROM pg_class WHERE relnamespace = current_schema()::regnamespace ORDER BY 1"
+)
 COMPLETIONS = measurement(endpoint=Endpoint("http://127.0.0.1:9/v1", "m", "completions"))
 
 
@@ -144,7 +148,7 @@ def test_no_former_name_is_left(conn):
     assert [name for name in named if re.search("workload|harness", name)] == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007", "0008"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007", "0008", "0009"])
 def test_down_and_up_again_leads_to_the_same_schema(go, conn, revision):
     before = schema(conn)
 
@@ -286,21 +290,29 @@ def test_what_0007_has_stored_is_kept_and_no_table_is_rewritten(go, conn, filled
 
 def test_0009_rewrites_no_table_and_does_not_wait_for_a_dump(go, conn, filled, environment):
     go("0008")
-    files = (
-        "SELECT relname, relfilenode FROM pg_class"
-        " WHERE relnamespace = current_schema()::regnamespace ORDER BY 1"
-    )
-    before, stored = query(conn, files), rows(conn)
+    before, stored = query(conn, FILES), rows(conn)
 
     with closing(connect(Settings.from_env(environment))) as dump, dump.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         tables = ", ".join(name for (name,) in cursor.fetchall())
         cursor.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
         run_sql(environment, f"ALTER DATABASE {environment['POSTGRES_DB']} SET lock_timeout = '2s'")
-        assert flask_db(environment, "upgrade").returncode == 0
+        assert flask_db(environment, "upgrade", "0009").returncode == 0
 
-    assert query(conn, files) == before
+    assert query(conn, FILES) == before
     assert rows(conn) == stored
+
+
+def test_0010_rewrites_no_table_and_shows_what_0009_did(go, conn, filled):
+    failures = run_records.last_failures(conn, source="measurement", scenario_id=2)
+    assert failures
+    go("0009")
+    before = query(conn, FILES)
+
+    go("head")
+
+    assert query(conn, FILES) == before
+    assert run_records.last_failures(conn, source="measurement", scenario_id=2) == failures
 
 
 def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, redis):

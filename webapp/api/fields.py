@@ -40,7 +40,7 @@ def scenarios() -> fields.List:
     return fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "Scenarios with runs of the source", "example": ["default"]},
+        metadata={"description": "Scenarios with ended runs of the source", "example": ["default"]},
     )
 
 

@@ -5,6 +5,21 @@ from psycopg2.extras import execute_values
 from llm_measure.metrics import METRICS
 from webapp.store import Connection
 
+# Costs one lookup in the unique index of runs per scenario, due to its order; EXISTS may scan the table.
+SCENARIO_NAMES = """
+SELECT name
+FROM scenarios
+WHERE %(source)s IS NULL OR (
+    SELECT id
+    FROM runs
+    WHERE source = %(source)s AND scenario_id = scenarios.id
+      AND (generation IS NOT NULL OR former_status IS NOT NULL)
+    ORDER BY llm_id, slot
+    LIMIT 1
+) IS NOT NULL
+ORDER BY id
+"""
+
 
 def scenario_id(conn: Connection, name: str) -> int | None:
     """Return the id of a scenario; None if it is unknown."""
@@ -17,13 +32,9 @@ def llm_id(conn: Connection, name: str) -> int | None:
 
 
 def scenario_names(conn: Connection, source: str | None = None) -> list[str]:
-    """Return the names of all scenarios, or of those with runs of the source, oldest first."""
+    """Return the names of all scenarios, or of those with shown runs of the source, oldest first."""
     with conn.cursor() as cursor:
-        cursor.execute(
-            "SELECT name FROM scenarios WHERE %(source)s IS NULL OR EXISTS ("
-            "SELECT FROM runs WHERE source = %(source)s AND scenario_id = scenarios.id) ORDER BY id",
-            {"source": source},
-        )
+        cursor.execute(SCENARIO_NAMES, {"source": source})
         return [name for (name,) in cursor.fetchall()]
 
 

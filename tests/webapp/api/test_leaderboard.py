@@ -8,7 +8,7 @@ import pytest
 from llm_measure.metrics import METRICS
 from llm_measure.stats.intervals import quantile_ranks
 from llm_measure.workloads import Load
-from tests.factories import add_run, add_scenario, archive_llm
+from tests.factories import add_rollups, add_run, add_scenario, archive_llm
 from tests.measured import answered, level, measurement, store_level
 from tests.support import query
 from tests.web import assert_error
@@ -19,6 +19,8 @@ URL = "/api/v1/benchmarks/leaderboard"
 NOW = datetime.now(UTC).replace(microsecond=0)
 EARLIER = NOW - timedelta(minutes=10)
 FAST, MIDDLE, SLOW = "GPT-4o", "Llama 3.1 70B", "Claude 3.5 Sonnet"
+# What claims the runs of a slot.
+AGAIN = {"source": "simulation", "scenario": "default", "slot": NOW, "token": uuid4(), "job_id": "again"}
 # Valid values of ratios, too.
 APART = {FAST: [0.1, 0.11, 0.12], MIDDLE: [0.2, 0.21, 0.22], SLOW: [0.3, 0.31, 0.32]}
 
@@ -221,13 +223,91 @@ def test_a_run_that_is_tried_again_is_shown_as_before(client, publish, conn, red
         add_run(conn, NOW, FAST, status=status, error="why", attempts=attempts)
     publish({})
     (before,) = board(client)
-    again = {"source": "simulation", "scenario": "default", "slot": NOW, "token": uuid4(), "job_id": "again"}
     with conn:
-        assert runs.claim(conn, **again)
+        assert runs.claim(conn, **AGAIN)
     redis.flushall()
 
     assert board(client) == [before]
     assert before["failure"]["status"] == status
+
+
+def fail(conn, claimed, again):
+    runs.fail(conn, claimed, again["token"], "another reason")
+
+
+def finish(conn, claimed, again):
+    for run in claimed:
+        add_rollups(conn, run.id, {"ttft": [3.0, 4.0]})
+    runs.finish(conn, claimed, 2)
+
+
+def invalidate(conn, claimed, again):
+    runs.invalidate(conn, claimed, "another reason")
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [
+        (fail, {"status": "failed", "reason": "another reason"}),
+        (invalidate, {"status": "invalid", "reason": "another reason"}),
+        (finish, None),
+    ],
+)
+def test_the_end_of_a_retry_is_shown_by_the_next_generation_and_not_before(
+    client, publish, conn, redis, end, shown
+):
+    publish({FAST: [1.0, 2.0]}, slot=EARLIER)
+    with conn:
+        add_run(conn, NOW, FAST, status="failed", error="why")
+    publish({})
+    before = client.get(URL).data
+
+    with conn:
+        end(conn, runs.claim(conn, **AGAIN), AGAIN)
+    redis.flushall()
+    assert client.get(URL).data == before
+    publish({})
+    row = board(client)[0]
+
+    assert row["failure"] == (shown and {**shown, "slot": NOW.isoformat()})
+
+
+def test_a_retry_after_an_end_that_was_never_shown_leaves_what_was_shown(client, publish, conn, redis):
+    with conn:
+        add_run(conn, NOW, FAST, status="missed", error="why", attempts=0)
+    publish({})
+    before = client.get(URL).data
+
+    for _ in range(2):
+        with conn:
+            fail(conn, runs.claim(conn, **AGAIN), AGAIN)
+    with conn:
+        runs.claim(conn, **AGAIN)
+    redis.flushall()
+
+    assert client.get(URL).data == before
+
+
+def test_a_new_scenario_is_listed_by_the_generation_that_shows_a_run_of_it(client, publish, conn, redis):
+    publish({})
+    again = {**AGAIN, "source": "measurement", "scenario": "chat@c8"}
+
+    def listed() -> list[str]:
+        redis.flushall()
+        return client.get(f"{URL}?source=measurement").json["scenarios"]
+
+    with conn:
+        add_scenario(conn, "chat@c8")
+        claimed = runs.claim(conn, **again)
+    assert listed() == []
+    with conn:
+        fail(conn, claimed, again)
+    assert listed() == []
+    publish({})
+    assert listed() == ["chat@c8"]
+    with conn:
+        runs.claim(conn, **again)
+    assert listed() == ["chat@c8"]
 
 
 def test_an_llm_without_values_is_listed_as_unranked_with_the_reason(client, publish, conn):

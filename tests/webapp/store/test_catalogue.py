@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 
 from llm_measure.metrics import METRICS
-from tests.factories import add_run, add_scenario
+from tests.factories import add_failed_runs, add_run, add_scenario
 from tests.support import query
 from webapp.store import catalogue
 
@@ -24,6 +24,12 @@ def registered(**changes):
         METRICS.unregister(metric.name)
 
 
+def rows_read(cursor) -> int:
+    """Return how many rows of the table of runs have been read."""
+    cursor.execute("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'runs'")
+    return cursor.fetchone()[0]
+
+
 def test_names_lead_to_ids_and_unknown_names_to_none(conn):
     assert query(conn, "SELECT name FROM llms WHERE id = %s", catalogue.llm_id(conn, "GPT-4o")) == [
         ("GPT-4o",)
@@ -34,13 +40,28 @@ def test_names_lead_to_ids_and_unknown_names_to_none(conn):
     assert catalogue.llm_id(conn, "nobody") is catalogue.scenario_id(conn, "nothing") is None
 
 
-def test_the_scenarios_of_a_source_are_those_with_runs(conn):
-    add_scenario(conn, "chat@c8")
-    add_run(conn, SLOT, source="measurement", scenario="chat@c8")
+def test_the_scenarios_of_a_source_are_those_with_runs_that_a_generation_shows(conn):
+    for name, shown_by in (("chat@c8", 1), ("rag@c1", None)):
+        add_scenario(conn, name)
+        add_run(conn, SLOT, source="measurement", scenario=name, generation=shown_by)
 
-    assert catalogue.scenario_names(conn) == ["default", "chat@c8"]
+    assert catalogue.scenario_names(conn) == ["default", "chat@c8", "rag@c1"]
     assert catalogue.scenario_names(conn, "measurement") == ["chat@c8"]
     assert catalogue.scenario_names(conn, "simulation") == []
+
+
+def test_the_scenarios_of_a_source_cost_no_scan_of_its_runs(conn):
+    add_failed_runs(conn, 5000)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE runs SET generation = 1")
+        cursor.execute("INSERT INTO scenarios (name, description) VALUES ('chat@c8', ''), ('rag@c1', '')")
+        cursor.execute("ANALYZE runs")
+
+    # In one transaction, since the counts begin again between two.
+    with conn, conn.cursor() as cursor:
+        before = rows_read(cursor)
+        assert catalogue.scenario_names(conn, "simulation") == ["default"]
+        assert rows_read(cursor) - before == 1
 
 
 def test_the_table_has_every_registered_metric(conn):

@@ -1,17 +1,16 @@
 -- The ranked LLMs whose newest run that a generation shows has no values, because it failed, is invalid or was
--- missed. A claim takes the generation of a run away but keeps its error, so a run that is being retried still counts
--- as before. Costs one lookup in the unique index of runs per LLM.
-SELECT
-    llms.name,
-    newest.slot,
-    CASE WHEN newest.status <> 'running' THEN newest.status WHEN newest.attempts = 1 THEN 'missed' ELSE 'failed' END,
-    coalesce(newest.invalid_reason, newest.error)
+-- missed. A run that was claimed again counts as before until a generation shows how it ended. Costs one lookup in
+-- the unique index of runs per LLM.
+SELECT llms.name, newest.slot, newest.status, newest.reason
 FROM llms
 CROSS JOIN LATERAL (
-    SELECT *
+    SELECT
+        slot,
+        CASE WHEN generation IS NULL THEN former_status ELSE status END AS status,
+        CASE WHEN generation IS NULL THEN former_reason ELSE coalesce(invalid_reason, error) END AS reason
     FROM runs
     WHERE source = %(source)s AND scenario_id = %(scenario_id)s AND llm_id = llms.id
-      AND (generation IS NOT NULL OR status = 'running' AND error IS NOT NULL)
+      AND (generation IS NOT NULL OR former_status IS NOT NULL)
     ORDER BY slot DESC
     LIMIT 1
 ) AS newest
