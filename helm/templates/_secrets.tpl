@@ -48,7 +48,7 @@
 {{- range list $values.existingSecret $values.existingEndpointsSecret $prometheus $values.postgresql.tls.secret $values.redis.tls.secret }}
 {{- if . }}{{ $found = append $found (dig "data" "" (lookup "v1" "Secret" $.Release.Namespace .)) }}{{ end }}
 {{- end }}
-{{- range list $values.existingBenchmarkConfigMap $values.postgresql.tls.configMap $values.redis.tls.configMap }}
+{{- range list $values.postgresql.tls.configMap $values.redis.tls.configMap }}
 {{- if . }}{{ $found = append $found (dig "data" "" (lookup "v1" "ConfigMap" $.Release.Namespace .)) }}{{ end }}
 {{- end }}
 {{- with compact $found }}{{ toJson . | sha256sum }}{{ end }}

@@ -185,8 +185,13 @@ def test_only_a_changed_setting_or_secret_replaces_the_pods():
     assert checksums({**GIVEN, "api": {"replicas": 5}}) == (config, secrets)
     assert checksums({**GIVEN, "config": {"SEED": "7"}})[0] != config
     assert checksums({**GIVEN, "config": {"SEED": "7"}})[1] == secrets
-    assert checksums({**GIVEN, "benchmarkFile": "llms: []"})[0] != config
     assert checksums({**GIVEN, "apiKey": "another"}) != (config, secrets)
+
+
+def test_a_changed_benchmark_file_is_read_again_without_new_pods():
+    assert checksums({**GIVEN, "benchmarkFile": "llms: []"}) == checksums(
+        {**GIVEN, "benchmarkFile": "llms: [1]"}
+    )
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

@@ -73,7 +73,6 @@ def test_a_new_key_replaces_a_generated_one_and_restarts_the_pods(cluster):
         ("secrets", "keys"),
         ("secrets", "prometheus"),
         ("secrets", "pg-tls"),
-        ("configmaps", "plan"),
         ("configmaps", "ca"),
     ],
 )
@@ -85,6 +84,14 @@ def test_a_changed_secret_or_configmap_of_yours_restarts_the_pods_at_the_next_up
 
     after = templates(own.render(OWN))
     assert all(after[each] != before[each] for each in COMPONENTS)
+
+
+def test_a_changed_benchmark_file_of_yours_restarts_no_pod(own):
+    before = templates(own.render(OWN))
+
+    own.add("configmaps", "plan", {"benchmark.yml": "llms: [1]"})
+
+    assert templates(own.render(OWN)) == before
 
 
 @pytest.mark.parametrize("existing", [False, True])
