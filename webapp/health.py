@@ -208,7 +208,8 @@ def _check_benchmark_file() -> str:
     if report is None:
         return OK
     since = datetime.fromtimestamp(report.since, UTC)
-    return f"{report.faults} faults since {since:%Y-%m-%d %H:%M:%S} UTC; the previous plan is used"
+    faults = f"{report.faults} fault{'s' if report.faults > 1 else ''}"
+    return f"{faults} since {since:%Y-%m-%d %H:%M:%S} UTC; the previous plan is used"
 
 
 def _check_redis() -> str:

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import replace
 from statistics import median
+from threading import Event
 
 from llm_measure import apis
 from llm_measure.check import remedies, responses
@@ -36,12 +37,20 @@ async def _all(targets: list[Target], timeout_s: float) -> list[Finding]:
             return Finding(target.name, problem=target.problem, place=target.place)
         async with slots:
             try:
-                endpoint = await asyncio.to_thread(with_key, target.endpoint)
+                endpoint = await _keyed(target.endpoint)
                 return await _Examination(target, endpoint, timeout_s).run()
             except ValueError as error:  # there is no token, or no credentials to sign a request
                 return Finding(target.name, problem=str(error), place=target.place)
 
     return list(await asyncio.gather(*map(one, targets)))
+
+
+async def _keyed(endpoint: Endpoint) -> Endpoint:
+    stop = Event()
+    try:
+        return await asyncio.to_thread(with_key, endpoint, stop)
+    finally:
+        stop.set()  # ends the command if this was cancelled
 
 
 def _inputs(endpoint: Endpoint) -> int | None:

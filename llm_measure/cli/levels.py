@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
+
 from llm_measure.cli.errors import CommandError
 from llm_measure.cli.options import level_load
 from llm_measure.cli.output import check_writable, write, write_records
@@ -33,7 +35,7 @@ def measure_and_report(
     """
     check_writable(options)
     results: list[LevelResult] = []
-    failure = None
+    failure: Exception | None = None
     with _stop_signals() as stop:
         try:
             digest = dataset_sha256(workload)
@@ -44,7 +46,7 @@ def measure_and_report(
         except CommandError as error:
             failure = error
         except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
-            failure = CommandError(str(error))
+            failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
             write(document(endpoint, workload, results, options["with_records"], digest), options)
     if failure:

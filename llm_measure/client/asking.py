@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from llm_measure import apis
 from llm_measure.client import token_command
+from llm_measure.client.client import Stop
 from llm_measure.client.connection import Exchange
 from llm_measure.client.dial import Dialer, DialError
 from llm_measure.client.failures import fail
@@ -26,10 +27,13 @@ class Answer(NamedTuple):
     body: bytes  # as it came, secrets included
 
 
-def with_key(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint with the key that its command prints, if it has one; TokenError if that fails."""
+def with_key(endpoint: Endpoint, stop: Stop | None = None) -> Endpoint:
+    """Return the endpoint with the key that its command prints, if it has one.
+
+    TokenError if that fails, or once `stop` is set.
+    """
     command = endpoint.token_command
-    return endpoint.keyed(token_command.ask(command).text) if command else endpoint
+    return endpoint.keyed(token_command.ask(command, stop).text) if command else endpoint
 
 
 async def ask(endpoint: Endpoint, workload: Workload, prompt: str) -> Answer:

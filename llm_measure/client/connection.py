@@ -102,6 +102,7 @@ class Connection(asyncio.Protocol):
         # Returns since when the parts of a read before the last may have come; the argument is its moment.
         self.since: Callable[[int], int] = lambda moment: moment
         self.is_open = False
+        self.lost_by: Exception | None = None  # why a connection ended that no request used
 
     @property
     def is_waiting(self) -> bool:
@@ -295,6 +296,7 @@ class Connection(asyncio.Protocol):
         """End the exchange: well if that is how the response ends, else it is cut off, or never began."""
         self._let_go()
         if self._exchange is None:
+            self.lost_by = exc
             return
         self._now = monotonic_ns()
         why = f": {exc}" if exc else ""

@@ -77,8 +77,6 @@ class Connections:
     async def _open(self) -> Connection:
         begun = monotonic_ns()
         connection = await self._dialer.open()
-        if not connection.is_open:
-            raise DialError("connect", "the connection ended, or a response came, before a request")
         connection.opened_in_ns = monotonic_ns() - begun
         connection.memory = self._memory
         connection.expect(self._end)

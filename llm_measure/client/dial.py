@@ -19,6 +19,8 @@ ALPN = {HTTP_1: "http/1.1", HTTP_2: "h2"}
 # How OpenSSL names the alert of a server that has no HTTP/1.1.
 NOT_OFFERED = ("TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "NO_APPLICATION_PROTOCOL")
 
+ENDED = "the connection ended, or a response came, before a request"
+
 
 class DialError(Exception):
     """A connection could not be opened; `failure` is the error class."""
@@ -54,6 +56,9 @@ class Dialer:
             connection = await (self._open(self.http_version) if self._is_settled else self._settle())
             try:
                 await connection.ready()
+                # A server may refuse the client's certificate while HTTP/2 is tried on another connection.
+                if not connection.is_open:
+                    raise connection.lost_by or ConnectionError(ENDED)
             except BaseException:
                 connection.close()
                 raise

@@ -44,7 +44,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     plan = starts(load, seed)
     processes = max(1, min(processes, len(plan)))
-    token = ask(endpoint.token_command) if endpoint.token_command else None
+    token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
         (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed, token, counting)
         for number in range(processes)

@@ -33,7 +33,7 @@ def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = No
         output_tokens=min(workload.output_tokens, OUTPUT_TOKENS),
         timeout_s=min(workload.timeout_s, TIMEOUT_S / 2),
     )
-    return asyncio.run(_unless_stopped(_probe(with_key(endpoint), asked), stop))
+    return asyncio.run(_unless_stopped(_probe(with_key(endpoint, stop), asked), stop))
 
 
 async def _unless_stopped(probe: Coroutine[Any, Any, Counting], stop: Stop | None) -> Counting:

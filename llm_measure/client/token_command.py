@@ -17,13 +17,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from llm_measure.endpoint_checks import fits_a_header
 
+if TYPE_CHECKING:
+    from llm_measure.client.client import Stop
+
 TIMEOUT_S = 30.0
+POLL_S = 0.1
 TOKEN_FIELDS = ("token", "access_token", "accessToken")
 # Unix seconds; seconds from now; dates as in RFC 3339. In the order in which they are looked for.
 EXPIRY_FIELDS = ("expires_on", "expires_in", "expirationTimestamp", "token_expiry", "expiry")
@@ -62,14 +66,14 @@ class TokenCommand:
             reason = getattr(error, "strerror", None) or error
             raise TokenError(f"{self._subject}: cannot be run: {reason}") from None
 
-    def result(self, timeout_s: float = TIMEOUT_S) -> Token:
-        """Return the token that the command prints; raises TokenError, also if it takes too long."""
+    def result(self, timeout_s: float = TIMEOUT_S, stop: "Stop | None" = None) -> Token:
+        """Return the token that the command prints; TokenError also after that time or a stop."""
         try:
-            output, _ = self._process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
+            output = self._output(timeout_s, stop)
+        except BaseException:  # such as Ctrl-C, which the command does not get in its session
             self.kill()
             self._process.wait()
-            raise TokenError(f"{self._subject}: no end within {timeout_s:g} s") from None
+            raise
         finally:
             if self._process.stdout:
                 self._process.stdout.close()
@@ -81,15 +85,24 @@ class TokenCommand:
         except TokenError as error:
             raise TokenError(f"{self._subject}: {error}") from None
 
+    def _output(self, timeout_s: float, stop: "Stop | None") -> bytes:
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if stop and stop.is_set():
+                raise TokenError(f"{self._subject}: stopped")
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.communicate(timeout=min(POLL_S, left_s))[0]
+        raise TokenError(f"{self._subject}: no end within {timeout_s:g} s")
+
     def kill(self) -> None:
         """End the command and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def ask(command: Sequence[str]) -> Token:
-    """Run the command and return the token that it prints; raises TokenError."""
-    return TokenCommand(command).result()
+def ask(command: Sequence[str], stop: "Stop | None" = None) -> Token:
+    """Run the command and return the token that it prints; TokenError also once `stop` is set."""
+    return TokenCommand(command).result(stop=stop)
 
 
 def parse_token(output: bytes, now: float) -> Token:

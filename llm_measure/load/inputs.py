@@ -14,6 +14,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.prompts import prompt_builder
+from llm_measure.load.words import WORDS
 from llm_measure.workloads import Workload
 
 # Unlike any text, so that they can be found in the JSON and replaced.
@@ -48,8 +49,8 @@ def input_bodies(
 
 
 def input_body(endpoint: Endpoint, api: EncodingAPI, workload: Workload, text: str) -> bytes:
-    """Return the body with this text as the query and as each input."""
-    body = api.body(endpoint.model, [text] * (workload.inputs or 1), text)
+    """Return the body with this text as each input, and a query that is always the same."""
+    body = api.body(endpoint.model, [text] * (workload.inputs or 1), " ".join(WORDS[:QUERY_WORDS]))
     return json.dumps(merged(body, endpoint.asked(workload).extra_body)).encode()
 
 

@@ -54,7 +54,7 @@ def _of_streams(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "chunks_together": result.chunks_together,
         "chunks_read_late": result.chunks_read_late,
         "output_tokens": asdict(output_tokens(workload, successful)),
-        "token_sources": _counts(record.token_source for record in measured),
+        "token_sources": _counts(record.token_source for record in successful),
         "finish_reasons": _counts(record.finish_reason for record in successful),
     }
 

@@ -107,10 +107,11 @@ def test_a_refresh_that_keeps_failing_is_reported_until_one_succeeds(app, conn, 
     assert ready(app) == (200, "ok", OK)
 
 
-def test_a_faulty_benchmark_file_is_reported_without_its_faults(app, settings, redis):
-    SharedPlan(settings, redis).report(Report(faults=2, since=1_795_521_600))
+@pytest.mark.parametrize(("number", "faults"), [(1, "1 fault"), (2, "2 faults")])
+def test_a_faulty_benchmark_file_is_reported_without_its_faults(app, settings, redis, number, faults):
+    SharedPlan(settings, redis).report(Report(faults=number, since=1_795_521_600))
 
-    faulty = "2 faults since 2026-11-24 12:00:00 UTC; the previous plan is used"
+    faulty = f"{faults} since 2026-11-24 12:00:00 UTC; the previous plan is used"
     assert ready(app) == (200, "degraded", OK | {"benchmark_file": faulty})
 
 

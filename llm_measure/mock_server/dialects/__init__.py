@@ -26,7 +26,7 @@ __all__ = [
 
 AnyDialect = Dialect | EncodingDialect
 
-CHAT, RESPONSES = Chat(), Responses()
+CHAT, RESPONSES, RERANK = Chat(), Responses(), Rerank()
 GEMINI_STREAM, GEMINI_WHOLE = GenerateContent(stream=True), GenerateContent(stream=False)
 CONVERSE_STREAM, CONVERSE = Converse(stream=True), Converse(stream=False)
 # A path may have the model in it, as {model}.
@@ -47,7 +47,8 @@ PATHS: dict[str, AnyDialect] = {
     "/v1/model/{model}/converse-stream": CONVERSE_STREAM,
     "/v1/model/{model}/converse": CONVERSE,
     "/v1/embeddings": Embeddings(),
-    "/v1/rerank": Rerank(),
+    "/v1/rerank": RERANK,
+    "/rerank": RERANK,  # TEI's
 }
 _PATTERNS = [
     (re.compile(re.escape(path).replace(r"\{model\}", "([^/:]+)")), dialect)

@@ -42,6 +42,15 @@ def test_a_fine_endpoint_is_usable_as_it_is():
     assert finding.requests == 3
 
 
+@pytest.mark.parametrize(("api", "of_the_query"), [("embeddings", 0), ("rerank", 16)])
+def test_a_query_counts_once_and_not_with_each_word_of_the_input(api, of_the_query):
+    with running_mock_server(Behaviour(ttft=0.01)) as url:
+        (finding,) = examine([Target("it", Endpoint(url, "m", api=api))], 5)
+
+    assert (finding.verdict, finding.words, finding.prompt_tokens) == ("usable", 443, 443 + of_the_query)
+    assert (finding.template_tokens, finding.tokens_per_word) == (of_the_query, 1.0)
+
+
 def test_a_wrong_key_is_refused_and_shown_nowhere():
     finding = examined(kinds.wrong_key, api_key="wrong-sesame")
 

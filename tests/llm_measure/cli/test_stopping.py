@@ -2,8 +2,10 @@
 
 import json
 import re
+import shlex
 import signal
 import socket
+import sys
 from contextlib import ExitStack
 from itertools import repeat
 
@@ -15,6 +17,11 @@ from llm_measure.mock_server.process import running_mock_server
 from tests.llm_measure.interpreter import python
 from tests.llm_measure.scripted import head, scripted
 from tests.web import wait_until
+
+# Writes its process id to a file, and then does nothing.
+HANGING = (
+    "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +79,20 @@ def test_a_probe_that_has_no_answer_ends():
     assert (level["valid"], level["prompt"]["problem"]) == (False, "stopped")
     assert "Traceback" not in err
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("command", [("run", "--no-probe"), ("run",), ("check",)], ids=" ".join)
+def test_a_command_for_the_key_that_does_not_end_is_ended(tmp_path, command):
+    started = tmp_path / "started"
+    hanging = shlex.join([sys.executable, "-c", HANGING, str(started)])
+    options = ["--base-url", "http://127.0.0.1:1/v1", "--model", "m", "--token-command", hanging]
+    with python("-m", "llm_measure", *command, *options) as process:
+        wait_until(lambda: started.exists() and started.read_text(), 20)
+        process.send_signal(signal.SIGINT)  # a terminal's does not reach the command's session either
+        out, err = process.communicate(timeout=20)
+
+    assert (out, err.strip(), process.returncode) == ("", "Aborted!", 1)
+    wait_until(lambda: not psutil.pid_exists(int(started.read_text())))
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

@@ -7,9 +7,11 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from llm_measure.client.model_list import only_model
+from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
+from llm_measure.workloads import Workload
 from tests.llm_measure.client.measured import STREAM, errors, measured
 from tests.llm_measure.scripted import scripted, whole
 
@@ -101,6 +103,12 @@ def test_a_missing_client_certificate_is_a_tls_error(mutual, ca_file):
 
     assert errors(result) == {"tls": 2}
     assert "certificate" in result.records[0].error_detail.lower()
+
+
+def test_the_probe_does_not_wait_for_a_server_that_misses_a_client_certificate(mutual, ca_file):
+    counting = probe_prompts(Endpoint(mutual, "m", ca_file=ca_file), Workload())
+
+    assert "certificate" in counting.problem.lower()
 
 
 @pytest.fixture

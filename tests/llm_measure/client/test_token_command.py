@@ -265,7 +265,7 @@ print("sesame")
 
     class Asked:
         def is_set(self) -> bool:
-            return second.read_text() == "asked"
+            return second.exists() and second.read_text() == "asked"
 
     begun = time.monotonic()
     with closing(RefusingServer([], keep=True, tls=None)) as server:

@@ -65,8 +65,9 @@ def test_a_ranking_has_the_shape_that_cohere_documents(url):
     assert (answer["id"], answer["model"], answer["usage"]) == ("rerank-mock", "m", {"total_tokens": 7})
 
 
-def test_a_ranking_in_the_words_of_tei_is_a_list_alone(url):
-    answer = posted(url, "rerank", query="one two", texts=TEXTS)
+@pytest.mark.parametrize("path", ["/v1", ""], ids=["below v1", "where TEI has it"])
+def test_a_ranking_in_the_words_of_tei_is_a_list_alone(url, path):
+    answer = posted(url.removesuffix("/v1") + path, "rerank", query="one two", texts=TEXTS)
 
     assert answer == [{"index": 1, "score": 0.666667}, {"index": 0, "score": 0.333333}]
 

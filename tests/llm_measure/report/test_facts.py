@@ -50,6 +50,15 @@ def test_counts_of_only_some_requests_are_no_counts():
     assert found["token_sources"] == {"usage": 1, "chunks": 1}
 
 
+def test_requests_that_were_stopped_have_no_say_in_whether_counts_are_estimates():
+    stopped = answered(1)
+    stopped.error, stopped.error_detail = "cancelled", "stopped while in flight"
+    stopped.token_source = "chunks"
+    found = of(answered(0), stopped)
+
+    assert found["token_sources"] == {"usage": 1}
+
+
 def test_a_level_without_an_answer_has_no_counts():
     found = of(failed(0))
 

@@ -164,7 +164,8 @@ class MeasurementSchema(Schema):
     )
     output_tokens = fields.Nested(OutputTokensSchema)
     token_sources = _counts(
-        "Number of requests by the source of their token counts: usage (the server's) or chunks", "usage"
+        "Number of successful requests by the source of their token counts: usage (the server's) or chunks",
+        "usage",
     )
     finish_reasons = _counts("Number of successful requests by finish reason", "length")
     warnings = fields.List(
