@@ -203,6 +203,8 @@ class _Frames:
         self._connection.on_message_begin()
         for name, value in fields:
             if name == b":status":
+                if len(value) != 3 or not value.isdigit():
+                    raise ProtocolError(f":status: {value.decode('latin-1')!r}")
                 self._status = int(value)
             else:
                 self._connection.on_header(name, value)
