@@ -6,12 +6,17 @@ from llm_measure.client.failures import MALFORMED, class_of, error_of, fail, sho
 from llm_measure.client.models import other_model
 from llm_measure.records import Record
 
+MAX_PARTS = 1_000_000  # of a body: objects and lists, each of which may take thirty times its bytes
+
 
 def parse_answer(exchange: Exchange, record: Record, api: EncodingAPI, model: str, wanted: Wanted) -> None:
     """Fill in the record from a response with a status of success, unless its transfer failed."""
     if exchange.failure is not None:
         return
     body = b"".join(exchange.parts)
+    if (parts := body.count(b"{") + body.count(b"[")) > MAX_PARTS:
+        fail(record, "malformed", f"{parts} objects and lists; expected at most {MAX_PARTS}")
+        return
     try:
         answer = api.decode(body)
         fault = answer.fault(wanted)
