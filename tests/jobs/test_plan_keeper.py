@@ -205,6 +205,35 @@ class TestTwoSchedulers:
 
         assert llms(one) == llms(other) == ["B"]
 
+    def test_schedule_nothing_by_a_plan_whose_dataset_has_not_reached_them(
+        self, keeper_of, tmp_path, settings, redis, caplog
+    ):
+        folders = [tmp_path / name for name in ("one", "other")]
+        for folder in folders:
+            folder.mkdir()
+            (folder / "b.yml").write_text(plan_of("A"))
+        keepers = [keeper_of(folder / "b.yml") for folder in folders]
+        look(*keepers)
+        for folder in folders:
+            (folder / "b.yml").write_text(plan_of("B").replace("chat,", "chat, dataset: d.jsonl,"))
+        (folders[0] / "d.jsonl").touch()
+
+        scheduler = SlotScheduler(redis, settings, (), lambda: 4_102_473_600)
+        for keeper in keepers:
+            look(keeper)
+            scheduler.follow(keeper.measurements, keeper.text)
+            scheduler.poll()
+        look(*keepers)
+
+        (entry,) = [name for name in redis.zrange(SlotScheduler.scheduled_jobs_key, 0, -1) if b"chat" in name]
+        assert b"measurement-b-" in entry
+        assert [llms(keeper) for keeper in keepers] == [["B"], ["A"]]
+        assert caplog.text.count("plan of another scheduler: ignored") == 1
+
+        (folders[1] / "d.jsonl").touch()
+        look(*keepers)
+        assert [llms(keeper) for keeper in keepers] == [["B"], ["B"]]
+
     def test_never_move_entries_back_and_forth(self, keeper_of, files, settings, redis):
         keepers = [keeper_of(path) for path in files]
         schedulers = [SlotScheduler(redis, settings, (), lambda: 4_102_473_600) for _ in keepers]
