@@ -57,7 +57,7 @@ async def listed_models(endpoint: Endpoint) -> list[str]:
     Texts, those of the error included, are fit to be shown.
     """
     dialer = Dialer(endpoint, PATH)
-    secrets = Secrets((*endpoint.secrets, *dialer.secrets))
+    secrets = Secrets(dialer.secrets)
     request = plain_request(endpoint, dialer.request_target, dialer.proxy_headers)
     try:
         names = _names(await send(dialer, request, TIMEOUT_S))
