@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from llm_measure import apis
-from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD
+from llm_measure.progress import Progress, Stop
 from llm_measure.records import Record
 from llm_measure.report.document import dataset_sha256, document, summaries
 from llm_measure.results import LevelResult

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic_ns
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import uvloop
 
@@ -29,6 +29,7 @@ from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.requests import request_builder
+from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
 from llm_measure.results import ClientTime, HTTPVersion
@@ -38,24 +39,6 @@ TICK_S = 0.1
 WAKE_S = 0.001  # by which a pause outlasts the level, so that it ends for certain after it
 SIGNED_AHEAD = 8  # number of requests of a rate
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a level."""
-
-    sent: int
-    ended: int
-    failed: int
-    elapsed_s: float
-    refused: int = 0  # failures, if every request failed alike, with a 4xx or without a connection; else 0
-
-
-class Stop(Protocol):
-    """A threading.Event or the like."""
-
-    def is_set(self) -> bool:
-        """Return whether to stop now."""
 
 
 @dataclass(frozen=True)
