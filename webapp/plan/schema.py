@@ -252,12 +252,12 @@ class FileSchema(_Schema):
 
 def takes_part(llm: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
     """Return whether the LLM's API answers workloads of this kind: those with inputs, or those without."""
-    return isinstance(apis.named(llm["api"]), apis.EncodingAPI) == ("inputs" in workload)
+    return apis.encodes(llm["api"]) == ("inputs" in workload)
 
 
 def _kind_fault(llm: Mapping[str, Any], workloads: list[dict[str, Any]]) -> dict[str, Any] | None:
     suitable = {workload["name"]: takes_part(llm, workload) for workload in workloads}
-    wanted = "with" if isinstance(apis.named(llm["api"]), apis.EncodingAPI) else "without"
+    wanted = "with" if apis.encodes(llm["api"]) else "without"
     message = f"unsuitable; expected a workload {wanted} inputs, as the {llm['api']} API needs"
     named = [i for i, name in enumerate(llm.get("workloads", ())) if not suitable.get(name, True)]
     if named:
