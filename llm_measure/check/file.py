@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import msgspec
 from llm_measure.check.finding import Target
 from llm_measure.client.tls import check_files
 from llm_measure.endpoint_checks import command_words
-from llm_measure.endpoints import TRANSPORT, Endpoint
+from llm_measure.endpoints import DECLARED, TRANSPORT, Endpoint
 from llm_measure.yaml_lines import Document, YAMLError
 
 LARGEST_FILE = 1 << 20
@@ -19,7 +19,6 @@ LARGEST_FILE = 1 << 20
 OTHER_FIELDS = ("name", "company_name", "provider", "api_key_env", "rank_insecure", "workloads")
 TEXTS = OTHER_FIELDS[:4]
 OF_KEY = ("key_header", "key_scheme")
-NOT_IN_FILES = ("api_key", "variables")
 
 
 class FileError(ValueError):
@@ -66,7 +65,7 @@ def _faults(llm: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(llm, dict):
         yield "", "expected a mapping"
         return
-    kinds = {each.name: each for each in fields(Endpoint) if each.name not in NOT_IN_FILES}
+    kinds = {each.name: each for each in DECLARED}
     required = ["name", *(name for name, each in kinds.items() if _is_required(each))]
     yield from ((name, "missing") for name in required if name not in llm)
     if "api_key_env" not in llm and "token_command" not in llm:
@@ -102,9 +101,7 @@ def _option(name: str, kind: Any, value: Any) -> Any:
 
 def _target(place: int, llm: dict[str, Any], folder: Path) -> Target:
     options = {
-        each.name: _option(each.name, each.type, llm[each.name])
-        for each in fields(Endpoint)
-        if each.name in llm
+        each.name: _option(each.name, each.type, llm[each.name]) for each in DECLARED if each.name in llm
     }
     try:
         endpoint = Endpoint(**options, api_key=_key(llm.get("api_key_env"))).within(folder).with_variables()

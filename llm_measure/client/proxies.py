@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llm_measure.client.limits import MAX_BARE_BYTES
-from llm_measure.endpoints import NO_PROXY, Endpoint, encoded
+from llm_measure.endpoint_checks import NO_PROXY
+from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.variables import filled
 
 

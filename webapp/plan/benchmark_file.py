@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import RAISE, ValidationError
 
 from llm_measure.client.tls import check_files
-from llm_measure.endpoints import TRANSPORT, Endpoint
+from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
@@ -21,11 +21,6 @@ from webapp.settings import ROOT, Settings, SettingsError
 
 LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
-# Of an LLM, named alike in the file and by the measuring library.
-ENDPOINT_FIELDS = (
-    *("base_url", "model", "api", "headers", "key_header", "key_scheme", "max_tokens_field", "stream_usage"),
-    *("extra_body", "token_command", *TRANSPORT),
-)
 
 
 class BenchmarkFileError(SettingsError):
@@ -104,7 +99,7 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     """Return the endpoint of each LLM; ValidationError for options that contradict each other, and files."""
     found, faults = [], {}
     for number, llm in enumerate(llms):
-        options = {name: llm[name] for name in ENDPOINT_FIELDS}
+        options = {each.name: llm[each.name] for each in DECLARED}
         try:
             endpoint = Endpoint(**options).within(folder)
             check_files(endpoint)
