@@ -16,7 +16,8 @@ from marshmallow import Schema, fields, validate
 from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
-from webapp.plan.schema import FileSchema, Levels, LLMSchema, Range, WorkloadSchema
+from webapp.plan.fields import Levels, Range
+from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"
