@@ -12,9 +12,8 @@ from llm_measure.check.finding import Target
 from llm_measure.client.tls import check_files
 from llm_measure.endpoint_checks import command_words
 from llm_measure.endpoints import DECLARED, TRANSPORT, Endpoint
-from llm_measure.yaml_lines import Document, YAMLError
+from llm_measure.yaml_lines import Document, YAMLError, read_text
 
-LARGEST_FILE = 1 << 20
 # Of an LLM in the file, and no option of its endpoint.
 OTHER_FIELDS = ("name", "company_name", "provider", "api_key_env", "rank_insecure", "workloads")
 TEXTS = OTHER_FIELDS[:4]
@@ -38,10 +37,7 @@ def read_file(path: Path) -> Declared:
     A missing variable is the target's problem.
     """
     try:
-        raw = path.read_bytes()
-        if len(raw) > LARGEST_FILE:
-            raise ValueError(f"larger than {LARGEST_FILE} bytes")
-        text = raw.decode()
+        text = read_text(path)
         document = Document(text)
     except YAMLError as error:
         raise FileError(f"{path}:{error.line}: {error}") from None

@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import RAISE, ValidationError
 
+from llm_measure import yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.workloads import Load
@@ -19,7 +20,6 @@ from webapp.plan.measurement import Measurement
 from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, takes_part, workload
 from webapp.settings import ROOT, Settings, SettingsError
 
-LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
 
 
@@ -38,11 +38,7 @@ def read_text(settings: Settings) -> str:
     """Return the file's content; raises BenchmarkFileError if it cannot be read."""
     path = Path(settings.benchmark_file)
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
-        if len(raw) > LARGEST_FILE:
-            raise ValueError(f"larger than {LARGEST_FILE} bytes")
-        return raw.decode()
+        return yaml_lines.read_text(path)
     except (OSError, ValueError) as error:
         raise BenchmarkFileError([f"{_shown_path(path)}: cannot be read: {error}"]) from None
 
