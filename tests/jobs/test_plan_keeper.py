@@ -1,6 +1,7 @@
 """The benchmark file while it changes: by one scheduler's looks, and by real processes without a restart."""
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from jobs.plan_keeper import PlanKeeper
 from jobs.scheduler import SlotScheduler
 from tests.jobs.system import until
 from tests.support import query
+from tests.web import GUNICORN
 from webapp.plan import current, shared
 from webapp.plan.benchmark_file import BenchmarkFileError
 from webapp.plan.current import CurrentPlan, lags_behind, read_plan
 from webapp.plan.shared import Report, SharedPlan
 from webapp.redis import cache_redis
+from webapp.settings import ROOT, Settings
 
 BROKEN = "llms: [\n"
 URL = "http://127.0.0.1:9/v1"
@@ -324,6 +327,16 @@ def test_the_api_follows_the_plan_and_keeps_it_while_its_file_is_broken(settings
         seen.append([each.llm for each in plan.measurements()])
 
     assert seen == [["A"], ["A"], ["A", "B"], ["A", "B"]]
+
+
+def test_the_api_starts_with_the_plan_while_its_file_is_broken(environment, redis, file):
+    environment |= {"BENCHMARK_FILE": str(file), "SECRET_KEY": "s" * 32}
+    shared_plan = SharedPlan(Settings.from_env(environment), redis)
+    shared_plan.put(plan_of("A"))
+    shared_plan.vouch(plan_of("A"))
+    file.write_text(BROKEN)
+
+    subprocess.run([GUNICORN, "--check-config"], cwd=ROOT, env=environment, check=True)
 
 
 def test_a_report_is_read_as_it_was_written(settings, redis):
