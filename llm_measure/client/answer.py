@@ -1,7 +1,7 @@
 """What a finished exchange holds whose response is one body, with something for each input."""
 
 from llm_measure.apis.encoding import EncodingAPI, Wanted
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import MALFORMED, class_of, error_of, fail, shown
 from llm_measure.client.models import other_model
 from llm_measure.records import Record

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from llm_measure import apis
 from llm_measure.client import token_command
 from llm_measure.client.asked import Asked
-from llm_measure.client.connection import Exchange
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import fail
 from llm_measure.client.response import parse_response
 from llm_measure.client.signing import signer_of

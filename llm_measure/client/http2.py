@@ -24,7 +24,8 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
-from llm_measure.client.connection import Connection, Exchange
+from llm_measure.client.connection import Connection
+from llm_measure.client.exchange import Exchange
 
 # The largest, so that no server waits for permission to send.
 WINDOW = 2**31 - 1

@@ -4,7 +4,7 @@ from collections import deque
 
 from llm_measure.apis import ProviderAPI
 from llm_measure.client.asked import Asked
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import fail
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory
 from llm_measure.client.response import ends_well, parse_response

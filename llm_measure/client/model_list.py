@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 
 from llm_measure.client.asking import send, with_key
-from llm_measure.client.connection import Exchange
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.exchange import Exchange
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import plain_request
 from llm_measure.redaction import MAX_DETAIL, MAX_MODEL, Secrets, clean

@@ -11,8 +11,8 @@ from llm_measure.apis import Chunk, EncodingAPI, ProviderAPI, StreamingAPI, Usag
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.answer import is_complete, parse_answer
 from llm_measure.client.asked import Asked
-from llm_measure.client.connection import Exchange
 from llm_measure.client.encoding import EncodingError, unpacked
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import (
     MALFORMED,
     class_of,
