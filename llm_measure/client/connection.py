@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._arrived = 0  # bytes since the request was sent or the response ended
         self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
         self._parts = 0  # of the body at the last look
-        self.expect(b"[DONE]")
+        self.expect(None)
         self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
         # Returns since when the parts of a read before the last may have come; the argument is its moment.
