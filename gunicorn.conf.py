@@ -9,13 +9,14 @@ from gunicorn import util
 from werkzeug.http import HTTP_STATUS_CODES
 
 from webapp.monitoring.counts import ROWS
-from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.current import read_plan
+from webapp.redis import cache_redis
 from webapp.settings import Settings, SettingsError, exit_for
 from webapp.web_worker import Worker
 
 try:
     settings = Settings.from_env(needs_key=True)
-    read_benchmark_file(settings)
+    read_plan(settings, cache_redis(settings))
 except SettingsError as error:
     exit_for(error)
 

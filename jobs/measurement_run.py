@@ -17,7 +17,6 @@ from jobs.schedule import series_of
 from jobs.waiting_line import Waiting, in_turn
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
-from llm_measure.client.token_command import TokenError
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
 from llm_measure.results import LevelResult
@@ -167,8 +166,10 @@ def _measure(measurement: Measurement) -> LevelResult:
             stop=give_up,
             counting=probe_prompts(endpoint, measurement.workload),
         )
-    except TokenError as error:
-        raise MeasurementError(str(error)) from None
+    except (
+        ValueError
+    ) as error:  # there is no token, no credentials to sign requests, or no file of the endpoint
+        raise MeasurementError(str(error)) from error
     if give_up.is_late:
         reason = f"stopped after {measurement.longest_s} s, longer than all timeouts of its requests together"
         return replace(result, valid=False, invalid_reason=reason)

@@ -35,6 +35,7 @@ class PlanKeeper:
         self.faults: list[str] = []
         self._faulty_since = 0
         self.text: str | None = None  # of the plan; None without a benchmark file
+        self._ignored: str | None = None  # another scheduler's plan that is wrong on this machine
         self.measurements: Sequence[Measurement] = ()
         if settings.benchmark_file:
             self._begin()
@@ -84,7 +85,7 @@ class PlanKeeper:
             return
         if self.faults:
             logger.info("benchmark file: right again")
-        self.faults = []
+        self.faults, self._ignored = [], None
         self._has_changed |= was_checked and text != self._own
         self._own = text
 
@@ -114,7 +115,7 @@ class PlanKeeper:
             self._shared.hold(own)
         if plan is None and self.text is not None:  # Redis lost it, and the file is broken
             self._shared.put(self.text)
-        elif plan is not None and plan != self.text:
+        elif plan not in (None, self.text, self._ignored):
             self._follow(plan)
 
     def _may_replace(self, plan: str | None) -> bool:
@@ -125,13 +126,14 @@ class PlanKeeper:
         return self._has_changed or not self._shared.is_held(plan)
 
     def _follow(self, text: str) -> None:
-        """Plan what the content says, unless this process cannot understand it."""
+        """Plan what the content says, unless it is wrong on this machine, which may lack a dataset."""
         try:
             self.measurements = parse(self._settings, text)
         except BenchmarkFileError as error:
-            if self.text is None:
-                return
-            logger.error("plan of another scheduler: ignored: %s", "; ".join(error.faults))
+            self._ignored = text
+            if self.text is not None:
+                logger.error("plan of another scheduler: ignored: %s", "; ".join(error.faults))
+            return
         if self.text is not None:
             logger.info("benchmark file: changed, %d measurements", len(self.measurements))
         self.text = text

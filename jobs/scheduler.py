@@ -100,13 +100,13 @@ class SlotScheduler(Scheduler):
 
         An entry that is missing, because it is new or Redis lost its data, is due immediately: the job of its
         current slot may be lost, too, and if it is not, its run is already finished. An entry whose interval
-        has changed continues with its next slot. Raises redis.WatchError if another scheduler changes the
-        schedule meanwhile, or has changed the plan.
+        has changed continues with its next slot. Nothing is changed by an old plan, or by one that this
+        machine cannot use. Raises redis.WatchError if another scheduler changes schedule or plan meanwhile.
         """
         with self.connection.pipeline() as changes:
             changes.watch(self.scheduled_jobs_key, PLAN)
             if self.plan is not None and changes.get(PLAN) != self.plan.encode():
-                raise WatchError("plan: changed by another scheduler")
+                return
             found = dict(changes.zrange(self.scheduled_jobs_key, 0, -1, withscores=True))
             known = {entry.id: stored(self.connection, entry) for entry in self.entries.values()}
             now = self.clock()

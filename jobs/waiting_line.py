@@ -6,7 +6,6 @@ front of the queue. So no holder has to wake anyone. When it ends, its own worke
 killed, its lock expires, and another worker does. A job keeps its place until it has what it waits for.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -19,8 +18,6 @@ from jobs.host import HOST_LOCK, places, processor
 from jobs.lock import LOCK_PREFIX, BusyError, renewed_lock
 from webapp.queue import WAITING_LINE, runs_queue
 from webapp.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 # Of a job's hash: the server that it waits for; empty if a processor is enough.
 SERVER_FIELD = "server"

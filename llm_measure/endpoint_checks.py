@@ -26,10 +26,12 @@ OF_BODY = frozenset(
     ("accept-encoding", "content-encoding", "content-length", "content-type", "expect", "transfer-encoding")
 )
 UNIX = "+unix"
-SCHEMES = ("http", "https", "http+unix", "https+unix")
+SCHEMES = ("http", "https", f"http{UNIX}", f"https{UNIX}")
 MAX_SOCKET_PATH = 107  # bytes, see unix(7)
 NO_PROXY = "none"
-OF_TLS = ("ca_file", "client_cert", "client_key", "insecure")
+FILES = ("ca_file", "client_cert", "client_key")
+OF_TLS = (*FILES, "insecure")
+MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "none")
 
 
 def fits_a_header(value: str) -> bool:
@@ -102,7 +104,7 @@ def check_transport(scheme: str, options: Mapping[str, Any]) -> None:
     for name in OF_TLS:
         if name in options and scheme != "https":
             raise ValueError(f"{name}: needs an https URL")
-    for name in ("ca_file", "client_cert", "client_key"):
+    for name in FILES:
         if not str(options.get(name, "")).isprintable():
             raise ValueError(f"{name}: must be the path of a file")
     if "client_key" in options and "client_cert" not in options:
@@ -111,7 +113,7 @@ def check_transport(scheme: str, options: Mapping[str, Any]) -> None:
         raise ValueError("insecure: verifies nothing, so ca_file has no effect; expected one of them")
     if "proxy" in options:
         _check_proxy(options["proxy"])
-        if scheme == "http+unix":
+        if scheme == f"http{UNIX}":
             raise ValueError("proxy: does not apply to a Unix socket")
 
 

@@ -2,18 +2,16 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from llm_measure import apis, endpoint_checks, variables
+from llm_measure.endpoint_checks import FILES, MAX_TOKENS_FIELDS, UNIX
 from llm_measure.json_merge import combined, removal
 from llm_measure.workloads import Workload
 
-MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens", "none")
-NO_PROXY = endpoint_checks.NO_PROXY
-FILES = ("ca_file", "client_cert", "client_key")
 # Of the connection, and no secrets.
 TRANSPORT = (*FILES, "insecure", "proxy", "http2")
 
@@ -80,7 +78,7 @@ class Endpoint:
     @property
     def socket_path(self) -> str | None:
         """The path of the Unix socket, if it is that and not a host that is asked."""
-        return unquote(urlsplit(self.base_url).netloc) if self.scheme == "http+unix" else None
+        return unquote(urlsplit(self.base_url).netloc) if self.scheme.endswith(UNIX) else None
 
     @property
     def authority(self) -> str:
@@ -128,7 +126,7 @@ class Endpoint:
         ValueError if the API answers no workloads of this kind.
         """
         api, patch = apis.named(self.api), workload.extra_body
-        if isinstance(api, apis.EncodingAPI) != (workload.inputs is not None):
+        if apis.encodes(self.api) != (workload.inputs is not None):
             given = "missing; needed by" if workload.inputs is None else "do not apply to"
             raise ValueError(f"inputs: {given} the {self.api} API")
         if self.max_tokens_field == "none":
@@ -139,7 +137,7 @@ class Endpoint:
 
     def _check_options_of_streams(self) -> None:
         """Raise ValueError if the API has no streams and one of them is set."""
-        if not isinstance(apis.named(self.api), apis.EncodingAPI):
+        if not apis.encodes(self.api):
             return
         for name, default in {"max_tokens_field": "max_tokens", "stream_usage": True}.items():
             if getattr(self, name) != default:
@@ -162,6 +160,10 @@ def _rest(base: str, path: str) -> str:
     own = "/" + base.partition("://")[2].partition("/")[2]
     slashes = [at for at, char in enumerate(path) if char == "/"]
     return path[max(at for at in slashes if own.endswith(path[:at])) :]
+
+
+# What a file may say of an endpoint, named alike.
+DECLARED = tuple(each for each in fields(Endpoint) if each.name not in ("api_key", "variables"))
 
 
 def encoded(value: str) -> str:

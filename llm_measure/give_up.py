@@ -1,6 +1,6 @@
 """When to stop asking an endpoint, so that a dead one does not keep a worker from the others."""
 
-from llm_measure.client.client import Progress, Stop
+from llm_measure.progress import Progress, Stop
 
 # Enough to give up: this many failures and no success, or no success for this many timeouts.
 FAILURES_ENOUGH = 10

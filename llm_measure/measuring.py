@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from llm_measure import apis
-from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD
+from llm_measure.progress import Progress, Stop
 from llm_measure.records import Record
 from llm_measure.report.document import dataset_sha256, document, summaries
 from llm_measure.results import LevelResult
@@ -70,19 +70,17 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     """Put the load on the endpoint, wait until every request has ended, and return the result.
 
     By default 32 requests, one after another, of 128 input and at most 128 output tokens; of one input each
-    where the API encodes. Variables that the
-    endpoint names as ${VAR}, and that it does not bring, are those of the environment. Works in a script
-    and, where an event loop is already running, in a notebook. `on_progress` is called ten times a second;
-    what it raises ends the measurement and is raised here. Once `stop` is set, requests in flight are
-    cancelled. With `probe`, two requests ahead learn how the endpoint counts tokens, so that prompts have the
-    length that was asked for. With several `processes`, a script needs the guard
-    `if __name__ == "__main__":`. Raises ValueError if such a variable is not set or a file of the endpoint
-    cannot be used, DatasetError and TokenError (both ValueErrors) if the dataset or the command for the key
-    cannot be used, ClientProcessError if a process dies.
+    where the API encodes. Variables that the endpoint names as ${VAR}, and that it does not bring, are those
+    of the environment. Works in a script and, where an event loop is already running, in a notebook.
+    `on_progress` is called ten times a second; what it raises ends the measurement and is raised here. Once
+    `stop` is set, requests in flight are cancelled. With `probe`, two requests ahead learn how the endpoint
+    counts tokens, so that prompts have the length that was asked for. With several `processes`, a script
+    needs the guard `if __name__ == "__main__":`. Raises ValueError if such a variable is not set or a file of
+    the endpoint cannot be used, DatasetError and TokenError (both ValueErrors) if the dataset or the command
+    for the key cannot be used, ClientProcessError if a process dies.
     """
     endpoint = endpoint.with_variables()
-    inputs = 1 if isinstance(apis.named(endpoint.api), apis.EncodingAPI) else None
-    workload = (workload or Workload(inputs=inputs)).seeded()
+    workload = (workload or Workload(inputs=1 if apis.encodes(endpoint.api) else None)).seeded()
     load = load or Load(concurrency=1, requests=32)
     digest = dataset_sha256(workload)
 

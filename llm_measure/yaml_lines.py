@@ -2,16 +2,27 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
 Path = tuple[str | int, ...]
 
+LARGEST_FILE = 1 << 20
 # Aliases can make a small text expand without limit.
 MAX_NODES = 100_000
 # Escapes in a quoted string can spell these, which neither a database nor a request can hold.
 UNUSABLE = re.compile("[\\0\\ud800-\\udfff]")
+
+
+def read_text(path: FilePath) -> str:
+    """Return the file's content; OSError or ValueError if it cannot be read, or is larger than 1 MiB."""
+    with path.open("rb") as file:
+        raw = file.read(LARGEST_FILE + 1)
+    if len(raw) > LARGEST_FILE:
+        raise ValueError(f"larger than {LARGEST_FILE} bytes")
+    return raw.decode()
 
 
 class YAMLError(ValueError):

@@ -14,8 +14,10 @@ from typing import Any, get_args
 from marshmallow import Schema, fields, validate
 
 from llm_measure import apis
+from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
-from webapp.plan.schema import FileSchema, Levels, LLMSchema, Range, WorkloadSchema
+from webapp.plan.fields import Levels, Range
+from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"
@@ -35,6 +37,7 @@ TYPES: dict[type[fields.Field], str] = {
 OBJECTIVES = dict.fromkeys(name for kind in get_args(Kind) for name in METRICS.objectives(kind))
 CHOICES: dict[str, dict[str, Any]] = {
     "api": {"enum": list(apis.names())},
+    "max_tokens_field": {"enum": list(MAX_TOKENS_FIELDS)},
     "base_url": {"pattern": r"^http(s|\+unix)?://"},
     "proxy": {"pattern": "^(http://|none$)"},
     "token_command": {

@@ -23,6 +23,7 @@ __all__ = [
     "StreamingAPI",
     "Usage",
     "check",
+    "encodes",
     "named",
     "names",
     "register",
@@ -59,6 +60,11 @@ def named(name: str) -> ProviderAPI:
     if name not in _APIS:
         raise ValueError(f"api={name!r}: unknown provider API; expected one of {', '.join(_APIS)}")
     return _APIS[name]
+
+
+def encodes(name: str) -> bool:
+    """Return whether the API takes inputs and answers with something for each, instead of generating."""
+    return isinstance(named(name), EncodingAPI)
 
 
 def check(name: str) -> None:

@@ -22,18 +22,18 @@ class AmazonSigner:
     """
 
     def __init__(self, service: str, base_url: str):
-        # At DEBUG, botocore logs what it signs, with the session token, and the credentials that it is given.
-        logging.getLogger("botocore").setLevel(logging.WARNING)
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415  (it comes with an extra; takes 0.3 s)
-        from botocore.session import Session  # noqa: PLC0415
+        # At DEBUG, botocore logs what it signs, with the session token, and the credentials that it is given;
+        # in warnings, what a command for credentials has written to stderr.
+        logging.getLogger("botocore").setLevel(logging.ERROR)
+        from botocore.session import Session  # noqa: PLC0415  (it comes with an extra; takes 0.3 s)
 
         session = Session()
         try:
             credentials = session.get_credentials()
             found = credentials and credentials.get_frozen_credentials()
             region = _region(base_url) or session.get_config_variable("region")
-        except BotoCoreError as error:
-            raise ValueError(f"AWS credentials: {error}") from None
+        except Exception as error:  # of many kinds, by where credentials come from
+            raise _failure(error) from None
         if not found:
             raise ValueError(
                 "AWS credentials: none found; expected AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,"
@@ -51,7 +51,6 @@ class AmazonSigner:
         """Return the request with its signature, which holds for 5 minutes."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
         head, _, body = request.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
@@ -62,11 +61,20 @@ class AmazonSigner:
         asked = AWSRequest(method, url, signed, body)
         try:
             credentials = self._credentials.get_frozen_credentials()
-        except BotoCoreError as error:
-            raise ValueError(f"AWS credentials: {error}") from None
+        except Exception as error:
+            raise _failure(error) from None
         SigV4Auth(credentials, self._service, self._region).add_auth(asked)
         added = [f"{name}: {value}\r\n" for name, value in asked.headers.items() if name not in signed]
         return b"%b\r\n%b\r\n%b" % (head, "".join(added).encode(), body)
+
+
+def _failure(error: Exception) -> ValueError:
+    """Return why there are no credentials, in one line and without the output of a command for them."""
+    from botocore.exceptions import CredentialRetrievalError  # noqa: PLC0415
+
+    if isinstance(error, CredentialRetrievalError):
+        return ValueError(f"AWS credentials: none by {error.kwargs['provider']}, which failed")
+    return ValueError(f"AWS credentials: {' '.join(str(error).split())}")
 
 
 def _region(base_url: str) -> str | None:

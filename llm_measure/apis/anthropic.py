@@ -4,13 +4,21 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, TokenCount, Usage, size, token_count
+from llm_measure.apis.base import (
+    SYSTEM_ROLES,
+    Content,
+    Prompt,
+    TokenCount,
+    Usage,
+    messages_of,
+    size,
+    token_count,
+)
 from llm_measure.apis.errors import message_of
 from llm_measure.framing import Framing, sse
 
 VERSION = "2023-06-01"
 ROLES = ("user", "assistant")
-SYSTEM_ROLES = ("system", "developer")
 # Stop reasons in OpenAI's words, by which reports count and tokens are attributed; others remain as they are.
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -146,7 +154,7 @@ class AnthropicMessages:
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; system messages become the system prompt. ValueError for calls of tools."""
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        messages = messages_of(prompt)
         system = [message.get("content") for message in messages if _role(message) in SYSTEM_ROLES]
         asked = [message for message in messages if _role(message) not in SYSTEM_ROLES]
         if any(_role(message) not in ROLES or "tool_calls" in message for message in asked):

@@ -9,6 +9,9 @@ from llm_measure.framing import Framing
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
 
+# Of messages that instruct the model.
+SYSTEM_ROLES = ("system", "developer")
+
 # What a chunk adds: the `size` of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
 
@@ -18,6 +21,11 @@ MAX_TOKENS = 10_000_000
 TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 # Fields with text within parts of a message, as servers name them, and of a call.
 TEXT_FIELDS = frozenset(("text", "content", "summary", "thinking", "data", "name", "arguments"))
+
+
+def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
+    """Return the messages of the prompt; a text is one of the user."""
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
 class Usage(msgspec.Struct, gc=False):

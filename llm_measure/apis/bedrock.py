@@ -10,12 +10,21 @@ from urllib.parse import quote
 import msgspec
 
 from llm_measure.apis.amazon_signature import AmazonSigner
-from llm_measure.apis.base import Content, Prompt, Signer, TokenCount, Usage, size, token_count
+from llm_measure.apis.base import (
+    SYSTEM_ROLES,
+    Content,
+    Prompt,
+    Signer,
+    TokenCount,
+    Usage,
+    messages_of,
+    size,
+    token_count,
+)
 from llm_measure.apis.errors import message_of
 from llm_measure.framing import Framing, amazon_event_stream
 
 ROLES = ("user", "assistant")
-SYSTEM_ROLES = ("system", "developer")
 # Stop reasons in OpenAI's words, by which reports count and tokens are attributed; others remain as they are.
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -169,7 +178,7 @@ class BedrockConverse:
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; ValueError for what is no text and no block of Bedrock's."""
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        messages = messages_of(prompt)
         system, asked = [], []
         for message in messages:
             role, content = _parts(message)

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from llm_measure.apis.base import Prompt
+from llm_measure.apis.base import SYSTEM_ROLES, Prompt, messages_of
 
 ROLES = {"user": "user", "assistant": "model"}
-SYSTEM_ROLES = ("system", "developer")
 PARTS = "texts and images as data URLs"
 
 
@@ -14,7 +13,7 @@ def contents_of(prompt: Prompt) -> dict[str, Any]:
 
     ValueError for calls of tools, and for parts that are neither texts nor images as data URLs.
     """
-    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    messages = messages_of(prompt)
     system: list[dict[str, Any]] = []
     contents = []
     for message in messages:

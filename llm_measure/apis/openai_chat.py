@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, size
+from llm_measure.apis.base import Content, Prompt, messages_of, size
 from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
 
 # The types of parts of a content that are no answer yet.
@@ -80,5 +80,5 @@ class OpenAIChat(OpenAI):
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; a text becomes one message of the user."""
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        messages = messages_of(prompt)
         return streamed(model, {"messages": messages}, output_tokens)

@@ -53,11 +53,6 @@ async def _keyed(endpoint: Endpoint) -> Endpoint:
         stop.set()  # ends the command if this was cancelled
 
 
-def _inputs(endpoint: Endpoint) -> int | None:
-    """Return the number of inputs of a request; None for an API that generates."""
-    return 1 if isinstance(apis.named(endpoint.api), apis.EncodingAPI) else None
-
-
 class _SpentError(Exception):
     """Another request would exceed the number that an examination may send."""
 
@@ -110,10 +105,11 @@ class _Examination:
     async def _ask(self, prompt: str, endpoint: Endpoint | None = None) -> Answer:
         self._count()
         endpoint = endpoint or self._endpoint
-        workload = Workload(
-            output_tokens=self._output_tokens, timeout_s=self._timeout_s, inputs=_inputs(endpoint)
-        )
-        return await ask(endpoint, workload, prompt)
+        return await ask(endpoint, self._workload(endpoint), prompt)
+
+    def _workload(self, endpoint: Endpoint) -> Workload:
+        inputs = 1 if apis.encodes(endpoint.api) else None
+        return Workload(output_tokens=self._output_tokens, timeout_s=self._timeout_s, inputs=inputs)
 
     def _count(self) -> None:
         if self._finding.requests >= MAX_REQUESTS:
@@ -188,12 +184,12 @@ class _Examination:
             self._describe_responses(seen)
 
     def _describe_responses(self, seen: list[Record]) -> None:
-        finding, (first, *more), inputs = self._finding, seen, _inputs(self._endpoint)
-        if inputs is None:
-            self._describe_streams(seen)
-        else:
+        finding, (first, *more) = self._finding, seen
+        if apis.encodes(self._endpoint.api):
             finding.usage = first.prompt_tokens is not None
-        if self._endpoint.asked(Workload(inputs=inputs)).asked_prompt_tokens is None:
+        else:
+            self._describe_streams(seen)
+        if self._endpoint.asked(self._workload(self._endpoint)).asked_prompt_tokens is None:
             return  # extra_body brings the prompt
         finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
         if len(more) > 1 and first.prompt_tokens and more[1].prompt_tokens:

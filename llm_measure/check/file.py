@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,15 +11,13 @@ import msgspec
 from llm_measure.check.finding import Target
 from llm_measure.client.tls import check_files
 from llm_measure.endpoint_checks import command_words
-from llm_measure.endpoints import TRANSPORT, Endpoint
-from llm_measure.yaml_lines import Document, YAMLError
+from llm_measure.endpoints import DECLARED, TRANSPORT, Endpoint
+from llm_measure.yaml_lines import Document, YAMLError, read_text
 
-LARGEST_FILE = 1 << 20
 # Of an LLM in the file, and no option of its endpoint.
 OTHER_FIELDS = ("name", "company_name", "provider", "api_key_env", "rank_insecure", "workloads")
 TEXTS = OTHER_FIELDS[:4]
 OF_KEY = ("key_header", "key_scheme")
-NOT_IN_FILES = ("api_key", "variables")
 
 
 class FileError(ValueError):
@@ -39,10 +37,7 @@ def read_file(path: Path) -> Declared:
     A missing variable is the target's problem.
     """
     try:
-        raw = path.read_bytes()
-        if len(raw) > LARGEST_FILE:
-            raise ValueError(f"larger than {LARGEST_FILE} bytes")
-        text = raw.decode()
+        text = read_text(path)
         document = Document(text)
     except YAMLError as error:
         raise FileError(f"{path}:{error.line}: {error}") from None
@@ -66,7 +61,7 @@ def _faults(llm: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(llm, dict):
         yield "", "expected a mapping"
         return
-    kinds = {each.name: each for each in fields(Endpoint) if each.name not in NOT_IN_FILES}
+    kinds = {each.name: each for each in DECLARED}
     required = ["name", *(name for name, each in kinds.items() if _is_required(each))]
     yield from ((name, "missing") for name in required if name not in llm)
     if "api_key_env" not in llm and "token_command" not in llm:
@@ -102,9 +97,7 @@ def _option(name: str, kind: Any, value: Any) -> Any:
 
 def _target(place: int, llm: dict[str, Any], folder: Path) -> Target:
     options = {
-        each.name: _option(each.name, each.type, llm[each.name])
-        for each in fields(Endpoint)
-        if each.name in llm
+        each.name: _option(each.name, each.type, llm[each.name]) for each in DECLARED if each.name in llm
     }
     try:
         endpoint = Endpoint(**options, api_key=_key(llm.get("api_key_env"))).within(folder).with_variables()

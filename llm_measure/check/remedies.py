@@ -63,7 +63,7 @@ def url_changes(endpoint: Endpoint) -> Iterator[Changes]:
     """Yield other base URLs: without the path of a request, and with a version."""
     base, mark, query = endpoint.base_url.partition("?")
     base = base.rstrip("/")
-    path = "/" + apis.named(endpoint.api).path(endpoint.model).partition("?")[0]
+    path = "/" + apis.named(endpoint.api).path(endpoint.model).partition("?")[0].removeprefix("/")
     if base.endswith(path):
         yield {"base_url": f"{base.removesuffix(path)}{mark}{query}"}
     elif not VERSION.search(urlsplit(base).path):

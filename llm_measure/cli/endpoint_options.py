@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from llm_measure.cli.types import CommandLine, Header, JSONObject, KeyVariable, ProviderAPIName
+from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 
 Decorator = Callable[[Any], Any]
 
@@ -48,7 +49,7 @@ def body_options() -> Decorator:
     """Return a decorator that adds the options of the fields that endpoints take or refuse."""
     return _all(
         click.option("--max-tokens-field", default="max_tokens", show_default=True,
-                     type=click.Choice(("max_tokens", "max_completion_tokens", "none")),
+                     type=click.Choice(MAX_TOKENS_FIELDS),
                      help="Field that asks for the maximum; none to ask for no maximum."),
         click.option("--no-stream-usage", is_flag=True,
                      help="Leave out stream_options, which asks for the server's token counts."),

@@ -13,13 +13,13 @@ from llm_measure.cli.errors import CommandError
 from llm_measure.cli.options import level_load
 from llm_measure.cli.output import check_writable, write, write_records
 from llm_measure.cli.progress import progress_display
-from llm_measure.client.client import Progress, Stop
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
 from llm_measure.client.processes import ClientProcessError
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import Refusals
 from llm_measure.load.prompts import WORD_BY_WORD
+from llm_measure.progress import Progress, Stop
 from llm_measure.report.document import dataset_sha256, document
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep

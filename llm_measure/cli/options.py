@@ -65,7 +65,8 @@ def endpoint_of(options: dict[str, Any]) -> Endpoint:
 
 def _inputs(options: dict[str, Any]) -> int | None:
     """Return the number of inputs of a request; None for an API that generates. ValueError if it is wrong."""
-    name, encodes = options["api"], isinstance(apis.named(options["api"]), apis.EncodingAPI)
+    name = options["api"]
+    encodes = apis.encodes(name)
     unsuitable = "output_tokens" if encodes else "inputs"
     if options[unsuitable] is not None:
         raise ValueError(f"--{unsuitable.replace('_', '-')}: does not apply to the {name} API")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as ProgressBar
 
-from llm_measure.client.client import Progress
+from llm_measure.progress import Progress
 from llm_measure.workloads import Load
 
 LINE_SECONDS = 2.0

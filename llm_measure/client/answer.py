@@ -1,10 +1,12 @@
 """What a finished exchange holds whose response is one body, with something for each input."""
 
 from llm_measure.apis.encoding import EncodingAPI, Wanted
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import MALFORMED, class_of, error_of, fail, shown
 from llm_measure.client.models import other_model
 from llm_measure.records import Record
+
+MAX_PARTS = 1_000_000  # of a body: objects and lists, each of which may take thirty times its bytes
 
 
 def parse_answer(exchange: Exchange, record: Record, api: EncodingAPI, model: str, wanted: Wanted) -> None:
@@ -12,6 +14,9 @@ def parse_answer(exchange: Exchange, record: Record, api: EncodingAPI, model: st
     if exchange.failure is not None:
         return
     body = b"".join(exchange.parts)
+    if (parts := body.count(b"{") + body.count(b"[")) > MAX_PARTS:
+        fail(record, "malformed", f"{parts} objects and lists; expected at most {MAX_PARTS}")
+        return
     try:
         answer = api.decode(body)
         fault = answer.fault(wanted)

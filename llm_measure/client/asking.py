@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 from llm_measure import apis
 from llm_measure.client import token_command
-from llm_measure.client.client import Stop
-from llm_measure.client.connection import Exchange
+from llm_measure.client.asked import Asked
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import fail
-from llm_measure.client.response import Asked, parse_response
+from llm_measure.client.response import parse_response
 from llm_measure.client.signing import signer_of
 from llm_measure.endpoints import Endpoint
-from llm_measure.load.inputs import wanted
-from llm_measure.load.requests import most_tokens, prompt_request
+from llm_measure.load.requests import prompt_request
+from llm_measure.progress import Stop
 from llm_measure.records import Record
 from llm_measure.redaction import Secrets, clean_texts
 from llm_measure.workloads import Workload
@@ -47,22 +47,16 @@ async def ask(endpoint: Endpoint, workload: Workload, prompt: str) -> Answer:
     signer = signer_of(endpoint)
     if signer:
         request = signer.signed(request)
-    asked = Asked(
-        model=str(workload.extra_body.get("model", endpoint.model)),
-        url=endpoint.url(api.path(endpoint.model)),
-        most_tokens=most_tokens(workload),
-        wanted=wanted(endpoint, workload),
-    )
     now = monotonic_ns()
     record, body = Record(0, True, now, now, now), b""
     try:
         exchange = await send(dialer, request, workload.timeout_s, api.end)
-        parse_response(exchange, record, api, asked)
+        parse_response(exchange, record, api, Asked.of(endpoint, workload))
         body = b"".join(exchange.parts)
     except DialError as error:
         record.end_ns = monotonic_ns()
         fail(record, error.failure, str(error))
-    clean_texts(record, Secrets((*endpoint.secrets, *dialer.secrets, *(signer.secrets if signer else ()))))
+    clean_texts(record, Secrets((*dialer.secrets, *(signer.secrets if signer else ()))))
     return Answer(record, body)
 
 

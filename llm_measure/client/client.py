@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic_ns
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import uvloop
 
 from llm_measure import apis
+from llm_measure.client.asked import Asked
 from llm_measure.client.clock import Alarm
 from llm_measure.client.connections import Connections
 from llm_measure.client.dial import Dialer, DialError
@@ -21,15 +22,14 @@ from llm_measure.client.judge import Judge
 from llm_measure.client.key import Key
 from llm_measure.client.limits import Memory, allow_many_connections
 from llm_measure.client.poller import Poller
-from llm_measure.client.response import Asked
 from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.signing import SignedRequests, signer_of
 from llm_measure.client.token_command import Token
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
-from llm_measure.load.inputs import wanted
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
-from llm_measure.load.requests import most_tokens, request_builder
+from llm_measure.load.requests import request_builder
+from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
 from llm_measure.results import ClientTime, HTTPVersion
@@ -39,24 +39,6 @@ TICK_S = 0.1
 WAKE_S = 0.001  # by which a pause outlasts the level, so that it ends for certain after it
 SIGNED_AHEAD = 8  # number of requests of a rate
 START_DELAY_NS = 5_000_000  # from the plan to its first moment
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a level."""
-
-    sent: int
-    ended: int
-    failed: int
-    elapsed_s: float
-    refused: int = 0  # failures, if every request failed alike, with a 4xx or without a connection; else 0
-
-
-class Stop(Protocol):
-    """A threading.Event or the like."""
-
-    def is_set(self) -> bool:
-        """Return whether to stop now."""
 
 
 @dataclass(frozen=True)
@@ -116,22 +98,9 @@ class Client:
         signer = signer_of(endpoint)
         self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
         self._build = self._signed or build
-        asked = Asked(
-            model=str(workload.extra_body.get("model", endpoint.model)),
-            url=endpoint.url(api.path(endpoint.model)),
-            most_tokens=most_tokens(workload),
-            wanted=wanted(endpoint, workload),
-        )
         self._memory = Memory()
-        secrets = Secrets(
-            (
-                *endpoint.secrets,
-                *dialer.secrets,
-                *(signer.secrets if signer else ()),
-                token.text if token else None,
-            )
-        )
-        self._judge = Judge(api, asked, secrets, self._memory)
+        secrets = Secrets((*dialer.secrets, *(signer.secrets if signer else ())))
+        self._judge = Judge(api, Asked.of(endpoint, workload), secrets, self._memory)
         self._key = Key(endpoint, token, secrets.learn)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._plan: deque[int] = deque()  # moments still to come

@@ -9,6 +9,7 @@ from time import monotonic_ns
 
 import httptools
 
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.limits import (
     MAX_BARE_BYTES,
     MAX_LEVEL_BYTES,
@@ -24,57 +25,6 @@ LINGER_S = 0.02
 BLANK_LINES = (b"\n\n\r\n", b"\n\n", b"\r\n\r\n\r\n", b"\r\n\r\n")
 # What this machine may take to notice that a connection has ended, in addition to the way from the server.
 MIN_STALE_NS = 50_000_000
-# Parts that share a read came together if they came within this time.
-TOGETHER_NS = 500_000
-
-
-class Exchange:
-    """A request that was sent and the response to it, not parsed yet. Moments in ns, monotonic."""
-
-    __slots__ = (
-        "content_type", "detail", "encoding", "end_ns", "failure", "first_byte_ns", "parts", "retry_after",
-        "retry_after_ms", "sent_ns", "shared", "size", "stale_ns", "status", "times",
-    )  # fmt: skip
-
-    def __init__(self, sent_ns: int, stale_ns: int):
-        self.sent_ns = sent_ns
-        self.stale_ns = stale_ns  # within which the end of a kept connection is noticed
-        self.first_byte_ns: int | None = None
-        self.end_ns = 0
-        self.status: int | None = None
-        self.content_type = b""
-        self.encoding = b""
-        self.retry_after = b""
-        self.retry_after_ms = b""  # Azure's, more exact
-        self.parts: list[bytes] = []  # of the body
-        self.times: list[int] = []  # of each part
-        # Of each part that shared its read with a later one: since when it may have come.
-        self.shared: dict[int, int] = {}
-        self.size = 0  # of what is kept, in memory
-        self.failure: str | None = None  # an error class, if the transfer itself failed
-        self.detail: str | None = None
-
-    def late_ns(self, part: int) -> int:
-        """Return by how much the moment of a part that was read late may be too late; 0 if it is right.
-
-        A part that shares its read with later ones has the moment of the last. They came together if the
-        client read them within half a millisecond after the first may have come.
-        """
-        width = self.times[part] - self.shared.get(part, self.times[part])
-        return width if width > TOGETHER_NS else 0
-
-    @property
-    def has_late_parts(self) -> bool:
-        """Whether some part was read late."""
-        return any(map(self.late_ns, self.shared))
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the server had ended a kept connection before the request arrived.
-
-        Its end was then already on the way. One that comes later means a request that was taken and dropped.
-        """
-        return self.failure == "connect" and self.end_ns - self.sent_ns < self.stale_ns
 
 
 class Connection(asyncio.Protocol):
@@ -96,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._arrived = 0  # bytes since the request was sent or the response ended
         self._check_at = MAX_BARE_BYTES  # how many of them call for the next look at the limits
         self._parts = 0  # of the body at the last look
-        self.expect(b"[DONE]")
+        self.expect(None)
         self.memory = Memory()  # shared by the connections of a client
         self.opened_in_ns = 0  # at least one round trip
         # Returns since when the parts of a read before the last may have come; the argument is its moment.

@@ -3,8 +3,9 @@
 import asyncio
 from time import monotonic_ns
 
-from llm_measure.client.connection import Connection, Exchange
+from llm_measure.client.connection import Connection
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.limits import Memory
 from llm_measure.client.poller import Poller
 from llm_measure.records import Record

@@ -46,7 +46,8 @@ class Dialer:
         path = url_path(endpoint, path)
         self.request_target = f"http://{url.netloc}{path}" if forwarding else path
         self.proxy_headers = forwarding.header if forwarding else b""
-        self.secrets = self._proxy.secrets if self._proxy else ()
+        # What no text may show.
+        self.secrets = (*endpoint.secrets, *(self._proxy.secrets if self._proxy else ()))
         self.http_version = HTTP_2 if endpoint.http2 else HTTP_1
         self._is_settled = endpoint.http2 or not has_tls
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from llm_measure.apis import ProviderAPI
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from llm_measure.records import Record
 
 SHOWN_BYTES = 200  # of a response that is not understood

@@ -24,7 +24,8 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
-from llm_measure.client.connection import Connection, Exchange
+from llm_measure.client.connection import Connection
+from llm_measure.client.exchange import Exchange
 
 # The largest, so that no server waits for permission to send.
 WINDOW = 2**31 - 1
@@ -203,6 +204,8 @@ class _Frames:
         self._connection.on_message_begin()
         for name, value in fields:
             if name == b":status":
+                if len(value) != 3 or not value.isdigit():
+                    raise ProtocolError(f":status: {value.decode('latin-1')!r}")
                 self._status = int(value)
             else:
                 self._connection.on_header(name, value)

@@ -3,10 +3,11 @@
 from collections import deque
 
 from llm_measure.apis import ProviderAPI
-from llm_measure.client.connection import Exchange
+from llm_measure.client.asked import Asked
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import fail
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory
-from llm_measure.client.response import Asked, ends_well, parse_response
+from llm_measure.client.response import ends_well, parse_response
 from llm_measure.records import Record
 from llm_measure.redaction import Secrets, clean_texts
 from llm_measure.soundness import refused

@@ -21,12 +21,13 @@ class Key:
     """The API key or, if a command prints it, a token that is renewed before it expires and after a 401.
 
     The old token is used until the new one is there. If it has expired or was refused, requests wait for the
-    new one, which counts as connecting. `learn` is called with each new token, since it is a secret.
+    new one, which counts as connecting. `learn` is called with each one, since it is a secret.
     """
 
-    def __init__(self, endpoint: Endpoint, token: Token | None, learn: Callable[[str], None]):
+    def __init__(self, endpoint: Endpoint, token: Token | None, learn: Callable[[str | None], None]):
         """`token` is the first one of the endpoint's command, if it has one."""
         self.text = token.text if token else endpoint.api_key
+        learn(self.text)
         self._expires_at = token.expires_at if token else None
         self._command = endpoint.token_command
         self._learn = learn

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median_low
 
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 
 
 def spread_late(exchange: Exchange, parts: Sequence[int], moments: list[int]) -> list[int]:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from llm_measure.client.client import Client, ClientResult, Progress, Share, Stop
+from llm_measure.client.client import Client, ClientResult, Share
 from llm_measure.client.processes import run_in_processes
 from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
+from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid

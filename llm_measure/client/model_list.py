@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 
 from llm_measure.client.asking import send, with_key
-from llm_measure.client.connection import Exchange
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.exchange import Exchange
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.requests import plain_request
 from llm_measure.redaction import MAX_DETAIL, MAX_MODEL, Secrets, clean
@@ -57,7 +57,7 @@ async def listed_models(endpoint: Endpoint) -> list[str]:
     Texts, those of the error included, are fit to be shown.
     """
     dialer = Dialer(endpoint, PATH)
-    secrets = Secrets((*endpoint.secrets, *dialer.secrets))
+    secrets = Secrets(dialer.secrets)
     request = plain_request(endpoint, dialer.request_target, dialer.proxy_headers)
     try:
         names = _names(await send(dialer, request, TIMEOUT_S))

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from llm_measure.client.asking import ask, with_key
-from llm_measure.client.client import Stop
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.words import WORDS
+from llm_measure.progress import Stop
 from llm_measure.workloads import Workload
 
 FIRST = "the"  # one token for nearly every tokenizer

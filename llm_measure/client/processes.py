@@ -9,7 +9,8 @@ from multiprocessing.connection import wait
 from time import monotonic_ns
 from typing import Any
 
-from llm_measure.client.client import Client, ClientResult, Progress, Stop
+from llm_measure.client.client import Client, ClientResult
+from llm_measure.progress import Progress, Stop
 
 POLL_S = 0.1
 START_DELAY_NS = 50_000_000  # from the moment when all processes are ready to the start of the plan

@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from llm_measure.client.limits import MAX_BARE_BYTES
-from llm_measure.endpoints import NO_PROXY, Endpoint, encoded
+from llm_measure.endpoint_checks import NO_PROXY
+from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.variables import filled
 
 
@@ -34,13 +35,17 @@ def proxy_of(endpoint: Endpoint) -> Proxy | None:
 def _of_environment(url: SplitResult) -> Proxy | None:
     """Return the proxy by http_proxy, https_proxy and no_proxy, as curl and Python's urllib read them.
 
-    This machine is asked without a proxy, to which localhost is another machine.
+    This machine is asked without a proxy, to which localhost is another machine. ValueError for an unusable
+    one.
     """
     host = url.hostname or ""
     named = getproxies().get(url.scheme)
     if not named or _is_local(host) or proxy_bypass(host):
         return None
-    return _parsed(urlsplit(named if "://" in named else f"http://{named}"))
+    try:
+        return _parsed(urlsplit(named if "://" in named else f"http://{named}"))
+    except ValueError:  # which shows a part of it, perhaps of the password
+        raise ValueError(f"{url.scheme}_proxy: must be http://[USER:PASSWORD@]HOST:PORT") from None
 
 
 def _is_local(host: str) -> bool:
@@ -57,7 +62,8 @@ def _parsed(url: SplitResult) -> Proxy:
     user, password = unquote(url.username), unquote(url.password or "")
     basic = base64.b64encode(f"{user}:{password}".encode()).decode()
     header = b"Proxy-Authorization: Basic %b\r\n" % basic.encode()
-    return Proxy(host, port, header, (password, basic))
+    # Without a password, the user may be the secret.
+    return Proxy(host, port, header, (password or user, basic))
 
 
 class Tunnel(asyncio.Protocol):

@@ -5,15 +5,14 @@ This is the one verdict on a response: pauses, progress, giving up and metrics a
 
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 from llm_measure.apis import Chunk, EncodingAPI, ProviderAPI, StreamingAPI, Usage
 from llm_measure.apis.base import MAX_TOKENS
-from llm_measure.apis.encoding import ONE, Wanted
 from llm_measure.client.answer import is_complete, parse_answer
-from llm_measure.client.connection import Exchange
+from llm_measure.client.asked import Asked
 from llm_measure.client.encoding import EncodingError, unpacked
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import (
     MALFORMED,
     class_of,
@@ -35,16 +34,6 @@ FIRST_EVENTS = 3  # one of which names the model; Azure's first has none
 TAIL_PARTS = 100  # by which a large response is judged
 CUTS = ("truncated", "timeout", "cancelled")  # failures of the transfer that spoil no stream that has ended
 GIVEN_UP = frozenset(("abort", "error"))  # finish reasons of an answer that the server could not complete
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked, for a response to be judged by."""
-
-    model: str = ""
-    url: str = ""  # shown with a 404
-    most_tokens: int = MAX_TOKENS  # of output in addition to those that are seen; more are malformed
-    wanted: Wanted = ONE  # of an API that encodes
 
 
 def parse_response(exchange: Exchange, record: Record, api: ProviderAPI, asked: Asked) -> None:

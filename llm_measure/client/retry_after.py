@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 
 STATUSES = (429, 503, 529)  # Anthropic's servers are overloaded with a 529
 NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")

@@ -3,7 +3,8 @@
 import ssl
 from pathlib import Path
 
-from llm_measure.endpoints import FILES, Endpoint
+from llm_measure.endpoint_checks import FILES
+from llm_measure.endpoints import Endpoint
 
 
 def context(endpoint: Endpoint, offered: str | None = None) -> ssl.SSLContext | None:

@@ -17,14 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from llm_measure.endpoint_checks import fits_a_header
-
-if TYPE_CHECKING:
-    from llm_measure.client.client import Stop
+from llm_measure.progress import Stop
 
 TIMEOUT_S = 30.0
 POLL_S = 0.1
@@ -66,7 +64,7 @@ class TokenCommand:
             reason = getattr(error, "strerror", None) or error
             raise TokenError(f"{self._subject}: cannot be run: {reason}") from None
 
-    def result(self, timeout_s: float = TIMEOUT_S, stop: "Stop | None" = None) -> Token:
+    def result(self, timeout_s: float = TIMEOUT_S, stop: Stop | None = None) -> Token:
         """Return the token that the command prints; TokenError also after that time or a stop."""
         try:
             output = self._output(timeout_s, stop)
@@ -85,7 +83,7 @@ class TokenCommand:
         except TokenError as error:
             raise TokenError(f"{self._subject}: {error}") from None
 
-    def _output(self, timeout_s: float, stop: "Stop | None") -> bytes:
+    def _output(self, timeout_s: float, stop: Stop | None) -> bytes:
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             if stop and stop.is_set():
@@ -100,7 +98,7 @@ class TokenCommand:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def ask(command: Sequence[str], stop: "Stop | None" = None) -> Token:
+def ask(command: Sequence[str], stop: Stop | None = None) -> Token:
     """Run the command and return the token that it prints; TokenError also once `stop` is set."""
     return TokenCommand(command).result(stop=stop)
 

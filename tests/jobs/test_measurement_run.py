@@ -203,6 +203,19 @@ def test_a_command_is_asked_for_the_key_and_neither_is_stored(conn, settings, re
         assert str(token) not in stored
 
 
+def test_what_the_worker_lacks_for_an_endpoint_fails_the_run_in_one_line(conn, settings, redis, tmp_path):
+    lost = tmp_path / "ca.pem"
+    what = measurement(
+        endpoint=Endpoint("https://127.0.0.1:9/v1", "m", ca_file=str(lost)),
+        load=Load(concurrency=1, requests=1),
+    )
+
+    with pytest.raises(MeasurementError, match=r"\Aca_file='\S+ca.pem': cannot be read: No such file"):
+        fill_slot(settings, redis, what, 4_102_473_600, "job")
+
+    assert query(conn, "SELECT error ~ '^MeasurementError: ca_file=' FROM runs") == [(True,)]
+
+
 @pytest.mark.usefixtures("lenient_validity")
 @pytest.mark.parametrize("ranked", [False, True])
 def test_runs_without_verified_tls_are_ranked_only_if_the_file_says_so(conn, settings, redis, ranked):

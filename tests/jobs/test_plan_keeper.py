@@ -1,6 +1,7 @@
 """The benchmark file while it changes: by one scheduler's looks, and by real processes without a restart."""
 
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from jobs.plan_keeper import PlanKeeper
 from jobs.scheduler import SlotScheduler
 from tests.jobs.system import until
 from tests.support import query
+from tests.web import GUNICORN
 from webapp.plan import current, shared
 from webapp.plan.benchmark_file import BenchmarkFileError
 from webapp.plan.current import CurrentPlan, lags_behind, read_plan
 from webapp.plan.shared import Report, SharedPlan
 from webapp.redis import cache_redis
+from webapp.settings import ROOT, Settings
 
 BROKEN = "llms: [\n"
 URL = "http://127.0.0.1:9/v1"
@@ -205,6 +208,35 @@ class TestTwoSchedulers:
 
         assert llms(one) == llms(other) == ["B"]
 
+    def test_schedule_nothing_by_a_plan_whose_dataset_has_not_reached_them(
+        self, keeper_of, tmp_path, settings, redis, caplog
+    ):
+        folders = [tmp_path / name for name in ("one", "other")]
+        for folder in folders:
+            folder.mkdir()
+            (folder / "b.yml").write_text(plan_of("A"))
+        keepers = [keeper_of(folder / "b.yml") for folder in folders]
+        look(*keepers)
+        for folder in folders:
+            (folder / "b.yml").write_text(plan_of("B").replace("chat,", "chat, dataset: d.jsonl,"))
+        (folders[0] / "d.jsonl").touch()
+
+        scheduler = SlotScheduler(redis, settings, (), lambda: 4_102_473_600)
+        for keeper in keepers:
+            look(keeper)
+            scheduler.follow(keeper.measurements, keeper.text)
+            scheduler.poll()
+        look(*keepers)
+
+        (entry,) = [name for name in redis.zrange(SlotScheduler.scheduled_jobs_key, 0, -1) if b"chat" in name]
+        assert b"measurement-b-" in entry
+        assert [llms(keeper) for keeper in keepers] == [["B"], ["A"]]
+        assert caplog.text.count("plan of another scheduler: ignored") == 1
+
+        (folders[1] / "d.jsonl").touch()
+        look(*keepers)
+        assert [llms(keeper) for keeper in keepers] == [["B"], ["B"]]
+
     def test_never_move_entries_back_and_forth(self, keeper_of, files, settings, redis):
         keepers = [keeper_of(path) for path in files]
         schedulers = [SlotScheduler(redis, settings, (), lambda: 4_102_473_600) for _ in keepers]
@@ -295,6 +327,16 @@ def test_the_api_follows_the_plan_and_keeps_it_while_its_file_is_broken(settings
         seen.append([each.llm for each in plan.measurements()])
 
     assert seen == [["A"], ["A"], ["A", "B"], ["A", "B"]]
+
+
+def test_the_api_starts_with_the_plan_while_its_file_is_broken(environment, redis, file):
+    environment |= {"BENCHMARK_FILE": str(file), "SECRET_KEY": "s" * 32}
+    shared_plan = SharedPlan(Settings.from_env(environment), redis)
+    shared_plan.put(plan_of("A"))
+    shared_plan.vouch(plan_of("A"))
+    file.write_text(BROKEN)
+
+    subprocess.run([GUNICORN, "--check-config"], cwd=ROOT, env=environment, check=True)
 
 
 def test_a_report_is_read_as_it_was_written(settings, redis):

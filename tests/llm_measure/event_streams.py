@@ -4,7 +4,7 @@ import json
 from struct import pack
 from zlib import crc32
 
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from tests.llm_measure.streams import exchange
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from llm_measure.records import Record
 
 

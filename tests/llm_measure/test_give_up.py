@@ -2,8 +2,8 @@ from threading import Event
 
 import pytest
 
-from llm_measure.client.client import Progress
 from llm_measure.give_up import GiveUp, Refusals
+from llm_measure.progress import Progress
 
 
 @pytest.mark.parametrize(

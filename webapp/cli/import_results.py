@@ -12,7 +12,7 @@ from webapp.cli.reporting import reporting, restoring
 from webapp.errors import shown
 from webapp.ingest import import_results as ingest
 from webapp.ingest.register import ChangedScenarioError
-from webapp.plan.schema import check_name
+from webapp.plan.fields import check_name
 
 
 def _check_workload_name(context: click.Context, option: click.Parameter, name: str | None) -> str | None:

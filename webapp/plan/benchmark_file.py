@@ -10,8 +10,9 @@ from typing import Any
 
 from marshmallow import RAISE, ValidationError
 
+from llm_measure import yaml_lines
 from llm_measure.client.tls import check_files
-from llm_measure.endpoints import TRANSPORT, Endpoint
+from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
@@ -19,13 +20,7 @@ from webapp.plan.measurement import Measurement
 from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, takes_part, workload
 from webapp.settings import ROOT, Settings, SettingsError
 
-LARGEST_FILE = 1 << 20
 LONGEST_VALUE = 60
-# Of an LLM, named alike in the file and by the measuring library.
-ENDPOINT_FIELDS = (
-    *("base_url", "model", "api", "headers", "key_header", "key_scheme", "max_tokens_field", "stream_usage"),
-    *("extra_body", "token_command", *TRANSPORT),
-)
 
 
 class BenchmarkFileError(SettingsError):
@@ -43,11 +38,7 @@ def read_text(settings: Settings) -> str:
     """Return the file's content; raises BenchmarkFileError if it cannot be read."""
     path = Path(settings.benchmark_file)
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
-        if len(raw) > LARGEST_FILE:
-            raise ValueError(f"larger than {LARGEST_FILE} bytes")
-        return raw.decode()
+        return yaml_lines.read_text(path)
     except (OSError, ValueError) as error:
         raise BenchmarkFileError([f"{_shown_path(path)}: cannot be read: {error}"]) from None
 
@@ -104,7 +95,7 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     """Return the endpoint of each LLM; ValidationError for options that contradict each other, and files."""
     found, faults = [], {}
     for number, llm in enumerate(llms):
-        options = {name: llm[name] for name in ENDPOINT_FIELDS}
+        options = {each.name: llm[each.name] for each in DECLARED}
         try:
             endpoint = Endpoint(**options).within(folder)
             check_files(endpoint)

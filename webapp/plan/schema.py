@@ -9,75 +9,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
-from llm_measure.endpoint_checks import command_words
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Workload
+from webapp.plan.fields import NAME, VARIABLE, Command, Levels, number_field, whole_field
 
-# Control characters, halves of surrogate pairs, and what separates workload and level.
-NOT_IN_NAMES = r"\x00-\x1f\x7f-\x9f\ud800-\udfff@"
-NAME = validate.Regexp(
-    rf"^[^\s{NOT_IN_NAMES}]([^{NOT_IN_NAMES}]{{0,98}}[^\s{NOT_IN_NAMES}])?\Z",
-    error="must be a name of 1 to 100 characters, without @, control characters and surrounding spaces",
-)
-VARIABLE = validate.Regexp(
-    r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
-)
 UNKNOWN_FIELD = "unknown field"
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
-
-
-def check_name(name: str) -> None:
-    """Raise ValueError if a workload cannot have that name."""
-    try:
-        NAME(name)
-    except ValidationError as error:
-        raise ValueError(error.messages[0]) from None
-
-
-def _number(low: float, high: float, **more: Any) -> fields.Float:
-    return fields.Float(validate=Range(low, high), **more)
-
-
-def _whole(low: int, high: int, **more: Any) -> fields.Integer:
-    return fields.Integer(strict=True, validate=Range(low, high, whole=True), **more)
-
-
-class Range:
-    """A check that a number is in a range, which includes its ends."""
-
-    def __init__(self, low: float, high: float, whole: bool = False):
-        self.low, self.high = low, high
-        self._kind = "whole number" if whole else "number"
-
-    def __call__(self, value: float) -> None:
-        """Raise ValidationError for another number."""
-        if not self.low <= value <= self.high:
-            raise ValidationError(f"must be a {self._kind} from {self.low:g} to {self.high:g}")
-
-
-class Levels(fields.Field):
-    """One level or a list of levels."""
-
-    def __init__(self, inner: fields.Field):
-        super().__init__()
-        self.levels = fields.List(inner, validate=validate.Length(1, 20, error="must be 1 to 20 levels"))
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        levels = self.levels.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
-        if len(set(levels)) < len(levels):
-            raise ValidationError("duplicate level")
-        return levels
-
-
-class _Command(fields.Field):
-    """A command as a shell has it, or the list of its words."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        try:
-            return command_words(value)
-        except ValueError as error:
-            raise ValidationError(str(error).partition(": ")[2]) from None
 
 
 def _endpoint_field(name: str) -> Callable[[Any], None]:
@@ -135,7 +73,7 @@ class LLMSchema(_Schema):
     stream_usage = fields.Boolean(load_default=True)
     http2 = fields.Boolean(load_default=False)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
-    token_command = _Command(load_default=())
+    token_command = Command(load_default=())
     ca_file = fields.String(load_default=None)
     client_cert = fields.String(load_default=None)
     client_key = fields.String(load_default=None)
@@ -173,25 +111,25 @@ class WorkloadSchema(_Schema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = _whole(1, 10_000_000)
-    output_tokens = _whole(1, 10_000_000)
-    inputs = _whole(1, 10_000)
+    input_tokens = whole_field(1, 10_000_000)
+    output_tokens = whole_field(1, 10_000_000)
+    inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
-    concurrency = Levels(_whole(1, 100_000))
-    rate = Levels(_number(0.001, 100_000))
+    concurrency = Levels(whole_field(1, 100_000))
+    rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
-    requests = _whole(1, 1_000_000)
-    duration = _number(1, 86_400)
-    warmup = _whole(0, 100_000, load_default=0)
-    timeout = _number(0.1, 3_600, load_default=60.0)
+    requests = whole_field(1, 1_000_000)
+    duration = number_field(1, 86_400)
+    warmup = whole_field(0, 100_000, load_default=0)
+    timeout = number_field(0.1, 3_600, load_default=60.0)
     slo = fields.Dict(
         keys=fields.String(validate=_check_objective),
-        values=_number(0.000_001, 86_400),
+        values=number_field(0.000_001, 86_400),
         load_default=dict,
     )
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
-    interval = _number(1 / 60, 10_080)
+    interval = number_field(1 / 60, 10_080)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
@@ -252,12 +190,12 @@ class FileSchema(_Schema):
 
 def takes_part(llm: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
     """Return whether the LLM's API answers workloads of this kind: those with inputs, or those without."""
-    return isinstance(apis.named(llm["api"]), apis.EncodingAPI) == ("inputs" in workload)
+    return apis.encodes(llm["api"]) == ("inputs" in workload)
 
 
 def _kind_fault(llm: Mapping[str, Any], workloads: list[dict[str, Any]]) -> dict[str, Any] | None:
     suitable = {workload["name"]: takes_part(llm, workload) for workload in workloads}
-    wanted = "with" if isinstance(apis.named(llm["api"]), apis.EncodingAPI) else "without"
+    wanted = "with" if apis.encodes(llm["api"]) else "without"
     message = f"unsuitable; expected a workload {wanted} inputs, as the {llm['api']} API needs"
     named = [i for i, name in enumerate(llm.get("workloads", ())) if not suitable.get(name, True)]
     if named:

@@ -9,6 +9,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.apis.amazon_signature import AmazonSigner
@@ -27,6 +28,7 @@ ANSWER = whole(
     + event("messageStop", stopReason="end_turn"),
     kind=CONTENT_TYPE,
 )
+REQUEST = b"POST / HTTP/1.1\r\nHost: h\r\n\r\n"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": TOKEN}
 AWS = (*CREDENTIALS, "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
 
@@ -111,7 +113,7 @@ def test_botocore_sends_the_same_request_with_a_signature_of_the_same_form(crede
 )  # fmt: skip
 def test_the_region_is_that_of_the_host_or_of_the_environment(credentials, monkeypatch, host, region):
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
-    request = AmazonSigner("bedrock", f"https://{host}").signed(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n")
+    request = AmazonSigner("bedrock", f"https://{host}").signed(REQUEST)
 
     assert verified(request)[0] == region
 
@@ -122,7 +124,7 @@ def test_credentials_may_come_from_a_profile(monkeypatch, tmp_path):
     )
     (tmp_path / "config").write_text("[profile bench]\nregion = sa-east-1\n")
     monkeypatch.setenv("AWS_PROFILE", "bench")
-    request = AmazonSigner("bedrock", "https://gateway").signed(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n")
+    request = AmazonSigner("bedrock", "https://gateway").signed(REQUEST)
 
     assert verified(request)[0] == "sa-east-1"
 
@@ -137,7 +139,7 @@ def test_temporary_credentials_are_refreshed_before_they_expire(monkeypatch, tmp
     (tmp_path / "found").write_text(json.dumps(found | {"SessionToken": "TOKEN"}))
     (tmp_path / "config").write_text(f"[default]\ncredential_process = {process}\n")
     signer = AmazonSigner("bedrock", URL)
-    requests = [signer.signed(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n") for _ in range(2)]
+    requests = [signer.signed(REQUEST) for _ in range(2)]
 
     tokens = [re.search(rb"Token: token-([0-9])", request)[1] for request in requests]
     assert tokens == sorted(set(tokens))
@@ -158,6 +160,33 @@ def test_what_is_missing_is_one_line_and_exit_code_2(monkeypatch, variables, mes
 
     assert done.exit_code == 2
     assert re.fullmatch(f"Error: {message}[^\n]*\n", done.stderr)
+
+
+@pytest.mark.parametrize("output", ["echo sesame >&2; exit 1", "echo sesame"], ids=["error", "no JSON"])
+def test_a_failing_command_for_credentials_is_one_line_without_its_output(tmp_path, caplog, output):
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
+    found = {"Version": 1, "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "Expiration": soon}
+    process = tmp_path / "process"
+    process.write_text(f"#!/bin/sh\necho '{json.dumps(found)}'\n")
+    process.chmod(0o700)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = {process}\n")
+    signer = AmazonSigner("bedrock", URL)
+    process.write_text(f"#!/bin/sh\n{output}\n")
+
+    for fail in (lambda: AmazonSigner("bedrock", URL), lambda: signer.signed(REQUEST)):
+        with pytest.raises(ValueError, match=r"\AAWS credentials: [^\n]+\Z") as error:
+            fail()
+        assert "sesame" not in str(error.value)
+    assert "sesame" not in caplog.text
+
+
+def test_credentials_that_amazon_refuses_are_one_line(credentials, monkeypatch):
+    def refuse(*args: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
+
+    monkeypatch.setattr(Credentials, "get_frozen_credentials", refuse)
+    with pytest.raises(ValueError, match=r"AWS credentials: An error occurred \(AccessDenied\)"):
+        AmazonSigner("bedrock", URL)
 
 
 def test_credentials_are_neither_shown_nor_logged(credentials, monkeypatch, caplog, capsys):

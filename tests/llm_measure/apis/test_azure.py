@@ -5,7 +5,8 @@ import json
 import pytest
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
-from llm_measure.client.response import Asked, parse_response
+from llm_measure.client.asked import Asked
+from llm_measure.client.response import parse_response
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import DONE, chat, event, exchange, record, usage
 

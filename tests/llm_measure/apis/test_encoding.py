@@ -7,8 +7,9 @@ import pytest
 
 from llm_measure import apis
 from llm_measure.apis.encoding import Wanted
+from llm_measure.client.asked import Asked
 from llm_measure.client.judge import SMALL_BYTES
-from llm_measure.client.response import Asked, ends_well, parse_response
+from llm_measure.client.response import ends_well, parse_response
 from llm_measure.records import Record
 from tests.llm_measure.streams import exchange, record
 

@@ -5,7 +5,7 @@ import pytest
 from llm_measure import Endpoint, Load, Workload, apis, measure
 from llm_measure.check.examine import MAX_REQUESTS, examine
 from llm_measure.check.finding import Finding, Target
-from llm_measure.check.remedies import changed
+from llm_measure.check.remedies import changed, url_changes
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from tests.llm_measure.check import kinds
@@ -183,6 +183,14 @@ def test_a_wrong_base_url_is_found_out(given, right):
 
     assert list(changes) == ["base_url"]
     assert changes["base_url"].endswith(right)
+
+
+def test_a_base_url_with_the_path_of_an_azure_request_loses_it():
+    base = "https://x.openai.azure.com"
+    url = f"{base}/openai/deployments/m/chat/completions?api-version=1"
+    changes = list(url_changes(Endpoint(url, "m", "azure")))
+
+    assert changes == [{"base_url": f"{base}?api-version=1"}]
 
 
 def test_a_query_stays_behind_the_version():

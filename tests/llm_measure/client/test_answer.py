@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from llm_measure.client.answer import MAX_PARTS
 from llm_measure.client.judge import SMALL_BYTES
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
@@ -33,6 +34,13 @@ def test_an_answer_is_right_if_it_has_a_vector_for_each_input(numbers):
 
     assert outcomes(measured(right)) == {(None, 9)}
     assert outcomes(measured(wrong)) == {("malformed", None)}
+
+
+def test_an_answer_of_millions_of_objects_is_not_decoded():
+    result = measured(whole(b'{"data": [%b{}]}' % (b"{}," * MAX_PARTS), kind="application/json"))
+
+    assert outcomes(result) == {("malformed", None)}
+    assert "objects and lists; expected at most 1000000" in result.records[0].error_detail
 
 
 def test_the_moment_of_an_answer_is_that_of_its_last_byte():

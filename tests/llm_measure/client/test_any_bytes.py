@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_measure import apis
-from llm_measure.client.connection import Connection, Exchange
-from llm_measure.client.response import Asked, parse_response
+from llm_measure.client.asked import Asked
+from llm_measure.client.connection import Connection
+from llm_measure.client.exchange import Exchange
+from llm_measure.client.response import parse_response
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import Secrets, clean_texts
 from llm_measure.soundness import fault

@@ -14,6 +14,7 @@ import trustme
 
 from llm_measure.client.level import measure_level
 from llm_measure.client.model_list import only_model
+from llm_measure.client.proxies import proxy_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
@@ -143,6 +144,22 @@ def test_a_plain_proxy_gets_the_whole_url_and_its_credentials(monkeypatch):
 
     assert proxy.requests[0].startswith(b"POST http://llm.invalid/v1/chat/completions HTTP/1.1\r\n")
     assert b"Proxy-Authorization: Basic dXM6QA==\r\n" in proxy.requests[0]
+
+
+def test_a_proxy_of_the_environment_that_is_no_url_is_refused_without_its_password(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://us:sesame/1@127.0.0.1:3128")
+    monkeypatch.setenv("no_proxy", "other")
+
+    with pytest.raises(ValueError, match=r"\Ahttp_proxy: must be http://\[USER:PASSWORD@\]HOST:PORT\Z"):
+        measured("http://llm.invalid/v1")
+
+
+def test_the_user_of_a_proxy_without_a_password_is_a_secret(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://sesame-open@127.0.0.1:3128")
+    monkeypatch.setenv("no_proxy", "other")
+
+    proxy = proxy_of(Endpoint("http://llm.invalid/v1", "m"))
+    assert "sesame-open" in proxy.secrets
 
 
 def test_the_list_of_models_is_asked_for_through_the_proxy(monkeypatch):

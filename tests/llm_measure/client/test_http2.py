@@ -102,7 +102,7 @@ Answer = Callable[[H2Connection, int], None]
 
 
 class Server:
-    """Speaks HTTP/2 on 127.0.0.1 without TLS; answers each request as it is told."""
+    """Speaks HTTP/2 on 127.0.0.1 without TLS; answers each request by a function."""
 
     def __init__(self, answer: Answer, settings: dict[SettingCodes, int]):
         self._answer, self._settings = answer, settings
@@ -208,6 +208,16 @@ class TestAServerThat:
             result = measured(scripted.url, 1, http2=True)
 
         assert errors(result) == [(error, f"the server reset the stream: {code.name}")]
+
+    def test_sends_a_status_that_is_no_number_fails(self):
+        def answers(h2: H2Connection, stream: int) -> None:
+            h2.config.validate_outbound_headers = False
+            h2.send_headers(stream, [(":status", "fine")], end_stream=True)
+
+        with server(answers) as scripted:
+            ((error, detail),) = errors(measured(scripted.url, 1, http2=True))
+
+        assert (error, detail) == ("malformed", "the response is not HTTP: HTTP/2: :status: 'fine'")
 
     def test_allows_no_stream_fails(self):
         with server(well, max_concurrent_streams=0) as scripted:

@@ -1,6 +1,6 @@
 import pytest
 
-from llm_measure.client.connection import Exchange
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.late_reads import spread_late
 
 MS = 1_000_000

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 import uvloop
 
-from llm_measure.client.connection import Connection, Exchange
+from llm_measure.client.connection import Connection
 from llm_measure.client.dial import Dialer
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.limits import Memory
 from llm_measure.client.poller import Poller
 from llm_measure.client.waiting import RunQueue

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from llm_measure import apis
-from llm_measure.client.response import Asked, parse_response
+from llm_measure.client.asked import Asked
+from llm_measure.client.response import parse_response
 from tests.llm_measure.streams import DONE, STREAMS, chat, event, exchange, record
 
 

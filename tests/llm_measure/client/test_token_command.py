@@ -1,4 +1,4 @@
-"""Commands that print a token: what is read of it, and how a level goes on with a new one."""
+"""Commands that print a token: what is read of it, and how a level continues with a new one."""
 
 import base64
 import json

@@ -226,6 +226,8 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD.replace("name: chat", "name: chat@c2"), "7: workloads[0].name='chat@c2': must be"),
         (GOOD.replace("model: fast", "model: fast\n        key_header: api-key"),
          "6: llms[0].key_header: needs api_key_env or token_command"),
+        (GOOD.replace("model: fast", "model: fast\n        max_tokens_field: most"),
+         "6: llms[0].max_tokens_field='most': expected one of max_tokens, max_completion_tokens, none"),
         (GOOD.replace("model: fast", "model: fast\n        api: gemini\n        max_tokens_field: "
                       "max_completion_tokens"),
          "7: llms[0].max_tokens_field='max_completion_tokens': the gemini API has generationConfig.max"),

@@ -1,0 +1,72 @@
+"""Kinds of fields that a benchmark file has: names, numbers, levels, commands."""
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from llm_measure.endpoint_checks import command_words
+
+# Control characters, halves of surrogate pairs, and what separates workload and level.
+NOT_IN_NAMES = r"\x00-\x1f\x7f-\x9f\ud800-\udfff@"
+NAME = validate.Regexp(
+    rf"^[^\s{NOT_IN_NAMES}]([^{NOT_IN_NAMES}]{{0,98}}[^\s{NOT_IN_NAMES}])?\Z",
+    error="must be a name of 1 to 100 characters, without @, control characters and surrounding spaces",
+)
+VARIABLE = validate.Regexp(
+    r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
+)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError if a workload cannot have that name."""
+    try:
+        NAME(name)
+    except ValidationError as error:
+        raise ValueError(error.messages[0]) from None
+
+
+def number_field(low: float, high: float, **more: Any) -> fields.Float:
+    """Return a field for a number in this range."""
+    return fields.Float(validate=Range(low, high), **more)
+
+
+def whole_field(low: int, high: int, **more: Any) -> fields.Integer:
+    """Return a field for a whole number in this range."""
+    return fields.Integer(strict=True, validate=Range(low, high, whole=True), **more)
+
+
+class Range:
+    """A check that a number is in a range, which includes its ends."""
+
+    def __init__(self, low: float, high: float, whole: bool = False):
+        self.low, self.high = low, high
+        self._kind = "whole number" if whole else "number"
+
+    def __call__(self, value: float) -> None:
+        """Raise ValidationError for another number."""
+        if not self.low <= value <= self.high:
+            raise ValidationError(f"must be a {self._kind} from {self.low:g} to {self.high:g}")
+
+
+class Levels(fields.Field):
+    """One level or a list of levels."""
+
+    def __init__(self, inner: fields.Field):
+        super().__init__()
+        self.levels = fields.List(inner, validate=validate.Length(1, 20, error="must be 1 to 20 levels"))
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        levels = self.levels.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
+        if len(set(levels)) < len(levels):
+            raise ValidationError("duplicate level")
+        return levels
+
+
+class Command(fields.Field):
+    """A command as a shell has it, or the list of its words."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        try:
+            return command_words(value)
+        except ValueError as error:
+            raise ValidationError(str(error).partition(": ")[2]) from None
