@@ -49,7 +49,7 @@ class Endpoint:
         api = apis.named(self.api)
         if not self.model or not self.model.isprintable():
             raise ValueError(f"model={self.model!r}: must be a printable name")
-        self._check_options_of_streams()
+        self._check_options_of_api()
         # A header can hold nothing else, and the value is a secret that no message may show.
         if self.api_key is not None and not endpoint_checks.fits_a_header(self.api_key):
             raise ValueError("api_key: must be printable ASCII")
@@ -135,12 +135,14 @@ class Endpoint:
             patch = combined(patch, removal((api.usage_field,)))
         return replace(workload, extra_body=combined(patch, self.extra_body))
 
-    def _check_options_of_streams(self) -> None:
-        """Raise ValueError if the API has no streams and one of them is set."""
-        if not apis.encodes(self.api):
-            return
-        for name, default in {"max_tokens_field": "max_tokens", "stream_usage": True}.items():
-            if getattr(self, name) != default:
+    def _check_options_of_api(self) -> None:
+        """Raise ValueError if an option is set that the API has no use for."""
+        unfit = {
+            "max_tokens_field": apis.encodes(self.api) and self.max_tokens_field != "max_tokens",
+            "stream_usage": apis.named(self.api).usage_field is None and not self.stream_usage,
+        }
+        for name, is_wrong in unfit.items():
+            if is_wrong:
                 raise ValueError(f"{name}={getattr(self, name)!r}: does not apply to the {self.api} API")
 
     def url(self, path: str) -> str:

@@ -44,6 +44,7 @@ class EncodingAPI(OpenAIConventions, ABC):
     end = None
     maximum_field: tuple[str, ...] = ()
     usage_field = None
+    compares = False  # whether a request has a query, which is counted with its inputs
 
     @abstractmethod
     def path(self, model: str) -> str:

@@ -68,6 +68,7 @@ class Rerank(EncodingAPI):
 
     name = "rerank"
     operation = "rerank"
+    compares = True
     documents_field = "documents"
 
     def path(self, model: str) -> str:

@@ -47,7 +47,7 @@ def read_file(path: Path) -> Declared:
     if not isinstance(llms, list) or not llms:
         raise FileError(f"{path}:{document.line(('llms',))}: llms: expected a list of at least one LLM")
     faults = [
-        f"{path}:{document.line(('llms', place, name))}: llms[{place}]{'.' if name else ''}{name}: {problem}"
+        f"{path}:{document.line(('llms', place, name))}: llms[{place}]{_subject(name, problem)}{problem}"
         for place, llm in enumerate(llms)
         for name, problem in _faults(llm)
     ]
@@ -76,6 +76,11 @@ def _faults(llm: Any) -> Iterator[tuple[str, str]]:
             yield name, "not a valid string"
 
 
+def _subject(name: str, problem: str) -> str:
+    """Return the field's name in front of a problem, which may begin with `=` and the field's value."""
+    return (f".{name}" if name else "") + ("" if problem.startswith("=") else ": ")
+
+
 def _is_required(each: Any) -> bool:
     return each.default is MISSING and each.default_factory is MISSING
 
@@ -88,7 +93,7 @@ def _fault_of_option(name: str, kind: Any, value: Any) -> Iterator[tuple[str, st
     except msgspec.ValidationError as error:
         yield name, f"{str(error)[:1].lower()}{str(error)[1:]}"
     except ValueError as error:
-        yield name, str(error)
+        yield name, str(error).removeprefix(name).removeprefix(": ")
 
 
 def _option(name: str, kind: Any, value: Any) -> Any:

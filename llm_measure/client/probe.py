@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from llm_measure import apis
 from llm_measure.client.asking import ask, with_key
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
@@ -23,13 +24,17 @@ POLL_S = 0.1
 def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = None) -> Counting:
     """Return how the endpoint counts the prompts of the workload; asks it twice, in half a minute at most.
 
-    Where a dataset or `extra_body` brings the prompts, and of APIs that encode, nothing is asked. Once `stop`
-    is set, the request in flight is cancelled. TokenError if the key is to come from a command and does not.
+    Where a dataset or `extra_body` brings the prompts, nothing is asked, nor where a query is counted with
+    them. Once `stop` is set, the request in flight is cancelled. TokenError if the key is to come from a
+    command and does not.
     """
-    if workload.inputs is not None or endpoint.asked(workload).asked_prompt_tokens is None:
+    api = apis.named(endpoint.api)
+    has_query = isinstance(api, apis.EncodingAPI) and api.compares
+    if has_query or endpoint.asked(workload).asked_prompt_tokens is None:
         return WORD_BY_WORD
     asked = replace(
         workload,
+        inputs=workload.inputs and 1,
         output_tokens=min(workload.output_tokens, OUTPUT_TOKENS),
         timeout_s=min(workload.timeout_s, TIMEOUT_S / 2),
     )

@@ -13,7 +13,7 @@ from llm_measure.apis.encoding import ONE, EncodingAPI, Wanted
 from llm_measure.endpoints import Endpoint
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
-from llm_measure.load.prompts import prompt_builder
+from llm_measure.load.prompts import Counting, prompt_builder
 from llm_measure.load.words import WORDS
 from llm_measure.workloads import Workload
 
@@ -24,13 +24,13 @@ QUERY_WORDS = 16
 
 
 def input_bodies(
-    endpoint: Endpoint, api: EncodingAPI, workload: Workload, seed: int
+    endpoint: Endpoint, api: EncodingAPI, workload: Workload, seed: int, counting: Counting
 ) -> Callable[[int], bytes]:
     """Return a function from a request's index to its body, whose texts no other request has.
 
     A dataset's texts repeat after the last one. Raises DatasetError.
     """
-    text = _dataset_texts(workload, seed) if workload.dataset else _texts(workload, seed)
+    text = _dataset_texts(workload, seed) if workload.dataset else _texts(workload, seed, counting)
     query = prompt_builder(QUERY_WORDS, workload.unique_prompts, seed)
     whole = json.dumps(_body(endpoint, api, workload)).encode()
     pieces = re.split(b"(%b|%b)" % (re.escape(INPUT_MARK), re.escape(QUERY_MARK)), whole)
@@ -65,9 +65,9 @@ def _body(endpoint: Endpoint, api: EncodingAPI, workload: Workload) -> dict[str,
     return merged(body, endpoint.asked(workload).extra_body)
 
 
-def _texts(workload: Workload, seed: int) -> Callable[[int], bytes]:
+def _texts(workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Return a function from a text's number to its JSON; generated words need no escaping."""
-    text = prompt_builder(workload.input_tokens, workload.unique_prompts, seed)
+    text = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
     return lambda number: b'"%b"' % text(number).encode()
 
 

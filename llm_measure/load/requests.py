@@ -47,7 +47,7 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
 
     api = apis.named(endpoint.api)
     if isinstance(api, EncodingAPI):
-        body = input_bodies(endpoint, api, workload, seed)
+        body = input_bodies(endpoint, api, workload, seed, counting)
     elif workload.dataset:
         body = _dataset_bodies(endpoint, workload, seed)
     else:

@@ -5,6 +5,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.chunks import chunks, whole_texts
 from llm_measure.mock_server.dialects import AnyDialect, Counts, Dialect, EncodingDialect, EncodingRequest
@@ -45,7 +47,9 @@ def build(kind: Kind, behaviour: Behaviour) -> Answer:
 
 def encode(dialect: EncodingDialect, request: EncodingRequest, behaviour: Behaviour) -> Answer:
     """Return an answer in one piece, due when a first token would be."""
-    whole = plain(200, dialect.whole(request, counts=behaviour.usage != "none"))
+    tokens = behaviour.prompt_tokens(request.prompt_tokens, request.inputs)
+    counted = msgspec.structs.replace(request, prompt_tokens=tokens)
+    whole = plain(200, dialect.whole(counted, counts=behaviour.usage != "none"))
     return Answer(b"", (0,), [whole], whole)
 
 

@@ -69,9 +69,9 @@ class Behaviour:
         """The number of steps from one token to the next."""
         return 2 if self.split_tokens else 1
 
-    def prompt_tokens(self, words: int) -> int:
-        """Return the number of tokens of a prompt of that many words."""
-        return self.template_tokens + round(self.tokens_per_word * words)
+    def prompt_tokens(self, words: int, prompts: int = 1) -> int:
+        """Return the number of tokens of that number of prompts which have that many words together."""
+        return prompts * self.template_tokens + round(self.tokens_per_word * words)
 
     def reasoning_of(self, tokens: int) -> tuple[int, int]:
         """Return how many of that many output tokens are reasoning: streamed, and hidden."""

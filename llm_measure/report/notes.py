@@ -36,6 +36,8 @@ def counts(by_name: Mapping[str, int]) -> str:
 def _inputs(level: Mapping[str, Any]) -> Iterator[str]:
     """Yield the inputs of requests, and their tokens."""
     yield f"Inputs per request: {level['inputs']:,}."
+    if level["prompt"]["probed"]:
+        yield _counting(level["prompt"])
     if level["prompt_tokens"]["asked"] != 0:
         yield _prompt_tokens(level)
 

@@ -252,3 +252,9 @@ def test_the_extra_body_of_an_endpoint_wins_over_that_of_a_workload():
     merged = {"temperature": None, "top_k": 1, "reasoning_effort": "low"}
     assert endpoint.asked(workload).extra_body == merged
     assert workload.extra_body == {"temperature": 0, "top_k": 1}
+
+
+@pytest.mark.parametrize("api", ["messages", "gemini", "responses", "bedrock", "embeddings"])
+def test_usage_that_comes_without_being_asked_for_cannot_be_left_out(api):
+    with pytest.raises(ValueError, match=f"stream_usage=False: does not apply to the {api} API"):
+        Endpoint("http://x/v1", "m", api, stream_usage=False)

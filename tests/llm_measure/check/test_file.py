@@ -58,8 +58,8 @@ def test_all_faults_are_reported_with_their_lines(tmp_path):
 
     lines = [line.removeprefix(f"{path}:") for line in str(raised.value).split("\n")]
     assert [line[: line.index(": ", 4)] for line in lines] == [
-        "3: llms[0].base_url", "4: llms[0].model", "5: llms[0].modle",
-        "11: llms[1].key_header", "9: llms[1].api", "10: llms[1].stream_usage",
+        "3: llms[0].base_url='ftp://a'", "4: llms[0].model", "5: llms[0].modle",
+        "11: llms[1].key_header", "9: llms[1].api='speech'", "10: llms[1].stream_usage",
         "12: llms[2]", "13: llms[3].name",
     ]  # fmt: skip
     assert lines[1].endswith("model: expected `str`, got `int`")

@@ -33,6 +33,18 @@ def test_prompts_have_the_tokens_that_were_asked_for_as_the_endpoint_counts_them
     assert sum(counted) / len(counted) == pytest.approx(tokens, rel=0.02)
 
 
+def test_so_have_the_texts_of_embeddings_and_those_of_rerank_are_counted_in_words():
+    with running_mock_server(Behaviour(**FAST, template_tokens=2, tokens_per_word=1.4)) as url:
+        workload = Workload(input_tokens=100, inputs=4)
+        embedded = measure(Endpoint(url, "m", "embeddings"), workload, LOAD)
+        ranked = measure(Endpoint(url, "m", "rerank"), workload, LOAD)
+
+    counted = [record.prompt_tokens for record in embedded.records if not record.warmup]
+    assert sum(counted) / len(counted) == pytest.approx(4 * 100, rel=0.02)
+    assert embedded.to_dict()["levels"][0]["prompt"]["probed"]
+    assert not ranked.to_dict()["levels"][0]["prompt"]["probed"]
+
+
 def test_without_a_probe_each_word_counts_as_a_token():
     with running_mock_server(Behaviour(**FAST, template_tokens=12, tokens_per_word=1.5)) as url:
         result = measure(Endpoint(url, "m"), Workload(input_tokens=100, output_tokens=1), LOAD, probe=False)
