@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 # Tests wait more than they compute, so more processes than cores pay off. Each starts its servers; where TEST_*_HOST
 # names servers to use instead, this must be 0.
-PROCESSES ?= 4
+PROCESSES ?= 5
 # .env holds secrets, and may be a copy that others can read.
 PROTECT_ENV := test ! -O .env || chmod go= .env
 

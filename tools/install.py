@@ -59,7 +59,8 @@ def _install_start(project: dict[str, Any]) -> None:
         )
     _run(sys.executable, "-m", "venv", VENV)
     tables = project["project"]
-    server = tables["dependencies"] + tables["optional-dependencies"]["server"]
+    extras = tables["optional-dependencies"]
+    server = tables["dependencies"] + extras["server"] + extras["bedrock"]
     _pip("-c", LOCK_FILE, *server, *requirements(project, "start"))
     # Hatchling has just been installed, so building needs nothing that is not pinned.
     _pip("--no-deps", "--no-build-isolation", "--editable", ROOT)

@@ -145,38 +145,24 @@ CASES = {
 }  # fmt: skip
 
 
-# Anthropic's API counts all reasoning, and knows no count in each chunk.
-OF_MESSAGES = {
-    name: case for name, case in CASES.items() if case[0].get("reasoning") != "uncounted" and not case[2]
-}
-# Gemini's counts tokens in each chunk, and reasoning apart.
-OF_GEMINI = {"split_tokens", "reasoning_tokens", "usage"}
-# Bedrock counts reasoning as output, and not apart.
-OF_BEDROCK = {"count_eos", "split_tokens", "reasoning_tokens"}
+# The other APIs differ in what their usage counts, and when: Gemini's in each chunk, and reasoning apart.
 OF_APIS = {
-    "chat": CASES,
-    "messages": OF_MESSAGES,
-    "gemini": {name: case for name, case in CASES.items() if case[2] or OF_GEMINI & case[0].keys()},
-    # Where the usage of Responses, which only the end has, decides.
-    "responses": {
-        name: case
-        for name, case in CASES.items()
-        if name.startswith(("reasoning", "role", "end")) and not case[2]
-    },
-    "bedrock": {
-        name: case
-        for name, case in OF_MESSAGES.items()
-        if case[0].get("reasoning") != "hidden" and OF_BEDROCK & case[0].keys()
-    },
-}
+    "chat": tuple(CASES),
+    "messages": ("end of sequence counted", "reasoning hidden", "reasoning streamed and counted",
+                 "zeros until the end", "no usage"),
+    "gemini": ("end of sequence in the count of each chunk", "several tokens a chunk, each counted",
+               "reasoning hidden", "reasoning streamed and counted", "no usage"),
+    "responses": ("end of sequence counted", "reasoning hidden", "reasoning streamed and counted"),
+    "bedrock": ("end of sequence counted", "tokens in two chunks", "reasoning streamed and counted"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("api", "options", "asked", "extra_body", "truth"),
     [
-        pytest.param(api, *case, id=f"{api}, {name}")
-        for api, cases in OF_APIS.items()
-        for name, case in cases.items()
+        pytest.param(api, *CASES[name], id=f"{api}, {name}")
+        for api, names in OF_APIS.items()
+        for name in names
     ],
 )
 def test_figures_are_the_truth(api, options, asked, extra_body, truth):
