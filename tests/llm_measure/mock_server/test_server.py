@@ -27,7 +27,8 @@ def url():
 
 @pytest.fixture
 def client(url):
-    return openai.OpenAI(base_url=url, api_key="key", max_retries=0)
+    with openai.OpenAI(base_url=url, api_key="key", max_retries=0) as client:
+        yield client
 
 
 def records(
@@ -49,7 +50,8 @@ def ask(
         return response.status, json.load(response)
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(request, timeout=5)
-    return error.value.code, json.load(error.value)
+    with error.value as refused:
+        return refused.code, json.load(refused)
 
 
 class TestTheOpenAIClient:
@@ -81,13 +83,17 @@ class TestTheOpenAIClient:
         assert [model.id for model in client.models.list()] == ["mock"]
 
     def test_raises_its_own_errors(self, url):
-        stranger = openai.OpenAI(base_url=url, api_key="wrong", max_retries=0)
-        with pytest.raises(openai.AuthenticationError, match="key"):
+        with (
+            openai.OpenAI(base_url=url, api_key="wrong", max_retries=0) as stranger,
+            pytest.raises(openai.AuthenticationError, match="key"),
+        ):
             stranger.chat.completions.create(**ASKED)
-        with running_mock_server(Behaviour(rate_limit_rate=1.0)) as limited:
-            client = openai.OpenAI(base_url=limited, api_key="key", max_retries=0)
-            with pytest.raises(openai.RateLimitError):
-                client.chat.completions.create(**ASKED)
+        with (
+            running_mock_server(Behaviour(rate_limit_rate=1.0)) as limited,
+            openai.OpenAI(base_url=limited, api_key="key", max_retries=0) as client,
+            pytest.raises(openai.RateLimitError),
+        ):
+            client.chat.completions.create(**ASKED)
 
 
 @pytest.mark.parametrize(
