@@ -36,8 +36,7 @@ def measure(settings: Settings) -> list[Row]:
                 endpoint = Endpoint(url.removesuffix("/v1") + _base(name), "mock", name)
                 requests = max(REQUESTS_PER_STREAM * streams, LEAST_REQUESTS)
                 load = Load(concurrency=streams, requests=requests, warmup=streams)
-                encodes = isinstance(apis.named(name), apis.EncodingAPI)
-                workload = Workload(inputs=INPUTS) if encodes else Workload(output_tokens=TOKENS)
+                workload = Workload(inputs=INPUTS) if apis.encodes(name) else Workload(output_tokens=TOKENS)
                 rows += _rows(f"{name} at c{streams}", measure_level(endpoint, workload, load), workload)
     return rows
 
@@ -50,8 +49,7 @@ def _base(name: str) -> str:
 def _rows(subject: str, result: LevelResult, workload: Workload) -> list[Row]:
     """Return the errors of times by quantile, and how many requests have a wrong number of tokens."""
     found = derive(result.records, {}, result.span, workload.inputs)
-    encodes = workload.inputs is not None
-    true = {"e2e_latency": TTFT} if encodes else {"ttft": TTFT, "itl": ITL}
+    true = {"ttft": TTFT, "itl": ITL} if workload.inputs is None else {"e2e_latency": TTFT}
     rows = []
     for metric, value in true.items():
         errors_ms = np.abs(found[metric] - value) * 1000

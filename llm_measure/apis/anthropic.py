@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from llm_measure.apis.base import (
+    STOP_REASONS,
     SYSTEM_ROLES,
     Content,
     Prompt,
@@ -19,15 +20,8 @@ from llm_measure.framing import Framing, sse
 
 VERSION = "2023-06-01"
 ROLES = ("user", "assistant")
-# Stop reasons in OpenAI's words, by which reports count and tokens are attributed; others remain as they are.
-FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-}
+# Others remain as they are.
+FINISH_REASONS = {**STOP_REASONS, "refusal": "content_filter"}
 # https://platform.claude.com/docs/en/api/errors
 STATUSES = {
     "invalid_request_error": 400,

@@ -11,6 +11,15 @@ Prompt = str | list[dict[str, Any]]
 
 # Of messages that instruct the model.
 SYSTEM_ROLES = ("system", "developer")
+# Stop reasons that Anthropic's and Amazon's APIs share, in OpenAI's words, by which reports count and tokens
+# are attributed.
+STOP_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+}
 
 # What a chunk adds: the `size` of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]

@@ -11,6 +11,7 @@ import msgspec
 
 from llm_measure.apis.amazon_signature import AmazonSigner
 from llm_measure.apis.base import (
+    STOP_REASONS,
     SYSTEM_ROLES,
     Content,
     Prompt,
@@ -25,13 +26,9 @@ from llm_measure.apis.errors import message_of
 from llm_measure.framing import Framing, amazon_event_stream
 
 ROLES = ("user", "assistant")
-# Stop reasons in OpenAI's words, by which reports count and tokens are attributed; others remain as they are.
+# Others remain as they are.
 FINISH_REASONS = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "tool_use": "tool_calls",
+    **STOP_REASONS,
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
 }

@@ -1,4 +1,4 @@
-"""The plan as a process finds it now: that of the schedulers, or else that of its own benchmark file."""
+"""The plan as a process finds it now: the schedulers', or else its benchmark file's."""
 
 import time
 from collections.abc import Sequence

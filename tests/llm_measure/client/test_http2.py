@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -22,6 +21,7 @@ from llm_measure.measuring import Result
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from tests.llm_measure.client.measured import STREAM
+from tests.llm_measure.scripted import ScriptedServer
 from tests.tools import find, needs
 
 HEAD = [(":status", "200"), ("content-type", "text/event-stream")]
@@ -101,27 +101,13 @@ class TestARealServer:
 Answer = Callable[[H2Connection, int], None]
 
 
-class Server:
-    """Speaks HTTP/2 on 127.0.0.1 without TLS; answers each request by a function."""
+class Server(ScriptedServer):
+    """Speaks HTTP/2 without TLS; answers each request by a function."""
 
     def __init__(self, answer: Answer, settings: dict[SettingCodes, int]):
         self._answer, self._settings = answer, settings
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/v1"
         self.bodies: list[bytes] = []
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listening.accept()
-                self.connections += 1
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        super().__init__([], keep=False, tls=None)
 
     def _serve(self, connection: socket.socket) -> None:
         h2 = H2Connection(H2Configuration(client_side=False))

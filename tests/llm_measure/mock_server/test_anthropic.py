@@ -3,12 +3,9 @@
 import anthropic
 import pytest
 
-from llm_measure.client.level import measure_level
-from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
-from llm_measure.records import Record
-from llm_measure.workloads import Load, Workload
+from tests.llm_measure.mock_server.measured import records
 
 ASKED = {
     "model": "m",
@@ -40,12 +37,6 @@ def created(url: str, key: str = "key") -> anthropic.types.Message:
 
 def texts(message: anthropic.types.Message) -> list[str]:
     return [block.thinking if block.type == "thinking" else block.text for block in message.content]
-
-
-def records(behaviour: Behaviour, **workload: object) -> list[Record]:
-    with running_mock_server(behaviour) as url:
-        endpoint = Endpoint(url, "m", "messages", api_key=behaviour.api_key)
-        return measure_level(endpoint, Workload(**workload), Load(concurrency=1, requests=1)).records
 
 
 class TestTheAnthropicClient:
@@ -97,26 +88,8 @@ class TestTheAnthropicClient:
             streamed(limited)
 
 
-def test_our_client_counts_what_the_server_sends():
-    behaviour = Behaviour(ttft=0.01, itl=0.001, api_key="key", cached_tokens=100, reasoning_tokens=2)
-    (record,) = records(behaviour, input_tokens=120, output_tokens=5)
-
-    assert (record.error, record.finish_reason, record.token_source) == (None, "length", "usage")
-    assert (record.prompt_tokens, record.cached_tokens) == (120, 100)
-    assert (record.output_tokens, record.reasoning_tokens, record.chunk_tokens) == (5, 2, [1] * 5)
-
-
 def test_a_body_that_stays_open_ends_its_response_at_message_stop():
-    (record,) = records(Behaviour(ttft=0, itl=0, hold_open=60.0), output_tokens=3, timeout_s=30)
+    (record,) = records("messages", Behaviour(ttft=0, itl=0, hold_open=60.0), output_tokens=3, timeout_s=30)
 
     assert record.error is None
     assert record.end_ns - record.sent_ns < 5e9
-
-
-@pytest.mark.parametrize("role_first", [True, False])
-def test_the_start_of_the_message_comes_immediately_or_with_the_first_token(role_first):
-    (record,) = records(Behaviour(ttft=0.2, itl=0.001, role_first=role_first), output_tokens=3)
-
-    assert (record.first_byte_ns - record.sent_ns < 0.1e9) == role_first
-    assert record.first_token_ns - record.sent_ns >= 0.2e9
-    assert record.output_tokens == 3

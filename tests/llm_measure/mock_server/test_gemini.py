@@ -8,12 +8,9 @@ from google import genai
 from google.genai.errors import APIError, ClientError, ServerError
 from google.genai.types import GenerateContentConfig, GenerateContentResponse, HttpOptions
 
-from llm_measure.client.level import measure_level
-from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
-from llm_measure.records import Record
-from llm_measure.workloads import Load, Workload
+from tests.llm_measure.mock_server.measured import records
 
 ASKED = {"model": "m", "contents": "one two three"}
 CONFIG = {"max_output_tokens": 6, "system_instruction": "be brief"}
@@ -54,12 +51,6 @@ def counts(response: GenerateContentResponse) -> tuple[int | None, ...]:
     used = response.usage_metadata
     return (used.prompt_token_count, used.cached_content_token_count, used.thoughts_token_count,
             used.candidates_token_count, used.total_token_count)  # fmt: skip
-
-
-def records(behaviour: Behaviour, **workload: object) -> list[Record]:
-    with running_mock_server(behaviour) as url:
-        endpoint = Endpoint(url + "beta", "m", "gemini", api_key=behaviour.api_key)
-        return measure_level(endpoint, Workload(**workload), Load(concurrency=1, requests=1)).records
 
 
 class TestTheGoogleClient:
@@ -113,32 +104,14 @@ class TestTheGoogleClient:
             streamed(broken)
 
 
-def test_our_client_counts_what_the_server_sends():
-    behaviour = Behaviour(ttft=0.01, itl=0.001, api_key="key", cached_tokens=100, reasoning_tokens=2)
-    (record,) = records(behaviour, input_tokens=120, output_tokens=5)
-
-    assert (record.error, record.finish_reason, record.token_source) == (None, "length", "usage")
-    assert (record.prompt_tokens, record.cached_tokens) == (120, 100)
-    assert (record.output_tokens, record.reasoning_tokens, record.chunk_tokens) == (5, 2, [1] * 5)
-
-
 def test_our_client_finds_the_tokens_of_each_chunk_by_the_counts_in_them():
     behaviour = Behaviour(ttft=0.01, itl=0.001, chunk_tokens=(2, 5), reasoning="hidden", reasoning_tokens=100)
-    (record,) = records(behaviour, output_tokens=114)
+    (record,) = records("gemini", behaviour, output_tokens=114)
 
     assert (record.output_tokens, record.chunk_tokens) == (114, [2, 5, 2, 5])
 
 
 def test_a_stream_that_breaks_off_is_truncated():
-    (record,) = records(Behaviour(ttft=0, itl=0, truncate_rate=1.0), output_tokens=10)
+    (record,) = records("gemini", Behaviour(ttft=0, itl=0, truncate_rate=1.0), output_tokens=10)
 
     assert record.error == "truncated"
-
-
-@pytest.mark.parametrize("role_first", [True, False])
-def test_a_chunk_without_text_may_come_immediately(role_first):
-    (record,) = records(Behaviour(ttft=0.2, itl=0.001, role_first=role_first), output_tokens=3)
-
-    assert (record.first_byte_ns - record.sent_ns < 0.1e9) == role_first
-    assert record.first_token_ns - record.sent_ns >= 0.2e9
-    assert record.output_tokens == 3

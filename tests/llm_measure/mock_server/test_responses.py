@@ -6,12 +6,9 @@ import openai
 import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 
-from llm_measure.client.level import measure_level
-from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
-from llm_measure.records import Record
-from llm_measure.workloads import Load, Workload
+from tests.llm_measure.mock_server.measured import records
 
 ASKED = {"model": "m", "input": "one two three", "instructions": "be brief", "max_output_tokens": 6}
 
@@ -38,12 +35,6 @@ def created(url: str, key: str = "key", **changes: object) -> Response:
 
 def texts(response: Response) -> list[str]:
     return ["".join(part.text for part in item.content) for item in response.output]
-
-
-def records(behaviour: Behaviour, **workload: object) -> list[Record]:
-    with running_mock_server(behaviour) as url:
-        endpoint = Endpoint(url, "m", "responses", api_key=behaviour.api_key)
-        return measure_level(endpoint, Workload(**workload), Load(concurrency=1, requests=1)).records
 
 
 class TestTheOpenAIClient:
@@ -124,25 +115,7 @@ class TestTheOpenAIClient:
             events(limited)
 
 
-def test_our_client_counts_what_the_server_sends():
-    behaviour = Behaviour(ttft=0.01, itl=0.001, api_key="key", cached_tokens=100, reasoning_tokens=2)
-    (record,) = records(behaviour, input_tokens=120, output_tokens=5)
-
-    assert (record.error, record.finish_reason, record.token_source) == (None, "length", "usage")
-    assert (record.prompt_tokens, record.cached_tokens) == (120, 100)
-    assert (record.output_tokens, record.reasoning_tokens, record.chunk_tokens) == (5, 2, [1] * 5)
-
-
 def test_a_response_that_breaks_off_is_truncated():
-    (record,) = records(Behaviour(ttft=0, itl=0, truncate_rate=1.0), output_tokens=6)
+    (record,) = records("responses", Behaviour(ttft=0, itl=0, truncate_rate=1.0), output_tokens=6)
 
     assert (record.error, record.finish_reason) == ("truncated", None)
-
-
-@pytest.mark.parametrize("role_first", [True, False])
-def test_the_response_is_created_immediately_or_with_the_first_token(role_first):
-    (record,) = records(Behaviour(ttft=0.2, itl=0.001, role_first=role_first), output_tokens=3)
-
-    assert (record.first_byte_ns - record.sent_ns < 0.1e9) == role_first
-    assert record.first_token_ns - record.sent_ns >= 0.2e9
-    assert record.output_tokens == 3
