@@ -211,16 +211,19 @@ file.write_text(str(int(file.read_text()) + 1))
 print(json.dumps({{"access_token": "sesame-" + file.read_text(), "expires_in": 1}}))
 """
 
+    def numbers() -> list[int]:
+        return [int(request.partition(b"sesame-")[2].partition(b"\r\n")[0]) for request in server.requests]
+
     class Enough:
         def is_set(self) -> bool:
-            return any(b"sesame-2" in request for request in server.requests)
+            return len(set(numbers())) > 1
 
     with scripted(whole(STREAM), keep=True) as server:
         result = level(server.url, python(code), Load(rate=20, duration_s=20), stop=Enough())
 
-    tokens = [request.partition(b"Bearer ")[2].partition(b"\r\n")[0] for request in server.requests]
-    assert set(tokens) == {b"sesame-1", b"sesame-2"}
-    assert tokens == sorted(tokens)
+    # On a busy machine the first token has expired before a request.
+    assert len(set(numbers())) > 1
+    assert numbers() == sorted(numbers())
     assert {record.error for record in result.records} <= {None, "cancelled"}
 
 
