@@ -9,7 +9,7 @@ import numpy as np
 from psycopg2.extras import Json
 
 from llm_measure.metrics import METRICS
-from webapp.models import PeriodRollup
+from webapp.models.results import PeriodRollup
 from webapp.store import Connection, rollups
 from webapp.store.rollups import Rollup
 

@@ -309,7 +309,7 @@ def test_0010_rewrites_no_table_and_shows_what_0009_did(go, conn, filled):
     go("0009")
     before = query(conn, FILES)
 
-    go("head")
+    go("0010")
 
     assert query(conn, FILES) == before
     assert run_records.last_failures(conn, source="measurement", scenario_id=2) == failures

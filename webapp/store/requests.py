@@ -15,7 +15,7 @@ BATCH_ROWS = 1_000
 
 @dataclass(frozen=True)
 class Request:
-    """One request of a run, with the table's columns, which `webapp.models` describes."""
+    """One request of a run, with the table's columns, which `webapp.models.results` describes."""
 
     number: int
     warmup: bool

@@ -1,4 +1,4 @@
-"""The tables, for migrations to compare with; the application reads and writes them in `webapp.store`."""
+"""LLMs, runs, their values and what is merged from them."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
@@ -17,32 +16,11 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, UserDefinedType, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, Uuid
 
 from webapp.extensions import db
-
-TIMESTAMP = DateTime(timezone=True)
-
-
-class Model(DeclarativeBase):
-    """The base of all tables; they share the metadata that Flask-Migrate compares with the database."""
-
-    metadata = db.metadata
-
-
-class Histogram(UserDefinedType):
-    """The composite type `histogram` of PostgreSQL, see `llm_measure.stats.histogram`."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **options: object) -> str:
-        """Return the type's name."""
-        return "histogram"
-
-
-ischema_names["histogram"] = Histogram  # so that Alembic can compare it
+from webapp.models.base import TIMESTAMP, Histogram, Model
 
 
 class LLM(Model):
