@@ -164,10 +164,15 @@ def enqueue_maintenance(queue: Queue, settings: Settings, slot: int) -> bool:
 
 
 def enqueue_delivery(queue: Queue, settings: Settings, slot: int) -> bool:
-    """Enqueue the sending of messages in a slot (Unix seconds, any); False if it was enqueued before."""
+    """Enqueue the sending of messages, before all runs that wait; False if the slot's was enqueued before.
+
+    The slot is any second (Unix).
+    """
     ttl = DELIVERY_INTERVAL + settings.retry_delay
     job_id = f"delivery-{slot}"
-    return _enqueue(queue, settings, RUN_DELIVERY, job_id, (slot,), ttl, result_ttl=DELIVERY_RESULT_SECONDS)
+    return _enqueue(
+        queue, settings, RUN_DELIVERY, job_id, (slot,), ttl, result_ttl=DELIVERY_RESULT_SECONDS, at_front=True
+    )
 
 
 def enqueue_digest(queue: Queue, settings: Settings, slot: int) -> bool:
@@ -233,6 +238,7 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
     ttl: int | None = None,
     timeout: int = RUN_TIMEOUT,
     result_ttl: int = RESULT_SECONDS,
+    at_front: bool = False,
 ) -> bool:
     """Enqueue the call; without `ttl` its job never expires."""
     try:
@@ -246,6 +252,7 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
             result_ttl=result_ttl,
             failure_ttl=FAILURE_SECONDS,
             retry=_retry(settings),
+            at_front=at_front,
         )
     except DuplicateJobError:
         return False
