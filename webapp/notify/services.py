@@ -91,7 +91,7 @@ def _type(body: dict[str, Any]) -> NotifyType:
 
 def _close(plugin: NotifyOpsgenie, alert: str, body: dict[str, Any]) -> bool:
     """Close the alert by its alias: Apprise only knows the alerts that the same process has created."""
-    address = f"{OPSGENIE_API_LOOKUP[plugin.region_name]}/{alert}/close"
+    address = f"{OPSGENIE_API_LOOKUP[str(plugin.region_name)]}/{alert}/close"
     note = {"source": plugin.app_desc, "note": text(body)}
     success, _ = plugin._fetch(requests.post, address, note, {"identifierType": "alias"})
     return success
