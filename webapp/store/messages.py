@@ -98,11 +98,11 @@ def insert(  # noqa: PLR0913, PLR0917  (each is a column)
 
 
 def hasten(conn: Connection, target: str, incident_id: int, now: datetime) -> None:
-    """Make the target's pending messages about the incident due."""
+    """Make the target's messages about the incident due that nobody has tried to send yet."""
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE messages SET due_at = %(now)s WHERE target = %(target)s AND due_at > %(now)s"
-            " AND sent_at IS NULL AND given_up_at IS NULL"
+            " AND attempts = 0 AND sent_at IS NULL AND given_up_at IS NULL"
             " AND body #> '{incident,id}' = to_jsonb(%(incident_id)s::bigint)",
             {"target": target, "incident_id": incident_id, "now": now},
         )
