@@ -25,12 +25,12 @@ def send(rule: Rule, key: str, body: dict[str, Any]) -> None:
     url = _variable(rule.target)
     scheme = url.partition("://")[0].lower()
     if scheme not in SCHEMES:
-        raise TargetError(f"{rule.target}: unknown scheme; expected a URL of {', '.join(SCHEMES)}")
+        raise TargetError(f"unknown scheme; expected a URL of {', '.join(SCHEMES)}")
     if scheme in SERVICES:
         _within(SEND_SECONDS, lambda: _services().notify(url, key, body))
         return
     if rule.secret_env is None:
-        raise TargetError(f"{rule.target}: secret_env: missing; expected the variable with a webhook's key")
+        raise TargetError("secret_env: missing; expected the variable with the key of webhooks")
     secret = _variable(rule.secret_env)
     _within(SEND_SECONDS, lambda: post(url, secret, key, body, SEND_SECONDS))
 
@@ -38,7 +38,7 @@ def send(rule: Rule, key: str, body: dict[str, Any]) -> None:
 def _variable(name: str) -> str:
     value = (secret_variable(name) or "").strip()
     if not value:
-        raise TargetError(f"environment variable {name}: not set in the worker")
+        raise TargetError(f"environment variable {name}: not set")
     return value
 
 

@@ -15,7 +15,6 @@ EVENTS = {
     "resolved": "Resolved",
     "closed": "Closed",
 }
-TEST = {"event": "test"}
 
 
 def title(body: dict[str, Any]) -> str:

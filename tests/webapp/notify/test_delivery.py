@@ -143,10 +143,10 @@ def test_messages_of_a_target_that_has_left_the_file_are_given_up(hook, store_ev
 @pytest.mark.parametrize(
     ("url", "key", "error"),
     [
-        ("", SECRET, "environment variable HOOK: not set in the worker"),
-        ("https://a.test/s3cret", "", "environment variable HOOK_KEY: not set in the worker"),
-        ("s3cret.test/hook", SECRET, "HOOK: unknown scheme; expected a URL of http, https, discord, mailto,"),
-        ("file:///etc/passwd", SECRET, "HOOK: unknown scheme"),
+        ("", SECRET, "environment variable HOOK: not set"),
+        ("https://a.test/s3cret", "", "environment variable HOOK_KEY: not set"),
+        ("s3cret.test/hook", SECRET, "unknown scheme; expected a URL of http, https, discord, mailto,"),
+        ("file:///etc/passwd", SECRET, "unknown scheme"),
         ("http://me:s3cret@localhost", SECRET, "the URL of a webhook must not have a user or password"),
         ("slack://", SECRET, "not a URL that Apprise understands; see docs/notify.md"),
     ],
