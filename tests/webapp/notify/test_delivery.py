@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from tests.notifications import NOON, SECRET
 from tests.support import query
 from tests.web import wait_until
-from tests.webapp.notify.conftest import NOON, SECRET
 from webapp.notify.delivery import deliver
 from webapp.notify.routing import route
 from webapp.plan.rules import Rule

@@ -4,8 +4,8 @@ import threading
 from contextlib import closing
 from datetime import time, timedelta
 
+from tests.notifications import NOON, STATE
 from tests.support import query
-from tests.webapp.notify.conftest import NOON, STATE
 from webapp.notify.routing import route
 from webapp.plan.rules import Rule
 from webapp.store import connect

@@ -14,7 +14,7 @@ from apprise.plugins.opsgenie import OPSGENIE_API_LOOKUP
 from apprise.plugins.pagerduty import PAGERDUTY_API_LOOKUP
 from apprise.plugins.slack import NotifySlack
 
-from tests.webapp.notify.conftest import state
+from tests.notifications import state
 from webapp.notify.errors import SendError
 from webapp.notify.sending import SERVICES, send
 from webapp.notify.services import notify

@@ -1,6 +1,6 @@
 """Messages in words."""
 
-from tests.webapp.notify.conftest import SIGNAL, state
+from tests.notifications import SIGNAL, state
 from webapp.notify.texts import MOST_LINES, text, title
 
 

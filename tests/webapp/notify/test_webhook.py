@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from tests.webapp.notify.conftest import SECRET, STATE
+from tests.notifications import SECRET, STATE
 from webapp.notify import sending
 from webapp.notify.errors import SendError
 from webapp.notify.sending import send
