@@ -10,12 +10,15 @@ from webapp.notify.sending import send
 from webapp.plan.rules import Rule
 from webapp.store import Connection, messages
 from webapp.store.messages import Message
+from webapp.store.transactions import limit_idleness
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(hours=24)
 UNKNOWN_TARGET = "target: no longer in the benchmark file"
+# How long a message is locked: longer than it takes to send it.
+LONGEST_LOCK_S = 30.0
 # Of one call, well below RQ's timeout of its job.
 LONGEST_S = 300
 
@@ -36,7 +39,11 @@ def deliver(
     conn.commit()
     failing: dict[str, str] = {}
     until = time.monotonic() + LONGEST_S
-    while time.monotonic() < until and (message := messages.claim(conn, clock(), failing)):
+    while time.monotonic() < until:
+        limit_idleness(conn, LONGEST_LOCK_S)
+        message = messages.claim(conn, clock(), failing)
+        if message is None:
+            break
         rule = known.get(message.target)
         if rule is None:  # stored since by a process that knows a newer file
             failing[message.target] = "not yet in this machine's benchmark file"

@@ -5,11 +5,13 @@ import threading
 from contextlib import closing
 from datetime import timedelta
 
+import psycopg2
 import pytest
 
 from tests.notifications import NOON, SECRET
 from tests.support import query
 from tests.web import wait_until
+from webapp.notify import delivery
 from webapp.notify.delivery import deliver
 from webapp.notify.routing import route
 from webapp.plan.rules import Rule
@@ -95,6 +97,35 @@ def test_two_processes_send_each_message_once(hook, store_event, conn, settings)
     assert len(hook.keys) == len(set(hook.keys)) == 20
     for incident in range(10):
         assert hook.keys.index(f"incident-{incident}-1") < hook.keys.index(f"incident-{incident}-2")
+
+
+def test_a_message_is_locked_for_a_bounded_time_although_its_sender_has_vanished(
+    hook, store_event, conn, settings, monkeypatch
+):
+    store_event(7, 1, "opened")
+    route(conn, [HOOK], NOON)
+    hook.may_answer.clear()
+    errors: list[Exception] = []
+
+    def work() -> None:
+        with closing(connect(settings)) as own:
+            try:
+                deliver(own, [HOOK], lambda: NOON)
+            except psycopg2.Error as error:
+                errors.append(error)
+
+    with monkeypatch.context() as brief:
+        brief.setattr(delivery, "LONGEST_LOCK_S", 0.2)
+        vanished = threading.Thread(target=work)
+        vanished.start()
+        wait_until(lambda: query(conn, "SELECT id FROM messages FOR UPDATE SKIP LOCKED") == [])
+        wait_until(lambda: query(conn, "SELECT id FROM messages FOR UPDATE SKIP LOCKED"))
+    hook.may_answer.set()
+    vanished.join(10)
+
+    assert deliver(conn, [HOOK], lambda: NOON) == {}
+    assert hook.keys == ["incident-7-1"] * 2
+    assert len(errors) == 1
 
 
 def test_pauses_grow_and_after_a_day_the_message_is_given_up(hook, store_event, deliver_at, conn, caplog):
