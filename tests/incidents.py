@@ -22,10 +22,11 @@ def store_incident(
     cause: str | None = None,
     resolution: str | None = None,
     number: int = 1,
+    subject: str | None = None,
 ) -> int:
     """Store an incident that opened in the slot of that number, with one signal and one event; return its id.
 
-    With a `resolution` it was resolved an hour later. Commits.
+    The subject is the LLM by default. With a `resolution` it was resolved an hour later. Commits.
     """
     opened = slot(number)
     resolved = opened + timedelta(hours=1) if resolution else None
@@ -33,7 +34,7 @@ def store_incident(
         conn,
         "INSERT INTO incidents (source, subject, severity, started_at, opened_at, updated_at, resolved_at,"
         " resolution, cause) VALUES (%s, %s, %s, %s, %s, now(), %s, %s, %s) RETURNING id",
-        (source, llm, severity, opened, opened, resolved, resolution, cause),
+        *(source, subject or llm, severity, opened, opened, resolved, resolution, cause),
     )
     figures = (1.0, 1.3, 0.3, 0.25, 0.35) if kind == "change" else (None,) * 5
     query(
@@ -42,12 +43,12 @@ def store_incident(
         " detected_at, ended_at, before, after, change, low, high)"
         " SELECT %s, %s, scenarios.id, llms.id, (SELECT id FROM metrics WHERE name = %s), %s, %s, %s, %s,"
         " %s, %s, %s, %s, %s FROM scenarios, llms WHERE scenarios.name = %s AND llms.name = %s RETURNING id",
-        (incident_id, kind, metric, statistic, opened, opened, resolved, *figures, scenario, llm),
+        *(incident_id, kind, metric, statistic, opened, opened, resolved, *figures, scenario, llm),
     )
     query(
         conn,
         "INSERT INTO incident_events (incident_id, number, kind, at, state)"
         " VALUES (%s, 1, 'opened', now(), %s) RETURNING number",
-        (incident_id, Json({"severity": severity})),
+        *(incident_id, Json({"severity": severity})),
     )
     return incident_id

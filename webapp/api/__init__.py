@@ -3,6 +3,7 @@
 from flask_smorest import Api
 
 from webapp.api.history.routes import blueprint as history
+from webapp.api.incidents.routes import blueprint as incidents
 from webapp.api.leaderboard.routes import blueprint as leaderboard
 from webapp.api.llms.routes import blueprint as llms
 from webapp.api.points.routes import blueprint as points
@@ -10,7 +11,16 @@ from webapp.api.rankings.routes import blueprint as rankings
 from webapp.api.runs.routes import blueprint as runs
 from webapp.api.self_checks.routes import blueprint as self_checks
 
-BLUEPRINTS = (rankings, leaderboard, history, points, runs, self_checks, llms)
+BLUEPRINTS = (
+    rankings,
+    leaderboard,
+    history,
+    points,
+    runs,
+    incidents,
+    self_checks,
+    llms,
+)
 
 
 def register_apis(api: Api) -> None:
