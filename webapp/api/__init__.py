@@ -8,6 +8,7 @@ from webapp.api.leaderboard.routes import blueprint as leaderboard
 from webapp.api.llms.routes import blueprint as llms
 from webapp.api.points.routes import blueprint as points
 from webapp.api.rankings.routes import blueprint as rankings
+from webapp.api.recommendation.routes import blueprint as recommendation
 from webapp.api.runs.routes import blueprint as runs
 from webapp.api.self_checks.routes import blueprint as self_checks
 
@@ -17,6 +18,7 @@ BLUEPRINTS = (
     history,
     points,
     runs,
+    recommendation,
     incidents,
     self_checks,
     llms,
