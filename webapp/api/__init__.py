@@ -2,6 +2,8 @@
 
 from flask_smorest import Api
 
+from webapp.api.availability.routes import blueprint as availability
+from webapp.api.changes.routes import blueprint as changes
 from webapp.api.history.routes import blueprint as history
 from webapp.api.incidents.routes import blueprint as incidents
 from webapp.api.leaderboard.routes import blueprint as leaderboard
@@ -20,6 +22,8 @@ BLUEPRINTS = (
     runs,
     recommendation,
     incidents,
+    changes,
+    availability,
     self_checks,
     llms,
 )

@@ -44,7 +44,8 @@ def incidents_feed() -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Vary"] = f"Cookie, {HEADER}"
     response.set_etag(f"{etag(number)}-{audience}")
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _may_read_all() -> bool:
