@@ -22,11 +22,10 @@ def store_incident(
     cause: str | None = None,
     resolution: str | None = None,
     number: int = 1,
-    subject: str | None = None,
 ) -> int:
     """Store an incident that opened in the slot of that number, with one signal and one event; return its id.
 
-    The subject is the LLM by default. With a `resolution` it was resolved an hour later. Commits.
+    With a `resolution` it was resolved an hour later. Commits.
     """
     opened = slot(number)
     resolved = opened + timedelta(hours=1) if resolution else None
@@ -34,7 +33,7 @@ def store_incident(
         conn,
         "INSERT INTO incidents (source, subject, severity, started_at, opened_at, updated_at, resolved_at,"
         " resolution, cause) VALUES (%s, %s, %s, %s, %s, now(), %s, %s, %s) RETURNING id",
-        *(source, subject or llm, severity, opened, opened, resolved, resolution, cause),
+        *(source, llm, severity, opened, opened, resolved, resolution, cause),
     )
     figures = (1.0, 1.3, 0.3, 0.25, 0.35) if kind == "change" else (None,) * 5
     query(

@@ -32,7 +32,6 @@ def measured(conn) -> int:
     number = store_incident(
         conn,
         source="measurement",
-        subject=SERVER,
         kind="down",
         severity="critical",
         metric=None,
@@ -40,7 +39,7 @@ def measured(conn) -> int:
         cause=CAUSE,
     )
     with conn, conn.cursor() as cursor:
-        cursor.execute("UPDATE incidents SET note = %s", (NOTE,))
+        cursor.execute("UPDATE incidents SET subject = %s, note = %s", (SERVER, NOTE))
     return number
 
 
