@@ -64,12 +64,15 @@ def store_availability(
     source: str = "simulation",
     scenario: str = "default",
 ) -> None:
-    """Store how the runs of the hour and the day (UTC) of that time ended. Commits."""
+    """Add runs that ended like this to the hour and the day (UTC) of that time. Commits."""
     for period in ("hour", "day"):
         query(
             conn,
             "INSERT INTO availability (period, source, scenario_id, llm_id, starts_at, finished, failed,"
             " invalid, missed) SELECT %s, %s, scenarios.id, llms.id, date_trunc(%s, %s, 'UTC'), %s, %s, 1, 1"
-            " FROM scenarios, llms WHERE scenarios.name = %s AND llms.name = %s RETURNING 1",
+            " FROM scenarios, llms WHERE scenarios.name = %s AND llms.name = %s"
+            " ON CONFLICT (period, source, scenario_id, llm_id, starts_at) DO UPDATE SET"
+            " finished = availability.finished + excluded.finished,"
+            " failed = availability.failed + excluded.failed RETURNING 1",
             *(period, source, period, starts_at, finished, failed, scenario, llm),
         )
