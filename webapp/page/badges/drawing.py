@@ -19,7 +19,6 @@ COLORS: dict[Color, str] = {
 }
 FONT_SIZE = 11
 PADDING = 6
-MOST_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -32,20 +31,14 @@ class Badge:
 
 
 def svg(badge: Badge) -> str:
-    """Return the badge as an SVG document; a label of more than MOST_CHARACTERS is cut."""
-    label, value = _shortened(badge.label), badge.value
-    label_width, value_width = text_width(label, FONT_SIZE), text_width(value, FONT_SIZE)
+    """Return the badge as an SVG document."""
     return render_template(
         "page/badge.svg",
-        label=label,
-        value=value,
+        label=badge.label,
+        value=badge.value,
         color=COLORS[badge.color],
         font_size=FONT_SIZE,
         padding=PADDING,
-        label_width=label_width,
-        value_width=value_width,
+        label_width=text_width(badge.label, FONT_SIZE),
+        value_width=text_width(badge.value, FONT_SIZE),
     )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"

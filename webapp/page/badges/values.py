@@ -14,6 +14,8 @@ from webapp.store.availability import Availability
 STATISTICS = ("mean", "p50", "p95")
 REACH = timedelta(days=30)
 GOOD_AVAILABILITY, FAIR_AVAILABILITY = 0.99, 0.95
+# Characters of an LLM's name.
+LONGEST_SHOWN = 60
 # Names of metrics up to this length are abbreviations that the field knows.
 LONGEST_ABBREVIATION = 4
 NO_DATA: tuple[str, Color] = ("no data", "grey")
@@ -105,7 +107,9 @@ def _status(kinds: set[str]) -> tuple[str, Color]:
 def _badge(llm_name: str, what: str, source: str, said: tuple[str, Color]) -> Badge:
     """Return the badge, which says if its value is simulated, since it is shown without its context."""
     value, color = said
-    return Badge(f"{llm_name} {what}", f"{value} (simulated)" if source == "simulation" else value, color)
+    cut = len(llm_name) > LONGEST_SHOWN
+    name = f"{llm_name[: LONGEST_SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}" if cut else llm_name
+    return Badge(f"{name} {what}", f"{value} (simulated)" if source == "simulation" else value, color)
 
 
 def _short(metric: Metric) -> str:

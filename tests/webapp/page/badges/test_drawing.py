@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from webapp.page.badges.drawing import COLORS, MOST_CHARACTERS, Badge, svg
+from webapp.page.badges.drawing import COLORS, Badge, svg
 from webapp.page.badges.text_width import text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -25,14 +25,6 @@ def test_holds_its_texts_one_after_the_other(app):
     assert spans[0][0] > 0
     assert spans[0][1] < spans[1][0]
     assert spans[1][1] < float(badge.get("width"))
-
-
-def test_cuts_a_long_name(app):
-    long, longest = (drawn(app, Badge("W" * n, "1 s", "blue")) for n in (MOST_CHARACTERS, 200))
-
-    (label, _) = (text.text for text in longest.iter(f"{SVG}text"))
-    assert label == "W" * (MOST_CHARACTERS - 1) + "…"
-    assert float(longest.get("width")) <= float(long.get("width"))
 
 
 @pytest.mark.parametrize(
