@@ -2,8 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from tests.factories import archive_llm
 from tests.incidents import store_availability, store_incident
 from tests.support import query
@@ -116,18 +114,17 @@ def test_their_names_keep_to_prometheus_rules(client, conn):
     check_with_promtool(client.get("/metrics").text)
 
 
-@pytest.mark.parametrize("table", ["availability", "incidents", "signals"])
-def test_the_cost_of_a_scrape_does_not_grow_with_history(conn, table):
+def test_the_cost_of_a_scrape_does_not_grow_with_history(conn):
     for llm in ("GPT-4o", "Llama 3.1 70B"):
         store_availability(conn, NOW, finished=1, llm=llm)
         store_incident(conn, llm)
     for statement in (
         "INSERT INTO availability SELECT period, source, scenario_id, llm_id, starts_at - hours * interval"
-        " '1 hour', 1, 0, 0, 0 FROM availability, generate_series(1, 10000) AS hours WHERE period = 'hour'"
+        " '1 hour', 1, 0, 0, 0 FROM availability, generate_series(1, 5000) AS hours WHERE period = 'hour'"
         " RETURNING 1",
         "INSERT INTO incidents (source, subject, severity, started_at, opened_at, updated_at, resolved_at,"
         " resolution) SELECT source, subject, severity, started_at, opened_at, updated_at, now(), 'recovered'"
-        " FROM incidents, generate_series(1, 10000) RETURNING 1",
+        " FROM incidents, generate_series(1, 5000) RETURNING 1",
         "INSERT INTO signals (incident_id, kind, scenario_id, llm_id, started_at, detected_at, ended_at)"
         " SELECT id, 'down', 1, 1, now(), now(), now() FROM incidents WHERE resolved_at IS NOT NULL"
         " RETURNING 1",
@@ -136,10 +133,12 @@ def test_the_cost_of_a_scrape_does_not_grow_with_history(conn, table):
     query(conn, "ANALYZE availability, incidents, signals; SELECT 1")
 
     def rows_read():
+        tables = ["availability", "incidents", "signals"]
         ((rows,),) = query(
             conn,
-            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s",
-            table,
+            "SELECT sum(seq_tup_read + idx_tup_fetch)::integer FROM pg_stat_xact_user_tables"
+            " WHERE relname = ANY(%s)",
+            tables,
         )
         return rows
 
@@ -147,4 +146,4 @@ def test_the_cost_of_a_scrape_does_not_grow_with_history(conn, table):
     with conn:
         list(watched.collect(conn))
 
-    assert 0 < rows_read() - before < 100
+    assert 0 < rows_read() - before < 200
