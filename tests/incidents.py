@@ -23,12 +23,14 @@ def store_incident(
     resolution: str | None = None,
     number: int = 1,
     subject: str | None = None,
+    opened: datetime | None = None,
 ) -> int:
     """Store an incident that opened in the slot of that number, with one signal and one event; return its id.
 
-    The subject is the LLM by default. With a `resolution` it was resolved an hour later. Commits.
+    `opened` is a time instead of a slot. The subject is the LLM by default. With a `resolution` it was
+    resolved an hour later. Commits.
     """
-    opened = slot(number)
+    opened = opened or slot(number)
     resolved = opened + timedelta(hours=1) if resolution else None
     ((incident_id,),) = query(
         conn,

@@ -67,12 +67,7 @@ def runs(conn):
 
 def open_incident(conn, hours, **columns):
     """Open an incident that many hours ago, and resolve it an hour later if it has a resolution."""
-    query(
-        conn,
-        "UPDATE incidents SET opened_at = %s, resolved_at = resolved_at - opened_at + %s"
-        " WHERE id = %s RETURNING id",
-        *(NOW - timedelta(hours=hours), NOW - timedelta(hours=hours), store_incident(conn, **columns)),
-    )
+    store_incident(conn, opened=NOW - timedelta(hours=hours), **columns)
 
 
 @pytest.fixture
