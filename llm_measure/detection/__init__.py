@@ -5,5 +5,6 @@ their values in Unix seconds.
 """
 
 from llm_measure.detection.change import Change
+from llm_measure.detection.look import Look, false_discoveries, look, returned, shift
 
-__all__ = ["Change"]
+__all__ = ["Change", "Look", "false_discoveries", "look", "returned", "shift"]

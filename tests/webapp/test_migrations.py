@@ -94,7 +94,7 @@ def filled(conn, settings, redis):
         [(measurement(), good), (measurement(), odd), (COMPLETIONS, good), (measurement("GPT-4o"), good)]
     ):
         store_level(conn, settings, redis, slot(number), what, result)
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 def schema(conn) -> set[tuple]:
@@ -251,7 +251,7 @@ def test_runs_that_0005_has_stored_are_scenarios_ranked_by_slo_attainment(go, co
         cursor.execute("INSERT INTO harness_errors VALUES (%s, 'ttft', 1, 0.2, 0.001, 0.002)", (slot(1),))
 
     go("head")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     refuse_changed(conn, planned.scenario, planned.definition)
     board = client.get(
@@ -319,7 +319,7 @@ def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, r
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
         store_level(conn, settings, redis, slot(number), measurement(), result)
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     go("0002")
     assert query(conn, "SELECT status, error FROM runs ORDER BY id") == [

@@ -9,7 +9,7 @@ from redis import Redis
 from webapp import generation
 from webapp.settings import Settings
 from webapp.store import Connection, connect, incidents
-from webapp.watch.state import state
+from webapp.watch.events import record
 
 Action = Callable[[Connection, int, str | None], bool]
 
@@ -43,9 +43,10 @@ def acknowledge(conn: Connection, incident_id: int, note: str | None) -> bool:
     Part of a transaction that raises the generation, see `perform`.
     """
     now = datetime.now(UTC)
-    return incidents.acknowledge(conn, incident_id, note, now) and record(
-        conn, incident_id, "acknowledged", now
-    )
+    if not incidents.acknowledge(conn, incident_id, note, now):
+        return False
+    record(conn, incident_id, "acknowledged", now)
+    return True
 
 
 def close(conn: Connection, incident_id: int, note: str | None) -> bool:
@@ -54,11 +55,7 @@ def close(conn: Connection, incident_id: int, note: str | None) -> bool:
     Part of a transaction that raises the generation, see `perform`.
     """
     now = datetime.now(UTC)
-    return incidents.close(conn, incident_id, note, now) and record(conn, incident_id, "closed", now)
-
-
-def record(conn: Connection, incident_id: int, kind: str, now: datetime) -> bool:
-    """Add an event of that kind with the incident's present state; return True."""
-    (incident,) = incidents.read(conn, incident_id=incident_id)
-    incidents.add_event(conn, incident_id, kind, state(incident), now)
+    if not incidents.close(conn, incident_id, note, now):
+        return False
+    record(conn, incident_id, "closed", now)
     return True

@@ -69,7 +69,7 @@ def filled(conn, settings, redis):
             store_level(
                 conn, settings, redis, NOW - age + timedelta(minutes=minutes), measurement(), result, f"{age}"
             )
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
 
 @pytest.fixture
