@@ -3,15 +3,15 @@
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 
-from psycopg2.extras import DateTimeTZRange, execute_values
+from psycopg2.extras import execute_values
 
 from webapp.store import Connection
 
 OFF = """
-SELECT tstzrange(slot, least(
+SELECT slot, least(
     (SELECT min(following.slot) FROM self_checks AS following WHERE following.slot > off.slot),
     slot + %(reach)s::interval
-))
+)
 FROM (SELECT DISTINCT slot FROM self_checks WHERE abs(p50_s) > %(bound_s)s) AS off
 ORDER BY slot
 """
@@ -57,11 +57,11 @@ def read(conn: Connection, limit: int) -> dict[datetime, list[SelfCheckError]]:
         return checks
 
 
-def off(conn: Connection, bound_s: float, reach: timedelta) -> list[DateTimeTZRange]:
+def off(conn: Connection, bound_s: float, reach: timedelta) -> list[tuple[datetime, datetime]]:
     """Return when the client measured wrongly: from each self-check whose median error exceeds the bound.
 
     Until the next one, or for as long as `reach`.
     """
     with conn.cursor() as cursor:
         cursor.execute(OFF, {"bound_s": bound_s, "reach": reach})
-        return [found for (found,) in cursor.fetchall()]
+        return cursor.fetchall()

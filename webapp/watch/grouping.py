@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import attrgetter
 
 from llm_measure.metrics import METRICS
 from webapp.settings import Settings
@@ -17,11 +16,11 @@ MAJOR = 1.5
 KINDS = ("down", "degraded", "change")
 
 
-def group(conn: Connection, settings: Settings, source: str, findings: Findings, now: datetime) -> None:
-    """Bring the source's incidents up to date, with one event at most for each."""
+def group(conn: Connection, settings: Settings, findings: Findings, now: datetime) -> None:
+    """Bring the incidents up to date, with one event at most for each."""
     cool_down = timedelta(seconds=settings.watch_cool_down)
     changed = set(findings.changed)
-    for subject, found in groupby(sorted(findings.new, key=attrgetter("subject")), attrgetter("subject")):
+    for (source, subject), found in groupby(sorted(findings.new, key=_subject), _subject):
         worst_first = sorted(found, key=lambda each: KINDS.index(each.signal.kind))
         incident_id, event = _incident(conn, source, subject, worst_first, now, cool_down)
         signals.insert(conn, incident_id, [each.signal for each in worst_first])
@@ -44,6 +43,10 @@ def severity(signal: Signal) -> str:
 def worst(severities: Iterable[str]) -> str:
     """Return the highest of the severities."""
     return max(severities, key=SEVERITIES.index)
+
+
+def _subject(found: Found) -> tuple[str, str]:
+    return found.signal.key.source, found.subject
 
 
 def _incident(  # noqa: PLR0913, PLR0917  (private; each is part of an incident)

@@ -1,18 +1,17 @@
 """Changes of level: each series of a metric's means, and of its 95th percentiles, against its recent past."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from psycopg2.extras import DateTimeTZRange
 
-from llm_measure.detection import Look, false_discoveries, returned, shift
+from llm_measure.detection import Change, Look, false_discoveries, returned, shift
 from llm_measure.detection import look as look_at
 from llm_measure.metrics import METRICS, Metric
 from webapp.settings import Settings
 from webapp.store import Connection, changes, series, signals
-from webapp.store.series import Key, Past, Statistic
+from webapp.store.series import EMPTY, Key, Past, Span, Statistic
 from webapp.store.signals import Figures, NewSignal, SeriesSignal
 from webapp.watch.failures import cause
 from webapp.watch.findings import Findings, Found, Judged
@@ -31,7 +30,7 @@ FALSE_DISCOVERY_RATE = 1e-4
 
 @dataclass(frozen=True)
 class Candidate:
-    """A change of level that is raised if enough of the watched series agree that it is none by chance."""
+    """A change of level, which is raised unless it may be one by chance."""
 
     judged: Judged
     statistic: Statistic
@@ -48,103 +47,80 @@ def judge_levels(  # noqa: PLR0913, PLR0917  (each is part of what is judged)
     conn: Connection,
     settings: Settings,
     judged: Sequence[Judged],
-    excluded: Sequence[DateTimeTZRange],
+    excluded: Mapping[Key, Sequence[Span]],
     findings: Findings,
     look: Looking = look_at,
 ) -> None:
-    """Find the changes of level of the source's series that have new runs, and end what is over."""
-    candidates = [
-        candidate
-        for each in judged
-        if not each.verdicts[0].failed
-        for candidate in _candidates(conn, settings, each, excluded, findings, look)
-    ]
-    if not candidates:
+    """Find the changes of level of series whose newest run has finished, and end what is over."""
+    finished = [each for each in judged if not each.verdicts[0].failed]
+    if not finished:
         return
-    raised = _raised(conn, candidates[0].judged.key.source, min(each.slot for each in judged))
-    for candidate in candidates:
-        if (candidate.judged.key, candidate.statistic) in raised:
-            _raise(conn, candidate, findings)
-
-
-def _candidates(  # noqa: PLR0913, PLR0917  (private; see judge_levels)
-    conn: Connection,
-    settings: Settings,
-    judged: Judged,
-    excluded: Sequence[DateTimeTZRange],
-    findings: Findings,
-    look: Looking,
-) -> Iterator[Candidate]:
-    """Yield the changes of one LLM and scenario, and store their p-values."""
-    past, metrics = _Past(conn, judged, excluded), watched_metrics()
+    pasts = _Pasts(conn, finished, excluded)
+    candidates: list[Candidate] = []
     p_values = {}
-    for statistic, values in past.newest.items():
-        if values.slots[-1] != judged.slot:
-            continue
-        active = judged.active("change", *statistic)
-        p_values[statistic] = 1.0
-        if active:
-            _judge_active(conn, judged, active, past.before(active), values, findings)
-            continue
-        found = look(values.times, values.values, min_change=settings.watch_min_change)
-        p_values[statistic] = found.p_value
-        if change := found.change:
-            figures = Figures(change.before, change.after, change.change, change.low, change.high)
-            started_at = values.slots[change.index]
-            signal = NewSignal("change", judged.key, started_at, judged.slot, *statistic, figures)
-            worse = (change.change > 0) == (metrics[statistic[0]].better == "lower")
-            yield Candidate(judged, statistic, signal, worse)
-    if p_values:
-        series.keep_p_values(conn, judged.key, judged.slot, p_values)
+    for each in finished:
+        for statistic, past in pasts.newest(each.key):
+            if past.newest != each.slot:
+                continue
+            active = each.active("change", *statistic)
+            found = Look(1.0, None)
+            if active:
+                _judge_active(conn, each, active, pasts.before(each.key, active), past, findings)
+            else:
+                found = look(past.times, past.values, min_change=settings.watch_min_change)
+            p_values[each.key, statistic] = (each.slot, found.p_value)
+            if found.change:
+                candidates.append(_candidate(each, statistic, past, found.change))
+    series.keep_p_values(conn, p_values)
+    _raise(conn, candidates, findings)
 
 
-class _Past:
-    """The series of one LLM and scenario since their level was last accepted, without spans of trouble."""
+class _Pasts:
+    """The series since their level was last accepted, without spans of trouble that is over."""
 
-    def __init__(self, conn: Connection, judged: Judged, excluded: Sequence[DateTimeTZRange]):
+    def __init__(self, conn: Connection, judged: Sequence[Judged], excluded: Mapping[Key, Sequence[Span]]):
         self._conn = conn
-        self._key = judged.key
-        self._excluded = [
-            *excluded,
-            *(
-                DateTimeTZRange(signal.started_at, signal.ended_at)
-                for signal in judged.signals
-                if signal.kind == "change" and signal.ended_at and not signal.accepted
-            ),
-        ]
-        self._starts = signals.better_since(conn, judged.key)
-        for signal in judged.signals:
-            if signal.kind == "change" and signal.accepted and signal.metric_id and signal.statistic:
-                statistic = (signal.metric_id, signal.statistic)
-                former = self._starts.get(statistic, signal.started_at)
-                self._starts[statistic] = max(former, signal.started_at)
-        self.newest = self._read(PAST_RUNS)
-        self._before: dict[datetime, dict[Statistic, Past]] = {}
+        self._starts = signals.better_since(conn, [each.key for each in judged])
+        self._excluded = {each.key: list(excluded[each.key]) for each in judged}
+        for each in judged:
+            for signal in each.signals:
+                if signal.kind == "change" and signal.ended_at:
+                    self._leave_out(each.key, signal, signal.ended_at)
+        self._newest = series.newest_values(conn, self._excluded, watched_metrics(), PAST_RUNS)
+        self._before: dict[tuple[Key, datetime], dict[Statistic, Past]] = {}
 
-    def before(self, signal: SeriesSignal) -> Past:
-        """Return the series' values before the signal."""
-        if signal.started_at not in self._before:
-            self._before[signal.started_at] = self._read(RUNS_BEFORE, signal.started_at)
-        found = self._before[signal.started_at]
-        return found.get((signal.metric_id or 0, signal.statistic or ""), Past([], np.array([])))
+    def newest(self, key: Key) -> Iterator[tuple[Statistic, Past]]:
+        """Yield the newest values of the series, by statistic that has any."""
+        for statistic, past in self._newest[key].items():
+            start = self._starts.get((key, statistic))
+            yield statistic, past.since(start) if start else past
 
-    def _read(self, limit: int, before: datetime | None = None) -> dict[Statistic, Past]:
-        found = series.newest_values(
-            self._conn, self._key, list(watched_metrics()), self._excluded, limit, before
-        )
-        return {
-            statistic: past.since(self._starts[statistic]) if statistic in self._starts else past
-            for statistic, past in found.items()
-        }
+    def before(self, key: Key, signal: SeriesSignal) -> Past:
+        """Return the values of the signal's statistic before it, which may be older than the newest ones."""
+        at = (key, signal.started_at)
+        if at not in self._before:
+            found = series.newest_values(
+                self._conn, {key: self._excluded[key]}, watched_metrics(), RUNS_BEFORE, signal.started_at
+            )
+            self._before[at] = found[key]
+        statistic = _statistic(signal)
+        past, start = self._before[at].get(statistic, EMPTY), self._starts.get((key, statistic))
+        return past.since(start) if start else past
+
+    def _leave_out(self, key: Key, signal: SeriesSignal, ended_at: datetime) -> None:
+        if not signal.accepted:
+            self._excluded[key].append((signal.started_at, ended_at))
+            return
+        at = (key, _statistic(signal))
+        self._starts[at] = max(self._starts.get(at, signal.started_at), signal.started_at)
+
+
+def _statistic(signal: SeriesSignal) -> Statistic:
+    return signal.metric_id or 0, signal.statistic or ""
 
 
 def _judge_active(  # noqa: PLR0913, PLR0917  (private; each is part of what is compared)
-    conn: Connection,
-    judged: Judged,
-    signal: SeriesSignal,
-    before: Past,
-    newest: Past,
-    findings: Findings,
+    conn: Connection, judged: Judged, signal: SeriesSignal, before: Past, newest: Past, findings: Findings
 ) -> None:
     """End the signal if its level is back, or has lasted; else bring its figures up to date."""
     values = newest.since(signal.started_at).values
@@ -154,22 +130,30 @@ def _judge_active(  # noqa: PLR0913, PLR0917  (private; each is part of what is 
     elif len(before.values) and returned(before.values, values):
         signals.end(conn, signal.id, judged.slot)
     elif len(before.values):
-        change = shift(before.values, values)
-        signals.update(
-            conn, signal.id, Figures(change.before, change.after, change.change, change.low, change.high)
-        )
+        signals.update(conn, signal.id, _figures(shift(before.values, values)))
 
 
-def _raised(conn: Connection, source: str, newest: datetime) -> set[tuple[Key, Statistic]]:
-    """Return the series of the source whose level has changed, at the rate of false discoveries."""
-    p_values = series.p_values(conn, source, newest - LASTING)
-    rejected = false_discoveries(np.array(list(p_values.values())), FALSE_DISCOVERY_RATE)
-    return {each for each, is_rejected in zip(p_values, rejected, strict=True) if is_rejected}
+def _candidate(judged: Judged, statistic: Statistic, past: Past, change: Change) -> Candidate:
+    slot = past.slot(change.index)
+    signal = NewSignal("change", judged.key, slot, judged.slot, *statistic, _figures(change))
+    worse = (change.change > 0) == (watched_metrics()[statistic[0]].better == "lower")
+    return Candidate(judged, statistic, signal, worse)
 
 
-def _raise(conn: Connection, candidate: Candidate, findings: Findings) -> None:
-    """Note the change, and a signal if it is for the worse."""
-    judged, signal = candidate.judged, candidate.signal
-    changes.insert(conn, signal, candidate.worse)
-    if candidate.worse:
-        findings.new.append(Found(judged.subject, signal, cause(judged.verdicts[:1])))
+def _figures(change: Change) -> Figures:
+    return Figures(change.before, change.after, change.change, change.low, change.high)
+
+
+def _raise(conn: Connection, candidates: Sequence[Candidate], findings: Findings) -> None:
+    """Note the changes that are none by chance among all series of their source; worse ones are signals."""
+    for source in sorted({each.judged.key.source for each in candidates}):
+        of_source = [each for each in candidates if each.judged.key.source == source]
+        p_values = series.p_values(conn, source, min(each.judged.slot for each in of_source) - LASTING)
+        rejected = false_discoveries(np.array(list(p_values.values())), FALSE_DISCOVERY_RATE)
+        raised = {each for each, is_rejected in zip(p_values, rejected, strict=True) if is_rejected}
+        for each in of_source:
+            if (each.judged.key, each.statistic) in raised:
+                changes.insert(conn, each.signal, each.worse)
+                if each.worse:
+                    likely = cause(each.judged.verdicts[:1])
+                    findings.new.append(Found(each.judged.subject, each.signal, likely))

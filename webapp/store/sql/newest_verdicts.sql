@@ -1,6 +1,7 @@
--- The newest runs of a series that say something of the LLM, with what says how well it answered.
+-- The newest runs of each series that say something of the LLM, with what says how well it answered.
 SELECT
-    runs.id,
+    series.number,
+    newest.id,
     llms.name,
     slot,
     status = 'failed',
@@ -10,19 +11,23 @@ SELECT
     coalesce(measurement -> 'errors', '{}'),
     error_rate.mean,
     slo_attainment.mean
-FROM runs
+FROM unnest(
+    %(source)s::text[], %(scenario_id)s::integer[], %(llm_id)s::integer[], %(excluded)s::tstzmultirange[]
+) WITH ORDINALITY AS series (source, scenario_id, llm_id, excluded, number)
 JOIN llms ON llms.id = llm_id
+CROSS JOIN LATERAL (
+    SELECT id, slot, status, error, measurement FROM runs
+    WHERE runs.source = series.source
+      AND runs.scenario_id = series.scenario_id
+      AND runs.llm_id = series.llm_id
+      AND (status = 'finished' OR status = 'failed' AND measurement IS NOT NULL)
+      AND generation IS NOT NULL
+      AND NOT slot <@ excluded
+    ORDER BY slot DESC
+    LIMIT %(limit)s
+) AS newest
 LEFT JOIN rollups AS error_rate
-    ON error_rate.run_id = runs.id
-    AND error_rate.metric_id = (SELECT id FROM metrics WHERE name = 'error_rate')
+    ON error_rate.run_id = newest.id AND error_rate.metric_id = %(error_rate)s
 LEFT JOIN rollups AS slo_attainment
-    ON slo_attainment.run_id = runs.id
-    AND slo_attainment.metric_id = (SELECT id FROM metrics WHERE name = 'slo_attainment')
-WHERE source = %(source)s
-  AND scenario_id = %(scenario_id)s
-  AND llm_id = %(llm_id)s
-  AND (status = 'finished' OR status = 'failed' AND measurement IS NOT NULL)
-  AND generation IS NOT NULL
-  AND NOT slot <@ ANY(%(excluded)s::tstzrange[])
-ORDER BY slot DESC
-LIMIT %(limit)s
+    ON slo_attainment.run_id = newest.id AND slo_attainment.metric_id = %(slo_attainment)s
+ORDER BY series.number, slot DESC
