@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from llm_measure.detection import Change, Look, false_discoveries, returned, shift
+from llm_measure.detection import ALPHA, MOST_PAST, Change, Look, false_discoveries, returned, shift
 from llm_measure.detection import look as look_at
 from llm_measure.metrics import METRICS, Metric
 from webapp.settings import Settings
