@@ -14,7 +14,7 @@ import numpy as np
 from llm_measure.detection.baseline import Baseline
 from llm_measure.detection.change import Change
 from llm_measure.detection.rhythm import DAY, MOST_DAYS, without_rhythm
-from llm_measure.detection.shift import shifted
+from llm_measure.detection.shift import Z95, shifted
 
 # The numbers of newest values that may be the new level; two outliers never are.
 WINDOWS = (3, 5, 8, 13, 21, 30)
@@ -57,8 +57,7 @@ def look(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> L
     for size in WINDOWS:
         if size > recent:
             break
-        mean = deviations[size - 1] / size
-        if not _matters(baseline, mean, size, min_change):
+        if not _matters(baseline, logs[-size:], min_change):
             continue
         # In units of a sum of independent values; the past's mean is an estimate, too.
         total = deviations[size - 1] / baseline.inflation / np.sqrt(1 + size / baseline.size)
@@ -72,9 +71,9 @@ def look(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> L
     return Look(p_value, shifted(logs, _begin(baseline, logs, recent), len(values)))
 
 
-def _matters(baseline: Baseline, mean: float, size: int, min_change: float) -> bool:
-    margin = 1.96 * baseline.error(size)
-    return abs(mean) * baseline.scale + margin >= np.log1p(min_change)
+def _matters(baseline: Baseline, newest: np.ndarray, min_change: float) -> bool:
+    margin = Z95 * baseline.error(len(newest))
+    return abs(float(np.median(newest)) - baseline.level) + margin >= np.log1p(min_change)
 
 
 def _begin(baseline: Baseline, logs: np.ndarray, recent: int) -> int:

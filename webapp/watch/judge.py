@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from llm_measure.detection import look as look_at
 from webapp.settings import Settings
 from webapp.store import Connection, self_checks, series, signals
 from webapp.store.series import Key, Span
@@ -12,7 +11,7 @@ from webapp.store.views import EndedRun
 from webapp.watch.failures import judge_failures
 from webapp.watch.findings import Findings, Judged
 from webapp.watch.grouping import group
-from webapp.watch.levels import LASTING, Looking, judge_levels
+from webapp.watch.levels import LASTING, judge_levels
 
 # A hundredth of the self-check's time to first token, and more than twice the error on a machine on which
 # five other processes compete for each core, see docs/benchmark-file.md.
@@ -21,9 +20,7 @@ MOST_OFF_S = 0.002
 SELF_CHECK_LASTS = 2
 
 
-def judge(
-    conn: Connection, settings: Settings, ended: Sequence[EndedRun], now: datetime, look: Looking = look_at
-) -> None:
+def judge(conn: Connection, settings: Settings, ended: Sequence[EndedRun], now: datetime) -> None:
     """Judge the runs, and open, update and resolve incidents.
 
     Part of the transaction that shows the runs, so that it happens once for each; others wait for its end.
@@ -36,7 +33,7 @@ def judge(
         judged = _judged(conn, settings, run_ids, excluded)
         for each in judged:
             judge_failures(conn, settings, each, findings)
-        judge_levels(conn, settings, judged, excluded, findings, look)
+        judge_levels(conn, settings, judged, excluded, findings)
     findings.changed |= signals.end_abandoned(conn, LASTING)
     group(conn, settings, findings, now)
 

@@ -1,13 +1,13 @@
 """Changes of level: each series of a metric's means, and of its 95th percentiles, against its recent past."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from llm_measure.detection import ALPHA, MOST_PAST, Change, Look, false_discoveries, returned, shift
-from llm_measure.detection import look as look_at
+from llm_measure.detection import ALPHA, Change, Look, false_discoveries, look, returned, shift
+from llm_measure.detection.look import SEEN
 from llm_measure.metrics import METRICS, Metric
 from webapp.settings import Settings
 from webapp.store import Connection, changes, series, signals
@@ -16,16 +16,10 @@ from webapp.store.signals import Figures, NewSignal, SeriesSignal
 from webapp.watch.failures import cause
 from webapp.watch.findings import Findings, Found, Judged
 
-Looking = Callable[..., Look]
-
-# Of a series; older ones say little about what is normal now.
-PAST_RUNS = 400
 # The level of an active signal is compared with that of the runs before it.
 RUNS_BEFORE = 100
 # After this, a changed level is the normal one.
 LASTING = timedelta(days=7)
-# Share of false alarms among the alarms: at most one per series and 10,000 runs if nothing ever changes.
-FALSE_DISCOVERY_RATE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -43,13 +37,12 @@ def watched_metrics() -> dict[int, Metric]:
     return {metric.id: metric for metric in METRICS if metric.unit.symbol != "ratio"}
 
 
-def judge_levels(  # noqa: PLR0913, PLR0917  (each is part of what is judged)
+def judge_levels(
     conn: Connection,
     settings: Settings,
     judged: Sequence[Judged],
     excluded: Mapping[Key, Sequence[Span]],
     findings: Findings,
-    look: Looking = look_at,
 ) -> None:
     """Find the changes of level of series whose newest run has finished, and end what is over."""
     finished = [each for each in judged if not each.verdicts[0].failed]
@@ -86,7 +79,7 @@ class _Pasts:
             for signal in each.signals:
                 if signal.kind == "change" and signal.ended_at:
                     self._leave_out(each.key, signal, signal.ended_at)
-        self._newest = series.newest_values(conn, self._excluded, watched_metrics(), PAST_RUNS)
+        self._newest = series.newest_values(conn, self._excluded, watched_metrics(), SEEN)
         self._before: dict[tuple[Key, datetime], dict[Statistic, Past]] = {}
 
     def newest(self, key: Key) -> Iterator[tuple[Statistic, Past]]:
@@ -149,7 +142,7 @@ def _raise(conn: Connection, candidates: Sequence[Candidate], findings: Findings
     for source in sorted({each.judged.key.source for each in candidates}):
         of_source = [each for each in candidates if each.judged.key.source == source]
         p_values = series.p_values(conn, source, min(each.judged.slot for each in of_source) - LASTING)
-        rejected = false_discoveries(np.array(list(p_values.values())), FALSE_DISCOVERY_RATE)
+        rejected = false_discoveries(np.array(list(p_values.values())), ALPHA)
         raised = {each for each, is_rejected in zip(p_values, rejected, strict=True) if is_rejected}
         for each in of_source:
             if (each.judged.key, each.statistic) in raised:
