@@ -1,0 +1,1 @@
+"""Watches the runs: availability, changes of level, and incidents."""
