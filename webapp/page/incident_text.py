@@ -15,12 +15,15 @@ def title(incident: Incident) -> str:
     if not incident.signals:
         return f"Incident {incident.id}"
     signals = [signal for signal in incident.signals if not signal.ended_at] or list(incident.signals)
-    gravest = min(
-        signals, key=lambda signal: (GRAVEST_FIRST.index(signal.kind), -abs(signal.change or 0), signal.id)
-    )
+    gravest = min(signals, key=_order)
     others = len(incident.llm_names) - 1
     more = f" and {others} more" if others else ""
     return f"{gravest.llm_name}{more}: {summary(gravest)}"
+
+
+def _order(signal: Signal) -> tuple[int, bool, float]:
+    """Order signals by how grave they are; of changes, those of means come first, and the greatest."""
+    return GRAVEST_FIRST.index(signal.kind), signal.statistic == "p95", -abs(signal.change or 0)
 
 
 def summary(signal: Signal) -> str:
