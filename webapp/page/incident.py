@@ -85,7 +85,9 @@ def _chart(conn: Connection, incident: Incident, signal: Signal) -> dict[str, An
     if not buckets:
         return None
     field = signal.statistic or "mean"
-    (line,) = charts.over_time({f"{field.capitalize() if field == 'mean' else field} of each run": buckets}, (field,), RUN)["lines"]
+    (line,) = charts.over_time(
+        {f"{field.capitalize() if field == 'mean' else field} of each run": buckets}, (field,), RUN
+    )["lines"]
     return {
         "signal": signal,
         "metric": METRICS[name],

@@ -83,13 +83,18 @@ function options(chart, width) {
     height: HEIGHT,
     tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
     scales: { x: { time, range: time ? spread(chart) : sides(chart) }, y: { range: (_, low, high) => roomy(chart, low, high) } },
-    axes: [time ? { ...axis, size: chart.step !== "day" && chart.x.at(-1) - chart.x[0] <= 48 * 3600 ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
+    axes: [time ? { ...axis, size: hasHours(chart) ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
     series: [label, ...kind.series],
     bands: kind.bands,
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     hooks: { draw: [placeMarks] },
     legend: { live: true, markers: { width: 3 } },
   };
+}
+
+// Whether the axis has a second line, with the day.
+function hasHours(chart) {
+  return chart.step === "run" || (chart.step === "hour" && chart.x.at(-1) - chart.x[0] <= 48 * 3600);
 }
 
 // Leaves room for half a bar on either side.

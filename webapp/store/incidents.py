@@ -139,6 +139,13 @@ def read(  # noqa: PLR0913  (each is a filter)
     return [Incident(*(*row, tuple(signals.get(row[0], ())))) for row in rows]
 
 
+def count_open(conn: Connection) -> int:
+    """Return the number of open incidents."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM incidents WHERE resolved_at IS NULL")
+        return cursor.fetchone()[0]
+
+
 def events(conn: Connection, incident_id: int) -> list[Event]:
     """Return an incident's events, oldest first."""
     with conn.cursor() as cursor:
@@ -147,10 +154,3 @@ def events(conn: Connection, incident_id: int) -> list[Event]:
             (incident_id,),
         )
         return [Event(*row) for row in cursor.fetchall()]
-
-
-def count_open(conn: Connection) -> int:
-    """Return the number of open incidents."""
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM incidents WHERE resolved_at IS NULL")
-        return cursor.fetchone()[0]

@@ -1,1 +1,0 @@
-"""Watches the runs: availability, changes of level, and incidents."""
