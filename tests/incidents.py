@@ -33,7 +33,7 @@ def store_incident(
         conn,
         "INSERT INTO incidents (source, subject, severity, started_at, opened_at, updated_at, resolved_at,"
         " resolution, cause) VALUES (%s, %s, %s, %s, %s, now(), %s, %s, %s) RETURNING id",
-        (source, llm, severity, opened, opened, resolved, resolution, cause),
+        *(source, llm, severity, opened, opened, resolved, resolution, cause),
     )
     figures = (1.0, 1.3, 0.3, 0.25, 0.35) if kind == "change" else (None,) * 5
     query(
@@ -42,12 +42,12 @@ def store_incident(
         " detected_at, ended_at, before, after, change, low, high)"
         " SELECT %s, %s, scenarios.id, llms.id, (SELECT id FROM metrics WHERE name = %s), %s, %s, %s, %s,"
         " %s, %s, %s, %s, %s FROM scenarios, llms WHERE scenarios.name = %s AND llms.name = %s RETURNING id",
-        (incident_id, kind, metric, statistic, opened, opened, resolved, *figures, scenario, llm),
+        *(incident_id, kind, metric, statistic, opened, opened, resolved, *figures, scenario, llm),
     )
     query(
         conn,
         "INSERT INTO incident_events (incident_id, number, kind, at, state)"
         " VALUES (%s, 1, 'opened', now(), %s) RETURNING number",
-        (incident_id, Json({"severity": severity})),
+        *(incident_id, Json({"severity": severity})),
     )
     return incident_id

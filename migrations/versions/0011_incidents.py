@@ -101,6 +101,7 @@ def _create_incidents() -> None:
         sa.Column("started_at", TIMESTAMP, nullable=False),
         sa.Column("detected_at", TIMESTAMP, nullable=False),
         sa.Column("ended_at", TIMESTAMP),
+        sa.Column("accepted", sa.Boolean, nullable=False, server_default=sa.text("false")),
         *_figures(nullable=True),
         sa.CheckConstraint("kind IN ('change', 'down', 'degraded')", name="kind"),
         sa.CheckConstraint(STATISTIC, name="statistic"),
