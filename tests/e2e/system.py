@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from jobs.simulation_run import fill_slot
+from tests.incidents import store_availability, store_incident
 from tests.support import KEY
 from tests.web import serving
 from webapp.ingest.publish import publish
@@ -43,6 +44,9 @@ VIEWS = {
     "compare nothing": "/compare",
     "runs": "/runs",
     "run": "/run?id=1",
+    "incidents": "/incidents",
+    "incident": "/incidents/1",
+    "status": "/status",
 }
 
 
@@ -121,6 +125,19 @@ def add_llms(settings: Settings, names: tuple[str, ...]) -> None:
         for name in names:
             llms.insert(conn, name, name, "provider")
         conn.commit()
+
+
+def add_incidents(settings: Settings) -> None:
+    """Add an open incident, the first, a resolved one, and some days of availability."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    with closing(connect(settings)) as conn:
+        store_incident(conn, opened=now - timedelta(hours=2), cause=ODD_NAMES[0])
+        store_incident(
+            conn, "Llama 3.1 70B", kind="down", severity="critical", metric=None, statistic=None,
+            resolution="recovered", opened=now - timedelta(hours=3),
+        )  # fmt: skip
+        for days in range(3):
+            store_availability(conn, now - timedelta(days=days), finished=9, failed=days)
 
 
 def fill(settings: Settings, slots: int, newest: timedelta = timedelta(minutes=1)) -> None:

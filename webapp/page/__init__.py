@@ -15,7 +15,6 @@ from webapp.page import (
     availability,
     compare,
     incident,
-    incident_text,
     incidents,
     leaderboard,
     llm,
@@ -31,6 +30,7 @@ from webapp.page.notices import add_headers, register_notices
 from webapp.page.version import version
 from webapp.queries import LARGEST_ID
 from webapp.settings import Settings
+from webapp.watch import state
 
 WEBAPP = Path(__file__).parent.parent
 INCIDENT = f"/incidents/<int(min=1, max={LARGEST_ID}):incident_id>"
@@ -56,11 +56,10 @@ FILTERS = {
     "duration": text.duration,
     "percent": marks.percent,
     "share": availability.share,
-    "title_of": incident_text.title,
-    "summary": incident_text.summary,
-    "amount": incident_text.amount,
-    "signed": incident_text.signed,
-    "span": incident_text.span,
+    "title_of": state.title,
+    "amount": text.amount,
+    "signed": text.signed,
+    "span": text.span,
     "reason": access.shown_reason,
 }
 

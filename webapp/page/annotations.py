@@ -1,15 +1,15 @@
 """Marks in charts over time: where incidents began and ended, and where a metric changed for the better."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flask import url_for
 
-from webapp.page.incident_text import signed, summary
-from webapp.page.text import label
+from webapp.page.text import label, sentence, signed
 from webapp.store import Connection, changes, incidents
 from webapp.store.incidents import Incident, Signal
+from webapp.watch.state import words
 
 # Of more incidents, those before these have no marks.
 MOST_INCIDENTS = 100
@@ -28,9 +28,9 @@ class Mark:
 
 def of_signal(incident: Incident, signal: Signal, address: str | None = None) -> Iterator[Mark]:
     """Yield where the signal began and, unless it is active, where it ended."""
-    yield Mark(signal.started_at, incident.severity, summary(signal), address)
+    yield Mark(signal.started_at, incident.severity, sentence(words(signal)), address)
     if signal.ended_at:
-        yield Mark(signal.ended_at, "resolved", f"Resolved: {summary(signal)}", address)
+        yield Mark(signal.ended_at, "resolved", f"Resolved: {words(signal)}", address)
 
 
 def of_llm(
@@ -52,6 +52,11 @@ def of_llm(
             text = f"{label(change.metric_name)} {signed(change.change)}, which is better"
             found.setdefault(change.metric_name, []).append(Mark(change.slot, "better", text, None))
     return {name: list(_joined(marks, since)) for name, marks in found.items()}
+
+
+def on(metric_name: str, marks: Mapping[str | None, Sequence[Mark]]) -> list[Mark]:
+    """Return the marks in the charts of a metric by time: its own, and those of all metrics."""
+    return sorted([*marks.get(None, ()), *marks.get(metric_name, ())], key=lambda mark: mark.at)
 
 
 def _joined(marks: Iterable[Mark], since: datetime) -> Iterator[Mark]:

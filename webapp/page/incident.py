@@ -1,7 +1,5 @@
 """/incidents/<id>: one incident; acknowledged and closed by those who have signed in."""
 
-from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
 from flask import Response, current_app, redirect, render_template, request, url_for
@@ -9,13 +7,12 @@ from werkzeug.exceptions import NotFound, UnprocessableEntity
 from werkzeug.wrappers import Response as AnyResponse
 
 from llm_measure.metrics import METRICS
-from webapp import generation
 from webapp.cache import answers, snapshot
 from webapp.page import charts
 from webapp.page.access import is_signed_in, require_writer
 from webapp.page.annotations import of_signal
 from webapp.page.views import cache_name, respond_fresh
-from webapp.store import Connection, around, catalogue, connect, incidents
+from webapp.store import Connection, around, catalogue, incidents
 from webapp.store.incidents import Incident, Signal
 from webapp.watch import actions
 from webapp.windows import RUN
@@ -25,7 +22,6 @@ LISTED_BEFORE, LISTED_AFTER, MOST_LISTED = 3, 7, 50
 CHARTED_BEFORE, CHARTED_AFTER = 60, 120
 MOST_CHARTS = 8
 LONGEST_NOTE = 1000
-Action = Callable[[Connection, int, str], bool]
 
 
 def show(incident_id: int, live: bool) -> Response | str:
@@ -102,7 +98,7 @@ def _forms(incident_id: int) -> str:
     return "" if incident.resolved_at else render_template("page/incident_forms.html", incident=incident)
 
 
-def _change(incident_id: int, action: Action) -> AnyResponse:
+def _change(incident_id: int, action: actions.Action) -> AnyResponse:
     """Do something with an incident unless it is resolved; return to its page, which shows how it is now."""
     require_writer()
     note = request.form.get("note", "").strip()
@@ -111,10 +107,5 @@ def _change(incident_id: int, action: Action) -> AnyResponse:
             f"note: {len(note)} characters; expected at most {LONGEST_NOTE}, without NUL"
         )
     settings, redis = (current_app.extensions[name] for name in ("settings", "redis"))
-    with closing(connect(settings, "llm-benchmark incidents")) as conn:
-        is_open = _found(conn, incident_id).resolved_at is None
-        conn.rollback()
-        if is_open:
-            with generation.change(conn, redis):
-                action(conn, incident_id, note)
+    actions.perform(settings, redis, action, incident_id, note or None)
     return redirect(url_for("page.incident", incident_id=incident_id), 303)

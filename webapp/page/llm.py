@@ -87,7 +87,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
                 "row": row,
                 "total": len(rows),
                 "over_time": _over_time(conn, query, metric, llm, scenario, step),
-                "marks": [*marks.get(None, ()), *marks.get(metric.name, ())],
+                "marks": annotations.on(metric.name, marks),
                 "intervals": row and quantile_intervals(row, histograms[metric.name, llm.name]),
                 "distribution": row and _distribution(row, histograms[metric.name, llm.name]),
             }

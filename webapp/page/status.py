@@ -14,7 +14,7 @@ from webapp.page.availability import Bars
 from webapp.page.opening import with_series
 from webapp.page.views import query_arguments, respond_present
 from webapp.queries import SOURCES, one_of
-from webapp.store import Connection, incidents
+from webapp.store import Connection, incidents, llms
 from webapp.store.availability import read as read_availability
 from webapp.store.incidents import Incident
 
@@ -52,8 +52,7 @@ def show(live: bool) -> Response | str:
 def _status(query: dict[str, Any], conn: Connection) -> str:
     source = with_series(conn, {**query, "scenario": None})["source"]
     now = datetime.now(UTC)
-    found = incidents.read(conn, source=source, since=now - RECENT, limit=MOST_RECENT)
-    ongoing = [incident for incident in found if incident.status == "open"]
+    ongoing = incidents.read(conn, source=source, status="open")
     states = _states(conn, source, now, ongoing)
     return render_template(
         "page/status.html",
@@ -62,7 +61,9 @@ def _status(query: dict[str, Any], conn: Connection) -> str:
         worst=min((each.state for each in states), key=STATES.index, default="no data"),
         affected=sum(each.state in ("down", "degraded") for each in states),
         ongoing=ongoing,
-        resolved=[incident for incident in found if incident.status == "resolved"],
+        resolved=incidents.read(
+            conn, source=source, status="resolved", since=now - RECENT, limit=MOST_RECENT
+        ),
         days=RECENT.days,
     )
 
@@ -74,7 +75,8 @@ def _states(conn: Connection, source: str, now: datetime, ongoing: Sequence[Inci
         for row in read_availability(conn, period="hour", reach=SILENCE, now=now, source=source)
         if row.ratio is not None
     }
-    names = sorted({*bars, *(name for incident in ongoing for name in incident.active_names)})
+    affected = {name for incident in ongoing for name in incident.active_names}
+    names = [llm.name for llm in llms.read_all(conn, archived=False) if llm.name in affected | bars.keys()]
     return [
         State(
             name,
