@@ -48,4 +48,4 @@ def test_the_number_of_open_incidents_follows_when_one_is_closed(tab, open_tab):
 
     expect(tab.page.locator("#incident .state")).to_contain_text("Resolved")
     expect(count).to_have_text("1")
-    expect(other.page.locator("#status")).to_contain_text("1 of 3 LLMs affected")
+    expect(other.page.locator("#status")).to_contain_text("1 of 1 LLM affected")

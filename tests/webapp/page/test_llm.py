@@ -190,8 +190,8 @@ def test_charts_have_marks_of_changes_for_the_better(three_metrics, conn, reader
             conn,
             "INSERT INTO changes (source, scenario_id, llm_id, metric_id, statistic, slot, detected_slot,"
             " before, after, change, low, high, worse)"
-            " SELECT 'simulation', scenarios.id, llms.id, metrics.id, 'mean', %s, %s, 40, 50, 0.25, 0.2, 0.3, %s"
-            " FROM scenarios, llms, metrics"
+            " SELECT 'simulation', scenarios.id, llms.id, metrics.id, 'mean',"
+            " %s, %s, 40, 50, 0.25, 0.2, 0.3, %s FROM scenarios, llms, metrics"
             " WHERE scenarios.name = 'default' AND llms.name = 'GPT-4o' AND metrics.name = %s RETURNING id",
             *(NOW - timedelta(minutes=30), NOW - timedelta(minutes=10), worse, metric),
         )

@@ -67,7 +67,7 @@ def test_without_runs_for_a_day_there_is_no_data(conn, public):
     html = public.get("/status").text
 
     assert states(html) == {"GPT-4o": "No data"}
-    assert "No recent runs of 1 of 1 LLMs" in html
+    assert "No recent runs of 1 of 1 LLM" in html
 
 
 def test_before_the_first_run_says_so(public):
