@@ -19,6 +19,7 @@ WHERE detected_slot >= %(since)s
   AND (%(scenario_id)s IS NULL OR scenario_id = %(scenario_id)s)
   AND (%(llm_id)s IS NULL OR llm_id = %(llm_id)s)
 ORDER BY detected_slot, changes.id
+LIMIT %(limit)s
 """
 
 
@@ -49,6 +50,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     source: str | None = None,
     scenario_id: int | None = None,
     llm_id: int | None = None,
+    limit: int | None = None,
 ) -> list[Change]:
     """Return the changes that were detected from `since` on and before `until`, oldest first."""
     filters = {
@@ -57,6 +59,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "source": source,
         "scenario_id": scenario_id,
         "llm_id": llm_id,
+        "limit": limit,
     }
     with conn.cursor() as cursor:
         cursor.execute(CHANGES, filters)

@@ -33,6 +33,17 @@ def notice_dead_client(conn: Connection) -> None:
         cursor.execute("SET LOCAL client_connection_check_interval = '1s'")
 
 
+def limit_idleness(conn: Connection, seconds: float) -> None:
+    """Let the server end this session, and free its locks, when the transaction is idle for longer than that.
+
+    By default, it does not notice for hours that a client's machine has vanished.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL idle_in_transaction_session_timeout = %s", (f"{max(1, round(seconds * 1000))}ms",)
+        )
+
+
 def execute_within(cursor: Any, seconds: float, statement: sql.Composable) -> None:
     """Execute a statement on a connection in autocommit mode with the limit of `limit_lock_waits`."""
     limit = sql.Literal(f"{seconds * 1000:.0f}ms")
