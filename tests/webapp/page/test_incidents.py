@@ -245,6 +245,15 @@ class TestThePublic:
         assert "<form" not in html
 
 
+@pytest.mark.parametrize("path", ["/", "/incidents", "/status"])
+def test_browsers_find_the_feed_on_every_page(reader, path):
+    link = re.search(
+        r'<link rel="alternate" href="([^"]+)" type="application/atom\+xml"', reader.get(path).text
+    )
+
+    assert reader.get(link[1]).content_type.startswith("application/atom+xml")
+
+
 class TestTheNumberOfOpenIncidents:
     COUNT = 'id="open-incidents" title="Open incidents"'
 
