@@ -83,7 +83,7 @@ class Tab:
 
     def names(self) -> list[str]:
         """The LLMs on the leaderboard, in the order of the rows."""
-        return self.page.locator("table.board tbody th.name a").all_inner_texts()
+        return self.page.locator("table.board tbody th.name > a:not(.badge)").all_inner_texts()
 
     def means(self) -> list[float]:
         """The means on the leaderboard, in the same order."""
