@@ -32,6 +32,7 @@ MESSAGE_RETENTION = timedelta(days=90)
 UNRECORDED = "its job failed while the database was unreachable; the worker's log has the error"
 DELETIONS: dict[str, Callable[[Connection, datetime, int], int]] = {
     "hourly rollups": retention.delete_hours,
+    "hourly availability": retention.delete_hourly_availability,
     "rollups of runs": retention.delete_run_rollups,
     "self-checks": retention.delete_self_checks,
 }
@@ -61,7 +62,7 @@ def run_maintenance(slot: int) -> None:
         maintain(conn, settings, clock.earliest_now(conn))
         record_lost(conn, settings, redis, time.time())
         end_abandoned(conn, settings, redis, datetime.now(UTC))
-        publish(conn, redis)
+        publish(conn, settings, redis)
     logger.info("slot %d: maintenance finished", slot)
 
 

@@ -151,7 +151,7 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
 
     def write(conn: Connection) -> str | None:
         asked = measurement.endpoint.asked(measurement.workload)
-        return persist(conn, attempt, asked, result, measurement.rank_insecure)
+        return persist(conn, attempt, asked, result, measurement.rank_insecure, server=measurement.server)
 
     failure = reconnecting(settings, write, STORE_SECONDS)
     if failure:

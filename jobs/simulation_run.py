@@ -46,7 +46,7 @@ def run_simulation(slot: int) -> None:
         ringing(settings, redis),
         renewed_lock(redis, f"simulation-{slot}"),
         closing(connect_patiently(settings)) as conn,
-        publishing(conn, redis),
+        publishing(conn, settings, redis),
     ):
         fill_slot(conn, settings, datetime.fromtimestamp(slot, UTC), job_id)
 

@@ -347,7 +347,7 @@ def test_the_job_slides_the_windows_and_may_run_again(conn):
 
 def test_a_run_creates_its_missing_partition_and_keeps_row_and_rollups_without_it(conn, settings, redis):
     fill_slot(conn, settings, NOW - timedelta(days=4), "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     maintain(conn, settings, NOW)
 

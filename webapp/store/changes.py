@@ -1,9 +1,10 @@
 """Changes of level of series of runs."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from webapp.store import Connection
+from webapp.store.signals import NewSignal
 
 CHANGES = """
 SELECT
@@ -20,6 +21,13 @@ WHERE detected_slot >= %(since)s
   AND (%(llm_id)s IS NULL OR llm_id = %(llm_id)s)
 ORDER BY detected_slot, changes.id
 LIMIT %(limit)s
+"""
+INSERT = """
+INSERT INTO changes
+    (source, scenario_id, llm_id, metric_id, statistic, slot, detected_slot, before, after, change, low, high,
+    worse)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING
 """
 
 
@@ -64,3 +72,16 @@ def read(  # noqa: PLR0913  (each is a filter)
     with conn.cursor() as cursor:
         cursor.execute(CHANGES, filters)
         return [Change(*row) for row in cursor.fetchall()]
+
+
+def insert(conn: Connection, found: NewSignal, worse: bool) -> None:
+    """Note a change of level unless it is noted already."""
+    key = found.key
+    with conn.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            (
+                *(key.source, key.scenario_id, key.llm_id, found.metric_id, found.statistic),
+                *(found.started_at, found.detected_at, *astuple(found.figures), worse),
+            ),
+        )
