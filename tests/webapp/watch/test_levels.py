@@ -121,11 +121,13 @@ def test_the_figures_of_an_active_signal_follow_the_level_and_severity_rises_wit
 def test_a_level_that_is_back_resolves_the_incident(watched, opened, noted, kinds):
     watched.runs(60, ttft=1.0)
     watched.runs(FOUND_WITHIN, ttft=1.3)
+    watched.runs(50, ttft=1.3)
     watched.runs(FOUND_WITHIN, ttft=1.0)
 
     (incident,) = opened()
     assert (incident.status, incident.resolution) == ("resolved", "recovered")
     assert kinds() == ["opened", "resolved"]
+    watched.runs(FOUND_WITHIN, ttft=1.0)
     assert len(noted()) == 1
 
 
