@@ -121,14 +121,23 @@ def test_the_figures_of_an_active_signal_follow_the_level_and_severity_rises_wit
 def test_a_level_that_is_back_resolves_the_incident(watched, opened, noted, kinds):
     watched.runs(60, ttft=1.0)
     watched.runs(FOUND_WITHIN, ttft=1.3)
-    watched.runs(50, ttft=1.3)
     watched.runs(FOUND_WITHIN, ttft=1.0)
 
     (incident,) = opened()
     assert (incident.status, incident.resolution) == ("resolved", "recovered")
     assert kinds() == ["opened", "resolved"]
-    watched.runs(FOUND_WITHIN, ttft=1.0)
     assert len(noted()) == 1
+
+
+def test_trouble_that_is_over_is_no_part_of_what_is_normal(watched, opened):
+    watched.runs(60, ttft=1.0)
+    for ttft, runs in ((1.3, FOUND_WITHIN), (1.3, 100), (1.0, FOUND_WITHIN)):
+        watched.runs(runs, ttft=ttft)
+    assert opened()[0].status == "resolved"
+
+    watched.runs(FOUND_WITHIN, ttft=1.3)
+
+    assert opened()[0].status == "open"
 
 
 def test_new_trouble_within_the_cool_down_reopens_the_incident(watched, conn, opened, kinds):
