@@ -50,7 +50,7 @@ def look(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> L
         return Look(1.0, None)
     first = min(np.searchsorted(times, times[-1] - MOST_DAYS * DAY), max(0, len(values) - SEEN))
     logs = without_rhythm(times[first:], np.log(values[first:]), SEEN)
-    recent = min(WINDOWS[-1], len(logs) - LEAST_PAST)
+    recent = min(WINDOWS[-1], len(logs) // 3, len(logs) - LEAST_PAST)
     baseline = Baseline.of(logs[:-recent])
     deviations = np.cumsum(baseline.deviations(logs[-recent:])[::-1])
     best, window = 0.0, 0

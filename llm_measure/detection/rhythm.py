@@ -3,8 +3,8 @@
 import numpy as np
 
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
-# Of the past: a rhythm shows itself after the fewest days; weekends have theirs after two weeks.
-LEAST_DAYS, DAYS_WITH_WEEKENDS, MOST_DAYS = 3, 14, 28
+# Of the past: a rhythm shows itself after two days; weekends have theirs after nine.
+LEAST_DAYS, DAYS_WITH_WEEKENDS, MOST_DAYS = 2, 9, 28
 # Variance of a median of normal values, relative to that of their mean.
 MEDIAN_VARIANCE = np.pi / 2
 SLOTS = 48  # hours of a working day, and of a day at the weekend

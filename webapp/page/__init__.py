@@ -10,13 +10,31 @@ from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
 from webapp.headers import set_headers
-from webapp.page import access, compare, leaderboard, llm, marks, run, runs, text, views
+from webapp.page import (
+    access,
+    availability,
+    compare,
+    incident,
+    incidents,
+    leaderboard,
+    llm,
+    marks,
+    run,
+    runs,
+    status,
+    text,
+    views,
+)
+from webapp.page.badges.routes import badges
 from webapp.page.errors import register_error_pages, respond_not_found
 from webapp.page.notices import add_headers, register_notices
 from webapp.page.version import version
+from webapp.queries import LARGEST_ID
 from webapp.settings import Settings
+from webapp.watch import state
 
 WEBAPP = Path(__file__).parent.parent
+INCIDENT = f"/incidents/<int(min=1, max={LARGEST_ID}):incident_id>"
 STATIC_SECONDS = 365 * 24 * 3600
 # Rule, endpoint, view; each view is also served at /live<rule>.
 VIEWS = (
@@ -25,6 +43,9 @@ VIEWS = (
     ("/compare", "compare", compare.show),
     ("/runs", "runs", runs.show),
     ("/run", "run", run.show),
+    ("/incidents", "incidents", incidents.show),
+    (INCIDENT, "incident", incident.show),
+    ("/status", "status", status.show),
 )
 FILTERS = {
     "figure": text.figure,
@@ -35,12 +56,17 @@ FILTERS = {
     "sentence": text.sentence,
     "duration": text.duration,
     "percent": marks.percent,
+    "share": availability.share,
+    "title_of": state.title,
+    "amount": text.amount,
+    "signed": text.signed,
+    "span": text.span,
     "reason": access.shown_reason,
 }
 
 
 def register_page(app: Flask, settings: Settings) -> None:
-    """Serve the page, its static files and the sign-in."""
+    """Serve the page, its static files, the sign-in and the badges."""
     access.configure_cookies(app, settings)
     register_notices(app)
     app.register_error_handler(NotFound, respond_not_found)
@@ -48,6 +74,7 @@ def register_page(app: Flask, settings: Settings) -> None:
         blueprint.after_request(set_headers)
         register_error_pages(blueprint)
         app.register_blueprint(blueprint)
+    app.register_blueprint(badges)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS  # each address holds the version
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(
@@ -55,6 +82,8 @@ def register_page(app: Flask, settings: Settings) -> None:
         csrf_token=access.csrf_token,
         is_signed_in=access.is_signed_in,
         address=views.address,
+        live_address=views.live_address,
+        count_open=incidents.count_open,
     )
     app.jinja_env.filters.update(FILTERS)
 
@@ -64,10 +93,15 @@ def _page() -> Blueprint:
     page = Blueprint("page", __name__)
     page.before_request(access.require_reader)
     page.after_request(add_headers)
+    page.after_request(incidents.add_open_header)
     for rule, endpoint, view in VIEWS:
         page.add_url_rule(rule, endpoint, view, defaults={"live": False})
         page.add_url_rule(f"/live{rule}", f"live_{endpoint}", view, defaults={"live": True})
     page.add_url_rule("/run-now", "run_now", runs.run_now, methods=["POST"])
+    page.add_url_rule(
+        f"{INCIDENT}/acknowledge", "acknowledge_incident", incident.acknowledge, methods=["POST"]
+    )
+    page.add_url_rule(f"{INCIDENT}/close", "close_incident", incident.close, methods=["POST"])
     return page
 
 
