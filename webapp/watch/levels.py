@@ -15,8 +15,8 @@ from webapp.store.signals import Figures, NewSignal, SeriesSignal
 from webapp.watch.failures import cause
 from webapp.watch.findings import Findings, Found, Judged
 
-# Two weeks of a run every 10 minutes: those of the level, and those in which the rhythm of days shows itself.
-PAST_RUNS = 2000
+# Nine days of a run every 10 minutes: those of the level, and those in which the rhythm of days shows itself.
+PAST_RUNS = 1400
 # The level of an active signal is compared with that of the runs before it.
 RUNS_BEFORE = 100
 # After this, a changed level is the normal one.

@@ -21,6 +21,10 @@ CROSS JOIN LATERAL (
     ORDER BY slot DESC
     LIMIT %(limit)s
 ) AS newest
-JOIN rollups ON rollups.run_id = newest.id
-WHERE metric_id = ANY(%(metric_ids)s)
+-- By the index for each run, whatever the planner expects: OFFSET keeps it from scanning all rollups.
+CROSS JOIN LATERAL (
+    SELECT metric_id, n, mean, p95 FROM rollups
+    WHERE run_id = newest.id AND metric_id = ANY(%(metric_ids)s)
+    OFFSET 0
+) AS rollups
 GROUP BY series.number, metric_id
