@@ -32,10 +32,10 @@ def night(conn, settings, redis):
     query(
         conn,
         "INSERT INTO availability (period, source, scenario_id, llm_id, starts_at, finished, failed, invalid,"
-        " missed) SELECT 'hour', 'simulation', scenarios.id, llms.id, %s, 99, 1, 5, 5 FROM scenarios, llms"
+        " missed) SELECT 'hour', 'simulation', scenarios.id, llms.id, %s, 98, 1, 5, 5 FROM scenarios, llms"
         " WHERE scenarios.name = 'default' AND llms.name = 'GPT-4o'"
         " ON CONFLICT (period, source, scenario_id, llm_id, starts_at) DO UPDATE"
-        " SET finished = 99, failed = 1 RETURNING 1",
+        " SET finished = 98, failed = 1 RETURNING 1",
         DAY - timedelta(hours=3),
     )
     store_incident(conn, "GPT-4o")
