@@ -1,39 +1,61 @@
 """The rhythm of days: what is usual at an hour is no change."""
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-HOUR, DAY, WEEK = 3600, 86_400, 604_800
-# Of the past: a rhythm shows itself after two days; weekends have theirs after nine.
-LEAST_DAYS, DAYS_WITH_WEEKENDS, MOST_DAYS = 2, 9, 28
+HOUR, DAY = 3600, 86_400
+# Of the past, for the rhythm.
+MOST_DAYS = 28
+# Former days from which it is known what is usual at an hour.
+LEAST_SAMPLES = 2
+# Hours of a day, and of one at the weekend, which come after these.
+HOURS, SLOTS = 24, 48
 # Variance of a median of normal values, relative to that of their mean.
 MEDIAN_VARIANCE = np.pi / 2
-SLOTS = 48  # hours of a working day, and of a day at the weekend
 
 
 def without_rhythm(times: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return values (positive, of any scale) over what is usual at their hour of the day (UTC).
 
-    What is usual is learned from the last four weeks. It is shrunk towards 1 by how much of it may be noise
-    (James and Stein 1961).
+    What is usual is learned from the last four weeks before the newest day, which may be unusual. It is
+    shrunk towards 1 by how much of it may be noise (James and Stein 1961).
     """
-    first = int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY)) if len(times) else 0
-    days = (times[-1] - times[first]) / DAY if len(times) else 0.0
-    if days < LEAST_DAYS:
+    if not len(times) or times[-1] - times[0] < LEAST_SAMPLES * DAY:
         return values
+    first = int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY))
     hours, means = _hourly(times[first:], np.log(values[first:]))
-    # Slow changes of the level are no rhythm.
-    weeks = (hours[-1] - hours) * HOUR // WEEK  # 0 to 4
-    means = means - _by_group(weeks, means)[0][weeks]
-    with_weekends = days >= DAYS_WITH_WEEKENDS
-    slots = _slots(hours, with_weekends)
-    usual, noise = _by_group(slots, means)
-    present = np.unique(slots)
-    usual[present] -= usual[present].mean()
-    signal = float(np.square(usual[present]).sum())
-    if not signal:
+    if len(hours) < (1 + LEAST_SAMPLES) * HOURS:
         return values
-    usual *= max(0.0, 1 - 2 * float(noise[present].sum()) / signal)
-    return values / np.exp(usual)[_slots(times // HOUR, with_weekends)]
+    # Changes of the level are no rhythm: an hour is compared with the 24 around it.
+    levels = np.median(sliding_window_view(means, HOURS), axis=1)[: -HOURS // 2]
+    known = slice(HOURS // 2, HOURS // 2 + len(levels))
+    usual = _usual(hours[known], means[known] - levels)
+    return values / np.exp(usual)[_slots((times // HOUR).astype(np.int64))]
+
+
+def _usual(hours: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return what is usual in each slot; 0 where that is not known.
+
+    Of a slot with too few samples, it is what is usual at that hour on any day.
+    """
+    slots = _slots(hours)
+    sizes = np.bincount(slots, minlength=SLOTS)
+    of_any_day = np.bincount(slots % HOURS, minlength=HOURS)
+    usual = _medians(slots, means, SLOTS)
+    deviations = (means - usual[slots])[sizes[slots] >= LEAST_SAMPLES]
+    is_poor = sizes < LEAST_SAMPLES
+    usual[is_poor] = np.tile(_medians(slots % HOURS, means, HOURS), 2)[is_poor]
+    sizes[is_poor] = np.tile(of_any_day, 2)[is_poor]
+    is_known = sizes >= LEAST_SAMPLES
+    if not is_known.any() or not len(deviations):
+        return np.zeros(SLOTS)
+    usual = np.where(is_known, usual - usual[is_known].mean(), 0)
+    # Deviations from a median of few values are too small.
+    freedom = len(deviations) / max(1, len(deviations) - is_known.sum())
+    variance = freedom * (1.4826 * float(np.median(np.abs(deviations)))) ** 2
+    noise = MEDIAN_VARIANCE * variance * float((1 / sizes[is_known]).sum())
+    signal = float(np.square(usual).sum())
+    return usual * max(0.0, 1 - 2 * noise / signal) if signal else usual
 
 
 def _hourly(times: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,24 +65,15 @@ def _hourly(times: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return hours, sums / np.diff(np.append(firsts, len(logs)))
 
 
-def _slots(hours: np.ndarray, with_weekends: bool) -> np.ndarray:
-    """Return the hour of the day, plus 24 at weekends if these count."""
-    hours = hours.astype(np.int64)
-    is_weekend = (hours // 24 + 3) % 7 >= 5  # 1 January 1970 was a Thursday, the fourth day
-    return hours % 24 + 24 * (is_weekend & with_weekends)
+def _slots(hours: np.ndarray) -> np.ndarray:
+    """Return the hour of the day, plus 24 at weekends."""
+    is_weekend = (hours // HOURS + 3) % 7 >= 5  # 1 January 1970 was a Thursday, the fourth day
+    return hours % HOURS + HOURS * is_weekend
 
 
-def _by_group(groups: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the median of each group, and its variance: 0 for a number that is no group's."""
-    medians = _medians(groups, values)
-    deviations = 1.4826 * _medians(groups, np.abs(values - medians[groups]))
-    sizes = np.bincount(groups, minlength=len(medians))
-    return medians, MEDIAN_VARIANCE * np.square(deviations) / np.maximum(sizes, 1)
-
-
-def _medians(groups: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the median of each group: a sort for all, since a call of NumPy for each takes 5 ms."""
-    sizes = np.bincount(groups, minlength=SLOTS)
+def _medians(groups: np.ndarray, values: np.ndarray, number: int) -> np.ndarray:
+    """Return the median of each group, 0 if it is empty: by one sort, since a call for each takes 5 ms."""
+    sizes = np.bincount(groups, minlength=number)
     ends = np.cumsum(sizes)
     present = np.flatnonzero(sizes)
     ordered = values[np.lexsort((values, groups))]
