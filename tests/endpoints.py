@@ -1,9 +1,11 @@
 """Mock servers, benchmark files that name them, and levels that are valid on a busy machine."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -24,6 +26,19 @@ class MockServers:
         url = stack.enter_context(running_mock_server(Behaviour(**behaviour)))
         self._running[url] = stack
         return url
+
+    def change(self, url: str, **behaviour: object) -> None:
+        """Change the behaviour of one that was started with its control."""
+        self._control(url, "PATCH", behaviour)
+
+    def restore(self, url: str) -> None:
+        """Restore the behaviour with which one was started."""
+        self._control(url, "DELETE", {})
+
+    def _control(self, url: str, method: str, behaviour: dict[str, object]) -> None:
+        control = f"{url.removesuffix('/v1')}/control"
+        with urlopen(Request(control, json.dumps(behaviour).encode(), method=method), timeout=5):
+            pass
 
     def stop(self, url: str) -> None:
         self._running.pop(url).close()
@@ -56,10 +71,10 @@ def lenient_validity(monkeypatch: pytest.MonkeyPatch) -> None:
 def declare_llms(environment: dict[str, str], tmp_path: Path) -> Callable[..., None]:
     """Writes a benchmark file of LLMs by name and base URL, which every process of the test reads."""
 
-    def declare(llms: dict[str, str], workload: str) -> None:
+    def declare(llms: dict[str, str], workload: str, more: str = "") -> None:
         path = tmp_path / "benchmark.yml"
         lines = [f"  - {{name: {name}, base_url: '{url}', model: mock}}\n" for name, url in llms.items()]
-        path.write_text(f"llms:\n{''.join(lines)}workloads:\n  - {{name: chat, {workload}}}\n")
+        path.write_text(f"llms:\n{''.join(lines)}workloads:\n  - {{name: chat, {workload}}}\n{more}")
         environment["BENCHMARK_FILE"] = str(path)
 
     return declare

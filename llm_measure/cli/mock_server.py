@@ -62,6 +62,7 @@ from llm_measure.mock_server.behaviour import Behaviour
               help="Random seed for deviations and ratios.")  # fmt: skip
 @click.option("--api-key-env", "api_key", type=KeyVariable(), metavar="VAR",
               help="Environment variable that holds the key clients must send.")  # fmt: skip
+@click.option("--control", is_flag=True, help="Let clients read and change these options at /control.")
 def mock_server(host: str, port: int, **options: Any) -> None:
     """Serve the APIs of OpenAI, Azure, Anthropic, Google and Amazon, streamed or not, at known times.
 

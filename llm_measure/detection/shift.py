@@ -47,10 +47,11 @@ def values_returned(before: np.ndarray, values: np.ndarray) -> int:
         return 0
     baseline, logs = Baseline.of(np.log(before)), np.log(values)
     changed = logs[: max(LEAST_RETURNED, len(logs) - MOST_RETURNED)]
-    distance = (float(np.median(changed)) - baseline.level) / baseline.scale
-    # Deviations are clipped, and so are the levels between which they decide.
-    distance = float(np.clip(distance, -CLIP, CLIP))
-    newest = baseline.deviations(logs[-MOST_RETURNED:])[::-1]
+    gap = float(np.median(changed)) - baseline.level
+    # Both levels are within the clip, however small the noise is: what is nearer to the former one is back.
+    scale = max(baseline.scale, abs(gap) / CLIP)
+    distance = gap / scale
+    newest = np.clip((logs[-MOST_RETURNED:] - baseline.level) / scale, -CLIP, CLIP)[::-1]
     evidence = np.cumsum(distance * (distance / 2 - newest)) / baseline.inflation**2
     evidence[: LEAST_RETURNED - 1] = 0
     return int(evidence.argmax()) + 1 if evidence.max() >= np.log(ODDS) else 0

@@ -41,6 +41,7 @@ class Behaviour:
     slowdown_per_stream: float = 0.0  # ratio by which each further stream prolongs all times
     seed: int = 20
     api_key: str | None = field(default=None, repr=False)  # required of clients if given
+    control: bool = False  # whether clients may change this behaviour
 
     def __post_init__(self) -> None:
         for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open"):

@@ -13,6 +13,7 @@ import httptools
 from llm_measure.client.clock import Alarm
 from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, encode, plain, refusal
 from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
+from llm_measure.mock_server.control import changed, shown
 from llm_measure.mock_server.dialects import (
     CHAT,
     PATHS,
@@ -77,9 +78,14 @@ class MockServer:
     """The state that all connections share."""
 
     def __init__(self, behaviour: Behaviour, loop: asyncio.AbstractEventLoop):
-        self.behaviour = behaviour
         self.schedule = Schedule(loop)
         self.streams = 0
+        self._start = behaviour
+        self.behave(behaviour)
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Answer the requests that arrive from now on like this; faults are drawn from the seed again."""
+        self.behaviour = behaviour
         self._faults = FaultInjector(behaviour)
         self._build = lru_cache(maxsize=1024)(lambda kind: build(kind, behaviour))
         self._encode = lru_cache(maxsize=64)(lambda dialect, asked: encode(dialect, asked, behaviour))
@@ -94,6 +100,19 @@ class MockServer:
         """Return whether the header holds the key, if one is required."""
         key = self.behaviour.api_key
         return key is None or hmac.compare_digest(authorization, f"Bearer {key}".encode())
+
+    def control(self, method: bytes, body: bytes) -> bytes:
+        """Return the response to a request to the control, which shows or changes the behaviour."""
+        if method == b"PATCH":
+            try:
+                self.behave(changed(self.behaviour, body))
+            except ValueError as error:
+                return refusal(CHAT, 400, str(error))
+        elif method == b"DELETE":
+            self.behave(self._start)
+        elif method != b"GET":
+            return refusal(CHAT, 405, "method must be GET, PATCH or DELETE", "allow: GET, PATCH, DELETE")
+        return plain(200, shown(self.behaviour))
 
     def built(self, dialect: AnyDialect, body: bytes, model: str | None) -> tuple[Answer, bool]:
         """Return the answer to a request, and whether it is streamed; raises as `Dialect.request` does."""
@@ -223,6 +242,8 @@ class Connection(asyncio.Protocol):
             self.write(plain(200, {"status": "ok"}))
         elif not self._server.is_allowed(self._authorization):
             self.write(refusal(found[0] if found else CHAT, 401, "API key missing or wrong"))
+        elif path == "/control" and self._server.behaviour.control:
+            self.write(self._server.control(self._parser.get_method(), b"".join(self._body)))
         elif path == "/v1/models":
             self.write(plain(200, {"object": "list", "data": [MODEL_CARD]}))
         elif found is None:

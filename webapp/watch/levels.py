@@ -72,18 +72,20 @@ def judge_levels(
 class _Pasts:
     """The series without the rhythm of days, since their level was last accepted or got better.
 
-    Spans of trouble that is over are left out, too, but for the rhythm.
+    Spans of trouble that is over are left out, too, but for the rhythm; and but for a level that is still
+    changed, since all its values since then decide whether it is back.
     """
 
     def __init__(self, conn: Connection, judged: Sequence[Judged], excluded: Mapping[Key, Sequence[Span]]):
         self._conn = conn
         self._excluded = excluded
         self._over: dict[Key, list[Span]] = {each.key: [] for each in judged}
+        self._changed: dict[tuple[Key, Statistic], datetime] = {}
         self._starts = signals.better_since(conn, [each.key for each in judged])
         for each in judged:
             for signal in each.signals:
-                if signal.kind == "change" and signal.ended_at:
-                    self._leave_out(each.key, signal, signal.ended_at)
+                if signal.kind == "change":
+                    self._note(each.key, signal)
         wanted = {each.key: excluded[each.key] for each in judged}
         newest = series.newest_values(conn, wanted, watched_metrics(), PAST_RUNS)
         self._newest = {
@@ -105,16 +107,20 @@ class _Pasts:
         return self._level(key, statistic, found[key].get(statistic, EMPTY))
 
     def _level(self, key: Key, statistic: Statistic, past: Past) -> Past:
-        steady = past.without_rhythm().without(self._over[key])
+        changed = self._changed.get((key, statistic))
+        over = [(start, min(end, changed or end)) for start, end in self._over[key]]
+        steady = past.without_rhythm().without(over)
         start = self._starts.get((key, statistic))
         return steady.since(start) if start else steady
 
-    def _leave_out(self, key: Key, signal: SeriesSignal, ended_at: datetime) -> None:
-        if not signal.accepted:
-            self._over[key].append((signal.started_at, ended_at))
-            return
+    def _note(self, key: Key, signal: SeriesSignal) -> None:
         at = (key, _statistic(signal))
-        self._starts[at] = max(self._starts.get(at, signal.started_at), signal.started_at)
+        if signal.ended_at is None:
+            self._changed[at] = signal.started_at
+        elif signal.accepted:
+            self._starts[at] = max(self._starts.get(at, signal.started_at), signal.started_at)
+        else:
+            self._over[key].append((signal.started_at, signal.ended_at))
 
 
 def _statistic(signal: SeriesSignal) -> Statistic:

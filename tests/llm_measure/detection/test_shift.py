@@ -37,6 +37,12 @@ def test_a_small_change_needs_more_values_to_be_back(factor):
     assert 32 <= first <= 42
 
 
+def test_a_level_that_is_nearly_back_is_back_however_small_the_noise():
+    steady = noisy(200) ** 0.1
+    assert returned(steady, np.append(1.5 * steady[:30], 1.05 * steady[30:33]))
+    assert not returned(steady, np.append(1.5 * steady[:30], 1.35 * steady[30:60]))
+
+
 def test_a_level_that_only_got_a_little_better_is_not_back():
     values = np.append(1.5 * noisy(30, seed=7), 1.35 * noisy(10, seed=8))
     assert not returned(BEFORE, values)

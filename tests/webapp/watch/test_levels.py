@@ -140,6 +140,18 @@ def test_trouble_that_is_over_is_no_part_of_what_is_normal(watched, opened):
     assert opened()[0].status == "open"
 
 
+def test_metrics_that_are_back_one_after_another_resolve_the_incident_together(watched, opened, kinds):
+    watched.runs(60, ttft=1.0, tps=50.0)
+    watched.runs(FOUND_WITHIN, ttft=1.3, tps=35.0)
+    watched.show(ttft=1.0, tps=35.0)
+    watched.show(FOUND_WITHIN, ttft=1.0, tps=50.0)
+
+    (incident,) = opened()
+    assert (incident.status, incident.resolution) == ("resolved", "recovered")
+    assert len({signal.ended_at for signal in incident.signals}) == 2
+    assert kinds() == ["opened", "resolved"]
+
+
 def test_new_trouble_within_the_cool_down_reopens_the_incident(watched, conn, opened, kinds):
     watched.runs(60, ttft=1.0)
     for ttft in (1.3, 1.0, 1.3):
