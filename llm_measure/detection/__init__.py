@@ -5,5 +5,6 @@ their values in Unix seconds.
 """
 
 from llm_measure.detection.change import Change
+from llm_measure.detection.detector import detect
 
-__all__ = ["Change"]
+__all__ = ["Change", "detect"]
