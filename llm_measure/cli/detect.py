@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def detect(file: str, better: "Better", min_change: float, form: str, plot: Path | None) -> None:
     """Find changes of level in a series of runs, and when each would have been raised online.
 
-    SERIES.csv has a run a line, in the columns time (ISO 8601 or Unix seconds) and value (above 0; empty if the
-    run failed); - reads stdin. Exit codes: 0 done, with or without changes, 2 wrong options or an unusable file.
+    SERIES.csv has a run a line: time (ISO 8601 or Unix seconds) and value (above 0; empty if the run failed);
+    - reads stdin. Exit codes: 0 done, with or without changes, 2 wrong options or an unusable file.
     """
     from rich.console import Console  # noqa: PLC0415
 
