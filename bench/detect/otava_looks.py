@@ -1,6 +1,6 @@
 """Apache Otava online: the interpreter of its environment runs this file, which imports nothing of ours.
 
-Reads tasks from stdin and writes the alarms of each to stdout, both as JSON; see `bench.detect.otava`.
+Reads tasks from stdin and writes the alarms of each to stdout, both as JSON; see `bench.detect.peer`.
 """
 
 import json
@@ -17,18 +17,19 @@ SAME = 3  # runs by which a change point may move and still be the one that was 
 def alarms(task: dict) -> list[tuple[int, float]]:
     """Return for each new change point the index of the run after which it appears and the relative change.
 
-    The first look is after run `first`; what it reports is known. `only_first` ends with the first alarm.
+    The first look is after run `first`; what it reports is known. With a `direction`, the looks end with the
+    first alarm with this sign.
     """
     known: dict[int, int] = {}
     found = []
     for index in range(task["first"], len(task["values"])):
         for place, change in _look(task, index):
-            before = next((each for each in known if abs(known[each] - place) <= SAME), None)
-            known[len(known) if before is None else before] = place
-            if before is None and index > task["first"]:
+            number = next((each for each, other in known.items() if abs(other - place) <= SAME), None)
+            known[len(known) if number is None else number] = place
+            if number is None and index > task["first"]:
                 found.append((index, change))
-        if found and task["only_first"]:
-            break
+                if change * task["direction"] > 0:
+                    return found
     return found
 
 

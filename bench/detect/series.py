@@ -7,7 +7,7 @@ import numpy as np
 
 LEVEL = 0.4  # s, as of a TTFT
 START = 1_750_000_000  # Unix seconds, on a Sunday
-HOUR, DAY = 3600, 86_400
+HOUR, DAY, WEEK = 3600, 86_400, 604_800
 RHYTHM = 0.15
 LONG_GAP = 3 * DAY
 
@@ -69,7 +69,9 @@ def _times(rng: np.random.Generator, condition: Condition, runs: int) -> np.ndar
     if condition.missing:
         distances *= rng.geometric(1 - condition.missing, runs)
         distances[rng.integers(1, runs)] += LONG_GAP
-    return START + np.cumsum(distances)
+    # A rhythm has any phase, or all series would have their changes at the same hour.
+    start = START + HOUR * rng.integers(WEEK // HOUR) if condition.rhythm else START
+    return start + np.cumsum(distances)
 
 
 def gaussian(spread: float) -> Noise:

@@ -5,6 +5,6 @@ their values in Unix seconds.
 """
 
 from llm_measure.detection.change import Change
-from llm_measure.detection.detector import detect
+from llm_measure.detection.detector import detect, look
 
-__all__ = ["Change", "detect"]
+__all__ = ["Change", "detect", "look"]

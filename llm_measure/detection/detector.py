@@ -1,5 +1,7 @@
 """A placeholder for the method, which is chosen by measurement."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from llm_measure.detection.change import Change
@@ -21,3 +23,17 @@ def detect(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
             begin = end - RECENT
             changes.append(Change(begin, end - 1, before, after, change, change - 0.05, change + 0.05))
     return changes
+
+
+class Look(NamedTuple):
+    """What the newest value says."""
+
+    p_value: float
+    change: Change | None
+
+
+def look(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> Look:
+    """Return whether the newest value is the one after which a change is raised."""
+    changes = detect(times[-PAST:], values[-PAST:], min_change=min_change)
+    is_new = changes and changes[-1].detected_at_index == min(len(values), PAST) - 1
+    return Look(1, changes[-1] if is_new else None)

@@ -1,0 +1,98 @@
+"""Change detection on series of known truth, next to Apache Otava on the same series."""
+
+from collections.abc import Callable, Sequence
+
+from bench.detect import ours, peer
+from bench.detect.series import USUAL, generate
+from bench.detect.trials import MIN_CHANGE, Alarms, Task, Trial, changed, steady
+from bench.harness import Row, compare, seconds
+from llm_measure.detection import look
+from webapp.settings import Settings
+
+STEADY_SERIES, CHANGED_SERIES = 10, 100
+DEFAULT_SERIES = 3  # of which Otava's default has enough alarms to be counted
+MOST_FALSE_ALARMS = 1  # per 10,000 runs
+LEAST_COUNTED = 0.5  # false alarms per 10,000 runs for which Otava can be calibrated
+PROMISES = {"+20 %, 5 % spread": 3, "+10 %, 5 % spread": 8}  # runs within which most series have the alarm
+MOST_SERIES = 0.95
+NOT_WORSE = 0.95  # of Otava's share: 100 series do not show smaller differences
+MOST_MS = 5
+BASELINE, YEARS = 400, {"hourly": 8_760, "every 10 min": 52_560}  # runs
+
+Found = dict[Trial, list[Alarms]]
+
+
+def measure(settings: Settings) -> list[Row]:
+    """False alarms in 10 series of 1,000 runs, changes in 100 series; the baseline is Otava at our rate of them."""
+    quiet, steps = steady(STEADY_SERIES), changed(CHANGED_SERIES)
+    usual, default = quiet[0], [*steady(DEFAULT_SERIES), *steps]
+    found = _found([*quiet, *default], ours.alarms)
+    max_pvalue = peer.calibrated(usual, max(usual.per_10_000(found[usual]), LEAST_COUNTED))
+    otava = _found([*quiet, *steps], lambda tasks: peer.alarms(tasks, max_pvalue))
+    otava_default = _found(default, lambda tasks: peer.alarms(tasks, peer.DEFAULT))
+    alike = {trial.condition for trial in quiet if trial.per_10_000(otava[trial]) <= MOST_FALSE_ALARMS}
+    return [
+        *(_false_alarms(trial, found, otava) for trial in quiet),
+        *(_promise(trial, found) for trial in steps if trial.name in PROMISES),
+        *(row for trial in steps for row in _changes(trial, found, otava, trial.condition in alike)),
+        Row("Otava's max_pvalue at our rate of false alarms", "", max_pvalue),
+        *(_of_default(trial, found, otava_default) for trial in default),
+        *_cost(),
+    ]
+
+
+def _found(trials: Sequence[Trial], alarms: Callable[[list[Task]], list[Alarms]]) -> Found:
+    """Return the alarms of each series by trial."""
+    remaining = iter(alarms([task for trial in trials for task in trial.tasks()]))
+    return {trial: [next(remaining) for _ in range(trial.series)] for trial in trials}
+
+
+def _false_alarms(trial: Trial, found: Found, otava: Found) -> Row:
+    rate = trial.per_10_000(found[trial])
+    return Row(f"false alarms per 10,000 runs, {trial.name}", "", rate, trial.per_10_000(otava[trial]),
+               rate / MOST_FALSE_ALARMS, at_most=1)  # fmt: skip
+
+
+def _promise(trial: Trial, found: Found) -> Row:
+    runs = PROMISES[trial.name]
+    share = trial.share_within(found[trial], runs)
+    return Row(f"{trial.name}: found within {runs} runs / {MOST_SERIES:.0%}", "%", 100 * share,
+               100 * MOST_SERIES, share / MOST_SERIES, at_least=1)  # fmt: skip
+
+
+def _changes(trial: Trial, found: Found, otava: Found, alike: bool) -> list[Row]:
+    """Return the rows of a change; `alike`: whether Otava keeps to the rate of false alarms there."""
+    rows = []
+    for runs in trial.within:
+        share, other = (trial.share_within(each[trial], runs) for each in (found, otava))
+        rows.append(Row(f"{trial.name}: found within {runs} runs", "%", 100 * share, 100 * other,
+                        share / other if other else None, at_least=NOT_WORSE if alike else None))  # fmt: skip
+    delays = (trial.median_delay(each[trial]) for each in (found, otava))
+    return [*rows, Row(f"{trial.name}: median delay", "runs", *delays)]
+
+
+def _of_default(trial: Trial, found: Found, otava: Found) -> Row:
+    """Return the figure that shows most of Otava at its default."""
+    if not trial.shift.size:
+        rates = (trial.per_10_000(each[trial]) for each in (found, otava))
+        return Row(f"Otava's default: false alarms, {trial.name}", "", *rates)
+    shares = (100 * trial.share_within(each[trial], trial.within[0]) for each in (found, otava))
+    return Row(f"Otava's default: {trial.name}: within {trial.within[0]} runs", "%", *shares)
+
+
+def _cost() -> list[Row]:
+    """Return the times of a look, which must not grow with history."""
+    rows = []
+    for name, runs in YEARS.items():
+        of_year, of_baseline = (_look(size) for size in (runs, BASELINE))
+        what = f"look, a year of runs {name} / {BASELINE} runs"
+        row = compare(what, "ms", of_year, of_baseline, rounds=50, warmup=5, at_most=1.5)
+        rows += [row, Row(f"look, a year of runs {name} / the bound", "ms", row.ours, MOST_MS,
+                          row.ours / MOST_MS, at_most=1)]  # fmt: skip
+    return rows
+
+
+def _look(runs: int) -> Callable[[], float]:
+    """Return a function that looks at the newest run of a series and returns the milliseconds."""
+    series = generate(USUAL, 0, runs)
+    return lambda: seconds(lambda: look(series.times, series.values, min_change=MIN_CHANGE)) * 1000
