@@ -1,8 +1,10 @@
 """Series by seed, and what a detector makes of them online."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
+
+import numpy as np
 
 from bench.detect.series import (
     CONDITIONS,
@@ -24,6 +26,10 @@ KNOWN_RUNS = 200  # before the first look, or before the change
 THREE_DAYS = 432  # runs every 10 min: a rhythm of days is not known after 200 of them
 
 
+# Of one series: after which run each is raised, and the relative change.
+Alarms = Sequence[tuple[int, float]]
+
+
 @dataclass(frozen=True)
 class Task:
     """One series, and after which runs a detector looks at it.
@@ -38,19 +44,13 @@ class Task:
     direction: int
     min_change: float = MIN_CHANGE
 
-    def to_dict(self) -> dict:
-        """Return the task as JSON has it."""
-        return asdict(self)
-
-
-Alarms = Sequence[
-    tuple[int, float]
-]  # of one series: the run after which it is raised, and the relative change
-
 
 @dataclass(frozen=True)
 class Trial:
-    """Series of one condition with one change of level, or none; `within` are the delays that count, in runs."""
+    """Series of one condition with one change of level, or none.
+
+    `within` are the numbers of runs of the new level after which the shares of found changes are counted.
+    """
 
     condition: Condition
     shift: Shift
@@ -70,12 +70,14 @@ class Trial:
         """Return after how many runs of each series a detector looks."""
         return STEADY_RUNS if self.shift is STEADY else self.within[-1]
 
-    def tasks(self) -> Iterator[Task]:
-        """Yield a task per series."""
-        first = self.shift.at - 1
-        for seed in range(self.series):
-            series = generate(self.condition, seed, first + 1 + self.looks, self.shift)
-            yield _task(series, first, self.shift.size)
+    def tasks(self) -> list[Task]:
+        """Return a task per series."""
+        runs = self.shift.at + self.looks
+        return [self._task(generate(self.condition, seed, runs, self.shift)) for seed in range(self.series)]
+
+    def _task(self, series: Series) -> Task:
+        direction = int(np.sign(self.shift.size))
+        return Task(series.times.tolist(), series.values.tolist(), self.shift.at - 1, direction)
 
     def per_10_000(self, found: Sequence[Alarms]) -> float:
         """Return the alarms per 10,000 runs."""
@@ -83,18 +85,15 @@ class Trial:
 
     def share_within(self, found: Sequence[Alarms], runs: int) -> float:
         """Return the share of series whose change was found with this number of runs of the new level."""
-        return sum(delay <= runs for delay in self._delays(found)) / self.series
+        return sum(self._delay(alarms) <= runs for alarms in found) / self.series
 
     def median_delay(self, found: Sequence[Alarms]) -> float:
         """Return the runs of the new level that it took; one more than the last look if it was not found."""
-        return median(self._delays(found))
+        return median(map(self._delay, found))
 
-    def _delays(self, found: Sequence[Alarms]) -> list[int]:
-        return [alarms[-1][0] - self.shift.at + 1 if alarms else self.looks + 1 for alarms in found]
-
-
-def _task(series: Series, first: int, size: float) -> Task:
-    return Task(series.times.tolist(), series.values.tolist(), first, (size > 0) - (size < 0))
+    def _delay(self, alarms: Alarms) -> int:
+        found = (index for index, change in alarms if change * self.shift.size > 0)
+        return next(found, self.shift.at + self.looks) - self.shift.at + 1
 
 
 def steady(number: int) -> list[Trial]:

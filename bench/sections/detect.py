@@ -23,7 +23,7 @@ Found = dict[Trial, list[Alarms]]
 
 
 def measure(settings: Settings) -> list[Row]:
-    """False alarms in 10 series of 1,000 runs, changes in 100 series; the baseline is Otava at our rate of them."""
+    """False alarms in 10 x 1,000 runs, changes in 100 series; the baseline is Otava with as many false alarms."""
     quiet, steps = steady(STEADY_SERIES), changed(CHANGED_SERIES)
     usual, default = quiet[0], [*steady(DEFAULT_SERIES), *steps]
     found = _found([*quiet, *default], ours.alarms)
