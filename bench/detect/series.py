@@ -115,7 +115,7 @@ def sinusoid(times: np.ndarray) -> np.ndarray:
     return 1 + RHYTHM * np.sin(2 * np.pi * times / DAY)
 
 
-def business_hours(times: np.ndarray) -> np.ndarray:
+def office_hours(times: np.ndarray) -> np.ndarray:
     """Return 1.15 from 9:00 to 17:00 of Monday to Friday, and 0.85 otherwise."""
     hours, weekdays = times % DAY / HOUR, (times // DAY + 4) % 7  # 1 January 1970 was a Thursday; 0: Sunday
     is_busy = (hours >= 9) & (hours < 17) & (weekdays >= 1) & (weekdays <= 5)
@@ -127,14 +127,14 @@ USUAL = Condition("5 % spread", gaussian(0.05))
 HARD = (
     Condition("single outliers", outliers),
     Condition("day rhythm, hourly", gaussian(0.05), sinusoid),
-    Condition("day rhythm, every 10 min", gaussian(0.05), sinusoid, 600),
-    Condition("business hours, hourly", gaussian(0.05), business_hours),
-    Condition("business hours, every 10 min", gaussian(0.05), business_hours, 600),
-    Condition("heavier tails (t, 3 df)", heavy_tails),
-    Condition("skew (log-normal)", skewed),
-    Condition("growing variance, 3 to 12 %", growing),
-    Condition("gaps, 20 % missing and 3 days", gaussian(0.05), missing=0.2),
-    Condition("autocorrelation 0.3", autocorrelated),
+    Condition("day rhythm, 10 min", gaussian(0.05), sinusoid, 600),
+    Condition("office hours, hourly", gaussian(0.05), office_hours),
+    Condition("office hours, 10 min", gaussian(0.05), office_hours, 600),
+    Condition("heavier tails", heavy_tails),
+    Condition("skew", skewed),
+    Condition("growing variance", growing),
+    Condition("gaps", gaussian(0.05), missing=0.2),
+    Condition("autocorrelation", autocorrelated),
 )
 CONDITIONS = (USUAL, QUIET, *HARD)
 DRIFT = Shift(0.2, over=100)
