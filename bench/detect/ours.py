@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.detect.trials import Alarms, Task
-from llm_measure.detection import detect, look
+from llm_measure.detection import ALPHA, look, online
 
 
 def alarms(tasks: Sequence[Task]) -> list[Alarms]:
@@ -18,12 +18,12 @@ def alarms(tasks: Sequence[Task]) -> list[Alarms]:
 def _alarms(task: Task) -> Alarms:
     times, values = np.array(task.times), np.array(task.values)
     if not task.direction:
-        changes = detect(times, values, min_change=task.min_change)
+        changes = online(times, values, min_change=task.min_change)
         raised = [(change.detected_at_index, change.change) for change in changes]
-        return [(index, change) for index, change in raised if index is not None and index > task.first]
+        return [(index, change) for index, change in raised if index > task.first]
     for index in range(task.first + 1, len(values)):
         seen = slice(index + 1)
-        change = look(times[seen], values[seen], min_change=task.min_change).change
-        if change and change.change * task.direction > 0:
-            return [(index, change.change)]
+        found = look(times[seen], values[seen], min_change=task.min_change)
+        if found.change and found.p_value <= ALPHA and found.change.change * task.direction > 0:
+            return [(index, found.change.change)]
     return []
