@@ -14,12 +14,13 @@ from psycopg2.errors import LockNotAvailable
 from redis import Redis
 
 from jobs.missed import record_lost
+from jobs.notify import ringing
 from webapp.ingest.publish import publish
 from webapp.plan.current import read_plan
 from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, clock, partitions, retention, runs
+from webapp.store import Connection, clock, messages, partitions, retention, runs
 from webapp.store.reconnect import connect_patiently
 from webapp.store.transactions import limit_lock_waits
 
@@ -27,9 +28,11 @@ logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 7
 ABANDONED = "its process died, and its job was lost"
+MESSAGE_RETENTION = timedelta(days=90)
 UNRECORDED = "its job failed while the database was unreachable; the worker's log has the error"
 DELETIONS: dict[str, Callable[[Connection, datetime, int], int]] = {
     "hourly rollups": retention.delete_hours,
+    "hourly availability": retention.delete_hourly_availability,
     "rollups of runs": retention.delete_run_rollups,
     "self-checks": retention.delete_self_checks,
 }
@@ -55,11 +58,11 @@ def run_maintenance(slot: int) -> None:
     """
     settings = Settings.from_env()
     redis = cache_redis(settings)
-    with closing(connect_patiently(settings)) as conn:
+    with ringing(settings, redis), closing(connect_patiently(settings)) as conn:
         maintain(conn, settings, clock.earliest_now(conn))
         record_lost(conn, settings, redis, time.time())
         end_abandoned(conn, settings, redis, datetime.now(UTC))
-        publish(conn, redis)
+        publish(conn, settings, redis)
     logger.info("slot %d: maintenance finished", slot)
 
 
@@ -95,6 +98,7 @@ def maintain(conn: Connection, settings: Settings, now: datetime, pace: Pace = D
             before = now - timedelta(days=settings.rollup_retention_days)
             for what, delete in DELETIONS.items():
                 _delete_all(conn, what, delete, before, pace)
+        _delete_all(conn, "messages", messages.delete_before, now - MESSAGE_RETENTION, pace)
 
 
 def _create_ahead(conn: Connection, now: datetime, pace: Pace) -> None:

@@ -13,6 +13,7 @@ from rq.timeouts import JobTimeoutException
 from jobs.future_slot import dropping_future_slots
 from jobs.lock import BusyError
 from jobs.missed import is_late, record_late
+from jobs.notify import ringing
 from jobs.schedule import series_of
 from jobs.waiting_line import Waiting, in_turn
 from llm_measure.client.level import measure_level
@@ -118,7 +119,11 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
     or the server's settings, and is one of the few that a server or pooler has.
     """
     moment = datetime.fromtimestamp(slot, UTC)
-    with publishing_afterwards(settings, redis), closing(connect_patiently(settings)) as conn:
+    with (
+        ringing(settings, redis),
+        publishing_afterwards(settings, redis),
+        closing(connect_patiently(settings)) as conn,
+    ):
         register(conn, settings, redis, measurement)
         conn.commit()
         with claimed(
@@ -146,7 +151,7 @@ def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: 
 
     def write(conn: Connection) -> str | None:
         asked = measurement.endpoint.asked(measurement.workload)
-        return persist(conn, attempt, asked, result, measurement.rank_insecure)
+        return persist(conn, attempt, asked, result, measurement.rank_insecure, server=measurement.server)
 
     failure = reconnecting(settings, write, STORE_SECONDS)
     if failure:

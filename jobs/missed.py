@@ -39,7 +39,7 @@ def record_missed(llm: str, scenario: str, interval: int, first: int, last: int)
     redis = cache_redis(settings)
     for entry, series in _all_series(settings, redis):
         if (series.llm, series.scenario) == (llm, scenario):
-            with closing(connect_patiently(settings)) as conn, publishing(conn, redis):
+            with closing(connect_patiently(settings)) as conn, publishing(conn, settings, redis):
                 _record(conn, settings, redis, series, entry.job_id, interval, first, last, NOT_ENQUEUED)
             return
     logger.info("%s %s: no longer in the benchmark file", llm, scenario)
@@ -60,7 +60,7 @@ def record_late(
     settings: Settings, redis: Redis, missed: Iterable[Series], job_id: Callable[[int], str], slot: int
 ) -> None:
     """Record the slot of these series as missed because their job is late, and publish."""
-    with closing(connect_patiently(settings)) as conn, publishing(conn, redis):
+    with closing(connect_patiently(settings)) as conn, publishing(conn, settings, redis):
         for series in missed:
             _record(conn, settings, redis, series, job_id, 1, slot, slot, LATE)
 

@@ -14,6 +14,7 @@ from redis import Redis, RedisError
 
 from webapp.plan.benchmark_file import BenchmarkFileError, parse, read_text
 from webapp.plan.measurement import Measurement
+from webapp.plan.rules import Rule
 from webapp.plan.shared import Report, SharedPlan
 from webapp.settings import Settings
 
@@ -37,6 +38,7 @@ class PlanKeeper:
         self.text: str | None = None  # of the plan; None without a benchmark file
         self._ignored: str | None = None  # another scheduler's plan that is wrong on this machine
         self.measurements: Sequence[Measurement] = ()
+        self.rules: Sequence[Rule] = ()  # of notifications
         if settings.benchmark_file:
             self._begin()
 
@@ -128,7 +130,7 @@ class PlanKeeper:
     def _follow(self, text: str) -> None:
         """Plan what the content says, unless it is wrong on this machine, which may lack a dataset."""
         try:
-            self.measurements = parse(self._settings, text)
+            self.measurements, self.rules = parse(self._settings, text)
         except BenchmarkFileError as error:
             self._ignored = text
             if self.text is not None:

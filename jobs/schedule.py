@@ -17,10 +17,15 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 
 from webapp.plan.measurement import Measurement, tasks
+from webapp.plan.rules import Rule
 from webapp.queue import (
     BACKLOG_SLOTS,
+    DELIVERY_INTERVAL,
+    DIGEST_INTERVAL,
     MAINTENANCE_INTERVAL,
     JSONJob,
+    enqueue_delivery,
+    enqueue_digest,
     enqueue_maintenance,
     enqueue_measurement,
     enqueue_self_check,
@@ -92,8 +97,10 @@ class Stored:
     resumed: bool
 
 
-def schedule(settings: Settings, measurements: Sequence[Measurement] = ()) -> tuple[Entry, ...]:
-    """Return the entries for these settings and measurements."""
+def schedule(
+    settings: Settings, measurements: Sequence[Measurement] = (), rules: Sequence[Rule] = ()
+) -> tuple[Entry, ...]:
+    """Return the entries for these settings, measurements and rules of notifications."""
     entries = [
         Entry(
             "every-simulation",
@@ -106,6 +113,10 @@ def schedule(settings: Settings, measurements: Sequence[Measurement] = ()) -> tu
     ]
     if settings.self_check_interval:
         entries.append(Entry("every-self-check", settings.self_check_interval, enqueue_self_check))
+    if rules:
+        entries.append(Entry("every-delivery", DELIVERY_INTERVAL, enqueue_delivery))
+    if any(rule.digest for rule in rules):
+        entries.append(Entry("every-digest", DIGEST_INTERVAL, enqueue_digest))
     for task in tasks(measurements):
         enqueue, job_id = partial(enqueue_measurement, task=task), partial(measurement_job_id, task)
         series = tuple(map(series_of, task.levels))

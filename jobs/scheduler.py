@@ -23,6 +23,7 @@ from jobs.schedule import ID_PREFIX, Entry, Stored, schedule, stored
 from webapp.logs import configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.measurement import Measurement
+from webapp.plan.rules import Rule
 from webapp.plan.shared import PLAN
 from webapp.queue import JSONJob, enqueue_missed, enqueue_simulation, runs_queue, waits_untried
 from webapp.redis import queue_redis
@@ -82,9 +83,11 @@ class SlotScheduler(Scheduler):
         self.follow(measurements)
         self.clock = clock or self._redis_time
 
-    def follow(self, measurements: Sequence[Measurement], plan: str | None = None) -> None:
-        """Want the entries of these measurements, as long as the plan has this text."""
-        self.entries = {entry.id: entry for entry in schedule(self.settings, measurements)}
+    def follow(
+        self, measurements: Sequence[Measurement], plan: str | None = None, rules: Sequence[Rule] = ()
+    ) -> None:
+        """Want the entries of these measurements and rules, as long as the plan has this text."""
+        self.entries = {entry.id: entry for entry in schedule(self.settings, measurements, rules)}
         self.plan = plan
 
     def poll(self) -> None:
@@ -218,7 +221,7 @@ def serve(
         try:
             keeper.look()
             FILE_FAULTS.set(len(keeper.faults))
-            scheduler.follow(keeper.measurements, keeper.text)
+            scheduler.follow(keeper.measurements, keeper.text, keeper.rules)
             if run_now:
                 scheduler.run_now()
                 run_now = False

@@ -11,6 +11,7 @@ from rq import get_current_job
 from jobs.future_slot import dropping_future_slots
 from jobs.lock import renewed_lock
 from jobs.missed import is_late, record_late
+from jobs.notify import ringing
 from jobs.schedule import SIMULATION
 from jobs.simulate import simulate
 from llm_measure.metrics import METRICS, Metric
@@ -42,9 +43,10 @@ def run_simulation(slot: int) -> None:
         return
     with (
         dropping_future_slots(),
+        ringing(settings, redis),
         renewed_lock(redis, f"simulation-{slot}"),
         closing(connect_patiently(settings)) as conn,
-        publishing(conn, redis),
+        publishing(conn, settings, redis),
     ):
         fill_slot(conn, settings, datetime.fromtimestamp(slot, UTC), job_id)
 

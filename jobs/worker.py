@@ -223,7 +223,7 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
             with closing(connect(settings)) as conn:
                 with conn:
                     runs.fail_job(conn, job.id, error)
-                publish(conn, cache_redis(settings), PUBLISH_WAIT_SECONDS)
+                publish(conn, settings, cache_redis(settings), PUBLISH_WAIT_SECONDS)
         except psycopg2.Error as fault:
             logger.error("job %s: could not record or publish its end: %s", job.id, fault)
             return False

@@ -27,7 +27,7 @@ from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import Connection, clock, connect
 
-pytest_plugins = ["tests.endpoints"]
+pytest_plugins = ["tests.endpoints", "tests.notifications"]
 
 TEMPLATE = "llm_benchmark_template"
 # Durability costs time, and tests need no data after a crash of the machine.

@@ -97,4 +97,4 @@ def store_level(
     with claimed(
         conn, settings, source="measurement", scenario=what.scenario, slot=slot, job_id=job_id, llm=what.llm
     ) as attempt:
-        return persist(conn, attempt, what.workload, result, what.rank_insecure)
+        return persist(conn, attempt, what.workload, result, what.rank_insecure, server=what.server)

@@ -145,7 +145,7 @@ def test_schemathesis_finds_nothing(environment, folder, settings, redis):
         done = subprocess.run(
             [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "-H", f"x-api-key: {KEY}", "--checks", "all",
              "--max-examples", "30", "--seed", "1", "--no-color", "--generation-database", "none"],
-            cwd=folder, capture_output=True, text=True, timeout=90, check=False,
+            cwd=folder, capture_output=True, text=True, timeout=150, check=False,
         )  # fmt: skip
 
         assert done.returncode == 0, done.stdout

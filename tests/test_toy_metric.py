@@ -45,7 +45,7 @@ def client(_registered, make_app, conn, settings, redis):
         catalogue.sync_metrics(conn)  # as `make run-migrations` does
     now = datetime.now(UTC).replace(microsecond=0)
     store_level(conn, settings, redis, now, measurement(), level([answered(index) for index in range(4)]))
-    publish(conn, redis)
+    publish(conn, settings, redis)
     return with_key(make_app(public_dashboard=True))
 
 

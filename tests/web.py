@@ -175,7 +175,7 @@ def show_run(settings: Settings, redis: Redis, number: int, at: datetime | None 
     seeded = replace(settings, seed=number, points_per_run=5)
     with closing(connect(settings)) as conn:
         fill_slot(conn, seeded, at or slot(number), f"job-{number}")
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
 
 def slot(number: int) -> datetime:

@@ -17,12 +17,17 @@ from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
 from webapp.plan.fields import Levels, Range
+from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"
 DOCUMENTATION = ROOT / "docs" / "benchmark-file.md"
-SECTIONS: dict[str, type[Schema]] = {"Of an LLM:": LLMSchema, "Of a workload:": WorkloadSchema}
+SECTIONS: dict[str, type[Schema]] = {
+    "Of an LLM:": LLMSchema,
+    "Of a workload:": WorkloadSchema,
+    "Of a rule of notifications:": RuleSchema,
+}
 ROW = re.compile(r"^\| (?P<names>`.+?`) \| (?P<meaning>.+) \|$", re.MULTILINE)
 TYPES: dict[type[fields.Field], str] = {
     fields.Integer: "integer",
@@ -49,6 +54,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
 }
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
+SENDS_NOTHING = {"required": ["incidents"], "properties": {"incidents": {"const": False}}}
 RULES: dict[type[Schema], list[dict[str, Any]]] = {
     LLMSchema: [
         {"dependencies": {"key_header": HAS_KEY, "key_scheme": HAS_KEY, "rank_insecure": ["insecure"]}},
@@ -60,6 +66,18 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"dependencies": {"arrival": ["rate"]}},
         {"not": {"required": ["dataset", "input_tokens"]}},
         {"not": {"required": ["inputs", "output_tokens"]}},
+    ],
+    RuleSchema: [
+        {"dependencies": {"digest_hour": ["digest"]}},
+        {"anyOf": [{"required": ["digest"]}, {"not": SENDS_NOTHING}]},
+    ],
+    FileSchema: [
+        {
+            "anyOf": [
+                {"required": ["llms", "workloads"]},
+                {"required": ["notify"], "properties": {"llms": False, "workloads": False}},
+            ]
+        }
     ],
 }
 

@@ -48,6 +48,11 @@ def targets(dashboard: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, A
     return [(panel, target) for panel in panels(dashboard) for target in panel["targets"]]
 
 
+def annotations(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the annotations that a query of ours finds, by name; each has it as its `target`."""
+    return {each["name"]: each for each in dashboard["annotations"]["list"] if "target" in each}
+
+
 def variables(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the dashboard's variables by name."""
     return {variable["name"]: variable for variable in dashboard["templating"]["list"]}

@@ -21,6 +21,7 @@ from webapp.llms import LLMs
 from webapp.monitoring.observer import observe
 from webapp.monitoring.routes import monitoring
 from webapp.page import register_page
+from webapp.page.feed import feed
 from webapp.plan.current import CurrentPlan
 from webapp.proxies import Proxies, refuse_outside_prefix
 from webapp.redis import cache_redis
@@ -73,6 +74,7 @@ def build_app(settings: Settings) -> Flask:
     api.register_blueprint(monitoring)
     app.register_blueprint(docs)
     register_page(app, settings)
+    app.register_blueprint(feed)
     register_rq_dashboard(app, settings)
     register_commands(app)
     register_error_handlers(app)

@@ -1,5 +1,6 @@
 """What the queries of API and page share: filters, validation, and ranked rows."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -139,6 +140,12 @@ def scenario_id(conn: Connection, name: str, source: str | None = None) -> int:
             names = names[:LISTED_CHARACTERS] + "..."
         raise UnprocessableEntity(f"scenario={shown(name)}: unknown scenario; expected one of {names}")
     return found
+
+
+def preferred_scenario(names: Sequence[str]) -> str:
+    """Return the first of the scenarios that is still measured, or else the first; the same at every call."""
+    declared = {each.scenario for each in current_app.extensions["plan"].measurements()}
+    return next((name for name in names if name in declared), names[0])
 
 
 def llm_id(conn: Connection, name: str) -> int:

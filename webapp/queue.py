@@ -26,6 +26,8 @@ RUN_SIMULATION = "jobs.simulation_run.run_simulation"
 RUN_MEASUREMENT = "jobs.measurement_run.run_measurement"
 RUN_SELF_CHECK = "jobs.self_check.run_self_check"
 RUN_MAINTENANCE = "jobs.maintenance.run_maintenance"
+RUN_DELIVERY = "jobs.notify.run_delivery"
+RUN_DIGEST = "jobs.notify.run_digest"
 RECORD_MISSED = "jobs.missed.record_missed"
 # The only functions that a worker runs, with the types of their arguments.
 FUNCTIONS: dict[str, tuple[type, ...]] = {
@@ -33,6 +35,8 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {
     RUN_MEASUREMENT: (str, str, int),
     RUN_SELF_CHECK: (int,),
     RUN_MAINTENANCE: (int,),
+    RUN_DELIVERY: (int,),
+    RUN_DIGEST: (int,),
     RECORD_MISSED: (str, str, int, int, int),
 }
 LONGEST_DELAY = 86_400  # of RETRY_DELAY
@@ -49,8 +53,12 @@ OVERHEAD_SECONDS = 60 + STORE_SECONDS
 BACKLOG_SLOTS = 10
 # Seconds between maintenance jobs, of which only the newest waits.
 MAINTENANCE_INTERVAL = 3600
+# Seconds between jobs that send what no other job has sent, and that look for digests that are due.
+DELIVERY_INTERVAL = 60
+DIGEST_INTERVAL = 3600
 # How long RQ keeps jobs: for its dashboard, and to refuse a second job for a slot.
 RESULT_SECONDS = 24 * 3600
+DELIVERY_RESULT_SECONDS = 600  # of jobs that are many
 FAILURE_SECONDS = 7 * 24 * 3600
 
 
@@ -155,6 +163,24 @@ def enqueue_maintenance(queue: Queue, settings: Settings, slot: int) -> bool:
     return _enqueue(queue, settings, RUN_MAINTENANCE, f"maintenance-{slot}", (slot,), ttl)
 
 
+def enqueue_delivery(queue: Queue, settings: Settings, slot: int) -> bool:
+    """Enqueue the sending of messages, before all runs that wait; False if the slot's was enqueued before.
+
+    The slot is any second (Unix).
+    """
+    ttl = DELIVERY_INTERVAL + settings.retry_delay
+    job_id = f"delivery-{slot}"
+    return _enqueue(
+        queue, settings, RUN_DELIVERY, job_id, (slot,), ttl, result_ttl=DELIVERY_RESULT_SECONDS, at_front=True
+    )
+
+
+def enqueue_digest(queue: Queue, settings: Settings, slot: int) -> bool:
+    """Enqueue the digests that are due in a slot (Unix seconds); False if they were enqueued before."""
+    ttl = DIGEST_INTERVAL + settings.retry_delay
+    return _enqueue(queue, settings, RUN_DIGEST, f"digest-{slot}", (slot,), ttl)
+
+
 def enqueue_missed(  # noqa: PLR0913, PLR0917  (each is an argument of the job)
     queue: Queue, settings: Settings, llm: str, scenario: str, interval: int, first: int, last: int
 ) -> bool:
@@ -211,6 +237,8 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
     arguments: tuple[str | int, ...],
     ttl: int | None = None,
     timeout: int = RUN_TIMEOUT,
+    result_ttl: int = RESULT_SECONDS,
+    at_front: bool = False,
 ) -> bool:
     """Enqueue the call; without `ttl` its job never expires."""
     try:
@@ -221,9 +249,10 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
             unique=True,
             timeout=timeout,
             ttl=ttl,
-            result_ttl=RESULT_SECONDS,
+            result_ttl=result_ttl,
             failure_ttl=FAILURE_SECONDS,
             retry=_retry(settings),
+            at_front=at_front,
         )
     except DuplicateJobError:
         return False

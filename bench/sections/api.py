@@ -32,7 +32,7 @@ def publish_run(settings: Settings) -> None:
     """Store and publish one simulated run."""
     with closing(connect(settings)) as conn:
         fill_slot(conn, settings, datetime.now(UTC).replace(microsecond=0), "bench")
-        publish(conn, cache_redis(settings))
+        publish(conn, settings, cache_redis(settings))
 
 
 def cached(bare: int, ours: int) -> Row:

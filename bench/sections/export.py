@@ -29,7 +29,7 @@ def measure(settings: Settings) -> list[Row]:
         for number in range(RUNS):
             slot = START + timedelta(minutes=number)
             fill_slot(conn, replace(settings, points_per_run=POINTS_PER_RUN), slot, "bench")
-        publish(conn, cache_redis(settings))
+        publish(conn, settings, cache_redis(settings))
     with gunicorn("wsgi:app", "--workers", "1") as port:
         export(port, "metric=ttft")
         worker = _worker(port)

@@ -27,7 +27,7 @@ def measure(settings: Settings) -> list[Row]:
 
         def whole_run() -> None:
             fill_slot(conn, settings, next(slots), "bench")
-            publish(conn, redis)
+            publish(conn, settings, redis)
 
         def raw_copy() -> None:
             copy(conn, prepared)

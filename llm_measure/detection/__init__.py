@@ -5,6 +5,20 @@ their values in Unix seconds.
 """
 
 from llm_measure.detection.change import Change
-from llm_measure.detection.detector import detect, look
+from llm_measure.detection.discoveries import false_discoveries
+from llm_measure.detection.look import ALPHA, MOST_PAST, Look, look
+from llm_measure.detection.replay import detect, online
+from llm_measure.detection.shift import returned, shift
 
-__all__ = ["Change", "detect", "look"]
+__all__ = [
+    "ALPHA",
+    "MOST_PAST",
+    "Change",
+    "Look",
+    "detect",
+    "false_discoveries",
+    "look",
+    "online",
+    "returned",
+    "shift",
+]

@@ -1,5 +1,7 @@
 """Changes of level, incidents with their signals, events and messages, and the availability of LLMs
 
+Existing rollups keep a NULL as their 95th percentile, so that no table is rewritten.
+
 Revision ID: 0011
 Revises: 0010
 """
@@ -14,15 +16,31 @@ depends_on = None
 
 TIMESTAMP = sa.TIMESTAMP(timezone=True)
 STATISTIC = "statistic IN ('mean', 'p95')"
+# Of runs that the next refresh shows, it counts the days again.
+COUNT_RUNS = """
+INSERT INTO availability (period, source, scenario_id, llm_id, starts_at, finished, failed, invalid, missed)
+SELECT
+    period, source, scenario_id, llm_id, date_trunc(period, slot, 'UTC'),
+    count(*) FILTER (WHERE status = 'finished'),
+    count(*) FILTER (WHERE status = 'failed'),
+    count(*) FILTER (WHERE status = 'invalid'),
+    count(*) FILTER (WHERE status = 'missed')
+FROM runs
+CROSS JOIN unnest(ARRAY['hour', 'day']) AS period
+WHERE status <> 'running'
+GROUP BY period, source, scenario_id, llm_id, date_trunc(period, slot, 'UTC')
+"""
 
 
 def upgrade() -> None:
     _create_series()
     _create_incidents()
     _create_availability()
+    op.add_column("rollups", sa.Column("p95", sa.Double))
 
 
 def downgrade() -> None:
+    op.drop_column("rollups", "p95")
     for table in (
         "availability",
         "messages",
@@ -101,6 +119,7 @@ def _create_incidents() -> None:
         sa.Column("started_at", TIMESTAMP, nullable=False),
         sa.Column("detected_at", TIMESTAMP, nullable=False),
         sa.Column("ended_at", TIMESTAMP),
+        sa.Column("accepted", sa.Boolean, nullable=False, server_default=sa.text("false")),
         *_figures(nullable=True),
         sa.CheckConstraint("kind IN ('change', 'down', 'degraded')", name="kind"),
         sa.CheckConstraint(STATISTIC, name="statistic"),
@@ -174,6 +193,7 @@ def _create_availability() -> None:
         sa.Column("missed", sa.Integer, nullable=False),
         sa.CheckConstraint("period IN ('hour', 'day')", name="period"),
     )
+    op.execute(COUNT_RUNS)
 
 
 def _series(primary_key: bool = False) -> list[sa.Column]:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from jobs.simulation_run import run_simulation
+from tests.incidents import store_availability, store_incident
 from tests.support import KEY
 from webapp.settings import ROOT
 from webapp.store import self_checks
@@ -25,6 +26,8 @@ def test_every_metric_of_an_alert_is_served(client, conn):
         self_checks.insert(conn, datetime(2026, 11, 25, tzinfo=UTC), [error])
         cursor = conn.cursor()
         cursor.execute("UPDATE runs SET generation = NULL")
+    store_incident(conn)
+    store_availability(conn, datetime.now(UTC), finished=1)
     client.get("/readyz")
 
     text = client.get("/metrics", headers={"x-api-key": KEY}).text

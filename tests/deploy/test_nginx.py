@@ -51,7 +51,7 @@ def environment_of_api(server_environment, template):
         show_run(settings, redis, 1)
         with closing(connect(settings)) as conn:
             fill_slot(conn, replace(settings, points_per_run=10_000), slot(2), "long")
-            publish(conn, redis)
+            publish(conn, settings, redis)
     yield environment
     run_sql(server_environment, "DROP DATABASE behind_nginx WITH (FORCE)")
 

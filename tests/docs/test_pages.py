@@ -12,6 +12,7 @@ from llm_measure.records import ERROR_CLASSES
 from tests.docs.pages import DOCS, PAGES, README, Page
 from tests.docs.test_blocks import NOTES
 from webapp import create_app
+from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import LLMSchema, WorkloadSchema
 from webapp.settings import ROOT, Settings
 
@@ -91,6 +92,7 @@ def make_targets() -> set[str]:
         ("measure.md", "Failed requests", 0, set(ERROR_CLASSES)),
         ("benchmark-file.md", "Fields", 0, set(LLMSchema().fields)),
         ("benchmark-file.md", "Fields", 1, set(WorkloadSchema().fields)),
+        ("benchmark-file.md", "Fields", 2, set(RuleSchema().fields)),
         ("monitor.md", "Prometheus", 1, alerts()),
         ("contribute.md", "Commands", 0, make_targets()),
         ("contribute.md", "Tests", 0, NOTES),

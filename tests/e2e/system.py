@@ -130,4 +130,4 @@ def fill(settings: Settings, slots: int, newest: timedelta = timedelta(minutes=1
         for number in reversed(range(slots)):
             slot = now - newest - timedelta(hours=number)
             fill_slot(conn, replace(settings, seed=number), slot, f"simulation-{int(slot.timestamp())}")
-        publish(conn, redis)
+        publish(conn, settings, redis)

@@ -123,6 +123,20 @@ def test_old_self_checks_are_deleted(conn, settings):
     assert list(self_checks.read(conn, 10)) == [NOW - timedelta(days=4)]
 
 
+def test_old_messages_are_deleted_unless_they_are_pending(conn, settings):
+    for target, age, ended in (("SENT", 91, True), ("PENDING", 91, False), ("NEW", 89, True)):
+        query(
+            conn,
+            "INSERT INTO messages (target, key, body, created_at, due_at, sent_at)"
+            " VALUES (%s, 'key', '{}', %s, now(), %s) RETURNING id",
+            target, NOW - timedelta(days=age), NOW if ended else None,
+        )  # fmt: skip
+
+    maintain(conn, settings, NOW)
+
+    assert query(conn, "SELECT target FROM messages ORDER BY id") == [("PENDING",), ("NEW",)]
+
+
 def test_0_days_keep_everything_forever(conn, settings):
     store_days(conn, 3000)
     finish_run(conn, NOW - timedelta(days=3000))
@@ -333,7 +347,7 @@ def test_the_job_slides_the_windows_and_may_run_again(conn):
 
 def test_a_run_creates_its_missing_partition_and_keeps_row_and_rollups_without_it(conn, settings, redis):
     fill_slot(conn, settings, NOW - timedelta(days=4), "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     maintain(conn, settings, NOW)
 

@@ -18,7 +18,7 @@ SLOT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def test_a_slot_that_runs_several_times_is_stored_once(settings, conn, redis, client):
     for _ in range(3):
         fill_slot(conn, settings, SLOT, "job")
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
     assert_exactly_once(conn, [int(SLOT.timestamp())])
     assert_answer_is_right(client, conn)
@@ -60,7 +60,7 @@ def test_a_failed_run_records_its_error_and_stores_no_points(settings, conn):
 @pytest.mark.usefixtures("own_environment")
 def test_a_failure_raises_the_generation_and_leaves_the_rankings_unchanged(settings, conn, redis, client):
     fill_slot(conn, settings, SLOT, "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
     before = views.generation(conn)
     conn.rollback()
     refuse_new_rollups(conn)
@@ -87,11 +87,11 @@ def test_the_next_attempt_finishes_a_failed_run(settings, conn, redis, client):
     refuse_new_rollups(conn)
     with pytest.raises(psycopg2.errors.CheckViolation):
         fill_slot(conn, settings, SLOT, "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
     allow_new_rollups(conn)
 
     fill_slot(conn, settings, SLOT, "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     assert query(conn, "SELECT DISTINCT attempts, error FROM runs") == [(2, None)]
     assert_exactly_once(conn, [int(SLOT.timestamp())])
@@ -100,10 +100,10 @@ def test_the_next_attempt_finishes_a_failed_run(settings, conn, redis, client):
 
 def test_publishing_nothing_new_keeps_the_generation(settings, conn, redis):
     fill_slot(conn, settings, SLOT, "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
     before = views.generation(conn)
 
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     assert views.generation(conn) == before
 
@@ -113,6 +113,6 @@ def test_one_refresh_publishes_all_runs_that_have_ended(settings, conn, redis):
     for hour in (9, 10, 11):
         fill_slot(conn, settings, SLOT.replace(hour=hour), "job")
 
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     assert views.generation(conn) > before

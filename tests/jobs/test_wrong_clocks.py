@@ -93,7 +93,7 @@ def fast_clocks(settings, conn, redis, monkeypatch):
     with monkeypatch.context() as fast:
         fast.setattr(clock, "TOLERANCE", 2 * AHEAD)
         fill_slot(conn, settings, present() + AHEAD, "ahead")
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
 
 @pytest.mark.usefixtures("fast_clocks")
@@ -104,7 +104,7 @@ def test_runs_that_were_stored_while_all_clocks_were_ahead_are_marked_and_no_lon
     assert query(conn, shown) == [(present() + AHEAD,)]
 
     fill_slot(conn, settings, present(), "now")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     assert query(conn, shown) == [(present(),)]
     marked = query(conn, "SELECT DISTINCT job_id, invalid_reason FROM runs WHERE status = 'invalid'")

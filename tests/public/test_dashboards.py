@@ -11,6 +11,7 @@ import pytest
 
 from llm_measure.metrics import METRICS
 from tests.factories import add_scenario
+from tests.incidents import store_availability, store_incident
 from tests.plain_role import ROLE
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
@@ -34,6 +35,7 @@ SCHEMES = {"lower": "continuous-GrYlRd", "higher": "continuous-RdYlGr"}
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 DAY = dashboards.TimeRange(NOW - timedelta(hours=23), NOW + timedelta(hours=1))
+WEEK = dashboards.TimeRange(NOW - timedelta(days=6), NOW + timedelta(days=1))
 
 # GPT-4o is first where lower is better and last where higher is better.
 VALUES = {
@@ -46,7 +48,7 @@ MEANS = {"GPT-4o": 1.25, "Claude 3.5 Sonnet": 2.25, "Llama 3.1 70B": 3.25}
 
 @pytest.fixture
 def runs(conn):
-    """Finish a run of each LLM in each of two hours, and fail one more run."""
+    """Finish a run of each LLM in each of two hours, and fail one more run, with which an incident opens."""
     for hours in (2, 1):
         finish_run(conn, NOW - timedelta(hours=hours), VALUES)
     show(conn, NOW)
@@ -58,6 +60,14 @@ def runs(conn):
         " WHERE slot = %s AND llm_id = 1 RETURNING id",
         NOW - timedelta(hours=1),
     )
+    store_availability(conn, NOW - timedelta(hours=1), finished=1, failed=1)
+    store_availability(conn, NOW - timedelta(hours=1), llm="Llama 3.1 70B")
+    open_incident(conn, hours=1, severity="critical", kind="down", metric=None, statistic=None)
+
+
+def open_incident(conn, hours, **columns):
+    """Open an incident that many hours ago, and resolve it an hour later if it has a resolution."""
+    store_incident(conn, opened=NOW - timedelta(hours=hours), **columns)
 
 
 @pytest.fixture
@@ -150,6 +160,32 @@ class TestTrendsDashboard:
         if "$__timeFilter" in target["rawSql"]:
             assert run(reader, dashboards.sql(target["rawSql"], chosen(reader), before))[1] == []
 
+    def test_lists_open_incidents_with_their_active_signals(self, reader, runs, conn):
+        open_incident(conn, hours=3, llm="Llama 3.1 70B", severity="major", cause="overloaded")
+        open_incident(conn, hours=4, llm="Claude 3.5 Sonnet", resolution="recovered")
+        panel = panel_titled("Open incidents")
+        columns, rows = run(reader, dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader), DAY))
+
+        assert [dict(zip(columns, row, strict=True)) for row in rows] == [
+            {
+                **{"Severity": "critical", "LLMs": "GPT-4o", "Signals": "down"},
+                **{"Detected": NOW - timedelta(hours=1), "Likely cause": None, "Acknowledged": None},
+            },
+            {
+                **{"Severity": "major", "LLMs": "Llama 3.1 70B", "Signals": "ttft mean +30 %"},
+                **{"Detected": NOW - timedelta(hours=3), "Likely cause": "overloaded", "Acknowledged": None},
+            },
+        ]
+
+    @pytest.mark.parametrize(("step", "period"), [("run", "hour"), ("hour", "hour"), ("day", "day")])
+    def test_shows_the_availability_of_hours_or_days(self, reader, runs, step, period):
+        panel = panel_titled("Availability")
+        sql = dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader, step=step), WEEK)
+
+        start = (NOW - timedelta(hours=1)).replace(minute=0)
+        expected = start if period == "hour" else start.replace(hour=0)
+        assert run(reader, sql)[1] == [(expected, "GPT-4o", 0.5)]
+
     @pytest.mark.parametrize("name", list(dashboards.variables(TRENDS)))
     def test_each_variable_offers_its_initial_value(self, reader, runs, name):
         variable = dashboards.variables(TRENDS)[name]
@@ -228,15 +264,71 @@ class TestTrendsDashboard:
         assert [step for (step,) in run(reader, dashboards.sql(variable["query"], {}, time))[1]] == steps
 
 
+class TestAnnotations:
+    """Columns are named as Grafana expects them: `timeend` makes an annotation a region."""
+
+    @pytest.fixture
+    def annotated(self, reader):
+        """Runs the query of an annotation and returns its rows by column."""
+
+        def annotated(name, time=DAY, **changes):
+            sql = dashboards.annotations(TRENDS)[name]["target"]["rawSql"]
+            columns, rows = run(reader, dashboards.sql(sql, chosen(reader, **changes), time))
+            return [dict(zip(columns, row, strict=True)) for row in rows]
+
+        return annotated
+
+    def test_an_incident_is_a_region_from_opened_to_resolved(self, runs, annotated, conn):
+        open_incident(conn, hours=5, llm="Llama 3.1 70B", resolution="recovered")
+        resolved, still_open = annotated("Incidents")
+
+        assert resolved == {
+            **{"time": NOW - timedelta(hours=5), "timeend": NOW - timedelta(hours=4)},
+            **{"text": "minor: Llama 3.1 70B ttft mean +30 %", "tags": "minor,recovered"},
+        }
+        assert (still_open["text"], still_open["tags"]) == ("critical: GPT-4o down", "critical,open")
+        assert still_open["time"] == NOW - timedelta(hours=1)
+        assert still_open["timeend"] > datetime.now(UTC) - timedelta(minutes=1)
+
+    def test_an_incident_that_began_before_the_time_range_is_shown(self, runs, annotated):
+        late = dashboards.TimeRange(NOW - timedelta(minutes=40), NOW)
+        before = dashboards.TimeRange(NOW - timedelta(hours=3), NOW - timedelta(hours=2))
+
+        assert len(annotated("Incidents", late)) == 1
+        assert annotated("Incidents", before) == []
+
+    def test_a_change_is_at_the_first_run_of_the_new_level(self, annotated, conn):
+        query(
+            conn,
+            "INSERT INTO changes (source, scenario_id, llm_id, metric_id, statistic, slot, detected_slot,"
+            " before, after, change, low, high, worse)"
+            " SELECT 'simulation', 1, 1, 2, statistic, %s, %s, 100, 75, -0.25, -0.3, -0.2, true"
+            " FROM unnest(ARRAY['mean', 'p95']) AS statistic RETURNING id",
+            *(NOW - timedelta(hours=3), NOW - timedelta(hours=1)),
+        )
+
+        assert annotated("Changes of level") == [
+            {
+                **{"time": NOW - timedelta(hours=3), "tags": "worse"},
+                "text": "GPT-4o tps mean -25 %, GPT-4o tps p95 -25 %",
+            }
+        ]
+
+    @pytest.mark.parametrize("name", list(dashboards.annotations(TRENDS)))
+    def test_are_those_of_the_chosen_source_scenario_and_llms(self, runs, annotated, name):
+        for changes in ({"source": "measurement"}, {"scenario": "other"}, {"llm": "it's unknown"}):
+            assert annotated(name, **changes) == []
+
+
 @pytest.mark.parametrize("path", dashboards.files(), ids=lambda path: path.stem)
 class TestEveryDashboard:
     def test_uses_only_provisioned_data_sources(self, path):
         provisioned = (dashboards.PUBLIC / "grafana/provisioning/datasources/llm-benchmark.yaml").read_text()
-        for panel, target in dashboards.targets(json.loads(path.read_text())):
+        dashboard = json.loads(path.read_text())
+        for panel, target in dashboards.targets(dashboard):
             assert panel["datasource"] == target["datasource"]
-            assert (
-                f"uid: {panel['datasource']['uid']}\n    type: {panel['datasource']['type']}" in provisioned
-            )
+        for each in (*dashboards.panels(dashboard), *dashboards.annotations(dashboard).values()):
+            assert f"uid: {each['datasource']['uid']}\n    type: {each['datasource']['type']}" in provisioned
 
     def test_panels_do_not_overlap(self, path):
         occupied = set()
@@ -273,6 +365,7 @@ class TestGrafanaRole:
     @pytest.mark.parametrize(
         "statement",
         ["SELECT token FROM runs", "SELECT * FROM runs", "SELECT * FROM points", "SELECT * FROM rollups",
+         "SELECT * FROM incident_events", "SELECT * FROM messages", "SELECT * FROM watched_series",
          "SELECT rolpassword FROM pg_authid"],
     )  # fmt: skip
     def test_cannot_read_what_no_dashboard_uses(self, reader, statement):

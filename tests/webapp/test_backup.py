@@ -47,7 +47,7 @@ def fill(settings, redis) -> None:
     with closing(connect(settings)) as conn:
         for number, result in enumerate(levels):
             store_level(conn, settings, redis, slot(number), measurement(), result)
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def filled(conn, settings, redis):
         [(measurement(), good), (measurement(), odd), (COMPLETIONS, good), (measurement("GPT-4o"), good)]
     ):
         store_level(conn, settings, redis, slot(number), what, result)
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 def schema(conn) -> set[tuple]:
@@ -148,7 +148,7 @@ def test_no_former_name_is_left(conn):
     assert [name for name in named if re.search("workload|harness", name)] == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007", "0008", "0009"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007", "0008", "0009", "0010"])
 def test_down_and_up_again_leads_to_the_same_schema(go, conn, revision):
     before = schema(conn)
 
@@ -195,10 +195,12 @@ def test_data_survives_a_downgrade_to_0005_and_back(go, conn, filled):
         cursor.execute(
             'UPDATE scenarios SET definition = definition || \'{"api": "chat"}\' WHERE definition IS NOT NULL'
         )
+        cursor.execute("DELETE FROM watched_series; UPDATE rollups SET p95 = NULL")
     before, generation = rows(conn), views.generation(conn)
     assert before["points"]
     assert before["period_rollups"]
     assert before["requests"]
+    assert before["availability"]
 
     go("0005")
     go("head")
@@ -251,7 +253,7 @@ def test_runs_that_0005_has_stored_are_scenarios_ranked_by_slo_attainment(go, co
         cursor.execute("INSERT INTO harness_errors VALUES (%s, 'ttft', 1, 0.2, 0.001, 0.002)", (slot(1),))
 
     go("head")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     refuse_changed(conn, planned.scenario, planned.definition)
     board = client.get(
@@ -303,23 +305,36 @@ def test_0009_rewrites_no_table_and_does_not_wait_for_a_dump(go, conn, filled, e
     assert rows(conn) == stored
 
 
-def test_0010_rewrites_no_table_and_shows_what_0009_did(go, conn, filled):
+def test_0010_rewrites_no_table_and_shows_what_0009_did(go, conn, filled, environment):
     failures = run_records.last_failures(conn, source="measurement", scenario_id=2)
     assert failures
     go("0009")
     before = query(conn, FILES)
 
-    go("0010")
+    assert flask_db(environment, "upgrade", "0010").returncode == 0
 
     assert query(conn, FILES) == before
     assert run_records.last_failures(conn, source="measurement", scenario_id=2) == failures
+
+
+def test_0011_rewrites_no_table_and_counts_the_runs_of_hours_and_days(go, conn, filled):
+    counted = "SELECT * FROM availability ORDER BY period, source, scenario_id, llm_id, starts_at"
+    stored = query(conn, counted)
+    assert {row[0] for row in stored} == {"hour", "day"}
+    go("0010")
+    before = query(conn, FILES)
+
+    go("head")
+
+    assert set(query(conn, FILES)) > set(before)
+    assert query(conn, counted) == stored
 
 
 def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, redis):
     good, odd = level([answered(0)]), level([answered(0)], invalid_reason="the client was the limit")
     for number, result in enumerate((good, odd)):
         store_level(conn, settings, redis, slot(number), measurement(), result)
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     go("0002")
     assert query(conn, "SELECT status, error FROM runs ORDER BY id") == [

@@ -43,7 +43,7 @@ STORED = ("period_rollups", "metric_means", "metric_quantiles", "run_totals", "r
 def filled(conn, settings, redis):
     show_run(settings, redis, 0)
     store_level(conn, settings, redis, slot(1), measurement(), level([answered(0), answered(1)]))
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 def test_every_function_is_called(conn):

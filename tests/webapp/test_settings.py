@@ -24,6 +24,9 @@ def test_missing_settings_have_the_documented_defaults():
     assert (settings.max_retries, settings.retry_delay, settings.points_per_run) == (2, 60, 1000)
     assert settings.migration_timeout == 600
     assert (settings.retention_days, settings.rollup_retention_days) == (30, 365)
+    assert (settings.watch_min_change, settings.watch_failed_runs) == (0.1, 2)
+    assert (settings.watch_max_error_rate, settings.watch_min_slo_attainment) == (0.1, 0.9)
+    assert settings.watch_cool_down == 3600
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
     assert settings.public_dashboard is False
     assert (settings.bind, settings.web_concurrency) == ("127.0.0.1:8001", 2)
@@ -81,6 +84,12 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("RETENTION_DAYS", "soon", "whole number of days from 1"),
         ("ROLLUP_RETENTION_DAYS", "1", "whole number of days from 2"),
         ("ROLLUP_RETENTION_DAYS", "36501", "to 36500"),
+        ("WATCH_MIN_CHANGE", "0", "number from 0.01 to 10"),
+        ("WATCH_MIN_CHANGE", "10 %", "number from 0.01 to 10"),
+        ("WATCH_FAILED_RUNS", "0", "whole number from 1"),
+        ("WATCH_MAX_ERROR_RATE", "nan", "number from 0 to 1"),
+        ("WATCH_MIN_SLO_ATTAINMENT", "90", "number from 0 to 1"),
+        ("WATCH_COOL_DOWN", "0", "number of minutes"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG"),
         ("LOG_FORMAT", "xml", "one of text, json"),
         ("POSTGRES_HOST", "", "must name a server"),

@@ -53,7 +53,7 @@ def import_results(
     psycopg2.Error.
     """
     _check(results, now or datetime.now(UTC))
-    with closing(connect(settings)) as conn, publishing(conn, cache_redis(settings)):
+    with closing(connect(settings)) as conn, publishing(conn, settings, cache_redis(settings)):
         known = llms.named(conn, llm)
         if known is None:
             raise UnknownLLMError(llm)

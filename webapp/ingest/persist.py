@@ -21,8 +21,14 @@ from webapp.store.requests import Request
 UNVERIFIED = "TLS was not verified (insecure); rank_insecure: true in the benchmark file ranks such runs"
 
 
-def persist(
-    conn: Connection, attempt: Attempt, workload: Workload, result: LevelResult, rank_insecure: bool = False
+def persist(  # noqa: PLR0913  (each is a part of what is stored)
+    conn: Connection,
+    attempt: Attempt,
+    workload: Workload,
+    result: LevelResult,
+    rank_insecure: bool = False,
+    *,
+    server: str | None = None,
 ) -> str | None:
     """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
@@ -32,7 +38,7 @@ def persist(
     claimed the run.
 
     A request with values that cannot be true becomes a failed one, so that it does not cost the run. A level
-    without verified TLS is not valid, unless `rank_insecure`.
+    without verified TLS is not valid, unless `rank_insecure`. The `server` is what incidents are about.
     """
     if not attempt.hold(conn):
         return None
@@ -41,7 +47,7 @@ def persist(
     result = replace(result, records=records, start_ns=0)
     rows = (_request(record, result.load.name) for record in records)
     requests.replace(conn, attempt.slot, run.id, rows)
-    runs.describe(conn, run, summary(workload, result))
+    runs.describe(conn, run, {**summary(workload, result), **({"server": server} if server else {})})
     failure = _failure(result)
     if failure:
         runs.fail(conn, attempt.runs, attempt.token, failure)

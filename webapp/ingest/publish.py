@@ -3,32 +3,37 @@
 import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 
 import psycopg2
 from redis import Redis
+from rq.timeouts import BaseTimeoutException
 
 from webapp import generation
 from webapp.ingest.future_runs import discard_future_runs
 from webapp.settings import Settings
-from webapp.store import Connection, clock, views
+from webapp.store import Connection, availability, clock, views
 from webapp.store.reconnect import CONNECT_SECONDS, connect_patiently
+from webapp.store.transactions import savepoint
+from webapp.store.views import EndedRun
+from webapp.watch.judge import judge
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def publishing(conn: Connection, redis: Redis) -> Iterator[None]:
+def publishing(conn: Connection, settings: Settings, redis: Redis) -> Iterator[None]:
     """Publish how the block's runs have ended, also if it raises; the exception is raised again."""
     try:
         yield
     except Exception:
         try:
             conn.rollback()
-            publish(conn, redis)
+            publish(conn, settings, redis)
         except psycopg2.Error as error:
             logger.warning("not published before the next refresh: %s", error)
         raise
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 @contextmanager
@@ -47,11 +52,13 @@ def publishing_afterwards(settings: Settings, redis: Redis) -> Iterator[None]:
 
 def _publish(settings: Settings, redis: Redis, seconds: float) -> None:
     with closing(connect_patiently(settings, seconds=seconds)) as conn:
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
 
-def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECONDS) -> None:
-    """Refresh the views if they are outdated, commit, and publish the new generation.
+def publish(
+    conn: Connection, settings: Settings, redis: Redis, wait_s: float = generation.WAIT_SECONDS
+) -> None:
+    """Refresh the views if they are outdated, judge the new runs, commit, and publish the new generation.
 
     Before that, discard runs that were stored while the clocks were ahead.
 
@@ -69,6 +76,19 @@ def publish(conn: Connection, redis: Redis, wait_s: float = generation.WAIT_SECO
 
     with generation.change(conn, redis, wait_s, is_outdated) as number:
         if number:
-            views.refresh(conn, now, number)
+            ended = views.refresh(conn, now, number)
+            availability.count(conn, [run.id for run in ended])
+            _judge(conn, settings, ended, now)
     if number:
         logger.info("published generation %d", number)
+
+
+def _judge(conn: Connection, settings: Settings, ended: list[EndedRun], now: datetime) -> None:
+    """Judge the runs; a fault in that is logged, and keeps no run from being published."""
+    try:
+        with savepoint(conn):
+            judge(conn, settings, ended, now)
+    except BaseTimeoutException:  # the job's time is over
+        raise
+    except Exception:
+        logger.exception("runs were published without being judged")

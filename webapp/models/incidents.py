@@ -106,7 +106,8 @@ class Signal(Model):
     """One sign of an incident: a change of a series, or an LLM that is down or degraded in a scenario.
 
     A change has a metric, a statistic and the figures of its `Change`, of which `after` and what follows from
-    it are kept up to date; a degraded LLM has the metric, its bound in `before` and its value in `after`.
+    it are kept up to date; a degraded LLM has the metric, its bound in `before` and its value in `after`. One
+    that was `accepted` ended without a recovery: its level is the new normal.
     """
 
     __tablename__ = "signals"
@@ -138,6 +139,7 @@ class Signal(Model):
     started_at: Mapped[datetime] = mapped_column(TIMESTAMP)
     detected_at: Mapped[datetime] = mapped_column(TIMESTAMP)
     ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP)
+    accepted: Mapped[bool] = mapped_column(Boolean, server_default=sql("false"))
     before: Mapped[float | None] = mapped_column(Double)
     after: Mapped[float | None] = mapped_column(Double)
     change: Mapped[float | None] = mapped_column(Double)

@@ -166,7 +166,10 @@ requests = db.Table(
 
 
 class Rollup(Model):
-    """One run's values of one metric, summarized; `m2` is the sum of squared deviations from the mean."""
+    """One run's values of one metric, summarized; `m2` is the sum of squared deviations from the mean.
+
+    `p95` is NULL in rollups of versions before 0011.
+    """
 
     __tablename__ = "rollups"
 
@@ -178,6 +181,7 @@ class Rollup(Model):
     min: Mapped[float] = mapped_column(Double)
     max: Mapped[float] = mapped_column(Double)
     histogram: Mapped[str] = mapped_column(Histogram)
+    p95: Mapped[float | None] = mapped_column(Double)
 
 
 QUANTILES = "histogram_quantiles(histogram, n, min, max, ARRAY[0.50, 0.90, 0.95, 0.99]::double precision[])"

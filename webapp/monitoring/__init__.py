@@ -33,6 +33,15 @@ Of the whole system, the same from every API server, so aggregate with max() ove
                                                                        gauge, as llm_benchmark_ttft_seconds;
                                                                        window "latest", "24h";
                                                                        statistic "mean", "p50", "p95", "p99"
+    llm_benchmark_incidents_open{severity}                             gauge; "minor", "major", "critical"
+    llm_benchmark_incident_opened_timestamp_seconds{source,llm,severity}
+                                                                       gauge, Unix time of the run that showed
+                                                                       the open incident by which the LLM is
+                                                                       affected; absent without any
+    llm_benchmark_availability_ratio{source,scenario,llm}              gauge; of the last 24 hours; absent if
+                                                                       no run has finished or failed
+    llm_benchmark_last_judged_run_timestamp_seconds{source}            gauge, Unix time of the newest run that
+                                                                       was searched for a change of level
     llm_benchmark_self_check_error_seconds{metric,statistic}           gauge; "p50", "p99" of the latest
                                                                        self-check
     llm_benchmark_self_check_timestamp_seconds                         gauge, Unix time of that self-check

@@ -18,7 +18,7 @@ from werkzeug.exceptions import Unauthorized
 from webapp.auth import HEADER, authorization, check_key
 from webapp.cache import snapshot
 from webapp.errors import ErrorSchema
-from webapp.monitoring import queue, requests, stored
+from webapp.monitoring import queue, requests, stored, watched
 from webapp.monitoring.families import dependency_up
 
 monitoring = Blueprint("monitoring", __name__, description="Prometheus metrics")
@@ -70,6 +70,7 @@ def _families(collect: Callable[[], Iterable[Family]]) -> list[Family] | None:
 def _from_database() -> Iterator[Family]:
     with snapshot() as conn:
         yield from stored.collect(conn)
+        yield from watched.collect(conn)
 
 
 def _require_key() -> None:

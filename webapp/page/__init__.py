@@ -11,6 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from webapp.headers import set_headers
 from webapp.page import access, compare, leaderboard, llm, marks, run, runs, text, views
+from webapp.page.badges.routes import badges
 from webapp.page.errors import register_error_pages, respond_not_found
 from webapp.page.notices import add_headers, register_notices
 from webapp.page.version import version
@@ -40,7 +41,7 @@ FILTERS = {
 
 
 def register_page(app: Flask, settings: Settings) -> None:
-    """Serve the page, its static files and the sign-in."""
+    """Serve the page, its static files, the sign-in and the badges."""
     access.configure_cookies(app, settings)
     register_notices(app)
     app.register_error_handler(NotFound, respond_not_found)
@@ -48,6 +49,7 @@ def register_page(app: Flask, settings: Settings) -> None:
         blueprint.after_request(set_headers)
         register_error_pages(blueprint)
         app.register_blueprint(blueprint)
+    app.register_blueprint(badges)
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_SECONDS  # each address holds the version
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(

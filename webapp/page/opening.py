@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flask import current_app
 from marshmallow import Schema
 
-from webapp.queries import SOURCES, name_filter, one_of
+from webapp.queries import SOURCES, name_filter, one_of, preferred_scenario
 from webapp.store import Connection, scenarios
 
 SIMULATED_SCENARIO = "default"
@@ -24,11 +23,5 @@ def with_series(conn: Connection, query: dict[str, Any], llm_names: Sequence[str
     measured = scenarios.measured(conn, list(llm_names))
     is_measured = measured and query["scenario"] in (None, *measured)
     source = query["source"] or ("measurement" if is_measured else "simulation")
-    scenario = _first(measured) if measured and source == "measurement" else SIMULATED_SCENARIO
+    scenario = preferred_scenario(measured) if measured and source == "measurement" else SIMULATED_SCENARIO
     return {**query, "source": source, "scenario": query["scenario"] or scenario}
-
-
-def _first(measured: Sequence[str]) -> str:
-    """Return the scenario that is still measured and has most LLMs; the same at every call."""
-    declared = {each.scenario for each in current_app.extensions["plan"].measurements()}
-    return next((name for name in measured if name in declared), measured[0])

@@ -1,4 +1,4 @@
-"""The benchmark file: which LLMs are measured, where, by which workloads and how often.
+"""The benchmark file: which LLMs are measured, where, by which workloads and how often; who is notified.
 
 A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains every field.
 """
@@ -6,7 +6,7 @@ A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains 
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import RAISE, ValidationError
 
@@ -16,8 +16,10 @@ from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
+from webapp.plan.fields import UNKNOWN_FIELD
 from webapp.plan.measurement import Measurement
-from webapp.plan.schema import UNKNOWN_FIELD, FileSchema, refused, takes_part, workload
+from webapp.plan.rules import Rule, rule
+from webapp.plan.schema import FileSchema, refused, takes_part, workload
 from webapp.settings import ROOT, Settings, SettingsError
 
 LONGEST_VALUE = 60
@@ -29,9 +31,16 @@ class BenchmarkFileError(SettingsError):
     kind = "benchmark file"
 
 
+class Plan(NamedTuple):
+    """What a benchmark file plans: measurements, and the rules of notifications."""
+
+    measurements: tuple[Measurement, ...]
+    rules: tuple[Rule, ...]
+
+
 def read_benchmark_file(settings: Settings) -> tuple[Measurement, ...]:
     """Return the planned measurements, none without a file; raises BenchmarkFileError with all faults."""
-    return parse(settings, read_text(settings)) if settings.benchmark_file else ()
+    return parse(settings, read_text(settings)).measurements if settings.benchmark_file else ()
 
 
 def read_text(settings: Settings) -> str:
@@ -43,8 +52,8 @@ def read_text(settings: Settings) -> str:
         raise BenchmarkFileError([f"{_shown_path(path)}: cannot be read: {error}"]) from None
 
 
-def parse(settings: Settings, text: str) -> tuple[Measurement, ...]:
-    """Return the measurements that such a file plans; raises BenchmarkFileError with all faults."""
+def parse(settings: Settings, text: str) -> Plan:
+    """Return what such a file plans; raises BenchmarkFileError with all faults."""
     path = Path(settings.benchmark_file)
     name = _shown_path(path)
     try:
@@ -53,9 +62,10 @@ def parse(settings: Settings, text: str) -> tuple[Measurement, ...]:
         raise BenchmarkFileError([f"{name}:{error.line}: {error}"]) from None
     try:
         declared = FileSchema(unknown=RAISE).load(document.data or {})
-        return tuple(_measurements(declared, settings.schedule_interval, path.parent))
+        measurements = tuple(_measurements(declared, settings.schedule_interval, path.parent))
     except ValidationError as error:
         raise BenchmarkFileError(_faults(name, document, error)) from None
+    return Plan(measurements, tuple(map(rule, declared["notify"])))
 
 
 def _shown_path(path: Path) -> Path:
@@ -157,7 +167,7 @@ def _shown(document: Document, path: YAMLPath, message: str) -> str:
     with_more = name.endswith((".base_url", ".proxy")) and re.search("[@?#]", str(value))  # than an address
     secret = (
         with_more
-        or name.endswith(".token_command")
+        or name.endswith((".token_command", ".target", ".secret_env"))
         or "key" in name
         or ".headers" in name
         or message.startswith(UNKNOWN_FIELD)

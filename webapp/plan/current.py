@@ -8,6 +8,7 @@ from redis import Redis, RedisError
 
 from webapp.plan.benchmark_file import BenchmarkFileError, parse, read_text
 from webapp.plan.measurement import Measurement
+from webapp.plan.rules import Rule
 from webapp.plan.shared import SharedPlan
 from webapp.settings import Settings
 
@@ -21,7 +22,12 @@ def read_plan(settings: Settings, redis: Redis) -> tuple[Measurement, ...]:
     If the process' own file differs from the schedulers' plan, because it is broken or reaches this machine
     late, the plan is used if it can be trusted. Raises BenchmarkFileError if neither can be used.
     """
-    return parse(settings, _text(settings, redis)) if settings.benchmark_file else ()
+    return parse(settings, _text(settings, redis)).measurements if settings.benchmark_file else ()
+
+
+def read_rules(settings: Settings, redis: Redis) -> tuple[Rule, ...]:
+    """Return the rules of notifications, none without a benchmark file; from the same plan as `read_plan`."""
+    return parse(settings, _text(settings, redis)).rules if settings.benchmark_file else ()
 
 
 def vouch(settings: Settings, redis: Redis) -> None:
@@ -79,5 +85,5 @@ class CurrentPlan:
     def _read(self) -> None:
         self._read_at = time.monotonic()
         if self._settings.benchmark_file and (text := _text(self._settings, self._redis)) != self._text:
-            self._measurements = parse(self._settings, text)
+            self._measurements = parse(self._settings, text).measurements
             self._text = text

@@ -1,8 +1,8 @@
-"""Kinds of fields that a benchmark file has: names, numbers, levels, commands."""
+"""Kinds of fields that a benchmark file has: names, numbers, levels, commands; and what its schemas share."""
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from llm_measure.endpoint_checks import command_words
 
@@ -12,9 +12,28 @@ NAME = validate.Regexp(
     rf"^[^\s{NOT_IN_NAMES}]([^{NOT_IN_NAMES}]{{0,98}}[^\s{NOT_IN_NAMES}])?\Z",
     error="must be a name of 1 to 100 characters, without @, control characters and surrounding spaces",
 )
-VARIABLE = validate.Regexp(
-    r"^[A-Za-z_][A-Za-z0-9_]*\Z", error="must be the name of an environment variable, never the key itself"
-)
+UNKNOWN_FIELD = "unknown field"
+
+
+class StrictSchema(Schema):
+    """A schema that names the known fields where it refuses an unknown one."""
+
+    error_messages = {"unknown": UNKNOWN_FIELD}  # noqa: RUF012  (marshmallow's own way)
+
+    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
+        """List the known fields for an unknown one."""
+        known = f"{UNKNOWN_FIELD}; expected one of {', '.join(self.fields)}"
+        for messages in error.messages.values() if isinstance(error.messages, dict) else ():
+            if messages == [UNKNOWN_FIELD]:
+                messages[:] = [known]
+
+
+def variable(of: str) -> validate.Regexp:
+    """Return a check that a value is the name of an environment variable, not the key or URL in it."""
+    return validate.Regexp(
+        r"^[A-Za-z_][A-Za-z0-9_]*\Z",
+        error=f"must be the name of an environment variable, never the {of} itself",
+    )
 
 
 def check_name(name: str) -> None:

@@ -6,15 +6,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Workload
-from webapp.plan.fields import NAME, VARIABLE, Command, Levels, number_field, whole_field
+from webapp.plan.fields import (
+    NAME,
+    Command,
+    Levels,
+    StrictSchema,
+    number_field,
+    variable,
+    whole_field,
+)
+from webapp.plan.rules import RuleSchema
 
-UNKNOWN_FIELD = "unknown field"
+MEASURED = ("llms", "workloads")
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -43,18 +52,7 @@ def _check_json(value: dict[str, Any]) -> None:
         raise ValidationError("must be valid in JSON: no dates, .nan or .inf") from None
 
 
-class _Schema(Schema):
-    error_messages = {"unknown": UNKNOWN_FIELD}  # noqa: RUF012  (marshmallow's own way)
-
-    def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> None:
-        """List the known fields for an unknown one."""
-        known = f"{UNKNOWN_FIELD}; expected one of {', '.join(self.fields)}"
-        for messages in error.messages.values() if isinstance(error.messages, dict) else ():
-            if messages == [UNKNOWN_FIELD]:
-                messages[:] = [known]
-
-
-class LLMSchema(_Schema):
+class LLMSchema(StrictSchema):
     """An LLM and where it is served."""
 
     name = fields.String(required=True, validate=NAME)
@@ -63,7 +61,7 @@ class LLMSchema(_Schema):
     base_url = fields.String(required=True, validate=_endpoint_field("base_url"))
     model = fields.String(required=True, validate=[validate.Length(1, 200), _endpoint_field("model")])
     api = fields.String(load_default="chat", validate=_endpoint_field("api"))
-    api_key_env = fields.String(load_default=None, validate=VARIABLE)
+    api_key_env = fields.String(load_default=None, validate=variable("key"))
     headers = fields.Dict(
         keys=fields.String(), values=fields.String(), validate=_endpoint_field("headers"), load_default=dict
     )
@@ -106,7 +104,7 @@ class LLMSchema(_Schema):
             raise refused(error) from None
 
 
-class WorkloadSchema(_Schema):
+class WorkloadSchema(StrictSchema):
     """What is asked, and at which levels."""
 
     name = fields.String(required=True, validate=NAME)
@@ -158,17 +156,31 @@ class WorkloadSchema(_Schema):
             raise refused(error) from None
 
 
-class FileSchema(_Schema):
-    """The whole file."""
+class FileSchema(StrictSchema):
+    """The whole file; one that only has `notify` is for the simulation."""
 
-    llms = fields.List(fields.Nested(LLMSchema), required=True, validate=validate.Length(1))
-    workloads = fields.List(fields.Nested(WorkloadSchema), required=True, validate=validate.Length(1))
+    llms = fields.List(fields.Nested(LLMSchema), validate=validate.Length(1), load_default=list)
+    workloads = fields.List(fields.Nested(WorkloadSchema), validate=validate.Length(1), load_default=list)
+    notify = fields.List(fields.Nested(RuleSchema), validate=validate.Length(1), load_default=list)
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def check_parts(self, data: Any, original: Any, **kwargs: Any) -> None:
+        """Require LLMs and workloads, or neither if there are rules of notifications."""
+        if not isinstance(original, dict):
+            return
+        lost = [name for name in MEASURED if name not in original]
+        if lost and ("notify" not in original or len(lost) == 1):
+            raise ValidationError({name: ["missing data for required field."] for name in lost})
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_names(self, data: Any, original: Any, **kwargs: Any) -> None:
         """Refuse duplicate names and unknown workloads."""
-        llms, workloads = (_mappings(original, kind) for kind in ("llms", "workloads"))
-        faults = {"llms": _duplicates(llms), "workloads": _duplicates(workloads)}
+        llms, workloads, rules = (_mappings(original, kind) for kind in ("llms", "workloads", "notify"))
+        faults = {
+            "llms": _duplicates(llms),
+            "workloads": _duplicates(workloads),
+            "notify": _duplicates(rules, "target"),
+        }
         known = [workload.get("name") for workload in workloads.values()]
         for number, llm in llms.items():
             named = llm.get("workloads")
@@ -213,13 +225,13 @@ def _mappings(original: Any, kind: str) -> dict[int, dict[str, Any]]:
     return {i: part for i, part in enumerate(listed) if isinstance(part, dict)}
 
 
-def _duplicates(parts: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def _duplicates(parts: dict[int, dict[str, Any]], field: str = "name") -> dict[int, dict[str, Any]]:
     names: list[Any] = []
     faults: dict[int, dict[str, Any]] = {}
     for number, part in parts.items():
-        if part.get("name") in names:
-            faults[number] = {"name": ["duplicate name"]}
-        names.append(part.get("name") or object())
+        if part.get(field) in names:
+            faults[number] = {field: [f"duplicate {field}"]}
+        names.append(part.get(field) or object())
     return faults
 
 

@@ -89,6 +89,11 @@ class Settings:
     self_check_interval: int  # seconds between self-checks; 0: none
     measurements_per_host: int | None  # at the same time; None: as many as processors
     worker_host: str  # workers of the same name share the processors of one machine
+    watch_min_change: float  # the smallest change of level that is reported, such as 0.1
+    watch_failed_runs: int  # in a row, after which an LLM is down
+    watch_max_error_rate: float  # beyond these bounds in as many runs, an LLM is degraded
+    watch_min_slo_attainment: float
+    watch_cool_down: int  # seconds within which a resolved incident is reopened
     metrics_public: bool  # whether /metrics is served without a key
     metrics_port: int | None  # where scheduler and worker serve /metrics; None: nowhere
     url_prefix: str  # path under which a proxy serves the API and the page, such as /llm; empty: /
@@ -187,6 +192,11 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
             "MEASUREMENTS_PER_HOST", lambda raw: parse.whole(1, 1024)(raw) if raw else None, ""
         ),
         worker_host=read("WORKER_HOST", parse.text, socket.gethostname()),
+        watch_min_change=read("WATCH_MIN_CHANGE", parse.number(0.01, 10), "0.1"),
+        watch_failed_runs=read("WATCH_FAILED_RUNS", parse.whole(1, 100), "2"),
+        watch_max_error_rate=read("WATCH_MAX_ERROR_RATE", parse.number(0, 1), "0.1"),
+        watch_min_slo_attainment=read("WATCH_MIN_SLO_ATTAINMENT", parse.number(0, 1), "0.9"),
+        watch_cool_down=read("WATCH_COOL_DOWN", parse.minutes, "60"),
         metrics_public=read("METRICS_PUBLIC", parse.yes_or_no, "false"),
         metrics_port=read("METRICS_PORT", lambda raw: parse.whole(1, 65535)(raw) if raw else None, ""),
         # SCRIPT_NAME is what WSGI and gunicorn call it.

@@ -159,6 +159,20 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return parser
 
 
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Accept numbers from `low` to `high`."""
+
+    def parser(raw: str) -> float:
+        try:
+            if low <= float(raw) <= high:
+                return float(raw)
+        except ValueError:
+            pass
+        raise ValueError(f"must be a number from {low:g} to {high:g}")
+
+    return parser
+
+
 def days(low: int) -> Callable[[str], int]:
     """Accept numbers of days, at least `low`, or 0 for no limit."""
 

@@ -3,8 +3,33 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from webapp.store import Connection
+from webapp.store import Connection, sql_file
 
+COUNTED_RUNS = sql_file("counted_runs")
+COUNT = """
+INSERT INTO availability AS stored
+    (period, source, scenario_id, llm_id, starts_at, finished, failed, invalid, missed)
+SELECT period, source, scenario_id, llm_id, starts_at, finished, failed, invalid, missed
+FROM ({counted}) AS counted
+WHERE finished + failed + invalid + missed > 0
+ON CONFLICT (period, source, scenario_id, llm_id, starts_at) DO UPDATE SET
+    finished = excluded.finished,
+    failed = excluded.failed,
+    invalid = excluded.invalid,
+    missed = excluded.missed
+WHERE (stored.finished, stored.failed, stored.invalid, stored.missed)
+    IS DISTINCT FROM (excluded.finished, excluded.failed, excluded.invalid, excluded.missed)
+"""
+SAME_DAYS = """
+SELECT runs.*
+FROM (
+    SELECT DISTINCT source, scenario_id, llm_id, date_trunc('day', slot, 'UTC') AS day
+    FROM runs WHERE id = ANY(%s)
+) AS part
+JOIN runs USING (source, scenario_id, llm_id)
+WHERE runs.slot >= day AND runs.slot < day + interval '24 hours'
+"""
+COUNT_DAYS_OF_RUNS = COUNT.format(counted=COUNTED_RUNS.format(runs=SAME_DAYS))
 AVAILABILITY = """
 SELECT
     llms.name, starts_at, sum(finished)::integer, sum(failed)::integer, sum(invalid)::integer,
@@ -61,3 +86,12 @@ def read(  # noqa: PLR0913  (each is a filter)
     with conn.cursor() as cursor:
         cursor.execute(AVAILABILITY, filters)
         return [Availability(*row) for row in cursor.fetchall()]
+
+
+def count(conn: Connection, run_ids: list[int]) -> None:
+    """Count all runs of the days of these runs, which have ended, and of the hours of these days.
+
+    The cost is that of a day's runs. Part of a transaction that raises the generation.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(COUNT_DAYS_OF_RUNS, (run_ids,))

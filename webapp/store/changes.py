@@ -1,9 +1,10 @@
 """Changes of level of series of runs."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from webapp.store import Connection
+from webapp.store.signals import NewSignal
 
 CHANGES = """
 SELECT
@@ -19,6 +20,14 @@ WHERE detected_slot >= %(since)s
   AND (%(scenario_id)s IS NULL OR scenario_id = %(scenario_id)s)
   AND (%(llm_id)s IS NULL OR llm_id = %(llm_id)s)
 ORDER BY detected_slot, changes.id
+LIMIT %(limit)s
+"""
+INSERT = """
+INSERT INTO changes
+    (source, scenario_id, llm_id, metric_id, statistic, slot, detected_slot, before, after, change, low, high,
+    worse)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING
 """
 
 
@@ -49,6 +58,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     source: str | None = None,
     scenario_id: int | None = None,
     llm_id: int | None = None,
+    limit: int | None = None,
 ) -> list[Change]:
     """Return the changes that were detected from `since` on and before `until`, oldest first."""
     filters = {
@@ -57,7 +67,21 @@ def read(  # noqa: PLR0913  (each is a filter)
         "source": source,
         "scenario_id": scenario_id,
         "llm_id": llm_id,
+        "limit": limit,
     }
     with conn.cursor() as cursor:
         cursor.execute(CHANGES, filters)
         return [Change(*row) for row in cursor.fetchall()]
+
+
+def insert(conn: Connection, found: NewSignal, worse: bool) -> None:
+    """Note a change of level unless it is noted already."""
+    key = found.key
+    with conn.cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            (
+                *(key.source, key.scenario_id, key.llm_id, found.metric_id, found.statistic),
+                *(found.started_at, found.detected_at, *astuple(found.figures), worse),
+            ),
+        )

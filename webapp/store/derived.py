@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from webapp.store import Connection, sql_file
+from webapp.store.availability import COUNT
 from webapp.store.periods import MERGED, merging, selected
 from webapp.store.views import VIEWS, filled_views
 
@@ -33,10 +34,20 @@ ON CONFLICT (source, status, at_most) DO UPDATE SET
     runs = excluded.runs, points = excluded.points, seconds = excluded.seconds
 WHERE totals.runs < excluded.runs
 """  # noqa: S608  (constants)
+COUNTED_RUNS = sql_file("counted_runs").format(
+    runs="SELECT * FROM runs WHERE slot >= %(since)s AND slot < %(until)s"
+)
+KEPT = "NOT (period = 'hour' AND starts_at <= %(expired)s - interval '1 hour')"
+IS_OF_DAYS = f"starts_at >= %(since)s AND starts_at < %(until)s AND {KEPT}"
+COUNTS = f"SELECT * FROM ({COUNTED_RUNS}) AS counted WHERE {KEPT}"  # noqa: S608  (constants)
+DIFFERING_AVAILABILITY = sql_file("differing_availability").format(derived=COUNTS, scope=IS_OF_DAYS)
+COUNT_AGAIN = f"DELETE FROM availability WHERE {IS_OF_DAYS}; {COUNT.format(counted=COUNTS)}"  # noqa: S608
 DAYS = """
 SELECT date_trunc('day', slot, 'UTC') FROM runs
 UNION
 SELECT date_trunc('day', starts_at, 'UTC') FROM period_rollups WHERE period IN ('hour', 'day')
+UNION
+SELECT date_trunc('day', starts_at, 'UTC') FROM availability
 """
 IS_SAME_PART = """
     stored.period = part.period
@@ -147,17 +158,19 @@ def differing_days(conn: Connection, since: datetime, until: datetime, expired: 
 
     Hours that have expired by `expired` are left out.
     """
-    return _differences(
-        conn,
-        "period_rollups",
-        _DAYS.differing,
-        {"since": since, "until": until, "expired": expired},
-    )
+    bounds = {"since": since, "until": until, "expired": expired}
+    return [
+        *_differences(conn, "period_rollups", _DAYS.differing, bounds),
+        *_differences(conn, "availability", DIFFERING_AVAILABILITY, bounds),
+    ]
 
 
 def rebuild_days(conn: Connection, since: datetime, until: datetime, expired: datetime) -> None:
-    """Derive these hours and days again from the rollups of their runs, after `views.begin_change`."""
-    _DAYS.rebuild(conn, {"since": since, "until": until, "expired": expired})
+    """Derive these hours and days again from their runs and rollups, after `views.begin_change`."""
+    bounds = {"since": since, "until": until, "expired": expired}
+    _DAYS.rebuild(conn, bounds)
+    with conn.cursor() as cursor:
+        cursor.execute(COUNT_AGAIN, bounds)
 
 
 def differing_windows(conn: Connection, now: datetime) -> list[Difference]:

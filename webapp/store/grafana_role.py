@@ -5,7 +5,10 @@ from psycopg2.extensions import encrypt_password
 
 from webapp.store import Connection
 
-TABLES = ("llms", "metrics", "scenarios", "period_rollups", "metric_means", "metric_quantiles")
+TABLES = (
+    *("llms", "metrics", "scenarios", "period_rollups", "metric_means", "metric_quantiles"),
+    *("changes", "incidents", "signals", "availability"),
+)
 # All but the token, which is an attempt's permission to write.
 RUN_COLUMNS = (
     *("id", "source", "scenario_id", "llm_id", "slot", "status", "attempts"),

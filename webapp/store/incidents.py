@@ -1,10 +1,12 @@
 """Incidents, their signals and their events."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from webapp.store import Connection
+from psycopg2.extras import Json
+
+from webapp.store import Connection, storable
 
 SEVERITIES = ("minor", "major", "critical")
 STATUSES = ("open", "resolved")
@@ -34,6 +36,21 @@ JOIN scenarios ON scenarios.id = scenario_id
 LEFT JOIN metrics ON metrics.id = metric_id
 WHERE incident_id = ANY(%s)
 ORDER BY signals.id
+"""
+REOPEN = """
+UPDATE incidents SET
+    resolved_at = NULL, resolution = NULL, updated_at = %(now)s, reopened = reopened + 1
+WHERE id = (
+    SELECT id FROM incidents
+    WHERE source = %(source)s AND subject = %(subject)s AND resolved_at > %(now)s - %(cool_down)s::interval
+    ORDER BY resolved_at DESC LIMIT 1
+)
+RETURNING id
+"""
+# Clocks may differ, and no signal ends before the run that showed it.
+CLOSE_SIGNALS = """
+UPDATE signals SET ended_at = greatest(%s, detected_at), accepted = true
+WHERE incident_id = %s AND ended_at IS NULL
 """
 
 
@@ -136,3 +153,104 @@ def events(conn: Connection, incident_id: int) -> list[Event]:
             (incident_id,),
         )
         return [Event(*row) for row in cursor.fetchall()]
+
+
+def is_open(conn: Connection, incident_id: int) -> bool:
+    """Return whether there is an open incident of that id."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT FROM incidents WHERE id = %s AND resolved_at IS NULL", (incident_id,))
+        return bool(cursor.rowcount)
+
+
+def find_open(conn: Connection, source: str, subject: str) -> int | None:
+    """Return the id of the subject's open incident; None without one."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM incidents WHERE source = %s AND subject = %s AND resolved_at IS NULL",
+            (source, subject),
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def insert(  # noqa: PLR0913  (each is a column)
+    conn: Connection,
+    *,
+    source: str,
+    subject: str,
+    severity: str,
+    started_at: datetime,
+    opened_at: datetime,
+    now: datetime,
+) -> int:
+    """Open an incident and return its id."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO incidents (source, subject, severity, started_at, opened_at, updated_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            (source, storable(subject), severity, started_at, opened_at, now),
+        )
+        return cursor.fetchone()[0]
+
+
+def reopen(conn: Connection, source: str, subject: str, now: datetime, cool_down: timedelta) -> int | None:
+    """Open the subject's last incident again if it was resolved within the cool-down, and return its id."""
+    arguments = {"source": source, "subject": subject, "now": now, "cool_down": cool_down}
+    with conn.cursor() as cursor:
+        cursor.execute(REOPEN, arguments)
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
+def update(conn: Connection, incident_id: int, severity: str, cause: str | None, now: datetime) -> None:
+    """Set severity and, unless it is None, the cause of an incident."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE incidents SET severity = %s, cause = coalesce(%s, cause), updated_at = %s WHERE id = %s",
+            (severity, cause and storable(cause), now, incident_id),
+        )
+
+
+def resolve(conn: Connection, incident_id: int, resolution: str, now: datetime) -> None:
+    """Resolve an incident, whose signals have all ended."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE incidents SET resolved_at = %s, resolution = %s, updated_at = %s WHERE id = %s",
+            (now, resolution, now, incident_id),
+        )
+
+
+def acknowledge(conn: Connection, incident_id: int, note: str | None, now: datetime) -> bool:
+    """Acknowledge an open incident, with the note unless it is None; return False if it is not open."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE incidents SET acknowledged_at = %s, note = coalesce(%s, note), updated_at = %s"
+            " WHERE id = %s AND resolved_at IS NULL",
+            (now, note and storable(note), now, incident_id),
+        )
+        return bool(cursor.rowcount)
+
+
+def close(conn: Connection, incident_id: int, note: str | None, now: datetime) -> bool:
+    """Close an open incident and accept the levels of its signals; return False if it is not open."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE incidents SET resolved_at = %s, resolution = 'closed', note = coalesce(%s, note),"
+            " updated_at = %s WHERE id = %s AND resolved_at IS NULL",
+            (now, note and storable(note), now, incident_id),
+        )
+        if not cursor.rowcount:
+            return False
+        cursor.execute(CLOSE_SIGNALS, (now, incident_id))
+        return True
+
+
+def add_event(conn: Connection, incident_id: int, kind: str, state: dict[str, Any], now: datetime) -> None:
+    """Add the incident's next event; the caller's transaction excludes others."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO incident_events (incident_id, number, kind, at, state)"
+            " SELECT %s, coalesce(max(number), 0) + 1, %s, %s, %s FROM incident_events"
+            " WHERE incident_id = %s",
+            (incident_id, kind, now, Json(state), incident_id),
+        )

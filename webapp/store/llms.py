@@ -40,6 +40,13 @@ def named(conn: Connection, name: str) -> LLM | None:
     return _first(_select(conn, "WHERE name = %s", name))
 
 
+def first_added(conn: Connection) -> datetime:
+    """Return when the first LLM was added, which was when the database was set up."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT min(created_at) FROM llms")
+        return cursor.fetchone()[0]
+
+
 def insert(conn: Connection, name: str, company_name: str, provider: str, simulated: bool = True) -> LLM:
     """Add an LLM, which is only measured if it is not `simulated`.
 

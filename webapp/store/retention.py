@@ -101,6 +101,22 @@ def delete_hours(conn: Connection, before: datetime, rows: int) -> int:
     )
 
 
+def delete_hourly_availability(conn: Connection, before: datetime, rows: int) -> int:
+    """Delete at most `rows` counts of hours that end by `before`; return their number, 0 if none is left."""
+    return _delete(
+        conn,
+        """
+        DELETE FROM availability WHERE ctid IN (
+            SELECT ctid FROM availability
+            WHERE period = 'hour' AND starts_at <= %s - interval '1 hour'
+            LIMIT %s FOR UPDATE SKIP LOCKED
+        )
+        """,
+        before,
+        rows,
+    )
+
+
 def delete_run_rollups(conn: Connection, before: datetime, rows: int) -> int:
     """Delete at most `rows` rollups of runs of slots before `before`; return their number, 0 if none is left.
 

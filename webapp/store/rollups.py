@@ -13,7 +13,8 @@ from webapp.store import Connection
 class Rollup:
     """The summary of one run's values of one metric; `m2` is the sum of squared deviations from the mean.
 
-    A sum of squares would be equivalent on paper, but float8 loses the difference.
+    A sum of squares would be equivalent on paper, but float8 loses the difference. `p95` is exact, since the
+    histogram's steps would disturb detection; None in rollups of former versions.
     """
 
     run_id: int
@@ -24,6 +25,7 @@ class Rollup:
     min: float
     max: float
     histogram: Histogram
+    p95: float | None = None
 
     @classmethod
     def of(cls, run_id: int, metric_id: int, values: np.ndarray) -> "Rollup":
@@ -38,6 +40,7 @@ class Rollup:
             min=float(values.min()),
             max=float(values.max()),
             histogram=Histogram.of(values),
+            p95=float(np.percentile(values, 95, method="inverted_cdf")),
         )
 
     def faults(self, derived: "Rollup") -> list[str]:
@@ -53,6 +56,7 @@ class Rollup:
             "m2": abs(self.m2 - derived.m2) <= 1e-9 * derived.m2 + 1e-12 * derived.n * scale**2,
             "min": self.min == derived.min,
             "max": self.max == derived.max,
+            "p95": self.p95 is None or self.p95 == derived.p95,
             "histogram": self.histogram.composite == derived.histogram.composite,
         }
         return [name for name, is_equal in equal.items() if not is_equal]
@@ -63,9 +67,9 @@ def insert(conn: Connection, rollups: list[Rollup]) -> None:
     with conn.cursor() as cursor:
         execute_values(
             cursor,
-            "INSERT INTO rollups (run_id, metric_id, n, mean, m2, min, max, histogram) VALUES %s",
+            "INSERT INTO rollups (run_id, metric_id, n, mean, m2, min, max, histogram, p95) VALUES %s",
             [
-                (r.run_id, r.metric_id, r.n, r.mean, r.m2, r.min, r.max, r.histogram.composite)
+                (r.run_id, r.metric_id, r.n, r.mean, r.m2, r.min, r.max, r.histogram.composite, r.p95)
                 for r in rollups
             ],
         )
@@ -75,13 +79,15 @@ def read(conn: Connection, run_id: int) -> dict[int, Rollup]:
     """Return a run's rollups by metric id."""
     with conn.cursor() as cursor:
         cursor.execute(
-            "SELECT metric_id, n, mean, m2, min, max, (histogram).low, (histogram).counts FROM rollups"
+            "SELECT metric_id, n, mean, m2, min, max, (histogram).low, (histogram).counts, p95 FROM rollups"
             " WHERE run_id = %s",
             (run_id,),
         )
         return {
-            metric_id: Rollup(run_id, metric_id, n, mean, m2, low, high, Histogram(first, np.array(counts)))
-            for metric_id, n, mean, m2, low, high, first, counts in cursor.fetchall()
+            metric_id: Rollup(
+                run_id, metric_id, n, mean, m2, low, high, Histogram(first, np.array(counts)), p95
+            )
+            for metric_id, n, mean, m2, low, high, first, counts, p95 in cursor.fetchall()
         }
 
 

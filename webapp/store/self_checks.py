@@ -1,11 +1,20 @@
 """Self-checks: the error of measurement itself, by metric."""
 
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg2.extras import execute_values
 
 from webapp.store import Connection
+
+OFF = """
+SELECT slot, least(
+    (SELECT min(following.slot) FROM self_checks AS following WHERE following.slot > off.slot),
+    slot + %(reach)s::interval
+)
+FROM (SELECT DISTINCT slot FROM self_checks WHERE abs(p50_s) > %(bound_s)s) AS off
+ORDER BY slot
+"""
 
 
 @dataclass(frozen=True)
@@ -46,3 +55,13 @@ def read(conn: Connection, limit: int) -> dict[datetime, list[SelfCheckError]]:
         for slot, *error in cursor.fetchall():
             checks.setdefault(slot, []).append(SelfCheckError(*error))
         return checks
+
+
+def off(conn: Connection, bound_s: float, reach: timedelta) -> list[tuple[datetime, datetime]]:
+    """Return when the client measured wrongly: from each self-check whose median error exceeds the bound.
+
+    Until the next one, or for as long as `reach`.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(OFF, {"bound_s": bound_s, "reach": reach})
+        return cursor.fetchall()

@@ -17,6 +17,21 @@ def limit_lock_waits(conn: Connection, seconds: float) -> None:
         cursor.execute("SET LOCAL lock_timeout = %s", (f"{max(1, round(seconds * 1000))}ms",))
 
 
+@contextmanager
+def savepoint(conn: Connection) -> Iterator[None]:
+    """Undo what the block has written, and nothing else of this transaction, if it raises."""
+    with conn.cursor() as cursor:
+        cursor.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        with conn.cursor() as cursor:
+            cursor.execute("ROLLBACK TO SAVEPOINT part")
+        raise
+    with conn.cursor() as cursor:
+        cursor.execute("RELEASE SAVEPOINT part")
+
+
 def is_read_only(conn: Connection) -> bool:
     """Return whether transactions may only read, as on a standby."""
     with conn.cursor() as cursor:
@@ -31,6 +46,17 @@ def notice_dead_client(conn: Connection) -> None:
     """
     with conn.cursor() as cursor:
         cursor.execute("SET LOCAL client_connection_check_interval = '1s'")
+
+
+def limit_idleness(conn: Connection, seconds: float) -> None:
+    """Let the server end this session, and free its locks, when the transaction is idle for longer than that.
+
+    By default, it does not notice for hours that a client's machine has vanished.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL idle_in_transaction_session_timeout = %s", (f"{max(1, round(seconds * 1000))}ms",)
+        )
 
 
 def execute_within(cursor: Any, seconds: float, statement: sql.Composable) -> None:

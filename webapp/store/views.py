@@ -1,5 +1,6 @@
 """The materialized views and their generation, a number that every refresh raises."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from webapp.store import Connection, periods
@@ -12,6 +13,18 @@ RAISE = (
 )
 # For which readers wait at most, where a view cannot be refreshed concurrently.
 LOCK_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run whose end a generation shows for the first time."""
+
+    id: int
+    source: str
+    scenario_id: int
+    llm_id: int
+    slot: datetime
+    status: str
 
 
 def are_outdated(conn: Connection, now: datetime) -> bool:
@@ -27,8 +40,10 @@ def are_outdated(conn: Connection, now: datetime) -> bool:
         return cursor.fetchone()[0] or periods.any_expired(conn, now)
 
 
-def refresh(conn: Connection, now: datetime, generation: int) -> None:
+def refresh(conn: Connection, now: datetime, generation: int) -> list[EndedRun]:
     """Refresh the views for the generation that this transaction has raised; its commit shows them.
+
+    Returns the runs whose end it shows.
 
     The views are computed from the windows' merged rollups, to which only new runs are added. Failed and
     invalid runs have no values: if there are no others, the views stay as they are.
@@ -39,13 +54,15 @@ def refresh(conn: Connection, now: datetime, generation: int) -> None:
     with conn.cursor() as cursor:
         cursor.execute(
             "UPDATE runs SET generation = %s WHERE status <> 'running' AND generation IS NULL"
-            " RETURNING id, status",
+            " RETURNING id, source, scenario_id, llm_id, slot, status",
             (generation,),
         )
-        finished = [run_id for run_id, status in cursor.fetchall() if status == "finished"]
+        ended = [EndedRun(*row) for row in cursor.fetchall()]
+        finished = [run.id for run in ended if run.status == "finished"]
         if finished or periods.any_expired(conn, now):
             periods.fold(conn, finished, now)
             refresh_views(conn)
+    return ended
 
 
 def rebuild(conn: Connection, run_ids: list[int], now: datetime) -> None:

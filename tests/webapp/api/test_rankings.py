@@ -17,7 +17,7 @@ URLS = [RANKINGS, *(f"{RANKINGS}/{name}" for name in CONTRACT)]
 @pytest.fixture
 def _seeded_run(conn, settings, redis):
     fill_slot(conn, settings, slot(0), "job")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_only_the_newest_slot_is_ranked_even_if_an_older_one_ends_later(
     show_next_run()
     newest = client.get(RANKINGS).json
     fill_slot(conn, settings, slot(0), "late")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     assert client.get(RANKINGS).json == newest
 

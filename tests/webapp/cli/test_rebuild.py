@@ -10,7 +10,7 @@ from webapp.ingest.publish import publish
 def test_points_are_derived_again_and_the_changed_runs_are_counted(flask, conn, settings, redis):
     for number in range(3):
         store_level(conn, settings, redis, slot(number), measurement(), level([answered(0), failed(1)]))
-    publish(conn, redis)
+    publish(conn, settings, redis)
     with conn, conn.cursor() as cursor:
         cursor.execute("UPDATE points SET value = 2 * value WHERE run_id = 2")
         cursor.execute("DELETE FROM requests WHERE run_id = 3")

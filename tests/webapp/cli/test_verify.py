@@ -14,7 +14,7 @@ def filled(conn, settings, redis):
     """Two measured runs of one day."""
     for number in range(2):
         store_level(conn, settings, redis, slot(number), measurement(), level([answered(0)]), f"job-{number}")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 @pytest.fixture

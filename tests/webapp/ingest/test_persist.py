@@ -32,7 +32,7 @@ def keep(conn, settings, redis):
 
     def keep(result, what=None):
         failure = store_level(conn, settings, redis, SLOT, what or measurement(), result)
-        publish(conn, redis)
+        publish(conn, settings, redis)
         return failure
 
     return keep

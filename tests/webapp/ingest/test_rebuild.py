@@ -56,7 +56,7 @@ def keep(conn, settings, redis):
                 conn, settings, redis, SLOT + timedelta(minutes=number), what or measurement(), result,
                 f"job-{number}",
             )  # fmt: skip
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
     return keep
 
@@ -181,7 +181,7 @@ def test_a_run_that_is_not_shown_yet_is_published_later(conn, settings, redis, r
     assert rebuild() == [(1, True), (2, True)]
     assert stored(conn)["periods"] == []
 
-    publish(conn, redis)
+    publish(conn, settings, redis)
     assert {runs for _, _, _, _, _, _, runs, *_ in stored(conn)["periods"]} == {1, 2}
 
 

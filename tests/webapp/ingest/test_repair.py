@@ -20,7 +20,7 @@ from webapp.store.retention import NEVER
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 STORED = {
-    "rollups": "SELECT run_id, metric_id, n, round(mean::numeric, 12), round(m2::numeric, 12), min, max,"
+    "rollups": "SELECT run_id, metric_id, n, round(mean::numeric, 12), round(m2::numeric, 12), min, max, p95,"
     " histogram::text FROM rollups ORDER BY 1, 2",
     "periods": "SELECT period, starts_at::text, source, scenario_id, llm_id, metric_id, oldest, newest, runs,"
     " n, min, max, round(mean::numeric, 12), round(m2::numeric, 12), round(run_mean::numeric, 12),"
@@ -30,6 +30,7 @@ STORED = {
     " round(mean::numeric, 12), round(stddev::numeric, 9), round(ci_low::numeric, 9)"
     " FROM metric_means ORDER BY 1, 2, 3, 4, 5",
     "quantiles": "SELECT * FROM metric_quantiles ORDER BY 1, 2, 3, 4, 5",
+    "availability": "SELECT * FROM availability ORDER BY 1, 2, 3, 4, 5",
     "totals": "SELECT source, status, at_most, runs, points, round(seconds::numeric, 6) FROM run_totals"
     " ORDER BY 1, 2, 3",
 }
@@ -49,6 +50,11 @@ DAMAGES = {
     "wrong windows": "UPDATE period_rollups SET mean = 2 * mean WHERE period IN ('latest', '24h', 'all')",
     "a day without runs": "UPDATE period_rollups SET starts_at = starts_at - interval '400 days'"
     " WHERE period = 'day' AND metric_id = 2",
+    "wrong p95": "UPDATE rollups SET p95 = min WHERE run_id = 2",
+    "no availability": "DELETE FROM availability",
+    "wrong availability": "UPDATE availability SET failed = failed + 1 WHERE period = 'day'",
+    "availability without runs": "UPDATE availability SET starts_at = starts_at - interval '400 days'"
+    " WHERE period = 'day' AND llm_id = 1",
     "no totals": "DELETE FROM run_totals",
     "too few in totals": "UPDATE run_totals SET runs = runs - 1",
     "too many finished": "UPDATE run_totals SET runs = runs + 1 WHERE status = 'finished'",
@@ -69,7 +75,7 @@ def filled(conn, settings, redis):
             store_level(
                 conn, settings, redis, NOW - age + timedelta(minutes=minutes), measurement(), result, f"{age}"
             )
-        publish(conn, redis)
+        publish(conn, settings, redis)
 
 
 @pytest.fixture

@@ -119,13 +119,13 @@ def test_only_the_first_rows_are_sent_unless_all_are_requested(conn, reader):
     assert first.partition('class="axis"')[2][:300] == everything.partition('class="axis"')[2][:300]
 
 
-def test_a_poll_with_the_etag_returns_304_until_there_are_new_results(three, conn, redis, reader):
+def test_a_poll_with_the_etag_returns_304_until_there_are_new_results(three, conn, settings, redis, reader):
     etag = re.search(r'data-etag="&#34;(g\d+)&#34;"', reader.get("/").text)[1]
     polling = {"If-None-Match": f'"{etag}"'}
     assert reader.get("/live/", headers=polling).status_code == 304
 
     finish_run(conn, NOW + timedelta(minutes=1), {"GPT-4o": {"ttft": [0.2]}})
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     response = reader.get("/live/", headers=polling)
     assert response.status_code == 200
@@ -215,14 +215,16 @@ class TestWithoutData:
         assert "BENCHMARK_FILE" in html
 
 
-def test_an_llm_whose_latest_run_failed_or_was_invalid_is_marked_with_the_reason(three, conn, redis, reader):
+def test_an_llm_whose_latest_run_failed_or_was_invalid_is_marked_with_the_reason(
+    three, conn, settings, redis, reader
+):
     later = NOW + timedelta(minutes=1)
     with conn:
         add_run(conn, later, "GPT-4o", status="failed", error="OSError: <full>")
         add_run(conn, later, "Llama 3.1 70B", status="invalid", invalid_reason="the client could not keep up")
         add_llm(conn, "Never")
         add_run(conn, later, "Never", status="invalid", invalid_reason="no response")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     html = reader.get("/?window=24h").text
     assert "Latest run failed: OSError: &lt;full&gt;" in html
@@ -233,12 +235,14 @@ def test_an_llm_whose_latest_run_failed_or_was_invalid_is_marked_with_the_reason
     assert "Latest run invalid: no response" in unranked
 
 
-def test_the_mark_of_a_failure_needs_no_new_values_and_outlasts_the_next_attempt(three, conn, redis, reader):
+def test_the_mark_of_a_failure_needs_no_new_values_and_outlasts_the_next_attempt(
+    three, conn, settings, redis, reader
+):
     assert "Latest run failed" not in reader.get("/?window=24h").text
     with conn:
         add_run(conn, NOW + timedelta(minutes=1), status="failed", error="disk full")
         add_run(conn, NOW + timedelta(minutes=2), status="running")
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     assert "Latest run failed: disk full" in reader.get("/?window=24h").text
 

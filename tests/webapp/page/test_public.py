@@ -22,7 +22,7 @@ def app(make_app):
 
 
 @pytest.fixture
-def failures(conn, redis):
+def failures(conn, settings, redis):
     """A ranked LLM whose newest run failed, and one without values whose run was invalid."""
     finish_run(conn, NOW - timedelta(minutes=10), {"GPT-4o": {"ttft": [1.0]}})
     show(conn, NOW)
@@ -30,7 +30,7 @@ def failures(conn, redis):
         add_run(conn, NOW, "GPT-4o", status="failed", error=ERROR)
         add_llm(conn, "Invalid")
         add_run(conn, NOW, "Invalid", status="invalid", invalid_reason=SECRET)
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
 
 @pytest.mark.usefixtures("failures")

@@ -115,12 +115,14 @@ def test_the_list_of_runs_links_to_each(store, reader):
     assert f'href="{path}"' in reader.get("/llm?name=Measured").text
 
 
-def test_the_leaderboard_links_to_the_newest_run_and_marks_what_it_warns_of(store, reader, conn, redis):
+def test_the_leaderboard_links_to_the_newest_run_and_marks_what_it_warns_of(
+    store, reader, conn, settings, redis
+):
     path = store()
     change = {"saturated": True, "chunks_together": 0.25}
     with conn, conn.cursor() as cursor:
         cursor.execute("UPDATE runs SET measurement = measurement || %s", (Json(change),))
-    publish(conn, redis)
+    publish(conn, settings, redis)
 
     html = reader.get("/").text
 

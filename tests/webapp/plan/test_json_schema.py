@@ -14,6 +14,7 @@ from tests.webapp.plan.test_benchmark_file import (
     test_a_fault_names_line_field_value_and_what_is_expected as of_faults,
 )
 from tools.benchmark_schema import DOCUMENTATION, TARGET, descriptions, text
+from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
@@ -23,7 +24,7 @@ CASES = of_faults.pytestmark[0].args[1]
 FINDABLE = re.compile(
     r"unknown field|missing|must be (?!at least|valid in JSON|a printable)|unknown provider API"
     r"|expected either|applies only|unknown objective|invalid input type|needs api_key_env|duplicate level"
-    r"|expected one of max_tokens"
+    r"|expected one of max_tokens|needs digest"
 )
 
 
@@ -46,15 +47,17 @@ def test_it_is_up_to_date():
     assert TARGET.read_text() == text(), "run make schema"
 
 
-@pytest.mark.parametrize("schema", [LLMSchema, WorkloadSchema])
+@pytest.mark.parametrize("schema", [LLMSchema, WorkloadSchema, RuleSchema])
 def test_every_field_is_documented(schema):
     assert descriptions(DOCUMENTATION.read_text())[schema].keys() == schema().fields.keys()
 
 
-@pytest.mark.parametrize("schema", [LLMSchema, WorkloadSchema])
-def test_the_example_shows_every_field(schema):
-    llms, _, workloads = EXAMPLE.partition("\nworkloads:")
-    shown = set(re.findall(r"^ +(?:# )?(?:- )?(\w+):", llms if schema is LLMSchema else workloads, re.M))
+@pytest.mark.parametrize(
+    ("schema", "place"), [(LLMSchema, "llms"), (WorkloadSchema, "workloads"), (RuleSchema, "notify")]
+)
+def test_the_example_shows_every_field(schema, place):
+    (section,) = re.findall(rf"^{place}:.*\n((?: .*\n|\n)+)", EXAMPLE, re.M)
+    shown = set(re.findall(r"^ +(?:# )?(?:- )?(\w+):", section, re.M))
 
     missing = [name for name in names(schema()) if name not in shown]
     assert not missing, f"benchmark.example.yml lacks {', '.join(missing)}"
@@ -66,8 +69,9 @@ def test_the_example_is_valid_and_names_the_schema(validator):
     assert ROOT / path == TARGET
 
 
-def test_a_file_that_is_right_is_valid(validator):
-    assert not list(validator.iter_errors(yaml.safe_load(GOOD)))
+@pytest.mark.parametrize("text", [GOOD, "notify: [{target: A}]", GOOD + "    notify: [{target: A}]\n"])
+def test_a_file_that_is_right_is_valid(validator, text):
+    assert not list(validator.iter_errors(yaml.safe_load(text)))
 
 
 @pytest.mark.parametrize(

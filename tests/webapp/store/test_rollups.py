@@ -14,6 +14,7 @@ def test_a_rollup_equals_numpy(values):
 
     assert (rollup.run_id, rollup.metric_id, rollup.n) == (1, 2, len(values))
     assert (rollup.min, rollup.max) == (values.min(), values.max())
+    assert rollup.p95 == np.percentile(values, 95, method="inverted_cdf")
     np.testing.assert_allclose(rollup.mean, values.mean(), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(rollup.m2, values.var() * len(values), rtol=1e-9, atol=1e-9)
 

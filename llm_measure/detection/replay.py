@@ -1,0 +1,65 @@
+"""A whole series, as it would have been watched run by run, and as it looks afterwards."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from llm_measure.detection.change import Change
+from llm_measure.detection.look import ALPHA, MOST_PAST, look
+from llm_measure.detection.segments import segments
+from llm_measure.detection.shift import shift, values_returned
+
+# A change that is found later is one that was raised if it begins within this number of values of it.
+SAME = 5
+
+
+def detect(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> list[Change]:
+    """Return the changes of level of a series (positive values), oldest first.
+
+    Those that would have been raised online have a `detected_at_index`; the others show themselves only when
+    the whole series is known.
+    """
+    raised = online(times, values, min_change=min_change)
+    known = [change.index for change in raised]
+    bounds = [0, *segments(values, min_change=min_change), len(values)]
+    for begin, index, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        if all(abs(index - other) > SAME for other in known):
+            found = shift(values[begin:index], values[index:end])
+            raised.append(replace(found, index=index, detected_at_index=None))
+    return sorted(raised, key=lambda change: change.index)
+
+
+def online(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> list[Change]:
+    """Return the changes that are raised when a series is looked at after each of its values.
+
+    After a change, the series may return to the level from before it, with which it is then compared again;
+    or change once more.
+    """
+    changes: list[Change] = []
+    level = np.empty(len(values), dtype=np.int64)  # indices of the values that the newest are compared with
+    size = 0
+    begin: int | None = None  # of the changed level, in `level`
+    for index in range(len(values)):
+        level[size] = index
+        size += 1
+        found = None
+        if begin is not None:
+            before, since = values[level[max(0, begin - MOST_PAST) : begin]], values[level[begin:size]]
+            if back := values_returned(before, since):
+                found = _at(shift(since[:-back], since[-back:]), index + 1 - back, index)
+                level[begin : begin + back] = level[size - back : size]
+                size, begin = begin + back, None
+        if found is None:
+            since = level[begin or 0 : size]
+            seen = look(times[since], values[since], min_change=min_change)
+            if seen.change and seen.p_value <= ALPHA:
+                found = _at(seen.change, int(since[seen.change.index]), index)
+                level, size = level[begin or 0 :], size - (begin or 0)
+                begin = seen.change.index
+        if found:
+            changes.append(found)
+    return changes
+
+
+def _at(change: Change, index: int, detected_at_index: int) -> Change:
+    return replace(change, index=index, detected_at_index=detected_at_index)

@@ -1,0 +1,108 @@
+"""Whether the level of a series has changed, by its newest values."""
+
+import numpy as np
+import pytest
+
+from llm_measure.detection import ALPHA, look
+from tests.llm_measure.detection.series import DAY, HOUR, hourly, noisy
+
+
+def p_value(values: np.ndarray, interval: int = HOUR, **more: float) -> float:
+    return look(hourly(len(values), interval), values, **more).p_value
+
+
+def test_a_steady_series_is_no_change():
+    values = noisy(600)
+    looks = [p_value(values[:end]) for end in range(300, 600)]
+    assert min(looks) > ALPHA
+    assert np.mean(np.array(looks) < 0.05) < 0.05
+
+
+@pytest.mark.parametrize("factor", [1.25, 0.8])
+def test_a_level_that_rises_or_falls_is_found_within_three_runs(factor):
+    values = noisy(303)
+    values[300:] *= factor
+    found = look(hourly(303), values)
+    assert found.p_value < ALPHA
+    assert found.change.index == 300
+    assert found.change.low < factor - 1 < found.change.high
+    assert found.change.before == pytest.approx(1, rel=0.02)
+    assert found.change.after == pytest.approx(factor, rel=0.1)
+
+
+@pytest.mark.parametrize("outliers", [1, 2])
+def test_outliers_alone_are_no_change_however_large(outliers):
+    values = noisy(300)
+    values[-outliers:] *= 100
+    assert p_value(values) > ALPHA
+
+
+def test_a_change_that_is_too_small_to_matter_is_none():
+    values = noisy(330, spread=0.01)
+    values[300:] *= 1.05
+    assert p_value(values) == 1
+    assert p_value(values, min_change=0.05) < ALPHA
+
+
+def test_a_change_counts_by_what_is_usual_for_the_series():
+    """A wild series needs more runs for the same change."""
+    steady, wild = noisy(303, spread=0.05), noisy(303, spread=0.4)
+    for values in (steady, wild):
+        values[300:] *= 1.25
+    assert p_value(steady) < ALPHA < p_value(wild)
+
+
+def test_skew_counts_on_the_side_on_which_it_is():
+    """Values that are as far above the median as many others are no news; as far below, they are."""
+    past = np.exp(np.abs(np.random.default_rng(3).normal(0, 0.2, 500)))
+    above, below = np.quantile(past, 0.9), np.median(past) ** 2 / np.quantile(past, 0.9)
+    assert p_value(np.append(past, [above] * 3)) > p_value(np.append(past, [below] * 3))
+
+
+def test_runs_that_resemble_the_one_before_count_for_less():
+    rng = np.random.default_rng(5)
+    wandering = np.zeros(500)
+    for index, step in enumerate(rng.normal(0, 0.03, 500)):
+        wandering[index] = 0.8 * wandering[index - 1] + step
+    shuffled = rng.permutation(wandering)
+    jump = [np.exp(0.15)] * 3
+    assert p_value(np.append(np.exp(shuffled), jump)) < p_value(np.append(np.exp(wandering), jump))
+
+
+def test_too_few_runs_say_nothing():
+    values = np.append(noisy(19), [5.0] * 3)
+    assert p_value(values) == 1
+    assert p_value(np.append(noisy(60), [5.0] * 3)) < ALPHA
+
+
+@pytest.mark.parametrize("interval", [HOUR, HOUR // 6])
+def test_what_is_usual_at_an_hour_is_no_change(interval):
+    times = hourly(21 * DAY // interval, interval)
+    rhythm = np.where((times % DAY >= 9 * HOUR) & (times % DAY < 17 * HOUR), 1.3, 1.0)
+    values = noisy(len(times)) * rhythm
+    # Three runs after the hour at which the level rises each day.
+    end = np.flatnonzero(np.diff(rhythm) > 0)[-1] + 4
+    assert look(times[:end], values[:end]).p_value > ALPHA
+    values[end - 3 : end] *= 1.3
+    assert look(times[:end], values[:end]).p_value < ALPHA
+
+
+def test_weekends_have_their_own_rhythm():
+    times = hourly(28 * 24)
+    busy = (times % DAY >= 9 * HOUR) & (times % DAY < 17 * HOUR) & ((times // DAY + 3) % 7 < 5)
+    values = noisy(len(times)) * np.where(busy, 1.3, 1.0)
+    alarms = [end for end in range(21 * 24, 28 * 24) if look(times[:end], values[:end]).p_value <= ALPHA]
+    assert alarms == []
+
+
+def test_a_gap_in_time_is_no_change():
+    times = hourly(300)
+    times[200:] += 5 * DAY
+    assert look(times, noisy(300)).p_value > ALPHA
+
+
+def test_constant_values_have_no_change_and_no_error():
+    assert p_value(np.ones(100)) == 1
+    values = np.ones(103)
+    values[100:] = 1.2
+    assert p_value(values) < ALPHA

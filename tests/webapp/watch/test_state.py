@@ -1,0 +1,85 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from webapp.store.incidents import Incident, Signal
+from webapp.watch.state import state, title
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SLOWER = Signal(
+    id=1, kind="change", llm_name="GPT-4o", scenario="chat@c8", metric_name="ttft", statistic="mean",
+    started_at=START, detected_at=START, ended_at=None, before=1.0, after=1.3, change=0.3, low=0.25,
+    high=0.35,
+)  # fmt: skip
+FIGURES = dict.fromkeys(("before", "after", "change", "low", "high"))
+DOWN = replace(SLOWER, kind="down", metric_name=None, statistic=None, **FIGURES)
+
+
+def incident(*signals: Signal, **changes: object) -> Incident:
+    parts = {
+        "id": 7, "source": "measurement", "subject": "api.example.org:443", "severity": "minor",
+        "started_at": START, "opened_at": START, "updated_at": START, "resolved_at": None, "resolution": None,
+        "cause": None, "acknowledged_at": None, "note": None, "reopened": 0, "signals": signals,
+    }  # fmt: skip
+    return Incident(**{**parts, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "time to first token 30 % slower"),
+        ({"change": -0.1}, "time to first token 10 % faster"),
+        ({"metric_name": "tps", "change": -0.333}, "tokens per second 33 % lower"),
+        ({"metric_name": "tps", "change": 0.05}, "tokens per second 5 % higher"),
+        ({"statistic": "p95"}, "p95 of time to first token 30 % slower"),
+        ({"kind": "down", "metric_name": None}, "down"),
+        ({"kind": "degraded", "metric_name": "error_rate", "after": 0.25}, "error rate 25 %"),
+        ({"kind": "degraded", "metric_name": "slo_attainment", "after": 0.5}, "SLO attainment 50 %"),
+    ],
+)
+def test_the_title_says_what_is_wrong(changes, words):
+    assert title(incident(replace(SLOWER, **changes))) == f"GPT-4o: {words}"
+
+
+def test_the_title_is_that_of_the_worst_signal():
+    greater = replace(SLOWER, metric_name="tps", change=-0.5)
+
+    assert title(incident(SLOWER, greater)) == "GPT-4o: tokens per second 50 % lower"
+    assert title(incident(SLOWER, DOWN, greater)) == "GPT-4o: down"
+
+
+def test_the_title_counts_the_other_llms():
+    others = [replace(SLOWER, llm_name=name, change=0.2) for name in ("Llama", "Claude")]
+
+    assert title(incident(SLOWER, SLOWER, others[0])).startswith("GPT-4o and 1 more LLM: ")
+    assert title(incident(SLOWER, *others)).startswith("GPT-4o and 2 more LLMs: ")
+
+
+def test_signals_that_have_ended_are_in_the_title_only_if_all_have():
+    over = replace(DOWN, ended_at=START + timedelta(hours=1))
+
+    assert title(incident(over, SLOWER)) == "GPT-4o: time to first token 30 % slower"
+    assert title(incident(over)) == "GPT-4o: down"
+
+
+def test_the_state_is_json_with_all_that_a_message_says():
+    elsewhere = datetime.fromisoformat("2026-11-24T15:00:00+02:00")
+    found = state(incident(SLOWER, resolved_at=elsewhere, resolution="closed", note="a new model", cause="?"))
+
+    assert json.loads(json.dumps(found)) == found
+    signals = found.pop("signals")
+    assert found == {
+        "severity": "minor", "subject": "api.example.org:443", "source": "measurement", "llms": ["GPT-4o"],
+        "title": "GPT-4o: time to first token 30 % slower", "cause": "?",
+        "started_at": "2026-11-24T12:00:00+00:00", "opened_at": "2026-11-24T12:00:00+00:00",
+        "resolved_at": "2026-11-24T13:00:00+00:00", "resolution": "closed", "note": "a new model",
+    }  # fmt: skip
+    assert signals == [
+        {
+            "kind": "change", "llm": "GPT-4o", "scenario": "chat@c8", "metric": "ttft", "statistic": "mean",
+            "before": 1.0, "after": 1.3, "change": 0.3, "low": 0.25, "high": 0.35,
+            "started_at": "2026-11-24T12:00:00+00:00", "ended_at": None,
+        }
+    ]  # fmt: skip

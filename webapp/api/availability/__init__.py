@@ -1,0 +1,1 @@
+"""Availability: the share of runs that succeeded, by hour and day."""

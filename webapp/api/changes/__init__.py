@@ -1,0 +1,1 @@
+"""Changes of level, for the worse and the better."""

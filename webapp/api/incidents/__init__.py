@@ -1,0 +1,1 @@
+"""Incidents: what got worse or failed, since when, and what people have done about it."""

@@ -1,0 +1,1 @@
+"""The LLM to use now, for routers."""

@@ -1,0 +1,110 @@
+"""GET /badges/<llm>/<metric>.svg."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+from werkzeug.exceptions import Unauthorized
+
+from llm_measure.metrics import METRICS
+from webapp.auth import HEADER, require_key
+from webapp.cache import answers
+from webapp.headers import HEADERS
+from webapp.page.access import may_read
+from webapp.page.badges import values
+from webapp.page.badges.drawing import Badge, svg
+from webapp.page.opening import OpenSeries
+from webapp.page.version import version
+from webapp.page.views import query_arguments
+from webapp.queries import LONGEST_NAME, answer_name, one_of
+from webapp.store import Connection
+from webapp.windows import WINDOWS_BY_NAME
+
+SVG = "image/svg+xml; charset=utf-8"
+POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+badges = Blueprint("badges", __name__)
+
+Read = Callable[[Connection, str, dict[str, Any]], Badge | None]
+
+
+class MetricQuery(OpenSeries):
+    """The query string of a metric's badge."""
+
+    window = one_of(tuple(WINDOWS_BY_NAME), "24h", "How far back")
+    statistic = one_of(values.STATISTICS, "mean", "Statistic of all values in the window")
+
+
+# What may be asked, and what reads it, by the name of the badge if that is not a metric's.
+OTHERS: dict[str, tuple[type[OpenSeries], Read]] = {
+    "availability": (OpenSeries, values.of_availability),
+    "status": (OpenSeries, values.of_status),
+}
+
+
+@badges.before_request
+def require_reader() -> None:
+    """Admit the readers of the page, and programs with an API key; Unauthorized or Forbidden for others."""
+    if HEADER in request.headers:
+        require_key()
+    elif not may_read():
+        raise Unauthorized(f"Sign in first, or send an API key in the header {HEADER}")
+
+
+@badges.after_request
+def set_headers(response: Response) -> Response:
+    """Let other sites show a public badge, and proxies keep it if they ask for a newer one each time."""
+    public = current_app.extensions["settings"].public_dashboard
+    response.headers.update(HEADERS)
+    response.headers["Content-Security-Policy"] = POLICY
+    if public:
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        response.headers["Cache-Control"] = "public, no-cache"
+    else:
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["Vary"] = f"Cookie, {HEADER}"
+    return response
+
+
+@badges.get("/badges/<path:llm_name>/<name>.svg")
+def show(llm_name: str, name: str) -> Response:
+    """Return the badge, built once per generation; for an unknown name, one that says so, with status 404.
+
+    The ETag is that of the image, since most generations change none.
+    """
+    asked = _asked(name)
+    if asked is None:
+        return _unknown("metric")
+    schema, read = asked
+    image = _image(llm_name, name, query_arguments(schema), read)
+    if not image:
+        return _unknown("LLM")
+    response = Response(image, content_type=SVG)
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def _asked(name: str) -> tuple[type[OpenSeries], Read] | None:
+    """Return the schema of the query string, and what reads the badge; None for an unknown name."""
+    if name in METRICS:
+        return MetricQuery, partial(values.of_metric, METRICS[name])
+    return OTHERS.get(name)
+
+
+def _image(llm_name: str, name: str, query: dict[str, Any], read: Read) -> bytes:
+    """Return the badge as SVG; empty if the LLM is unknown, which is kept like a badge."""
+
+    def build(conn: Connection) -> bytes:
+        badge = read(conn, llm_name, query)
+        return svg(badge).encode() if badge else b""
+
+    if len(llm_name) > LONGEST_NAME or "\0" in llm_name:
+        return b""
+    cached = answer_name(f"badge/{version()}", {**query, "badge": name, "llm": llm_name})
+    return answers().read(cached, build)[1]
+
+
+def _unknown(what: str) -> Response:
+    return Response(svg(Badge("LLM Benchmark", f"unknown {what}", "grey")), 404, content_type=SVG)

@@ -1,0 +1,152 @@
+"""Changes of level: each series of a metric's means, and of its 95th percentiles, against its recent past."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from llm_measure.detection import ALPHA, Change, Look, false_discoveries, look, returned, shift
+from llm_measure.detection.look import SEEN
+from llm_measure.metrics import METRICS, Metric
+from webapp.settings import Settings
+from webapp.store import Connection, changes, series, signals
+from webapp.store.series import EMPTY, Key, Past, Span, Statistic
+from webapp.store.signals import Figures, NewSignal, SeriesSignal
+from webapp.watch.failures import cause
+from webapp.watch.findings import Findings, Found, Judged
+
+# The level of an active signal is compared with that of the runs before it.
+RUNS_BEFORE = 100
+# After this, a changed level is the normal one.
+LASTING = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A change of level, which is raised unless it may be one by chance."""
+
+    judged: Judged
+    statistic: Statistic
+    signal: NewSignal
+    worse: bool
+
+
+def watched_metrics() -> dict[int, Metric]:
+    """Return the metrics whose level is watched, by id: quantities; ratios have bounds instead."""
+    return {metric.id: metric for metric in METRICS if metric.unit.symbol != "ratio"}
+
+
+def judge_levels(
+    conn: Connection,
+    settings: Settings,
+    judged: Sequence[Judged],
+    excluded: Mapping[Key, Sequence[Span]],
+    findings: Findings,
+) -> None:
+    """Find the changes of level of series whose newest run has finished, and end what is over."""
+    finished = [each for each in judged if not each.verdicts[0].failed]
+    if not finished:
+        return
+    pasts = _Pasts(conn, finished, excluded)
+    candidates: list[Candidate] = []
+    p_values = {}
+    for each in finished:
+        for statistic, past in pasts.newest(each.key):
+            if past.newest != each.slot:
+                continue
+            active = each.active("change", *statistic)
+            found = Look(1.0, None)
+            if active:
+                _judge_active(conn, each, active, pasts.before(each.key, active), past, findings)
+            else:
+                found = look(past.times, past.values, min_change=settings.watch_min_change)
+            p_values[each.key, statistic] = (each.slot, found.p_value)
+            if found.change:
+                candidates.append(_candidate(each, statistic, past, found.change))
+    series.keep_p_values(conn, p_values)
+    _raise(conn, candidates, findings)
+
+
+class _Pasts:
+    """The series since their level was last accepted, without spans of trouble that is over."""
+
+    def __init__(self, conn: Connection, judged: Sequence[Judged], excluded: Mapping[Key, Sequence[Span]]):
+        self._conn = conn
+        self._starts = signals.better_since(conn, [each.key for each in judged])
+        self._excluded = {each.key: list(excluded[each.key]) for each in judged}
+        for each in judged:
+            for signal in each.signals:
+                if signal.kind == "change" and signal.ended_at:
+                    self._leave_out(each.key, signal, signal.ended_at)
+        self._newest = series.newest_values(conn, self._excluded, watched_metrics(), SEEN)
+        self._before: dict[tuple[Key, datetime], dict[Statistic, Past]] = {}
+
+    def newest(self, key: Key) -> Iterator[tuple[Statistic, Past]]:
+        """Yield the newest values of the series, by statistic that has any."""
+        for statistic, past in self._newest[key].items():
+            start = self._starts.get((key, statistic))
+            yield statistic, past.since(start) if start else past
+
+    def before(self, key: Key, signal: SeriesSignal) -> Past:
+        """Return the values of the signal's statistic before it, which may be older than the newest ones."""
+        at = (key, signal.started_at)
+        if at not in self._before:
+            found = series.newest_values(
+                self._conn, {key: self._excluded[key]}, watched_metrics(), RUNS_BEFORE, signal.started_at
+            )
+            self._before[at] = found[key]
+        statistic = _statistic(signal)
+        past, start = self._before[at].get(statistic, EMPTY), self._starts.get((key, statistic))
+        return past.since(start) if start else past
+
+    def _leave_out(self, key: Key, signal: SeriesSignal, ended_at: datetime) -> None:
+        if not signal.accepted:
+            self._excluded[key].append((signal.started_at, ended_at))
+            return
+        at = (key, _statistic(signal))
+        self._starts[at] = max(self._starts.get(at, signal.started_at), signal.started_at)
+
+
+def _statistic(signal: SeriesSignal) -> Statistic:
+    return signal.metric_id or 0, signal.statistic or ""
+
+
+def _judge_active(  # noqa: PLR0913, PLR0917  (private; each is part of what is compared)
+    conn: Connection, judged: Judged, signal: SeriesSignal, before: Past, newest: Past, findings: Findings
+) -> None:
+    """End the signal if its level is back, or has lasted; else bring its figures up to date."""
+    values = newest.since(signal.started_at).values
+    findings.changed.add(signal.incident_id)
+    if judged.slot - signal.started_at >= LASTING:
+        signals.end(conn, signal.id, judged.slot, accepted=True)
+    elif len(before.values) and returned(before.values, values):
+        signals.end(conn, signal.id, judged.slot)
+    elif len(before.values):
+        signals.update(conn, signal.id, _figures(shift(before.values, values)))
+
+
+def _candidate(judged: Judged, statistic: Statistic, past: Past, change: Change) -> Candidate:
+    slot = past.slot(change.index)
+    signal = NewSignal("change", judged.key, slot, judged.slot, *statistic, _figures(change))
+    worse = (change.change > 0) == (watched_metrics()[statistic[0]].better == "lower")
+    return Candidate(judged, statistic, signal, worse)
+
+
+def _figures(change: Change) -> Figures:
+    return Figures(change.before, change.after, change.change, change.low, change.high)
+
+
+def _raise(conn: Connection, candidates: Sequence[Candidate], findings: Findings) -> None:
+    """Note the changes that are none by chance among all series of their source; worse ones are signals."""
+    for source in sorted({each.judged.key.source for each in candidates}):
+        of_source = [each for each in candidates if each.judged.key.source == source]
+        p_values = series.p_values(conn, source, min(each.judged.slot for each in of_source) - LASTING)
+        rejected = false_discoveries(np.array(list(p_values.values())), ALPHA)
+        raised = {each for each, is_rejected in zip(p_values, rejected, strict=True) if is_rejected}
+        for each in of_source:
+            if (each.judged.key, each.statistic) in raised:
+                changes.insert(conn, each.signal, each.worse)
+                if each.worse:
+                    likely = cause(each.judged.verdicts[:1])
+                    findings.new.append(Found(each.judged.subject, each.signal, likely))

@@ -1,0 +1,79 @@
+"""The state of an incident in words and figures, as its events and messages have it."""
+
+from datetime import UTC, datetime
+from math import log1p
+from typing import Any
+
+from llm_measure.metrics import METRICS
+from webapp.store.incidents import Incident, Signal
+
+KINDS = ("change", "degraded", "down")
+
+
+def state(incident: Incident) -> dict[str, Any]:
+    """Return the incident as JSON has it: all that a message about it says."""
+    return {
+        "severity": incident.severity,
+        "subject": incident.subject,
+        "source": incident.source,
+        "llms": incident.llm_names,
+        "title": title(incident),
+        "cause": incident.cause,
+        "signals": [_signal(signal) for signal in incident.signals],
+        "started_at": _date(incident.started_at),
+        "opened_at": _date(incident.opened_at),
+        "resolved_at": _date(incident.resolved_at),
+        "resolution": incident.resolution,
+        "note": incident.note,
+    }
+
+
+def title(incident: Incident) -> str:
+    """Return the worst of the incident in a few words, such as "GPT-4o: time to first token 30 % slower".
+
+    Of an open incident, only active signals count.
+    """
+    signals = [signal for signal in incident.signals if not signal.ended_at] or list(incident.signals)
+    worst = max(signals, key=_weight)
+    more = len({signal.llm_name for signal in signals}) - 1
+    others = f" and {more} more LLM{'s' if more > 1 else ''}" if more else ""
+    return f"{worst.llm_name}{others}: {words(worst)}"
+
+
+def words(signal: Signal) -> str:
+    """Return what the signal says of its LLM, such as "time to first token 30 % slower"."""
+    if signal.kind == "down":
+        return "down"
+    metric = METRICS[signal.metric_name or ""]
+    name = metric.title if metric.title[:2].isupper() else metric.title[0].lower() + metric.title[1:]
+    if signal.kind == "degraded":
+        return f"{name} {100 * (signal.after or 0):.0f} %"
+    change = signal.change or 0.0
+    risen, fallen = ("slower", "faster") if metric.better == "lower" else ("higher", "lower")
+    of = "p95 of " if signal.statistic == "p95" else ""
+    return f"{of}{name} {100 * abs(change):.0f} % {risen if change > 0 else fallen}"
+
+
+def _weight(signal: Signal) -> tuple[int, float]:
+    return KINDS.index(signal.kind), abs(log1p(signal.change or 0.0))
+
+
+def _signal(signal: Signal) -> dict[str, Any]:
+    return {
+        "kind": signal.kind,
+        "llm": signal.llm_name,
+        "scenario": signal.scenario,
+        "metric": signal.metric_name,
+        "statistic": signal.statistic,
+        "before": signal.before,
+        "after": signal.after,
+        "change": signal.change,
+        "low": signal.low,
+        "high": signal.high,
+        "started_at": _date(signal.started_at),
+        "ended_at": _date(signal.ended_at),
+    }
+
+
+def _date(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat() if moment else None
