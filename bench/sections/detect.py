@@ -13,8 +13,8 @@ STEADY_SERIES, CHANGED_SERIES = 10, 100
 DEFAULT_SERIES = 3  # of which Otava's default has enough alarms to be counted
 MOST_FALSE_ALARMS = 1  # per 10,000 runs
 LEAST_COUNTED = 0.5  # false alarms per 10,000 runs for which Otava can be calibrated
-# A step of 20 % is found within 3 runs in 95 % of series. One of 10 % takes 8 runs in the median: a CUSUM that
-# knows level and noise exactly, with one false alarm per 10,000 runs, finds it within 8 runs in 93 %.
+# A step of 20 % is found within 3 runs in 95 % of series, one of 10 % within 8 in the median: even a CUSUM
+# that knows level and noise exactly, with a false alarm per 10,000 runs, finds it within 8 in 93 % of series.
 LARGE, SMALL = Trial(USUAL, Shift(0.2), CHANGED_SERIES), Trial(USUAL, Shift(0.1), CHANGED_SERIES)
 LARGE_RUNS, LARGE_SHARE, SMALL_RUNS = 3, 0.95, 8
 NOT_WORSE = 0.95  # of Otava's share: 100 series do not show smaller differences
