@@ -9,7 +9,7 @@ CLIP = 3.2
 # Values at the end of the past whose spread may be greater than the whole past's.
 LATEST = 60
 # What is added to the past at the clip: its tails may only not have been seen yet.
-UNSEEN = 2.0
+UNSEEN = 1.0
 # A clock and a scheduler vary that much, however steady the rest is: 0.2 %.
 LEAST_SPREAD = 0.002
 MOST_CORRELATION = 0.8

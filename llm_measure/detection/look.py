@@ -13,7 +13,6 @@ import numpy as np
 
 from llm_measure.detection.baseline import Baseline
 from llm_measure.detection.change import Change
-from llm_measure.detection.rhythm import DAY, MOST_DAYS, without_rhythm
 from llm_measure.detection.shift import Z95, shifted
 
 # The numbers of newest values that may be the new level; two outliers never are.
@@ -40,16 +39,15 @@ class Look:
     change: Change | None
 
 
-def look(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> Look:
+def look(values: np.ndarray, *, min_change: float = 0.1) -> Look:
     """Return whether the level of a series (positive values) has changed, after its last value.
 
-    Looks at the newest 530 values, and at those of the last four weeks for the rhythm of days. A change of
-    less than `min_change` (0.1: 10 %), at the favourable end of its interval, does not count.
+    Looks at the newest 530 values. A change of less than `min_change` (0.1: 10 %), at the favourable end of
+    its interval, does not count.
     """
     if len(values) < LEAST_PAST + WINDOWS[0]:
         return Look(1.0, None)
-    first = min(np.searchsorted(times, times[-1] - MOST_DAYS * DAY), max(0, len(values) - SEEN))
-    logs = without_rhythm(times[first:], np.log(values[first:]), SEEN)
+    logs = np.log(values[-SEEN:])
     recent = min(WINDOWS[-1], len(logs) // 3, len(logs) - LEAST_PAST)
     baseline = Baseline.of(logs[:-recent])
     deviations = np.cumsum(baseline.deviations(logs[-recent:])[::-1])

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from llm_measure.detection.change import Change
-from llm_measure.detection.look import ALPHA, MOST_PAST, look
+from llm_measure.detection.look import ALPHA, MOST_PAST, SEEN, look
+from llm_measure.detection.rhythm import DAY, MOST_DAYS, without_rhythm
 from llm_measure.detection.segments import segments
 from llm_measure.detection.shift import shift, values_returned
 
@@ -21,10 +22,11 @@ def detect(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
     """
     raised = online(times, values, min_change=min_change)
     known = [change.index for change in raised]
-    bounds = [0, *segments(values, min_change=min_change), len(values)]
+    steady = without_rhythm(times, values)
+    bounds = [0, *segments(steady, min_change=min_change), len(values)]
     for begin, index, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
         if all(abs(index - other) > SAME for other in known):
-            found = shift(values[begin:index], values[index:end])
+            found = shift(steady[begin:index], steady[index:end])
             raised.append(replace(found, index=index, detected_at_index=None))
     return sorted(raised, key=lambda change: change.index)
 
@@ -42,20 +44,25 @@ def online(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
     for index in range(len(values)):
         level[size] = index
         size += 1
+        least = int(level[max(0, (size if begin is None else begin) - SEEN)])
+        first = min(least, int(np.searchsorted(times, times[index] - MOST_DAYS * DAY)))
+        # What is usual shows itself in all values, whatever their level is.
+        steady = without_rhythm(times[first : index + 1], values[first : index + 1])
+        newest = level[max(0, size - SEEN) if begin is None else begin : size]
         found = None
         if begin is not None:
-            before, since = values[level[max(0, begin - MOST_PAST) : begin]], values[level[begin:size]]
-            if back := values_returned(before, since):
+            before = level[max(0, begin - MOST_PAST) : begin]
+            since = steady[newest - first]
+            if back := values_returned(steady[before - first], since):
                 found = _at(shift(since[:-back], since[-back:]), index + 1 - back, index)
                 level[begin : begin + back] = level[size - back : size]
                 size, begin = begin + back, None
         if found is None:
-            since = level[begin or 0 : size]
-            seen = look(times[since], values[since], min_change=min_change)
+            seen = look(steady[newest - first], min_change=min_change)
             if seen.change and seen.p_value <= ALPHA:
-                found = _at(seen.change, int(since[seen.change.index]), index)
+                found = _at(seen.change, int(newest[seen.change.index]), index)
                 level, size = level[begin or 0 :], size - (begin or 0)
-                begin = seen.change.index
+                begin = int(np.searchsorted(level[:size], found.index))
         if found:
             changes.append(found)
     return changes

@@ -3,38 +3,37 @@
 import numpy as np
 
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
-# Of the past: a rhythm shows itself after the fewest days; weekends have theirs after two weeks.
-LEAST_DAYS, DAYS_WITH_WEEKENDS, MOST_DAYS = 3, 14, 28
+# Of the past: a rhythm shows itself after two days; weekends have theirs after nine.
+LEAST_DAYS, DAYS_WITH_WEEKENDS, MOST_DAYS = 2, 9, 28
 # Variance of a median of normal values, relative to that of their mean.
 MEDIAN_VARIANCE = np.pi / 2
 SLOTS = 48  # hours of a working day, and of a day at the weekend
 
 
-def without_rhythm(times: np.ndarray, logs: np.ndarray, newest: int) -> np.ndarray:
-    """Return the `newest` of the log values without what is usual at their hour of the day (UTC).
+def without_rhythm(times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values (positive, of any scale) over what is usual at their hour of the day (UTC).
 
-    The rhythm is that of the last four weeks. It is shrunk towards none by how much of it may be noise (James
-    and Stein 1961).
+    What is usual is learned from the last four weeks. It is shrunk towards 1 by how much of it may be noise
+    (James and Stein 1961).
     """
-    recent, recent_times = logs[-newest:], times[-newest:]
-    first = np.searchsorted(times, times[-1] - MOST_DAYS * DAY)
-    times, logs = times[first:], logs[first:]
-    days = (times[-1] - times[0]) / DAY
+    first = int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY)) if len(times) else 0
+    days = (times[-1] - times[first]) / DAY if len(times) else 0.0
     if days < LEAST_DAYS:
-        return recent
-    hours, means = _hourly(times, logs)
+        return values
+    hours, means = _hourly(times[first:], np.log(values[first:]))
     # Slow changes of the level are no rhythm.
     weeks = (hours[-1] - hours) * HOUR // WEEK  # 0 to 4
     means = means - _by_group(weeks, means)[0][weeks]
-    slots = _slots(hours, days >= DAYS_WITH_WEEKENDS)
+    with_weekends = days >= DAYS_WITH_WEEKENDS
+    slots = _slots(hours, with_weekends)
     usual, noise = _by_group(slots, means)
     present = np.unique(slots)
     usual[present] -= usual[present].mean()
     signal = float(np.square(usual[present]).sum())
     if not signal:
-        return recent
+        return values
     usual *= max(0.0, 1 - 2 * float(noise[present].sum()) / signal)
-    return recent - usual[_slots(recent_times // HOUR, days >= DAYS_WITH_WEEKENDS)]
+    return values / np.exp(usual)[_slots(times // HOUR, with_weekends)]
 
 
 def _hourly(times: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

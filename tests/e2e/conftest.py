@@ -7,7 +7,16 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from jobs.embedded import EmbeddedRedis
-from tests.e2e.system import CHROMIUM_ARGUMENTS, ODD_NAMES, Tab, add_llms, chromium, fill, web_server
+from tests.e2e.system import (
+    CHROMIUM_ARGUMENTS,
+    ODD_NAMES,
+    Tab,
+    add_incidents,
+    add_llms,
+    chromium,
+    fill,
+    web_server,
+)
 from tests.jobs.system import Processes
 from tests.plain_role import create_database, plain
 from tests.support import run_sql
@@ -34,6 +43,7 @@ def running(server_environment: dict[str, str], template: str, folder: Path) -> 
     environment = {**plain(server_environment, "e2e"), **redis.environment, "POINTS_PER_RUN": "50"}
     settings = Settings.from_env(environment)
     add_llms(settings, ODD_NAMES)
+    add_incidents(settings)
     fill(settings, slots=5)
     processes = Processes(environment)
     processes.scheduler()

@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from jobs.simulation_run import fill_slot
+from tests.incidents import store_availability, store_incident
 from tests.support import KEY
 from tests.web import serving
 from webapp.ingest.publish import publish
@@ -43,6 +44,9 @@ VIEWS = {
     "compare nothing": "/compare",
     "runs": "/runs",
     "run": "/run?id=1",
+    "incidents": "/incidents",
+    "incident": "/incidents/1",
+    "status": "/status",
 }
 
 
@@ -79,7 +83,7 @@ class Tab:
 
     def names(self) -> list[str]:
         """The LLMs on the leaderboard, in the order of the rows."""
-        return self.page.locator("table.board tbody th.name a").all_inner_texts()
+        return self.page.locator("table.board tbody th.name > a:not(.badge)").all_inner_texts()
 
     def means(self) -> list[float]:
         """The means on the leaderboard, in the same order."""
@@ -121,6 +125,20 @@ def add_llms(settings: Settings, names: tuple[str, ...]) -> None:
         for name in names:
             llms.insert(conn, name, name, "provider")
         conn.commit()
+
+
+def add_incidents(settings: Settings) -> None:
+    """Add two open incidents, of GPT-4o and of Claude, a resolved one, and some days of availability."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    with closing(connect(settings)) as conn:
+        store_incident(conn, opened=now - timedelta(hours=2), cause=ODD_NAMES[0])
+        store_incident(
+            conn, "Llama 3.1 70B", kind="down", severity="critical", metric=None, statistic=None,
+            resolution="recovered", opened=now - timedelta(hours=3),
+        )  # fmt: skip
+        store_incident(conn, "Claude 3.5 Sonnet", severity="major", opened=now - timedelta(hours=1))
+        for days in range(3):
+            store_availability(conn, now - timedelta(days=days), finished=9, failed=days)
 
 
 def fill(settings: Settings, slots: int, newest: timedelta = timedelta(minutes=1)) -> None:

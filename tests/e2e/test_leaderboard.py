@@ -132,7 +132,7 @@ def test_selected_llms_are_compared(tab):
 
 def test_each_chart_can_be_shown_as_a_table(tab):
     tab.goto("/llm?name=GPT-4o&window=24h")
-    first = tab.page.locator("figure").first
+    first = tab.page.locator("figure.chart").first
     first.get_by_text("Show as table").click()
 
     expect(first.locator("table.list thead th")).to_have_text(["Run", "p50", "p95"])

@@ -10,14 +10,31 @@ from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
 from webapp.headers import set_headers
-from webapp.page import access, compare, leaderboard, llm, marks, run, runs, text, views
+from webapp.page import (
+    access,
+    availability,
+    compare,
+    incident,
+    incidents,
+    leaderboard,
+    llm,
+    marks,
+    run,
+    runs,
+    status,
+    text,
+    views,
+)
 from webapp.page.badges.routes import badges
 from webapp.page.errors import register_error_pages, respond_not_found
 from webapp.page.notices import add_headers, register_notices
 from webapp.page.version import version
+from webapp.queries import LARGEST_ID
 from webapp.settings import Settings
+from webapp.watch import state
 
 WEBAPP = Path(__file__).parent.parent
+INCIDENT = f"/incidents/<int(min=1, max={LARGEST_ID}):incident_id>"
 STATIC_SECONDS = 365 * 24 * 3600
 # Rule, endpoint, view; each view is also served at /live<rule>.
 VIEWS = (
@@ -26,6 +43,9 @@ VIEWS = (
     ("/compare", "compare", compare.show),
     ("/runs", "runs", runs.show),
     ("/run", "run", run.show),
+    ("/incidents", "incidents", incidents.show),
+    (INCIDENT, "incident", incident.show),
+    ("/status", "status", status.show),
 )
 FILTERS = {
     "figure": text.figure,
@@ -36,6 +56,11 @@ FILTERS = {
     "sentence": text.sentence,
     "duration": text.duration,
     "percent": marks.percent,
+    "share": availability.share,
+    "title_of": state.title,
+    "amount": text.amount,
+    "signed": text.signed,
+    "span": text.span,
     "reason": access.shown_reason,
 }
 
@@ -57,6 +82,8 @@ def register_page(app: Flask, settings: Settings) -> None:
         csrf_token=access.csrf_token,
         is_signed_in=access.is_signed_in,
         address=views.address,
+        live_address=views.live_address,
+        count_open=incidents.count_open,
     )
     app.jinja_env.filters.update(FILTERS)
 
@@ -66,10 +93,15 @@ def _page() -> Blueprint:
     page = Blueprint("page", __name__)
     page.before_request(access.require_reader)
     page.after_request(add_headers)
+    page.after_request(incidents.add_open_header)
     for rule, endpoint, view in VIEWS:
         page.add_url_rule(rule, endpoint, view, defaults={"live": False})
         page.add_url_rule(f"/live{rule}", f"live_{endpoint}", view, defaults={"live": True})
     page.add_url_rule("/run-now", "run_now", runs.run_now, methods=["POST"])
+    page.add_url_rule(
+        f"{INCIDENT}/acknowledge", "acknowledge_incident", incident.acknowledge, methods=["POST"]
+    )
+    page.add_url_rule(f"{INCIDENT}/close", "close_incident", incident.close, methods=["POST"])
     return page
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from llm_measure.stats.histogram import LN_GAMMA, OFFSET, Histogram
 from webapp.store.history import Bucket
+from webapp.store.incidents import Signal
 from webapp.windows import STEPS
 
 BARS = 40
@@ -34,6 +35,35 @@ def over_time(series: Mapping[str, Sequence[Bucket]], fields: Sequence[str], ste
             values = [bucket and _short(getattr(bucket, field)) for _, bucket in points]
             lines.append({"label": label, "field": field, "x": x, "values": values})
     return {"lines": lines}
+
+
+def levels(signal: Signal, buckets: Sequence[Bucket]) -> list[dict[str, Any]]:
+    """Return the lines of a change's levels before and after; of another signal, that of its bound."""
+    if signal.kind == "change":
+        parts = {
+            "Before": (signal.before, [bucket for bucket in buckets if bucket.starts_at < signal.started_at]),
+            "After": (
+                signal.after,
+                [
+                    bucket
+                    for bucket in buckets
+                    if signal.started_at <= bucket.starts_at
+                    and (signal.ended_at is None or bucket.starts_at <= signal.ended_at)
+                ],
+            ),
+        }
+    else:
+        parts = {"Bound": (signal.before, list(buckets))}
+    return [
+        {
+            "label": label,
+            "field": label.lower(),
+            "x": [int(bucket.starts_at.timestamp()) for bucket in found],
+            "values": [_short(level)] * len(found),
+        }
+        for label, (level, found) in parts.items()
+        if level is not None and found
+    ]
 
 
 def _with_gaps(buckets: Sequence[Bucket], step: str) -> Iterator[tuple[float, Bucket | None]]:

@@ -25,7 +25,17 @@ from webapp.queries import (
     scenario_id,
     stale_after,
 )
-from webapp.store import Connection, catalogue, distribution, history, leaderboard, run_records, trends
+from webapp.store import (
+    Connection,
+    catalogue,
+    distribution,
+    history,
+    incidents,
+    leaderboard,
+    run_records,
+    trends,
+)
+from webapp.store.incidents import Incident
 from webapp.windows import WINDOWS, WINDOWS_BY_NAME
 
 # Number of rows in the first response; the others are fetched on scrolling to them.
@@ -95,6 +105,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         newest=newest,
         warnings={name: warnings(run.measurement or {}) for name, run in newest.items()},
         failures=failures,
+        ongoing=_ongoing(conn, query["source"]),
         unranked=[failure for name, failure in failures.items() if name not in ranked_names],
         scale=Scale.over(row[end] for row in rows for end in ("mean", "ci_low", "ci_high")),
         lines={
@@ -103,6 +114,12 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         trend=replace(trend, step=step),
         stale_after=stale_after(query["source"], query["scenario"]),
     )
+
+
+def _ongoing(conn: Connection, source: str) -> dict[str, Incident]:
+    """Return an open incident of the source by the name of each LLM that it still affects, the newest one."""
+    found = reversed(incidents.read(conn, status="open", source=source))
+    return {name: incident for incident in found for name in incident.active_names}
 
 
 def _with_metric(conn: Connection, query: dict[str, Any]) -> dict[str, Any]:

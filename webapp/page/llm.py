@@ -1,5 +1,6 @@
 """/llm: one LLM's metrics over time, the distributions of their values, and its runs."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, render_template
@@ -9,7 +10,7 @@ from llm_measure.metrics import Metric
 from llm_measure.stats.histogram import Histogram
 from webapp.cache import answers, snapshot
 from webapp.errors import shown
-from webapp.page import charts
+from webapp.page import annotations, availability, charts
 from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
 from webapp.queries import SOURCES, name_filter, one_of, quantile_intervals, ranked, scenario_id
@@ -68,6 +69,14 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         llm_names=[llm.name],
     )
     step = step_of(conn, query, scenario)
+    now, reach = datetime.now(UTC), WINDOWS_BY_NAME[query["window"]].reach
+    marks = annotations.of_llm(
+        conn,
+        source=query["source"],
+        scenario=(scenario, query["scenario"]),
+        llm=(llm.id, llm.name),
+        since=now - reach if reach else None,
+    )
     parts = []
     for metric in metrics:
         rows = ranked(metric, [row for row in found if row.metric_name == metric.name], "best")
@@ -78,6 +87,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
                 "row": row,
                 "total": len(rows),
                 "over_time": _over_time(conn, query, metric, llm, scenario, step),
+                "marks": annotations.on(metric.name, marks),
                 "intervals": row and quantile_intervals(row, histograms[metric.name, llm.name]),
                 "distribution": row and _distribution(row, histograms[metric.name, llm.name]),
             }
@@ -91,6 +101,9 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         sources=SOURCES,
         scenarios=scenarios_of(conn, query["source"], query["scenario"]),
         step=step,
+        bars=availability.read(
+            conn, source=query["source"], now=now, scenario_id=scenario, llm_id=llm.id
+        ).get(llm.name),
     )
 
 

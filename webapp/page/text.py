@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from llm_measure.metrics import METRICS
 from llm_measure.records import ERROR_CLASSES
@@ -11,6 +11,7 @@ from webapp.windows import WINDOWS_BY_NAME
 # How a run without any correct response begins to describe its errors.
 FAILED = re.compile(rf"requests failed \(({'|'.join(ERROR_CLASSES)}) ")
 NONE = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def label(name: str) -> str:
@@ -63,3 +64,33 @@ def duration(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def amount(value: float | None, metric_name: str | None) -> str:
+    """Format a value of the metric with its unit, a ratio as a percentage; None as a dash."""
+    if value is None:
+        return NONE
+    unit = METRICS[metric_name].unit.symbol if metric_name and metric_name in METRICS else ""
+    return _size(value) if unit == "ratio" else f"{figure(value)} {unit}".rstrip()
+
+
+def signed(change: float | None) -> str:
+    """Format a relative change, as in "+30 %"; None as a dash."""
+    if change is None:
+        return NONE
+    return f"{'+' if change > 0 else MINUS if change < 0 else ''}{_size(abs(change))}"
+
+
+def span(duration: timedelta) -> str:
+    """Format how long an incident lasted, in minutes, hours or days."""
+    minutes = round(duration.total_seconds() / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes / 60
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _size(ratio: float) -> str:
+    """Format a ratio, which is not negative, as a percentage."""
+    percent = ratio * 100
+    return f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"

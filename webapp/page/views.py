@@ -1,6 +1,7 @@
 """Requests and responses that all views share: arguments, caching, and the frame around a view."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ HTML = "text/html; charset=utf-8"
 HEADING = re.compile("<h1>([^<]*)</h1>")
 # Left out of addresses. Source and scenario are not, since their defaults depend on what is measured.
 DEFAULTS = {"order": "best", "rows": "first", "limit": 50}
+# How long views of what is now, such as a status, are shown while nothing new comes.
+PRESENT_SECONDS = 600
 
 
 def query_arguments(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -81,6 +84,15 @@ def respond_fresh(html: str, title: str | None, live: bool) -> Response | str:
     return response
 
 
+def respond_present(
+    view: str, query: dict[str, Any], build: Callable[[Connection], str], title: str | None, live: bool
+) -> Response | str:
+    """Return a view that depends on the time, built again for each generation and every PRESENT_SECONDS."""
+    name = cache_name(view, {**query, "time": int(time.time() // PRESENT_SECONDS)})
+    _, body = answers().read(name, lambda conn: build(conn).encode())
+    return respond_fresh(body.decode(), title, live)
+
+
 def framed(html: str, title: str | None, etag: str) -> str:
     """Return the whole page around a view; the page polls with the ETag."""
     view = Markup(html)  # noqa: S704  (rendered from our templates)
@@ -97,6 +109,12 @@ def address(endpoint: str, query: dict[str, Any], **changes: Any) -> str:
         endpoint,
         **{name: value for name, value in arguments.items() if value not in (None, DEFAULTS.get(name))},
     )
+
+
+def live_address() -> str:
+    """Return the address at which this view is polled, without its query string."""
+    arguments = {name: value for name, value in (request.view_args or {}).items() if name != "live"}
+    return url_for(str(request.endpoint).replace("page.", "page.live_"), **arguments)
 
 
 def scenarios_of(conn: Connection, source: str, chosen: str) -> list[str]:

@@ -83,12 +83,18 @@ function options(chart, width) {
     height: HEIGHT,
     tzDate: chart.step === "day" ? (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") : undefined,
     scales: { x: { time, range: time ? spread(chart) : sides(chart) }, y: { range: (_, low, high) => roomy(chart, low, high) } },
-    axes: [time ? { ...axis, size: chart.step !== "day" && chart.x.at(-1) - chart.x[0] <= 48 * 3600 ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
+    axes: [time ? { ...axis, size: hasHours(chart) ? 46 : 30, values: TIMES } : { ...axis, size: 30, values: (_, ticks) => ticks.map(tickText) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => (time ? tickText(tick) : `${tickText(tick)} %`)) }],
     series: [label, ...kind.series],
     bands: kind.bands,
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
+    hooks: { draw: [placeMarks] },
     legend: { live: true, markers: { width: 3 } },
   };
+}
+
+// Whether the axis has a second line, with the day.
+function hasHours(chart) {
+  return chart.step === "run" || (chart.step === "hour" && chart.x.at(-1) - chart.x[0] <= 48 * 3600);
 }
 
 // Leaves room for half a bar on either side.
@@ -96,9 +102,9 @@ function sides(chart) {
   return () => [Math.max(0, chart.x[0] - chart.width), chart.x.at(-1) + chart.width];
 }
 
-// Centers a single bucket.
+// Reaches to the last mark, and centers a single bucket.
 function spread(chart) {
-  const [first, last] = [chart.x[0], chart.x.at(-1)];
+  const [first, last] = [chart.x[0], Math.max(chart.x.at(-1), ...chart.marks)];
   const rest = chart.step === "day" ? 86400 : chart.step === "hour" ? 3600 : 300;
   return () => (first === last ? [first - rest, last + rest] : [first, last]);
 }
@@ -128,12 +134,31 @@ function draw() {
   for (const element of document.querySelectorAll(".plot")) {
     if (drawn.has(element)) continue;
     const chart = JSON.parse(element.parentElement.querySelector(".data").textContent);
+    chart.marks = [...(marksOf(element)?.children ?? [])].map((mark) => Number(mark.dataset.at));
     const data = align(chart);
     drawn.set(element, new uPlot(options(chart, element.clientWidth), data, element));
     resized.observe(element);
     const details = element.parentElement.querySelector("details");
     details.addEventListener("toggle", () => fill(details, chart), { once: true });
     if (details.open) fill(details, chart);
+  }
+}
+
+// Marks are links, which a canvas cannot hold: they are placed over it.
+
+const marksOf = (element) => element.parentElement.querySelector(".marks");
+
+function placeMarks(plot) {
+  const marks = marksOf(plot.root.parentElement);
+  if (!marks) return;
+  marks.classList.add("placed");
+  const [figure, area] = [marks.parentElement.getBoundingClientRect(), plot.over.getBoundingClientRect()];
+  for (const mark of marks.children) {
+    const left = plot.valToPos(Number(mark.dataset.at), "x");
+    mark.hidden = left < 0 || left > area.width;
+    mark.style.left = `${area.left - figure.left + left}px`;
+    mark.style.top = `${area.top - figure.top}px`;
+    mark.style.height = `${area.height}px`;
   }
 }
 

@@ -38,6 +38,7 @@ async function poll() {
     }
     showNotice("refresh-failing", response.headers.get("X-Refresh-Failing-Since"));
     showNotice("file-faulty", response.headers.get("X-Benchmark-File-Faulty-Since"));
+    showOpenIncidents(response.headers.get("X-Open-Incidents"));
     updated = Date.now();
     connected = true;
   } catch {
@@ -52,6 +53,13 @@ function showNotice(id, since) {
   notice.hidden = !since;
   const utc = since?.slice(0, 16).replace("T", " ");
   if (utc) notice.querySelector("time").textContent = `${utc} UTC`;
+}
+
+function showOpenIncidents(number) {
+  if (number === null) return; // the server cannot say
+  const count = document.getElementById("open-incidents");
+  count.hidden = number === "0";
+  count.textContent = number;
 }
 
 function pollLater() {

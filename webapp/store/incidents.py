@@ -20,6 +20,7 @@ WHERE (%(incident_id)s IS NULL OR id = %(incident_id)s)
   AND (%(status)s IS NULL OR (resolved_at IS NULL) = (%(status)s = 'open'))
   AND (%(severity)s IS NULL OR severity = %(severity)s)
   AND (%(source)s IS NULL OR source = %(source)s)
+  AND (%(since)s IS NULL OR resolved_at IS NULL OR resolved_at >= %(since)s)
   AND (%(llm_id)s IS NULL OR EXISTS (
       SELECT FROM signals WHERE signals.incident_id = incidents.id AND signals.llm_id = %(llm_id)s
   ))
@@ -103,6 +104,11 @@ class Incident:
         """The names of the affected LLMs, in the order in which they were."""
         return list(dict.fromkeys(signal.llm_name for signal in self.signals))
 
+    @property
+    def active_names(self) -> list[str]:
+        """The names of the LLMs that are still affected, in the same order."""
+        return list(dict.fromkeys(signal.llm_name for signal in self.signals if not signal.ended_at))
+
 
 @dataclass(frozen=True)
 class Event:
@@ -122,16 +128,21 @@ def read(  # noqa: PLR0913  (each is a filter)
     status: str | None = None,
     severity: str | None = None,
     source: str | None = None,
+    since: datetime | None = None,
     llm_id: int | None = None,
     limit: int | None = None,
 ) -> list[Incident]:
-    """Return the incidents that pass every filter, newest first; those with an id below `before`."""
+    """Return the incidents that pass every filter, newest first.
+
+    With `before`, those with a smaller id; with `since`, those that were open then or later.
+    """
     filters = {
         "incident_id": incident_id,
         "before": before,
         "status": status,
         "severity": severity,
         "source": source,
+        "since": since,
         "llm_id": llm_id,
         "limit": limit,
     }
@@ -143,6 +154,13 @@ def read(  # noqa: PLR0913  (each is a filter)
         for number, *values in cursor.fetchall():
             signals.setdefault(number, []).append(Signal(*values))
     return [Incident(*(*row, tuple(signals.get(row[0], ())))) for row in rows]
+
+
+def count_open(conn: Connection) -> int:
+    """Return the number of open incidents."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM incidents WHERE resolved_at IS NULL")
+        return cursor.fetchone()[0]
 
 
 def events(conn: Connection, incident_id: int) -> list[Event]:

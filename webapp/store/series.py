@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from psycopg2.extras import execute_values
 
+from llm_measure.detection import without_rhythm
 from llm_measure.metrics import METRICS
 from webapp.store import Connection, sql_file
 
@@ -77,9 +78,33 @@ class Past:
         """Return the slot of a value."""
         return datetime.fromtimestamp(self.times[index], UTC)
 
+    def __len__(self) -> int:
+        return len(self.times)
+
     def since(self, start: datetime) -> "Past":
         """Return the part from that slot on."""
-        is_part = self.times >= start.timestamp()
+        return self._part(self.times >= start.timestamp())
+
+    def before(self, end: datetime) -> "Past":
+        """Return the part before that slot."""
+        return self._part(self.times < end.timestamp())
+
+    def last(self, number: int) -> "Past":
+        """Return the newest values, at most that many."""
+        return Past(self.times[-number:], self.values[-number:])
+
+    def without(self, spans: Iterable[Span]) -> "Past":
+        """Return the part outside the spans."""
+        is_part = np.ones(len(self.times), dtype=bool)
+        for start, end in spans:
+            is_part &= (self.times < start.timestamp()) | (self.times >= end.timestamp())
+        return self._part(is_part)
+
+    def without_rhythm(self) -> "Past":
+        """Return the same runs without what is usual at their hour of the day."""
+        return Past(self.times, without_rhythm(self.times, self.values))
+
+    def _part(self, is_part: np.ndarray) -> "Past":
         return Past(self.times[is_part], self.values[is_part])
 
 

@@ -1,13 +1,12 @@
 """Changes of level: each series of a metric's means, and of its 95th percentiles, against its recent past."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from llm_measure.detection import ALPHA, Change, Look, false_discoveries, look, returned, shift
-from llm_measure.detection.look import SEEN
 from llm_measure.metrics import METRICS, Metric
 from webapp.settings import Settings
 from webapp.store import Connection, changes, series, signals
@@ -16,6 +15,8 @@ from webapp.store.signals import Figures, NewSignal, SeriesSignal
 from webapp.watch.failures import cause
 from webapp.watch.findings import Findings, Found, Judged
 
+# Two weeks of a run every 10 minutes: those of the level, and those in which the rhythm of days shows itself.
+PAST_RUNS = 2000
 # The level of an active signal is compared with that of the runs before it.
 RUNS_BEFORE = 100
 # After this, a changed level is the normal one.
@@ -52,15 +53,15 @@ def judge_levels(
     candidates: list[Candidate] = []
     p_values = {}
     for each in finished:
-        for statistic, past in pasts.newest(each.key):
-            if past.newest != each.slot:
+        for statistic, past in pasts.newest(each.key).items():
+            if not past or past.newest != each.slot:
                 continue
             active = each.active("change", *statistic)
             found = Look(1.0, None)
             if active:
                 _judge_active(conn, each, active, pasts.before(each.key, active), past, findings)
             else:
-                found = look(past.times, past.values, min_change=settings.watch_min_change)
+                found = look(past.values, min_change=settings.watch_min_change)
             p_values[each.key, statistic] = (each.slot, found.p_value)
             if found.change:
                 candidates.append(_candidate(each, statistic, past, found.change))
@@ -69,40 +70,48 @@ def judge_levels(
 
 
 class _Pasts:
-    """The series since their level was last accepted, without spans of trouble that is over."""
+    """The series without the rhythm of days, since their level was last accepted or got better.
+
+    Spans of trouble that is over are left out, too, but for the rhythm.
+    """
 
     def __init__(self, conn: Connection, judged: Sequence[Judged], excluded: Mapping[Key, Sequence[Span]]):
         self._conn = conn
+        self._excluded = excluded
+        self._over: dict[Key, list[Span]] = {each.key: [] for each in judged}
         self._starts = signals.better_since(conn, [each.key for each in judged])
-        self._excluded = {each.key: list(excluded[each.key]) for each in judged}
         for each in judged:
             for signal in each.signals:
                 if signal.kind == "change" and signal.ended_at:
                     self._leave_out(each.key, signal, signal.ended_at)
-        self._newest = series.newest_values(conn, self._excluded, watched_metrics(), SEEN)
-        self._before: dict[tuple[Key, datetime], dict[Statistic, Past]] = {}
+        wanted = {each.key: excluded[each.key] for each in judged}
+        newest = series.newest_values(conn, wanted, watched_metrics(), PAST_RUNS)
+        self._newest = {
+            key: {statistic: self._level(key, statistic, past) for statistic, past in found.items()}
+            for key, found in newest.items()
+        }
 
-    def newest(self, key: Key) -> Iterator[tuple[Statistic, Past]]:
-        """Yield the newest values of the series, by statistic that has any."""
-        for statistic, past in self._newest[key].items():
-            start = self._starts.get((key, statistic))
-            yield statistic, past.since(start) if start else past
+    def newest(self, key: Key) -> dict[Statistic, Past]:
+        """Return the newest values of the series, by statistic that has any."""
+        return self._newest[key]
 
     def before(self, key: Key, signal: SeriesSignal) -> Past:
         """Return the values of the signal's statistic before it, which may be older than the newest ones."""
-        at = (key, signal.started_at)
-        if at not in self._before:
-            found = series.newest_values(
-                self._conn, {key: self._excluded[key]}, watched_metrics(), RUNS_BEFORE, signal.started_at
-            )
-            self._before[at] = found[key]
         statistic = _statistic(signal)
-        past, start = self._before[at].get(statistic, EMPTY), self._starts.get((key, statistic))
-        return past.since(start) if start else past
+        if known := self._newest[key][statistic].before(signal.started_at).last(RUNS_BEFORE):
+            return known
+        wanted = {key: self._excluded[key]}
+        found = series.newest_values(self._conn, wanted, watched_metrics(), RUNS_BEFORE, signal.started_at)
+        return self._level(key, statistic, found[key].get(statistic, EMPTY))
+
+    def _level(self, key: Key, statistic: Statistic, past: Past) -> Past:
+        steady = past.without_rhythm().without(self._over[key])
+        start = self._starts.get((key, statistic))
+        return steady.since(start) if start else steady
 
     def _leave_out(self, key: Key, signal: SeriesSignal, ended_at: datetime) -> None:
         if not signal.accepted:
-            self._excluded[key].append((signal.started_at, ended_at))
+            self._over[key].append((signal.started_at, ended_at))
             return
         at = (key, _statistic(signal))
         self._starts[at] = max(self._starts.get(at, signal.started_at), signal.started_at)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from llm_measure.detection import ALPHA, look
-from tests.llm_measure.detection.series import DAY, HOUR, hourly, noisy
+from tests.llm_measure.detection.series import noisy
 
 
-def p_value(values: np.ndarray, interval: int = HOUR, **more: float) -> float:
-    return look(hourly(len(values), interval), values, **more).p_value
+def p_value(values: np.ndarray, **more: float) -> float:
+    return look(values, **more).p_value
 
 
 def test_a_steady_series_is_no_change():
@@ -22,7 +22,7 @@ def test_a_steady_series_is_no_change():
 def test_a_level_that_rises_or_falls_is_found_within_three_runs(factor):
     values = noisy(303)
     values[300:] *= factor
-    found = look(hourly(303), values)
+    found = look(values)
     assert found.p_value < ALPHA
     assert found.change.index == 300
     assert found.change.low < factor - 1 < found.change.high
@@ -73,32 +73,6 @@ def test_too_few_runs_say_nothing():
     values = np.append(noisy(19), [5.0] * 3)
     assert p_value(values) == 1
     assert p_value(np.append(noisy(60), [5.0] * 3)) < ALPHA
-
-
-@pytest.mark.parametrize("interval", [HOUR, HOUR // 6])
-def test_what_is_usual_at_an_hour_is_no_change(interval):
-    times = hourly(21 * DAY // interval, interval)
-    rhythm = np.where((times % DAY >= 9 * HOUR) & (times % DAY < 17 * HOUR), 1.3, 1.0)
-    values = noisy(len(times)) * rhythm
-    # Three runs after the hour at which the level rises each day.
-    end = np.flatnonzero(np.diff(rhythm) > 0)[-1] + 4
-    assert look(times[:end], values[:end]).p_value > ALPHA
-    values[end - 3 : end] *= 1.3
-    assert look(times[:end], values[:end]).p_value < ALPHA
-
-
-def test_weekends_have_their_own_rhythm():
-    times = hourly(28 * 24)
-    busy = (times % DAY >= 9 * HOUR) & (times % DAY < 17 * HOUR) & ((times // DAY + 3) % 7 < 5)
-    values = noisy(len(times)) * np.where(busy, 1.3, 1.0)
-    alarms = [end for end in range(21 * 24, 28 * 24) if look(times[:end], values[:end]).p_value <= ALPHA]
-    assert alarms == []
-
-
-def test_a_gap_in_time_is_no_change():
-    times = hourly(300)
-    times[200:] += 5 * DAY
-    assert look(times, noisy(300)).p_value > ALPHA
 
 
 def test_constant_values_have_no_change_and_no_error():

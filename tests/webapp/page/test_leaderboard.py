@@ -5,6 +5,7 @@ import pytest
 
 from llm_measure.metrics import METRICS
 from tests.factories import add_llm, add_run
+from tests.incidents import store_incident
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp.ingest.publish import publish
 from webapp.page.leaderboard import FIRST_ROWS
@@ -290,3 +291,15 @@ def test_without_the_database_it_is_served_from_the_cache_and_503_otherwise(
     response = without_database.get("/?window=7d")
     assert response.status_code == 503
     assert "Database unreachable" in response.text
+
+
+def test_an_llm_with_an_open_incident_has_a_link_to_it(conn, reader):
+    finish_run(conn, NOW, {"GPT-4o": {"ttft": [1.0]}, "Llama 3.1 70B": {"ttft": [2.0]}})
+    incident = store_incident(conn, severity="major", opened=NOW)
+    store_incident(conn, "Llama 3.1 70B", resolution="recovered", opened=NOW)
+    store_incident(conn, "Llama 3.1 70B", source="measurement", opened=NOW)
+    show(conn, NOW)
+
+    assert re.findall(r'<a class="badge severity (\w+)" href="([^"]+)">([^<]+)<', reader.get("/").text) == [
+        ("major", f"/incidents/{incident}", "Major incident")
+    ]

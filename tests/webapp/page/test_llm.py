@@ -6,6 +6,8 @@ from itertools import permutations
 import pytest
 
 from tests.factories import add_run
+from tests.incidents import store_availability, store_incident
+from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp.cache_backend import ORDER
 
@@ -143,3 +145,73 @@ def test_a_comparison_is_cached_once_for_any_order_of_names(hours, reader, redis
     }
 
     assert (len(pages), kept()) == (1, 1)
+
+
+def marks(html, metric):
+    """The kind and text of each mark in the metric's chart over time."""
+    chart = html.partition(f"<h2>{metric}</h2>")[2].partition("</figure>")[0]
+    return re.findall(r'class="mark (\w+)"(?: href="[^"]+")? title="[^"]+ UTC: ([^"]+)"', chart)
+
+
+@pytest.fixture
+def three_metrics(conn):
+    for minutes in (50, 40, 30, 20, 10):
+        slot = NOW - timedelta(minutes=minutes)
+        finish_run(conn, slot, {"GPT-4o": {"ttft": [1.0], "tps": [50.0], "rps": [5.0]}})
+
+
+def test_charts_have_marks_where_an_incident_of_their_metric_began_and_ended(three_metrics, conn, reader):
+    incident = store_incident(conn, metric="ttft", resolution="recovered", opened=NOW - timedelta(hours=2))
+    store_incident(conn, kind="down", metric=None, severity="critical", opened=NOW - timedelta(minutes=5))
+    store_incident(conn, "Llama 3.1 70B", metric="ttft", opened=NOW - timedelta(minutes=5))
+    show(conn, NOW)
+
+    html = reader.get("/llm?name=GPT-4o&window=24h").text
+
+    slower = "ime to first token 30 % slower"
+    assert marks(html, "Time to first token") == [
+        ("minor", f"T{slower}"), ("resolved", f"Resolved: t{slower}"), ("critical", "Down"),
+    ]  # fmt: skip
+    assert marks(html, "Tokens per second") == [("critical", "Down")]
+    assert f'href="/incidents/{incident}" title="{NOW - timedelta(hours=2):%Y-%m-%d %H:%M} UTC' in html
+    assert f'<li data-at="{(NOW - timedelta(minutes=5)).timestamp()}">' in html
+
+
+def test_charts_have_no_marks_of_what_lies_before_their_window(three_metrics, conn, reader):
+    store_incident(conn, metric="ttft", opened=NOW - timedelta(hours=2))
+    show(conn, NOW)
+
+    assert marks(reader.get("/llm?name=GPT-4o&window=1h").text, "Time to first token") == []
+
+
+def test_charts_have_marks_of_changes_for_the_better(three_metrics, conn, reader):
+    for metric, worse in (("tps", False), ("rps", True)):
+        query(
+            conn,
+            "INSERT INTO changes (source, scenario_id, llm_id, metric_id, statistic, slot, detected_slot,"
+            " before, after, change, low, high, worse)"
+            " SELECT 'simulation', scenarios.id, llms.id, metrics.id, 'mean',"
+            " %s, %s, 40, 50, 0.25, 0.2, 0.3, %s FROM scenarios, llms, metrics"
+            " WHERE scenarios.name = 'default' AND llms.name = 'GPT-4o' AND metrics.name = %s RETURNING id",
+            *(NOW - timedelta(minutes=30), NOW - timedelta(minutes=10), worse, metric),
+        )
+    show(conn, NOW)
+
+    html = reader.get("/llm?name=GPT-4o").text
+
+    assert marks(html, "Tokens per second") == [("better", "Tokens per second +25 %, which is better")]
+    assert marks(html, "Requests per second") == []
+
+
+def test_an_llm_has_a_bar_for_each_day_with_its_availability(three_metrics, conn, reader):
+    store_availability(conn, NOW, finished=9, failed=1)
+    store_availability(conn, NOW, finished=1, llm="Llama 3.1 70B")
+    show(conn, NOW)
+
+    html = reader.get("/llm?name=GPT-4o").text
+
+    assert re.findall(r'<rect class="(?:good|fair|poor)".+?<title>(.+?)</title>', html) == [
+        f"{NOW.day} {NOW:%b}: 90 % of 10 runs"
+    ]
+    assert "by day over the last 90 days: 90 % of runs succeeded" in html
+    assert "Days with failed runs (1)" in html

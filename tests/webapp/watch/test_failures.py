@@ -150,6 +150,16 @@ def test_a_closed_incident_needs_as_many_failed_runs_as_a_new_one(watched, conn,
     assert opened()[0].status == "open"
 
 
+def test_a_late_run_is_no_news(watched, opened):
+    watched.show(number=5, **DOWN)
+    watched.show(number=4, **DOWN)
+    assert opened() == []
+
+    watched.show(number=6, **DOWN)
+
+    assert opened()[0].started_at == slot(5)
+
+
 def test_a_run_that_is_retried_is_one_run(conn, settings, redis, watched, opened):
     run_id = watched.store(**DOWN)
     watched.publish()

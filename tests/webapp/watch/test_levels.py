@@ -129,6 +129,17 @@ def test_a_level_that_is_back_resolves_the_incident(watched, opened, noted, kind
     assert len(noted()) == 1
 
 
+def test_trouble_that_is_over_is_no_part_of_what_is_normal(watched, opened):
+    watched.runs(60, ttft=1.0)
+    for ttft, runs in ((1.3, FOUND_WITHIN), (1.3, 100), (1.0, FOUND_WITHIN)):
+        watched.runs(runs, ttft=ttft)
+    assert opened()[0].status == "resolved"
+
+    watched.runs(FOUND_WITHIN, ttft=1.3)
+
+    assert opened()[0].status == "open"
+
+
 def test_new_trouble_within_the_cool_down_reopens_the_incident(watched, conn, opened, kinds):
     watched.runs(60, ttft=1.0)
     for ttft in (1.3, 1.0, 1.3):
