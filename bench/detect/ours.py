@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.detect.trials import Alarms, Task
-from llm_measure.detection import ALPHA, look, online
+from bench.detect.trials import MIN_CHANGE, Alarms, Task
+from llm_measure.detection import ALPHA, Look, look, online, without_rhythm
+from llm_measure.detection.look import SEEN
+from llm_measure.detection.rhythm import DAY, MOST_DAYS
 
 
 def alarms(tasks: Sequence[Task]) -> list[Alarms]:
@@ -15,15 +17,20 @@ def alarms(tasks: Sequence[Task]) -> list[Alarms]:
         return pool.map(_alarms, tasks, chunksize=1)
 
 
+def newest(times: np.ndarray, values: np.ndarray) -> Look:
+    """Return what the newest value of a whole series says; only its bounded past is looked at."""
+    first = min(max(0, len(values) - SEEN), int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY)))
+    return look(without_rhythm(times[first:], values[first:]), min_change=MIN_CHANGE)
+
+
 def _alarms(task: Task) -> Alarms:
     times, values = np.array(task.times), np.array(task.values)
     if not task.direction:
-        changes = online(times, values, min_change=task.min_change)
+        changes = online(times, values, min_change=MIN_CHANGE)
         raised = [(change.detected_at_index, change.change) for change in changes]
         return [(index, change) for index, change in raised if index > task.first]
     for index in range(task.first + 1, len(values)):
-        seen = slice(index + 1)
-        found = look(times[seen], values[seen], min_change=task.min_change)
+        found = newest(times[: index + 1], values[: index + 1])
         if found.change and found.p_value <= ALPHA and found.change.change * task.direction > 0:
             return [(index, found.change.change)]
     return []

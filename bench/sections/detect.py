@@ -6,7 +6,6 @@ from bench.detect import ours, peer
 from bench.detect.series import USUAL, Shift, generate
 from bench.detect.trials import MIN_CHANGE, Alarms, Task, Trial, changed, steady
 from bench.harness import Row, compare, seconds
-from llm_measure.detection import look
 from webapp.settings import Settings
 
 STEADY_SERIES, CHANGED_SERIES = 10, 100
@@ -107,4 +106,4 @@ def _cost() -> list[Row]:
 def _look(runs: int) -> Callable[[], float]:
     """Return a function that looks at the newest run of a series and returns the milliseconds."""
     series = generate(USUAL, 0, runs)
-    return lambda: seconds(lambda: look(series.times, series.values, min_change=MIN_CHANGE)) * 1000
+    return lambda: seconds(lambda: ours.newest(series.times, series.values)) * 1000
