@@ -8,7 +8,7 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, apis, export, ingest, measure, migrations, page, run, scale, server
+from bench.sections import api, apis, detect, export, ingest, measure, migrations, page, run, scale, server
 from bench.system import postgres_version, system
 
 SECTIONS = {
@@ -22,6 +22,7 @@ SECTIONS = {
     "apis": apis.measure,
     "page": page.measure,
     "migrations": migrations.measure,
+    "detect": detect.measure,
 }
 
 

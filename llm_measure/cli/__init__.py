@@ -4,6 +4,7 @@ import click
 
 from llm_measure import __version__
 from llm_measure.cli.check import check
+from llm_measure.cli.detect import detect
 from llm_measure.cli.errors import Group
 from llm_measure.cli.explain import explain
 from llm_measure.cli.mock_server import mock_server
@@ -18,5 +19,6 @@ def main() -> None:
 
 main.add_command(run)
 main.add_command(check)
+main.add_command(detect)
 main.add_command(mock_server)
 main.add_command(explain)

@@ -34,7 +34,7 @@ def test_an_unknown_command_or_option_is_reported_in_one_line(arguments):
 
 
 def test_an_unknown_command_is_answered_with_the_known_ones():
-    assert "Expected one of run, check, mock-server, explain." in invoke("measure").stderr
+    assert "Expected one of run, check, detect, mock-server, explain." in invoke("measure").stderr
 
 
 def test_it_runs_as_a_module():

@@ -1,0 +1,36 @@
+"""Our detector on the tasks."""
+
+import multiprocessing
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.detect.trials import MIN_CHANGE, Alarms, Task
+from llm_measure.detection import ALPHA, Look, look, online, without_rhythm
+from llm_measure.detection.look import SEEN
+from llm_measure.detection.rhythm import DAY, MOST_DAYS
+
+
+def alarms(tasks: Sequence[Task]) -> list[Alarms]:
+    """Return the alarms of each task."""
+    with multiprocessing.Pool() as pool:
+        return pool.map(_alarms, tasks, chunksize=1)
+
+
+def newest(times: np.ndarray, values: np.ndarray) -> Look:
+    """Return what the newest value of a whole series says; only its bounded past is looked at."""
+    first = min(max(0, len(values) - SEEN), int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY)))
+    return look(without_rhythm(times[first:], values[first:]), min_change=MIN_CHANGE)
+
+
+def _alarms(task: Task) -> Alarms:
+    times, values = np.array(task.times), np.array(task.values)
+    if not task.direction:
+        changes = online(times, values, min_change=MIN_CHANGE)
+        raised = [(change.detected_at_index, change.change) for change in changes]
+        return [(index, change) for index, change in raised if index > task.first]
+    for index in range(task.first + 1, len(values)):
+        found = newest(times[: index + 1], values[: index + 1])
+        if found.change and found.p_value <= ALPHA and found.change.change * task.direction > 0:
+            return [(index, found.change.change)]
+    return []
