@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.detect.trials import MIN_CHANGE, Alarms, Task
-from llm_measure.detection import ALPHA, Look, look, online, without_rhythm
+from llm_measure.detection import ALPHA, Look, Rhythm, look, online
 from llm_measure.detection.look import SEEN
 from llm_measure.detection.rhythm import DAY, MOST_DAYS
 
@@ -20,7 +20,9 @@ def alarms(tasks: Sequence[Task]) -> list[Alarms]:
 def newest(times: np.ndarray, values: np.ndarray) -> Look:
     """Return what the newest value of a whole series says; only its bounded past is looked at."""
     first = min(max(0, len(values) - SEEN), int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY)))
-    return look(without_rhythm(times[first:], values[first:]), min_change=MIN_CHANGE)
+    times, values = times[first:], values[first:]
+    rhythm = Rhythm.of(times, values)
+    return look(rhythm.without(times, values), min_change=MIN_CHANGE, inflation=rhythm.inflation)
 
 
 def _alarms(task: Task) -> Alarms:

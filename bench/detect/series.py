@@ -10,6 +10,7 @@ START = 1_750_000_000  # Unix seconds, on a Sunday
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 RHYTHM = 0.15
 LONG_GAP = 3 * DAY
+KNOWN_RUNS = 500  # before the first look, or before the change
 
 Noise = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -42,7 +43,7 @@ class Shift:
     """A change of level by the factor 1 + `size` from run `at` on, reached over `over` runs."""
 
     size: float
-    at: int = 200
+    at: int = KNOWN_RUNS
     over: int = 1
 
     def factors(self, runs: int) -> np.ndarray:

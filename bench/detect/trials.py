@@ -11,8 +11,8 @@ from bench.detect.series import (
     DRIFT,
     HARD,
     HOUR,
+    KNOWN_RUNS,
     QUIET,
-    STEADY,
     USUAL,
     Condition,
     Series,
@@ -22,8 +22,7 @@ from bench.detect.series import (
 
 MIN_CHANGE = 0.1
 STEADY_RUNS = 1000  # looks at each steady series
-KNOWN_RUNS = 200  # before the first look, or before the change
-THREE_DAYS = 432  # runs every 10 min: a rhythm of days is not known after 200 of them
+NINE_DAYS = 1296  # runs every 10 min: a rhythm of days is not known after 500 of them
 
 
 # Of one series: after which run each is raised, and the relative change.
@@ -60,7 +59,7 @@ class Trial:
     @property
     def name(self) -> str:
         """Return what differs from other trials."""
-        if self.shift is STEADY:
+        if not self.shift.size:
             return self.condition.name
         drift = f" over {self.shift.over} runs" if self.shift.over > 1 else ""
         return f"{100 * self.shift.size:+.0f} %{drift}, {self.condition.name}"
@@ -68,7 +67,7 @@ class Trial:
     @property
     def looks(self) -> int:
         """Return after how many runs of each series a detector looks."""
-        return STEADY_RUNS if self.shift is STEADY else self.within[-1]
+        return STEADY_RUNS if not self.shift.size else self.within[-1]
 
     def tasks(self) -> list[Task]:
         """Return a task per series."""
@@ -98,7 +97,7 @@ class Trial:
 
 def steady(number: int) -> list[Trial]:
     """Return trials without a change, `number` series of each condition."""
-    return [Trial(condition, STEADY, number) for condition in CONDITIONS]
+    return [Trial(condition, Shift(0, at=_at(condition)), number) for condition in CONDITIONS]
 
 
 def changed(number: int) -> list[Trial]:
@@ -113,4 +112,4 @@ def changed(number: int) -> list[Trial]:
 
 
 def _at(condition: Condition) -> int:
-    return KNOWN_RUNS if condition.interval == HOUR else THREE_DAYS
+    return KNOWN_RUNS if condition.interval == HOUR else NINE_DAYS

@@ -8,7 +8,7 @@ from llm_measure.detection.change import Change
 from llm_measure.detection.discoveries import false_discoveries
 from llm_measure.detection.look import ALPHA, MOST_PAST, Look, look
 from llm_measure.detection.replay import detect, online
-from llm_measure.detection.rhythm import without_rhythm
+from llm_measure.detection.rhythm import Rhythm
 from llm_measure.detection.shift import returned, shift
 
 __all__ = [
@@ -16,11 +16,11 @@ __all__ = [
     "MOST_PAST",
     "Change",
     "Look",
+    "Rhythm",
     "detect",
     "false_discoveries",
     "look",
     "online",
     "returned",
     "shift",
-    "without_rhythm",
 ]

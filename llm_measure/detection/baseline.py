@@ -26,7 +26,7 @@ class Baseline:
 
     `center` is their median; `scale` their robust spread, in which deviations are counted; `past` the clipped
     deviations from their mean, `mean`. `inflation` is how much greater the spread of a sum is than that of
-    independent values, since one run resembles the next.
+    independent values, since one run resembles the next; what `of` is given is one more reason.
     """
 
     center: float
@@ -36,7 +36,7 @@ class Baseline:
     inflation: float
 
     @classmethod
-    def of(cls, logs: np.ndarray) -> "Baseline":
+    def of(cls, logs: np.ndarray, inflation: float = 1.0) -> "Baseline":
         """Return that of these values, at least two."""
         center = float(np.median(logs))
         scale = max(spread(logs), spread(logs[-LATEST:]), LEAST_SPREAD)
@@ -47,7 +47,7 @@ class Baseline:
         correlation = float(past[1:] @ past[:-1]) / variance if variance else 0.0
         # An estimate; what may be chance does not count.
         correlation = min(max(correlation - 1 / np.sqrt(len(past)), 0.0), MOST_CORRELATION)
-        inflation = float(np.sqrt((1 + correlation) / (1 - correlation)))
+        inflation *= float(np.sqrt((1 + correlation) / (1 - correlation)))
         return cls(center, scale, mean, past, inflation)
 
     @property

@@ -39,17 +39,17 @@ class Look:
     change: Change | None
 
 
-def look(values: np.ndarray, *, min_change: float = 0.1) -> Look:
+def look(values: np.ndarray, *, min_change: float = 0.1, inflation: float = 1.0) -> Look:
     """Return whether the level of a series (positive values) has changed, after its last value.
 
     Looks at the newest 530 values. A change of less than `min_change` (0.1: 10 %), at the favourable end of
-    its interval, does not count.
+    its interval, does not count. `inflation` is that of the rhythm that the values are without.
     """
     if len(values) < LEAST_PAST + WINDOWS[0]:
         return Look(1.0, None)
     logs = np.log(values[-SEEN:])
     recent = min(WINDOWS[-1], len(logs) // 3, len(logs) - LEAST_PAST)
-    baseline = Baseline.of(logs[:-recent])
+    baseline = Baseline.of(logs[:-recent], inflation)
     deviations = np.cumsum(baseline.deviations(logs[-recent:])[::-1])
     best, window = 0.0, 0
     for size in WINDOWS:

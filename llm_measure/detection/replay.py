@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_measure.detection.change import Change
 from llm_measure.detection.look import ALPHA, MOST_PAST, SEEN, look
-from llm_measure.detection.rhythm import DAY, MOST_DAYS, without_rhythm
+from llm_measure.detection.rhythm import DAY, MOST_DAYS, Rhythm
 from llm_measure.detection.segments import segments
 from llm_measure.detection.shift import shift, values_returned
 
@@ -22,7 +22,7 @@ def detect(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
     """
     raised = online(times, values, min_change=min_change)
     known = [change.index for change in raised]
-    steady = without_rhythm(times, values)
+    steady = Rhythm.of(times, values).without(times, values)
     bounds = [0, *segments(steady, min_change=min_change), len(values)]
     for begin, index, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
         if all(abs(index - other) > SAME for other in known):
@@ -47,7 +47,9 @@ def online(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
         least = int(level[max(0, (size if begin is None else begin) - SEEN)])
         first = min(least, int(np.searchsorted(times, times[index] - MOST_DAYS * DAY)))
         # What is usual shows itself in all values, whatever their level is.
-        steady = without_rhythm(times[first : index + 1], values[first : index + 1])
+        past, past_times = values[first : index + 1], times[first : index + 1]
+        rhythm = Rhythm.of(past_times, past)
+        steady = rhythm.without(past_times, past)
         newest = level[max(0, size - SEEN) if begin is None else begin : size]
         found = None
         if begin is not None:
@@ -58,7 +60,7 @@ def online(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
                 level[begin : begin + back] = level[size - back : size]
                 size, begin = begin + back, None
         if found is None:
-            seen = look(steady[newest - first], min_change=min_change)
+            seen = look(steady[newest - first], min_change=min_change, inflation=rhythm.inflation)
             if seen.change and seen.p_value <= ALPHA:
                 found = _at(seen.change, int(newest[seen.change.index]), index)
                 level, size = level[begin or 0 :], size - (begin or 0)

@@ -1,7 +1,11 @@
 """The rhythm of days: what is usual at an hour is no change."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from llm_measure.detection.baseline import CLIP
 
 HOUR, DAY = 3600, 86_400
 # Of the past, for the rhythm.
@@ -10,58 +14,83 @@ MOST_DAYS = 28
 LEAST_SAMPLES = 2
 # Hours of a day, and of one at the weekend, which come after these.
 HOURS, SLOTS = 24, 48
-# Variance of a median of normal values, relative to that of their mean.
-MEDIAN_VARIANCE = np.pi / 2
 
 
-def without_rhythm(times: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return values (positive, of any scale) over what is usual at their hour of the day (UTC).
+@dataclass(frozen=True)
+class Rhythm:
+    """What is usual at each hour of a working day and of one at the weekend (UTC), as logarithms of factors.
 
-    What is usual is learned from the last four weeks before the newest day, which may be unusual. It is
-    shrunk towards 1 by how much of it may be noise (James and Stein 1961).
+    `inflation` is how much greater the spread of new values is, since what is usual was fitted to the old.
     """
-    if not len(times) or times[-1] - times[0] < LEAST_SAMPLES * DAY:
-        return values
-    first = int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY))
-    hours, means = _hourly(times[first:], np.log(values[first:]))
-    if len(hours) < (1 + LEAST_SAMPLES) * HOURS:
-        return values
-    # Changes of the level are no rhythm: an hour is compared with the 24 around it.
-    levels = np.median(sliding_window_view(means, HOURS), axis=1)[: -HOURS // 2]
-    known = slice(HOURS // 2, HOURS // 2 + len(levels))
-    usual = _usual(hours[known], means[known] - levels)
-    return values / np.exp(usual)[_slots((times // HOUR).astype(np.int64))]
+
+    usual: np.ndarray
+    inflation: float
+
+    @classmethod
+    def of(cls, times: np.ndarray, values: np.ndarray) -> "Rhythm":
+        """Return that of values (positive, of any scale), by the last four weeks of them.
+
+        The newest day, which may be unusual, does not count.
+        """
+        first = int(np.searchsorted(times, times[-1] - MOST_DAYS * DAY)) if len(times) else 0
+        hours, means = _hourly(times[first:], np.log(values[first:]))
+        if len(hours) < (1 + LEAST_SAMPLES) * HOURS:
+            return NO_RHYTHM
+        # Changes of the level are no rhythm: an hour is compared with the 24 around it.
+        levels = np.median(sliding_window_view(means, HOURS), axis=1)[: -HOURS // 2]
+        known = slice(HOURS // 2, HOURS // 2 + len(levels))
+        return cls(*_usual(hours[known], means[known] - levels))
+
+    def without(self, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the values over what is usual at their hour."""
+        return values / np.exp(self.usual)[_slots((times // HOUR).astype(np.int64))]
 
 
-def _usual(hours: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """Return what is usual in each slot; 0 where that is not known.
+NO_RHYTHM = Rhythm(np.zeros(SLOTS), 1.0)
 
-    Of a slot with too few samples, it is what is usual at that hour on any day.
+
+def _usual(hours: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return what is usual in each slot, and the inflation.
+
+    Of a slot with too few samples, it is what is usual at that hour on any day. All are shrunk towards 0 by
+    how much of them may be noise (James and Stein 1961).
     """
     slots = _slots(hours)
     sizes = np.bincount(slots, minlength=SLOTS)
-    of_any_day = np.bincount(slots % HOURS, minlength=HOURS)
-    usual = _medians(slots, means, SLOTS)
-    deviations = (means - usual[slots])[sizes[slots] >= LEAST_SAMPLES]
-    is_poor = sizes < LEAST_SAMPLES
-    usual[is_poor] = np.tile(_medians(slots % HOURS, means, HOURS), 2)[is_poor]
-    sizes[is_poor] = np.tile(of_any_day, 2)[is_poor]
+    poor = np.flatnonzero(sizes < LEAST_SAMPLES)
+    usual, deviation = _means(slots, means, SLOTS)
+    of_any_day, _ = _means(slots % HOURS, means, HOURS)
+    usual[poor] = of_any_day[poor % HOURS]
+    sizes[poor] = np.bincount(slots % HOURS, minlength=HOURS)[poor % HOURS]
     is_known = sizes >= LEAST_SAMPLES
-    if not is_known.any() or not len(deviations):
-        return np.zeros(SLOTS)
-    usual = np.where(is_known, usual - usual[is_known].mean(), 0)
-    # Deviations from a median of few values are too small.
-    freedom = len(deviations) / max(1, len(deviations) - is_known.sum())
-    variance = freedom * (1.4826 * float(np.median(np.abs(deviations)))) ** 2
-    noise = MEDIAN_VARIANCE * variance * float((1 / sizes[is_known]).sum())
+    usual = np.where(is_known, usual - usual[is_known].mean() if is_known.any() else 0, 0)
     signal = float(np.square(usual).sum())
-    return usual * max(0.0, 1 - 2 * noise / signal) if signal else usual
+    if not signal:
+        return usual, 1.0
+    shares = 1 / sizes[is_known]
+    shrinkage = max(0.0, 1 - 2 * deviation**2 * float(shares.sum()) / signal)
+    share = float(shares.mean())
+    return shrinkage * usual, 1 + shrinkage * (float(np.sqrt((1 + share) / (1 - share))) - 1)
+
+
+def _means(groups: np.ndarray, values: np.ndarray, number: int) -> tuple[np.ndarray, float]:
+    """Return the mean of each group, outliers clipped, 0 if it is empty; and the deviation of a value."""
+    sizes = np.bincount(groups, minlength=number)
+    medians = _medians(groups, values, sizes)
+    deviations = values - medians[groups]
+    several = deviations[sizes[groups] >= LEAST_SAMPLES]
+    # Deviations from a median of few values are too small.
+    freedom = len(several) / max(1, len(several) - int((sizes >= LEAST_SAMPLES).sum()))
+    deviation = 1.4826 * float(np.median(np.abs(several))) * np.sqrt(freedom) if len(several) else 0.0
+    clipped = np.clip(deviations, -CLIP * deviation, CLIP * deviation)
+    sums = np.bincount(groups, weights=clipped, minlength=number)
+    return medians + sums / np.maximum(sizes, 1), float(deviation)
 
 
 def _hourly(times: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the hours that have values, since 1970, and the means of their values."""
     hours, firsts = np.unique((times // HOUR).astype(np.int64), return_index=True)
-    sums = np.add.reduceat(logs, firsts)
+    sums = np.add.reduceat(logs, firsts) if len(firsts) else logs
     return hours, sums / np.diff(np.append(firsts, len(logs)))
 
 
@@ -71,9 +100,8 @@ def _slots(hours: np.ndarray) -> np.ndarray:
     return hours % HOURS + HOURS * is_weekend
 
 
-def _medians(groups: np.ndarray, values: np.ndarray, number: int) -> np.ndarray:
+def _medians(groups: np.ndarray, values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the median of each group, 0 if it is empty: by one sort, since a call for each takes 5 ms."""
-    sizes = np.bincount(groups, minlength=number)
     ends = np.cumsum(sizes)
     present = np.flatnonzero(sizes)
     ordered = values[np.lexsort((values, groups))]

@@ -1,14 +1,14 @@
 """The bounded past of series of runs, as they are judged: of many series in one query."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from psycopg2.extras import execute_values
 
-from llm_measure.detection import without_rhythm
+from llm_measure.detection import Rhythm
 from llm_measure.metrics import METRICS
 from webapp.store import Connection, sql_file
 
@@ -63,11 +63,13 @@ class Verdict:
 class Past:
     """One statistic of a metric, in its unit, by run, oldest first.
 
-    `times` are the slots in Unix seconds; both arrays are float64.
+    `times` are the slots in Unix seconds; both arrays are float64. `inflation` is that of the rhythm
+    which the values are without, see `llm_measure.detection.Rhythm`.
     """
 
     times: np.ndarray
     values: np.ndarray
+    inflation: float = 1.0
 
     @property
     def newest(self) -> datetime:
@@ -91,7 +93,7 @@ class Past:
 
     def last(self, number: int) -> "Past":
         """Return the newest values, at most that many."""
-        return Past(self.times[-number:], self.values[-number:])
+        return replace(self, times=self.times[-number:], values=self.values[-number:])
 
     def without(self, spans: Iterable[Span]) -> "Past":
         """Return the part outside the spans."""
@@ -102,10 +104,11 @@ class Past:
 
     def without_rhythm(self) -> "Past":
         """Return the same runs without what is usual at their hour of the day."""
-        return Past(self.times, without_rhythm(self.times, self.values))
+        rhythm = Rhythm.of(self.times, self.values)
+        return Past(self.times, rhythm.without(self.times, self.values), rhythm.inflation)
 
     def _part(self, is_part: np.ndarray) -> "Past":
-        return Past(self.times[is_part], self.values[is_part])
+        return replace(self, times=self.times[is_part], values=self.values[is_part])
 
 
 EMPTY = Past(np.array([]), np.array([]))

@@ -61,7 +61,7 @@ def judge_levels(
             if active:
                 _judge_active(conn, each, active, pasts.before(each.key, active), past, findings)
             else:
-                found = look(past.values, min_change=settings.watch_min_change)
+                found = look(past.values, min_change=settings.watch_min_change, inflation=past.inflation)
             p_values[each.key, statistic] = (each.slot, found.p_value)
             if found.change:
                 candidates.append(_candidate(each, statistic, past, found.change))

@@ -26,9 +26,9 @@ def test_a_step_changes_the_level_from_its_run_on():
 
 
 def test_a_drift_reaches_its_size_after_its_runs():
-    factors = DRIFT.factors(400)
+    factors = DRIFT.factors(700)
 
-    assert factors[[199, 249, 299, 399]] == pytest.approx([1, 1.1, 1.2, 1.2])
+    assert factors[[499, 549, 599, 699]] == pytest.approx([1, 1.1, 1.2, 1.2])
 
 
 def test_gaps_leave_a_fifth_of_the_runs_and_3_days_out():

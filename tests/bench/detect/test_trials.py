@@ -6,7 +6,7 @@ from bench.detect.trials import Trial
 
 STEP = Trial(USUAL, Shift(0.5), 4)
 # Found with 1 and with 8 runs of the new level; not found; and a change for the better, then the true one.
-FOUND = [[(200, 0.4)], [(207, 0.6)], [], [(201, -0.2), (203, 0.5)]]
+FOUND = [[(500, 0.4)], [(507, 0.6)], [], [(501, -0.2), (503, 0.5)]]
 
 
 def test_shares_and_delays_count_alarms_in_the_direction_of_the_change():
@@ -26,7 +26,7 @@ def test_false_alarms_are_per_10_000_looks():
 def test_a_task_ends_with_the_last_run_that_counts():
     (task, *others) = STEP.tasks()
 
-    assert (len(task.values), task.first, task.direction) == (220, 199, 1)
+    assert (len(task.values), task.first, task.direction) == (520, 499, 1)
     assert len(others) == 3
     assert task.values != others[0].values
 
