@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from webapp.store import Connection, sql_file
+from webapp.store import Connection, run_records, sql_file
 from webapp.store.history import Bucket
 from webapp.store.run_records import RunRecord
 
@@ -18,7 +18,8 @@ def runs(conn: Connection, incident_id: int, *, before: int, after: int, limit: 
     arguments = {"incident_id": incident_id, "before": before, "after": after, "limit": limit}
     with conn.cursor() as cursor:
         cursor.execute(RUNS_AROUND, arguments)
-        return [RunRecord(*row) for row in cursor.fetchall()]
+        found = run_records.read(conn, run_ids=[run_id for (run_id,) in cursor.fetchall()])
+    return sorted(found, key=lambda run: (run.slot, run.id), reverse=True)
 
 
 def history(  # noqa: PLR0913  (each is a filter)

@@ -74,6 +74,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     *,
     limit: int | None = None,
     run_id: int | None = None,
+    run_ids: list[int] | None = None,
     before: int | None = None,
     status: str | None = None,
     source: str | None = None,
@@ -85,6 +86,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     arguments = {
         "limit": limit,
         "run_id": run_id,
+        "run_ids": run_ids,
         "before": before,
         "status": status,
         "source": source,

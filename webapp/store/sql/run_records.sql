@@ -21,6 +21,7 @@ FROM runs
 JOIN scenarios ON scenarios.id = runs.scenario_id
 JOIN llms ON llms.id = runs.llm_id
 WHERE (%(run_id)s IS NULL OR runs.id = %(run_id)s)
+  AND (%(run_ids)s IS NULL OR runs.id = ANY(%(run_ids)s))
   AND (%(before)s IS NULL OR runs.id < %(before)s)
   AND (%(status)s IS NULL OR runs.status = %(status)s)
   AND (%(source)s IS NULL OR runs.source = %(source)s)
