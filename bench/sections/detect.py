@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from bench.detect import ours, peer
+from bench.detect import judging, ours, peer
 from bench.detect.series import DAY, HOUR, USUAL, Shift, generate
 from bench.detect.trials import MIN_CHANGE, Alarms, Task, Trial, changed, steady
 from bench.harness import Row, compare, seconds
@@ -46,6 +46,7 @@ def measure(settings: Settings) -> list[Row]:
         ),
         *(_of_default(trial, found, default) for trial in steps),
         *_cost(),
+        *judging.rows(settings),
     ]  # fmt: skip
 
 
