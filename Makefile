@@ -5,8 +5,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # Tests wait more than they compute, so more processes than cores pay off. Each starts its servers; where TEST_*_HOST
-# names servers to use instead, this must be 0.
+# names servers to use instead, both must be 0.
 PROCESSES ?= 5
+# Those of `make tests-e2e`, which start a browser and a whole system each.
+E2E_PROCESSES ?= 2
 # .env holds secrets, and may be a copy that others can read.
 PROTECT_ENV := test ! -O .env || chmod go= .env
 
@@ -49,7 +51,7 @@ tests: .venv/installed-tests ## Run the tests on embedded servers
 tests-e2e: .venv/installed-e2e ## Run the tests of the page in a headless Chromium, against the whole system
 	@chromium=$${CHROMIUM:-$$(command -v chromium || command -v chromium-browser || command -v google-chrome)}; \
 	test -n "$$chromium" || { echo 'make tests-e2e: no Chromium found; install it (Debian: apt install chromium) or name it: make tests-e2e CHROMIUM=/path/to/chromium' >&2; exit 2; }; \
-	CHROMIUM="$$chromium" $(BIN)/pytest tests/e2e
+	CHROMIUM="$$chromium" $(BIN)/pytest -n $(E2E_PROCESSES) tests/e2e
 
 lint: .venv/installed-lint ## Check style, types and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo

@@ -3,6 +3,7 @@
 The schema is migrated once into a template, which is copied for each test, under a role with few rights.
 """
 
+import gc
 import itertools
 import os
 import shutil
@@ -34,6 +35,11 @@ TEMPLATE = "llm_benchmark_template"
 FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 # Nothing may depend on the session's time zone: this one is no whole number of hours from UTC.
 ELSEWHERE = ("-c", "timezone=America/St_Johns")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what has been imported out of garbage collections; the client makes one before each level."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -123,13 +123,11 @@ class Client:
         """
         allow_many_connections()
         gc.collect()
-        gc.freeze()
         gc.disable()
         try:
             uvloop.run(self._run(begin, on_progress, stop))
         finally:
             gc.enable()
-            gc.unfreeze()
         return ClientResult(
             self._judge.records(),
             self._started_at,

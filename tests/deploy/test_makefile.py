@@ -82,10 +82,24 @@ def test_whatever_reads_a_copied_env_file_first_hides_it_from_others(clone, targ
     ],
 )
 def test_tests_of_moments_run_alone_after_the_others_and_may_be_absent(clone, environment, calls, passes):
-    (clone / ".venv" / "bin").mkdir(parents=True)
-    (clone / ".venv" / "bin" / "pytest").write_text(PYTEST)
-    (clone / ".venv" / "bin" / "pytest").chmod(0o755)
+    put_pytest(clone)
     installed = ("-o", ".venv/installed-start", "-o", ".venv/installed-tests")
 
     assert (make(clone, *installed, "PROCESSES=3", "tests", **environment).returncode == 0) == passes
     assert (clone / "pytest.log").read_text().splitlines() == ["-n 3 -m not moments", "-m moments"][:calls]
+
+
+def test_tests_in_a_browser_run_in_as_many_processes_as_asked(clone):
+    put_pytest(clone)
+    installed = ("-o", ".venv/installed-start", "-o", ".venv/installed-e2e")
+
+    given = ("CHROMIUM=/bin/true", "E2E_PROCESSES=0", "tests-e2e")
+    assert make(clone, *installed, *given, MOMENTS="0").returncode == 0
+    assert (clone / "pytest.log").read_text() == "-n 0 tests/e2e\n"
+
+
+def put_pytest(clone):
+    path = clone / ".venv" / "bin" / "pytest"
+    path.parent.mkdir(parents=True)
+    path.write_text(PYTEST)
+    path.chmod(0o755)

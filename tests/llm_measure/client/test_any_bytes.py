@@ -5,7 +5,6 @@ import json
 from itertools import pairwise
 from time import monotonic_ns
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -149,15 +148,16 @@ async def answered(sent: bytes, cuts: list[int], is_closed: bool) -> tuple[Recor
     return Record(0, False, exchange.sent_ns, 0, 0), exchange
 
 
-@pytest.mark.parametrize("api", apis.names())
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(sent=SENT, cuts=st.lists(st.integers(0, 5000), max_size=4), is_closed=st.booleans())
-def test_any_bytes_end_in_a_record_without_a_fault(api, sent, cuts, is_closed):
-    record, exchange = asyncio.run(answered(sent, cuts, is_closed))
-    parse_response(exchange, record, apis.named(api), Asked(most_tokens=1000))
-    clean_texts(record, Secrets())
+def test_any_bytes_end_in_a_record_without_a_fault(sent, cuts, is_closed):
+    for api in apis.names():
+        record, exchange = asyncio.run(answered(sent, cuts, is_closed))
+        parse_response(exchange, record, apis.named(api), Asked(most_tokens=1000))
+        clean_texts(record, Secrets())
 
-    assert fault(record) is None
-    assert record.error in (None, *ERROR_CLASSES)
-    assert (record.error is None) == (record.error_detail is None)
-    assert all(text is None or text.isprintable() for text in (record.error_detail, record.finish_reason))
+        assert fault(record) is None, api
+        assert record.error in (None, *ERROR_CLASSES), api
+        assert (record.error is None) == (record.error_detail is None), api
+        texts = (record.error_detail, record.finish_reason)
+        assert all(text is None or text.isprintable() for text in texts), api

@@ -1,5 +1,7 @@
 """Successful requests, against real servers."""
 
+import gc
+
 import pytest
 
 from llm_measure.client.level import measure_level
@@ -37,6 +39,15 @@ def test_times_are_those_of_the_server():
     assert 0.1 <= min((record.first_token_ns - record.sent_ns) / 1e9 for record in records) < 0.15
     spans = [(record.last_token_ns - record.first_token_ns) / 1e9 for record in records]
     assert min(abs(span - 0.08) for span in spans) < 0.02
+
+
+def test_what_a_host_has_frozen_stays_out_of_garbage_collections(server):
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    measured(server)
+
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > frozen / 2
 
 
 def slowly(pieces: list[bytes]) -> list[bytes | float]:

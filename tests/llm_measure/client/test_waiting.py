@@ -66,17 +66,35 @@ def test_a_system_that_counts_nothing_but_zeros_does_not_count(monkeypatch, tmp_
     assert waited.seconds >= 0.05
 
 
+# Says when the level has begun, and then what came out.
+MEASURE = """
+import json, os, sys
+from llm_measure.client.level import measure_level
+from llm_measure.endpoints import Endpoint
+from llm_measure.workloads import Load, Workload
+os.nice(19)
+result = measure_level(
+    Endpoint(sys.argv[1], "m"), Workload(output_tokens=30), Load(concurrency=4, requests=8),
+    processes=int(sys.argv[2]), on_progress=lambda progress: print("begun", flush=True),
+)
+print(json.dumps([result.invalid_reason, result.client_wait_s / result.duration_s]), flush=True)
+"""
+
+
 @on_linux
 @pytest.mark.moments
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_client_at_low_priority_among_busy_programs_is_the_limit(processes):
-    with running_mock_server(Behaviour(ttft=0.1, itl=0.01)) as url, busy_programs(4, os.sched_getaffinity(0)):
-        asked = ["--base-url", url, "--model", "m", "--output-tokens", "30", "--concurrency", "4"]
-        command = [sys.executable, "-m", "llm_measure", "run", *asked, "--format", "json"]
-        command += ["--processes", str(processes)]
-        done = subprocess.run(["nice", "-n", "19", *command], capture_output=True, check=True)
+    command = [sys.executable, "-c", MEASURE]
+    with (
+        running_mock_server(Behaviour(ttft=0.1, itl=0.01)) as url,
+        subprocess.Popen([*command, url, str(processes)], stdout=subprocess.PIPE, text=True) as client,
+    ):
+        assert client.stdout.readline() == "begun\n"
+        # Only now, since the start of a program at low priority would take most of the time.
+        with busy_programs(4, os.sched_getaffinity(0)):
+            found = next(line for line in client.stdout if line != "begun\n")
 
-    (level,) = json.loads(done.stdout)["levels"]
-    assert not level["valid"]
-    assert "for a processor that other programs used" in level["invalid_reason"]
-    assert level["client_wait_s"] > 0.15 * level["duration_s"]
+    reason, waited = json.loads(found)
+    assert "for a processor that other programs used" in reason
+    assert waited > 0.15
