@@ -37,6 +37,7 @@ def incident(*signals: Signal, **changes: object) -> Incident:
         ({"kind": "down", "metric_name": None}, "down"),
         ({"kind": "degraded", "metric_name": "error_rate", "after": 0.25}, "error rate 25 %"),
         ({"kind": "degraded", "metric_name": "slo_attainment", "after": 0.5}, "SLO attainment 50 %"),
+        ({"metric_name": "undeclared"}, "undeclared 30 % higher"),
     ],
 )
 def test_the_title_says_what_is_wrong(changes, words):
@@ -48,6 +49,18 @@ def test_the_title_is_that_of_the_worst_signal():
 
     assert title(incident(SLOWER, greater)) == "GPT-4o: tokens per second 50 % lower"
     assert title(incident(SLOWER, DOWN, greater)) == "GPT-4o: down"
+
+
+def test_the_title_prefers_the_mean_of_a_metric_to_its_percentile():
+    mean, p95 = replace(SLOWER, change=0.29), replace(SLOWER, statistic="p95", change=0.31)
+    of_tps = replace(p95, metric_name="tps", change=-0.5)
+
+    assert title(incident(p95, mean)) == "GPT-4o: time to first token 29 % slower"
+    assert title(incident(p95, mean, of_tps)) == "GPT-4o: p95 of tokens per second 50 % lower"
+    assert (
+        title(incident(p95, replace(mean, ended_at=START)))
+        == "GPT-4o: p95 of time to first token 31 % slower"
+    )
 
 
 def test_the_title_counts_the_other_llms():
