@@ -1,6 +1,7 @@
 """Messages through Apprise: to Slack, Microsoft Teams, Discord, e-mail, PagerDuty, Opsgenie and ntfy."""
 
 import logging
+import threading
 from typing import Any
 
 import requests
@@ -26,11 +27,18 @@ class _Asset(AppriseAsset):
 
 
 class _Warnings(logging.Handler):
-    """Keeps what Apprise logs about a failure, which may show the URL."""
+    """Keeps what Apprise logs about a failure, which may show the URL.
+
+    Of this thread alone: another may still be sending to another URL.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.texts: list[str] = []
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread == self._thread
 
     def emit(self, record: logging.LogRecord) -> None:
         self.texts.append(record.getMessage())
