@@ -131,7 +131,7 @@ class _Other(logging.Handler):
     """Has another thread, which sends to another URL, warn after each step of this one."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.thread == threading.main_thread().ident:
+        if record.getMessage() != SECRET:
             other = threading.Thread(target=logging.getLogger("apprise").warning, args=(SECRET,))
             other.start()
             other.join()
