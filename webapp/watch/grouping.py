@@ -4,13 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from llm_measure.metrics import METRICS
 from webapp.settings import Settings
 from webapp.store import Connection, incidents, signals
 from webapp.store.incidents import SEVERITIES, Incident, Signal
 from webapp.watch.events import record
 from webapp.watch.findings import Findings, Found
 
-# A change by this factor is major; a signal is always one for the worse.
+# A change by this factor for the worse is major.
 MAJOR = 1.5
 KINDS = ("down", "degraded", "change")
 
@@ -35,7 +36,8 @@ def severity(signal: Signal) -> str:
     if signal.kind != "change":
         return "critical" if signal.kind == "down" else "major"
     before, after = signal.before or 1.0, signal.after or 1.0
-    return "major" if max(after / before, before / after) >= MAJOR else "minor"
+    lower_is_better = METRICS[signal.metric_name or ""].better == "lower"
+    return "major" if (after / before if lower_is_better else before / after) >= MAJOR else "minor"
 
 
 def worst(severities: Iterable[str]) -> str:

@@ -48,16 +48,12 @@ def words(signal: Signal) -> str:
     """Return what the signal says of its LLM, such as "time to first token 30 % slower"."""
     if signal.kind == "down":
         return "down"
-    # An old incident may be about a metric that is no longer declared.
-    name, lower_is_better = signal.metric_name or "", False
-    if name in METRICS:
-        metric = METRICS[name]
-        name = metric.title if metric.title[:2].isupper() else metric.title[0].lower() + metric.title[1:]
-        lower_is_better = metric.better == "lower"
+    metric = METRICS[signal.metric_name or ""]
+    name = metric.title if metric.title[:2].isupper() else metric.title[0].lower() + metric.title[1:]
     if signal.kind == "degraded":
         return f"{name} {100 * (signal.after or 0):.0f} %"
     change = signal.change or 0.0
-    risen, fallen = ("slower", "faster") if lower_is_better else ("higher", "lower")
+    risen, fallen = ("slower", "faster") if metric.better == "lower" else ("higher", "lower")
     of = "p95 of " if signal.statistic == "p95" else ""
     return f"{of}{name} {100 * abs(change):.0f} % {risen if change > 0 else fallen}"
 

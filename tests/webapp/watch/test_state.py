@@ -37,7 +37,6 @@ def incident(*signals: Signal, **changes: object) -> Incident:
         ({"kind": "down", "metric_name": None}, "down"),
         ({"kind": "degraded", "metric_name": "error_rate", "after": 0.25}, "error rate 25 %"),
         ({"kind": "degraded", "metric_name": "slo_attainment", "after": 0.5}, "SLO attainment 50 %"),
-        ({"metric_name": "undeclared"}, "undeclared 30 % higher"),
     ],
 )
 def test_the_title_says_what_is_wrong(changes, words):
