@@ -7,6 +7,7 @@ from typing import Any
 from llm_measure.metrics import METRICS
 from webapp.store.incidents import Incident, Signal
 
+# Of signals, the worst last.
 KINDS = ("change", "degraded", "down")
 
 
