@@ -34,6 +34,8 @@ def run_delivery(slot: int) -> None:
     tried, so that RQ retries and shows it; each message also has its own time for the next attempt.
     """
     settings = Settings.from_env()
+    if not settings.benchmark_file:
+        raise DeliveryError("BENCHMARK_FILE: not set; expected the file whose rules the scheduler follows")
     rules = _rules(settings, cache_redis(settings))
     with closing(connect_patiently(settings)) as conn:
         route(conn, rules, datetime.now(UTC))

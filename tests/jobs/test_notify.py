@@ -149,6 +149,16 @@ def test_a_worker_whose_file_is_older_than_the_plan_leaves_messages_to_others(ow
     assert query(conn, "SELECT routed FROM incident_events") == [(False,)]
 
 
+def test_a_worker_without_the_file_leaves_messages_to_others(own, news, hook, monkeypatch, conn):
+    monkeypatch.setenv("BENCHMARK_FILE", "")
+
+    with pytest.raises(DeliveryError, match="BENCHMARK_FILE: not set"):
+        run_delivery(0)
+
+    assert not hook.requests
+    assert query(conn, "SELECT routed FROM incident_events") == [(False,)]
+
+
 def test_a_digest_is_sent_once(own, file, hook, redis, queue):
     hour = datetime.now(UTC).hour
     file.write_text(

@@ -10,6 +10,7 @@ from webapp.plan.rules import Rule
 from webapp.store import Connection, availability, catalogue, changes, incidents, leaderboard, messages
 from webapp.store.incidents import Incident
 from webapp.store.leaderboard import Row
+from webapp.watch.state import title
 
 SOURCES = ("simulation", "measurement")
 WINDOWS = {"daily": "24h", "weekly": "7d"}
@@ -80,7 +81,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
         "id": incident.id,
         "source": incident.source,
         "severity": incident.severity,
-        "title": f"{incident.subject}: {', '.join(incident.llm_names)}",
+        "title": title(incident),
         "opened_at": incident.opened_at.isoformat(),
     }
 
@@ -90,8 +91,9 @@ def _availability(
 ) -> Iterator[dict[str, Any]]:
     """Yield each LLM's share of runs that succeeded."""
     runs: dict[str, tuple[int, int]] = {}
-    for hour in availability.read(conn, period="hour", reach=end - start, now=end, source=source):
-        if hour.starts_at < end and _concerns(rule, hour.llm_name):
+    reach = end - start + timedelta(hours=1)  # which excludes its beginning
+    for hour in availability.read(conn, period="hour", reach=reach, now=end, source=source):
+        if start <= hour.starts_at < end and _concerns(rule, hour.llm_name):
             finished, failed = runs.get(hour.llm_name, (0, 0))
             runs[hour.llm_name] = finished + hour.finished, failed + hour.failed
     for name, (finished, failed) in runs.items():

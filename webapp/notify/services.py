@@ -1,6 +1,7 @@
 """Messages through Apprise: to Slack, Microsoft Teams, Discord, e-mail, PagerDuty, Opsgenie and ntfy."""
 
 import logging
+from contextvars import ContextVar
 from typing import Any
 
 import requests
@@ -26,14 +27,23 @@ class _Asset(AppriseAsset):
 
 
 class _Warnings(logging.Handler):
-    """Keeps what Apprise logs about a failure, which may show the URL."""
+    """Keeps what Apprise logs about a failure, which may show the URL.
+
+    Of the call that it belongs to: another one may have timed out, and still be sending to another URL.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.texts: list[str] = []
 
+    def filter(self, record: logging.LogRecord) -> bool:
+        return _CALL.get() is self
+
     def emit(self, record: logging.LogRecord) -> None:
         self.texts.append(record.getMessage())
+
+
+_CALL: ContextVar[_Warnings | None] = ContextVar("call", default=None)
 
 
 def notify(url: str, key: str, body: dict[str, Any]) -> None:
@@ -43,9 +53,11 @@ def notify(url: str, key: str, body: dict[str, Any]) -> None:
     logging.getLogger("urllib3").setLevel(logging.INFO)  # its DEBUG messages have the path of each request
     warnings = _Warnings()
     log.addHandler(warnings)
+    call = _CALL.set(warnings)  # which Apprise's threads inherit
     try:
         sent = _notify(_plugin(url), key, body)
     finally:
+        _CALL.reset(call)
         log.removeHandler(warnings)
     if not sent:
         raise SendError(redacted(warnings.texts[-1] if warnings.texts else "not sent", url))

@@ -106,7 +106,10 @@ def _listed(lines: list[str]) -> Iterator[str]:
 
 
 def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4g}"
+    if value is None:
+        return "unknown"
+    # Four digits, but never an exponent, which few people read.
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _percent(change: float | None) -> str:

@@ -48,8 +48,9 @@ def whole(value: int | None) -> str:
 
 
 def percentage(ratio: float) -> str:
-    """Format a ratio as a percentage with two significant digits."""
-    return f"{ratio * 100:.2g} %"
+    """Format a ratio, which is not negative, as a percentage with two significant digits or more."""
+    percent = ratio * 100
+    return f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def utc(value: datetime) -> str:
@@ -71,14 +72,14 @@ def amount(value: float | None, metric_name: str | None) -> str:
     if value is None:
         return NONE
     unit = METRICS[metric_name].unit.symbol if metric_name and metric_name in METRICS else ""
-    return _size(value) if unit == "ratio" else f"{figure(value)} {unit}".rstrip()
+    return percentage(value) if unit == "ratio" else f"{figure(value)} {unit}".rstrip()
 
 
 def signed(change: float | None) -> str:
     """Format a relative change, as in "+30 %"; None as a dash."""
     if change is None:
         return NONE
-    return f"{'+' if change > 0 else MINUS if change < 0 else ''}{_size(abs(change))}"
+    return f"{'+' if change > 0 else MINUS if change < 0 else ''}{percentage(abs(change))}"
 
 
 def span(duration: timedelta) -> str:
@@ -88,9 +89,3 @@ def span(duration: timedelta) -> str:
         return f"{minutes} min"
     hours = minutes / 60
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
-
-
-def _size(ratio: float) -> str:
-    """Format a ratio, which is not negative, as a percentage."""
-    percent = ratio * 100
-    return f"{percent:,.0f} %" if percent >= 10 else f"{percent:.2g} %"

@@ -24,10 +24,13 @@ WHERE (source, scenario_id, llm_id) IN (SELECT * FROM unnest(%s::text[], %s::int
   AND NOT worse
 GROUP BY source, scenario_id, llm_id, metric_id, statistic
 """
-# A series without runs is not judged, so its signals would last forever.
+# A series without runs is not judged, so its signals would last forever. The newest run of a source is looked
+# up among the series that are watched, since runs have no index by source and slot.
 END_ABANDONED = """
 UPDATE signals SET ended_at = greatest(newest.slot, detected_at), accepted = true
-FROM incidents, llms, LATERAL (SELECT max(slot) AS slot FROM runs WHERE source = incidents.source) AS newest
+FROM incidents, llms, LATERAL (
+    SELECT max(slot) AS slot FROM watched_series WHERE source = incidents.source
+) AS newest
 WHERE ended_at IS NULL
   AND incidents.id = incident_id
   AND llms.id = llm_id
@@ -145,7 +148,7 @@ def end(conn: Connection, signal_id: int, ended_at: datetime, *, accepted: bool 
 def end_abandoned(conn: Connection, silence: timedelta) -> set[int]:
     """Accept the active signals of archived LLMs, and of series without runs; return their incidents.
 
-    A series has no runs if its newest is older than that of its source by at least this `silence`.
+    A series has no runs if its newest is older than its source's newest values by at least this `silence`.
     """
     with conn.cursor() as cursor:
         cursor.execute(END_ABANDONED, (silence,))

@@ -10,10 +10,10 @@ from webapp.store import Connection, incidents, signals
 from webapp.store.incidents import SEVERITIES, Incident, Signal
 from webapp.watch.events import record
 from webapp.watch.findings import Findings, Found
+from webapp.watch.state import KINDS
 
 # A change by this factor for the worse is major.
 MAJOR = 1.5
-KINDS = ("down", "degraded", "change")
 
 
 def group(conn: Connection, settings: Settings, findings: Findings, now: datetime) -> None:
@@ -21,7 +21,7 @@ def group(conn: Connection, settings: Settings, findings: Findings, now: datetim
     cool_down = timedelta(seconds=settings.watch_cool_down)
     changed = set(findings.changed)
     for (source, subject), found in groupby(sorted(findings.new, key=_subject), _subject):
-        worst_first = sorted(found, key=lambda each: KINDS.index(each.signal.kind))
+        worst_first = sorted(found, key=lambda each: KINDS.index(each.signal.kind), reverse=True)
         incident_id, event = _incident(conn, source, subject, worst_first, now, cool_down)
         signals.insert(conn, incident_id, [each.signal for each in worst_first])
         cause = next((each.cause for each in worst_first if each.cause), None)

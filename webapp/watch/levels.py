@@ -1,6 +1,6 @@
 """Changes of level: each series of a metric's means, and of its 95th percentiles, against its recent past."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,9 +53,13 @@ def judge_levels(
     candidates: list[Candidate] = []
     p_values = {}
     for each in finished:
-        for statistic, past in pasts.newest(each.key).items():
-            if not past or past.newest != each.slot:
-                continue
+        newest = {
+            statistic: past
+            for statistic, past in pasts.newest(each.key).items()
+            if past and past.newest == each.slot
+        }
+        _accept_unmeasured(conn, each, newest, findings)
+        for statistic, past in newest.items():
             active = each.active("change", *statistic)
             found = Look(1.0, None)
             if active:
@@ -127,13 +131,28 @@ def _statistic(signal: SeriesSignal) -> Statistic:
     return signal.metric_id or 0, signal.statistic or ""
 
 
+def _accept_unmeasured(
+    conn: Connection, judged: Judged, newest: Collection[Statistic], findings: Findings
+) -> None:
+    """End the signals that have lasted of statistics without a value in the newest run: none may follow."""
+    for signal in judged.signals:
+        is_active = signal.kind == "change" and not signal.ended_at
+        if is_active and _statistic(signal) not in newest and _has_lasted(judged, signal):
+            signals.end(conn, signal.id, judged.slot, accepted=True)
+            findings.changed.add(signal.incident_id)
+
+
+def _has_lasted(judged: Judged, signal: SeriesSignal) -> bool:
+    return judged.slot - signal.started_at >= LASTING
+
+
 def _judge_active(  # noqa: PLR0913, PLR0917  (private; each is part of what is compared)
     conn: Connection, judged: Judged, signal: SeriesSignal, before: Past, newest: Past, findings: Findings
 ) -> None:
     """End the signal if its level is back, or has lasted; else bring its figures up to date."""
     values = newest.since(signal.started_at).values
     findings.changed.add(signal.incident_id)
-    if judged.slot - signal.started_at >= LASTING:
+    if _has_lasted(judged, signal):
         signals.end(conn, signal.id, judged.slot, accepted=True)
     elif len(before.values) and returned(before.values, values):
         signals.end(conn, signal.id, judged.slot)

@@ -7,6 +7,7 @@ from typing import Any
 from llm_measure.metrics import METRICS
 from webapp.store.incidents import Incident, Signal
 
+# Of signals, the worst last.
 KINDS = ("change", "degraded", "down")
 
 
@@ -31,10 +32,14 @@ def state(incident: Incident) -> dict[str, Any]:
 def title(incident: Incident) -> str:
     """Return the worst of the incident in a few words, such as "GPT-4o: time to first token 30 % slower".
 
-    Of an open incident, only active signals count.
+    Of an open incident, only active signals count, and no 95th percentile whose mean is among them.
     """
     signals = [signal for signal in incident.signals if not signal.ended_at] or list(incident.signals)
-    worst = max(signals, key=_weight)
+    means = {_series(signal) for signal in signals if signal.statistic != "p95"}
+    worst = max(
+        (signal for signal in signals if signal.statistic != "p95" or _series(signal) not in means),
+        key=_weight,
+    )
     more = len({signal.llm_name for signal in signals}) - 1
     others = f" and {more} more LLM{'s' if more > 1 else ''}" if more else ""
     return f"{worst.llm_name}{others}: {words(worst)}"
@@ -52,6 +57,10 @@ def words(signal: Signal) -> str:
     risen, fallen = ("slower", "faster") if metric.better == "lower" else ("higher", "lower")
     of = "p95 of " if signal.statistic == "p95" else ""
     return f"{of}{name} {100 * abs(change):.0f} % {risen if change > 0 else fallen}"
+
+
+def _series(signal: Signal) -> tuple[str, str, str | None]:
+    return signal.llm_name, signal.scenario, signal.metric_name
 
 
 def _weight(signal: Signal) -> tuple[int, float]:

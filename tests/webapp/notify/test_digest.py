@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.incidents import store_incident
+from tests.incidents import store_availability, store_incident
 from tests.support import query
 from tests.web import show_run, slot
 from webapp.notify.digest import store_due
@@ -69,6 +69,14 @@ def test_it_has_changes_availability_open_incidents_and_the_best(night, conn):
     assert best["ttft"]["llm"] == fastest
 
 
+def test_its_availability_is_that_of_every_hour_that_begins_in_its_span(conn):
+    for hours in (-25, -24, -1, 0):
+        store_availability(conn, DAY + timedelta(hours=8 + hours), finished=1)
+    store_due(conn, DAILY, DAY + timedelta(hours=8))
+
+    assert [each["finished"] for each in stored(conn)["availability"]] == [2]
+
+
 def test_its_text_has_the_same_in_words(night, conn):
     store_due(conn, DAILY, DAY + timedelta(hours=8))
     ((body,),) = query(conn, "SELECT body FROM messages")
@@ -78,7 +86,7 @@ def test_its_text_has_the_same_in_words(night, conn):
     assert lines[0] == "2099-12-31 08:00 UTC to 2100-01-01 08:00 UTC"
     assert lines[lines.index("Slower or worse:") + 1].startswith("- GPT-4o, default: ttft (mean) 1 to 1.3 s")
     assert lines[lines.index("Faster or better:") + 1].startswith("- Llama 3.1 70B, default: ttft")
-    assert "- GPT-4o: GPT-4o (minor), 2100-01-01" in lines
+    assert "- GPT-4o: time to first token 30 % slower (minor), 2100-01-01" in lines
     assert "- GPT-4o (simulation): 99 %" in lines
     assert any(line.startswith("- default, ttft: ") for line in lines)
 

@@ -127,6 +127,33 @@ def test_an_unreachable_service_is_reported_without_a_part_of_the_url(log):
     assert "127.0.0.1" not in str(caught.value)
 
 
+class _Other(logging.Handler):
+    """Has another thread, which sends to another URL, warn after each step of this one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.getMessage() != SECRET:
+            other = threading.Thread(target=logging.getLogger("apprise").warning, args=(SECRET,))
+            other.start()
+            other.join()
+        return False
+
+
+def test_a_failure_is_not_described_by_what_another_thread_logs(receiver):
+    receiver.statuses[:] = [403]
+    log, other = logging.getLogger("apprise"), _Other()
+    level = log.level
+    log.addHandler(other)
+    log.setLevel(logging.DEBUG)
+    try:
+        with pytest.raises(SendError) as caught:
+            notify(receiver.url.replace("http", "ntfy") + "/topic", "key", body())
+    finally:
+        log.removeHandler(other)
+        log.setLevel(level)
+
+    assert SECRET not in str(caught.value)
+
+
 def test_apprise_knows_every_scheme():
     known = NotificationManager()
 

@@ -38,6 +38,12 @@ def test_the_text_has_each_signal_the_cause_and_the_end():
     ]
 
 
+def test_great_figures_have_no_exponent():
+    signal = {**SIGNAL, "metric": "tps", "before": 12345.6, "after": 9000.0, "change": -0.27}
+
+    assert "tps (mean) 12346 to 9000 tokens/s, -27 %" in text(incident(signals=[signal]))
+
+
 def test_of_many_signals_only_some_are_listed():
     lines = text(incident(signals=[SIGNAL] * (MOST_LINES + 5))).splitlines()
 

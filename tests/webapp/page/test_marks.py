@@ -1,7 +1,7 @@
 import pytest
 
 from webapp.page.marks import HEIGHT, WIDTH, Scale, sparkline
-from webapp.page.text import NONE, duration, figure
+from webapp.page.text import NONE, duration, figure, percentage
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], [5], [0, 0], [0, None, 7], [1e-6, 2e-6], [1e6, 3e6]])
@@ -39,3 +39,10 @@ def test_a_value_has_three_significant_digits(value, text):
 )
 def test_a_duration_has_its_unit(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(0, "0 %"), (0.00123, "0.12 %"), (0.096, "9.6 %"), (0.126, "13 %"), (1.0, "100 %")]
+)
+def test_percentages_have_two_digits_or_more_and_no_exponent(ratio, text):
+    assert percentage(ratio) == text

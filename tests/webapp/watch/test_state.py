@@ -50,6 +50,18 @@ def test_the_title_is_that_of_the_worst_signal():
     assert title(incident(SLOWER, DOWN, greater)) == "GPT-4o: down"
 
 
+def test_the_title_prefers_the_mean_of_a_metric_to_its_percentile():
+    mean, p95 = replace(SLOWER, change=0.29), replace(SLOWER, statistic="p95", change=0.31)
+    of_tps = replace(p95, metric_name="tps", change=-0.5)
+
+    assert title(incident(p95, mean)) == "GPT-4o: time to first token 29 % slower"
+    assert title(incident(p95, mean, of_tps)) == "GPT-4o: p95 of tokens per second 50 % lower"
+    assert (
+        title(incident(p95, replace(mean, ended_at=START)))
+        == "GPT-4o: p95 of time to first token 31 % slower"
+    )
+
+
 def test_the_title_counts_the_other_llms():
     others = [replace(SLOWER, llm_name=name, change=0.2) for name in ("Llama", "Claude")]
 
