@@ -113,7 +113,7 @@ def _badge(llm_name: str, what: str, source: str, said: tuple[str, Color]) -> Ba
 
 
 def _short(metric: Metric) -> str:
-    return metric.name.upper() if len(metric.name) <= LONGEST_ABBREVIATION else metric.title.lower()
+    return metric.name.upper() if len(metric.name) <= LONGEST_ABBREVIATION else metric.inline_title
 
 
 def _with_unit(value: float, metric: Metric) -> str:
