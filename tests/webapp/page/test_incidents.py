@@ -40,7 +40,7 @@ def measured(conn):
 
 
 def titles(html):
-    return re.findall(r'<a href="/incidents/\d+"><bdi>(.+?)</bdi>', html)
+    return re.findall(r'<a href="/incidents/\d+"><bdi dir="ltr">(.+?)</bdi>', html)
 
 
 class TestTheList:
