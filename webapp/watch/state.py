@@ -46,12 +46,14 @@ def words(signal: Signal) -> str:
         return "down"
     name = signal.metric_name or ""
     # Stored signals may have a metric that is no longer registered.
-    metric = METRICS[name] if name in METRICS else None
-    what = metric.inline_title if metric else name
+    is_known = name in METRICS
+    what = METRICS[name].inline_title if is_known else name
     if signal.kind == "degraded":
         return f"{what} {100 * (signal.after or 0):.0f} %"
     change = signal.change or 0.0
-    risen, fallen = ("slower", "faster") if metric and metric.better == "lower" else ("higher", "lower")
+    risen, fallen = (
+        ("slower", "faster") if is_known and METRICS[name].better == "lower" else ("higher", "lower")
+    )
     of = "p95 of " if signal.statistic == "p95" else ""
     return f"{of}{what} {100 * abs(change):.0f} % {risen if change > 0 else fallen}"
 

@@ -16,7 +16,7 @@ from webapp.page.badges import values
 from webapp.page.badges.drawing import Badge, svg
 from webapp.page.opening import OpenSeries
 from webapp.page.version import version
-from webapp.page.views import query_arguments
+from webapp.page.views import at_present, query_arguments
 from webapp.queries import LONGEST_NAME, answer_name, one_of
 from webapp.store import Connection
 from webapp.windows import WINDOWS_BY_NAME
@@ -69,9 +69,10 @@ def set_headers(response: Response) -> Response:
 
 @badges.get("/badges/<path:llm_name>/<name>.svg")
 def show(llm_name: str, name: str) -> Response:
-    """Return the badge, built once per generation; for an unknown name, one that says so, with status 404.
+    """Return the badge; for an unknown name, one that says so, with status 404.
 
-    The ETag is that of the image, since most generations change none.
+    It is built once per generation and every PRESENT_SECONDS. The ETag is that of the image, since most
+    generations change none.
     """
     asked = _asked(name)
     if asked is None:
@@ -102,7 +103,7 @@ def _image(llm_name: str, name: str, query: dict[str, Any], read: Read) -> bytes
 
     if len(llm_name) > LONGEST_NAME or "\0" in llm_name:
         return b""
-    cached = answer_name(f"badge/{version()}", {**query, "badge": name, "llm": llm_name})
+    cached = answer_name(f"badge/{version()}", at_present({**query, "badge": name, "llm": llm_name}))
     return answers().read(cached, build)[1]
 
 
