@@ -5,13 +5,12 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import Unauthorized
 
 from llm_measure.metrics import METRICS
-from webapp.auth import HEADER, require_key
+from webapp.auth import HEADER
 from webapp.cache import answers
 from webapp.headers import HEADERS
-from webapp.page.access import may_read
+from webapp.page.access import require_reader_or_key
 from webapp.page.badges import values
 from webapp.page.badges.drawing import Badge, svg
 from webapp.page.opening import OpenSeries
@@ -46,10 +45,7 @@ OTHERS: dict[str, tuple[type[OpenSeries], Read]] = {
 @badges.before_request
 def require_reader() -> None:
     """Admit the readers of the page, and programs with an API key; Unauthorized or Forbidden for others."""
-    if HEADER in request.headers:
-        require_key()
-    elif not may_read():
-        raise Unauthorized(f"Sign in first, or send an API key in the header {HEADER}")
+    require_reader_or_key()
 
 
 @badges.after_request
