@@ -19,6 +19,7 @@ from webapp.store.run_records import STATUSES
 from webapp.windows import LATEST, WINDOWS
 
 SOURCES = ("simulation", "measurement")
+SIMULATED_SCENARIO = "default"
 ORDERS = ("best", "worst", "name")
 # An LLM is stale after this number of slots without a new value.
 STALE_SLOTS = 3
@@ -78,7 +79,7 @@ class SeriesFilters(Schema):
 
     source = one_of(SOURCES, "simulation", "Source of the values; sources are never mixed")
     scenario = name_filter(
-        "Scenario: what was asked of the LLMs, at which load", "default", default="default"
+        "Scenario: what was asked of the LLMs, at which load", "default", default=SIMULATED_SCENARIO
     )
 
 

@@ -11,6 +11,7 @@ import click
 
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
+from llm_measure.cli.types import FiniteRange
 
 if TYPE_CHECKING:
     from llm_measure.check.finding import Finding, Target
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @body_options()
 @extra_body_option()
 @click.option("--write", "is_written", is_flag=True, help="Write the changes that helped into FILE.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True,
+@click.option("--timeout", type=FiniteRange(min=0, min_open=True), default=30.0, show_default=True,
               metavar="SECONDS", help="Timeout of a request.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True,
               help="Output format.")  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from llm_measure.cli.errors import Command, CommandError
+from llm_measure.cli.types import FiniteRange
 
 if TYPE_CHECKING:
     from llm_measure.report.changes import Better
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(allow_dash=True), metavar="SERIES.csv")
 @click.option("--better", type=click.Choice(("lower", "higher")),
               help="Better direction, to mark changes for the worse.")  # fmt: skip
-@click.option("--min-change", type=click.FloatRange(min=0, max=10), default=0.1, show_default=True,
+@click.option("--min-change", type=FiniteRange(min=0, max=10), default=0.1, show_default=True,
               metavar="RATIO", help="Smallest relative change worth an alarm.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True,
               help="Output format.")  # fmt: skip

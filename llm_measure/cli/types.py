@@ -1,12 +1,24 @@
 """Types of option values."""
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds, among which click counts NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r}: expected a number", param, ctx)
+        return number
 
 
 class Numbers(click.ParamType):

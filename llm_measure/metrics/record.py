@@ -85,3 +85,8 @@ class Metric:
     kinds: Sequence[Kind] = ("generation",)
     note: str = ""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def inline_title(self) -> str:
+        """The title as within a sentence; one that begins with an acronym stays as it is."""
+        return self.title if self.title[:2].isupper() else self.title[0].lower() + self.title[1:]

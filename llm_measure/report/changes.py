@@ -15,7 +15,7 @@ from llm_measure.report.series import Series
 
 Better = Literal["lower", "higher"] | None
 
-VERDICTS = {True: "[red]worse[/]", False: "[green]better[/]"}
+VERDICTS = {True: "[red]worse[/]", False: "[green]better[/]", None: ""}
 
 
 def document(changes: Sequence[Change], series: Series, better: Better) -> dict[str, Any]:
@@ -44,14 +44,15 @@ def print_changes(changes: Sequence[Change], series: Series, better: Better, con
     """Print a row per change, then the number of changes and of runs."""
     if changes:
         console.print(_table(changes, series, better))
-    runs = f"{len(series.values):,} runs" + (
-        f", and {failed:,} without a value" if (failed := series.total - len(series.values)) else ""
-    )
-    console.print(f"{_count(len(changes))} in {runs}.", highlight=False)
+    found = count(len(changes), "change") if changes else "No changes"
+    failed = series.total - len(series.values)
+    without = f", and {failed:,} without a value" if failed else ""
+    console.print(f"{found} in {count(len(series.values), 'run')}{without}.", highlight=False)
 
 
-def _count(changes: int) -> str:
-    return {0: "No changes", 1: "1 change"}.get(changes, f"{changes} changes")
+def count(number: int, noun: str) -> str:
+    """Return a number of things, such as 1 run or 1,000 runs."""
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"
 
 
 def _table(changes: Sequence[Change], series: Series, better: Better) -> Table:
@@ -69,7 +70,7 @@ def _table(changes: Sequence[Change], series: Series, better: Better) -> Table:
             shown(change.after),
             percentage(change.change),
             f"{percentage(change.low)} to {percentage(change.high)}",
-            *([VERDICTS[(change.change > 0) == (better == "lower")]] if better else []),
+            *([VERDICTS[is_worse(change, better)]] if better else []),
             _raised(change),
         )
     return table
@@ -84,5 +85,4 @@ def _raised(change: Change) -> str:
     """Return after how many runs of the new level it would have been raised."""
     if change.detected_at_index is None:
         return "not online"
-    runs = change.detected_at_index - change.index + 1
-    return f"after {runs} run{'s' if runs > 1 else ''}"
+    return f"after {count(change.detected_at_index - change.index + 1, 'run')}"

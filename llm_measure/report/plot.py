@@ -7,7 +7,7 @@ from math import floor, log10
 import numpy as np
 
 from llm_measure.detection import Change
-from llm_measure.report.changes import Better, is_worse, percentage
+from llm_measure.report.changes import Better, count, is_worse, percentage
 from llm_measure.report.series import Series
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 960, 360, 64, 16, 28, 36
@@ -47,7 +47,8 @@ def as_svg(changes: Sequence[Change], series: Series, better: Better) -> str:
         parts = [*_grid(axes), f'<path class="runs" d="{dots}"/>', *_levels(axes, changes, series.times)]
         parts += [part for change in changes for part in _change(axes, change, series.times, better)]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f"<title>{count(len(series.values), 'run')}, {count(len(changes), 'change')} of level</title>"
         f'<style>{STYLE}</style><rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
     )
 

@@ -128,7 +128,7 @@ def add_llms(settings: Settings, names: tuple[str, ...]) -> None:
 
 
 def add_incidents(settings: Settings) -> None:
-    """Add two open incidents, of GPT-4o and of Claude, a resolved one, and some days of availability."""
+    """Add open incidents of GPT-4o, Claude and the longest name, a resolved one, and some availability."""
     now = datetime.now(UTC).replace(microsecond=0)
     with closing(connect(settings)) as conn:
         store_incident(conn, opened=now - timedelta(hours=2), cause=ODD_NAMES[0])
@@ -136,6 +136,7 @@ def add_incidents(settings: Settings) -> None:
             conn, "Llama 3.1 70B", kind="down", severity="critical", metric=None, statistic=None,
             resolution="recovered", opened=now - timedelta(hours=3),
         )  # fmt: skip
+        store_incident(conn, ODD_NAMES[3], severity="critical", opened=now - timedelta(hours=1))
         store_incident(conn, "Claude 3.5 Sonnet", severity="major", opened=now - timedelta(hours=1))
         for days in range(3):
             store_availability(conn, now - timedelta(days=days), finished=9, failed=days)

@@ -25,7 +25,7 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 
 from webapp import current
-from webapp.auth import check_key, digest
+from webapp.auth import HEADER, HEADER_IN_ENVIRON, check_key, digest, require_key
 from webapp.headers import may_be_framed_elsewhere
 from webapp.page.text import error_class
 from webapp.sessions import LIFETIME, Sessions
@@ -131,6 +131,19 @@ def require_reader() -> AnyResponse | None:
     path = request.full_path.rstrip("?")
     wanted = path if path != "/" and len(path) <= LONGEST_NEXT else None
     return redirect(url_for("access.sign_in", next=wanted), 303)
+
+
+def require_reader_or_key() -> bool:
+    """Return whether the request has a key or a session; raise Unauthorized or Forbidden if it may not read.
+
+    A wrong key is refused even where the page is public, since whoever sends one expects what it opens.
+    """
+    if request.environ.get(HEADER_IN_ENVIRON):
+        require_key()
+        return True
+    if not may_read():
+        raise Unauthorized(f"Sign in, or send the API key in the header {HEADER}")
+    return is_signed_in()
 
 
 def require_writer() -> None:

@@ -73,15 +73,19 @@ def share(ratio: float | None) -> str:
     return NONE if ratio is None else f"{math.floor(ratio * 1000 + 1e-9) / 10:g} %"
 
 
+def level(ratio: float) -> str:
+    """Return the level, one of LEVELS, of a share."""
+    return next(name for name, least in LEVELS if ratio >= least)
+
+
 def _day(start: datetime, row: Availability | None) -> Day:
     date = f"{start.day} {start:%b}"
     if row is None or row.ratio is None:
         return Day("none", HEIGHTS["none"], f"{date}: no data")
-    ratio = row.ratio
-    level = next(name for name, least in LEVELS if ratio >= least)
+    name = level(row.ratio)
     runs = row.finished + row.failed
-    text = f"{date}: {share(ratio)} of {whole(runs)} run{'s' if runs != 1 else ''}"
-    return Day(level, HEIGHTS[level], text)
+    text = f"{date}: {share(row.ratio)} of {whole(runs)} run{'s' if runs != 1 else ''}"
+    return Day(name, HEIGHTS[name], text)
 
 
 def _share(rows: Iterable[Availability]) -> float | None:

@@ -7,13 +7,12 @@ from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Response, request, url_for
 from marshmallow import Schema
-from werkzeug.exceptions import Unauthorized
 
 from llm_measure.text import printable
-from webapp.auth import HEADER, HEADER_IN_ENVIRON, require_key
+from webapp.auth import HEADER
 from webapp.cache import answers, etag
 from webapp.headers import security_headers
-from webapp.page.access import is_signed_in, may_read
+from webapp.page.access import require_reader_or_key
 from webapp.page.text import utc
 from webapp.page.version import version
 from webapp.page.views import query_arguments
@@ -36,7 +35,7 @@ feed = Blueprint("feed", __name__)
 def incidents_feed() -> Response:
     """Return the feed; for visitors, without what providers and users have written and names of servers."""
     query_arguments(Schema)
-    audience = "whole" if _may_read_all() else "public"
+    audience = "whole" if require_reader_or_key() else "public"
     name = f"feed/{version()}/{audience}{request.script_root}"
     number, body = answers().read(name, partial(_feed, audience == "public"))
     response = Response(body, content_type=CONTENT_TYPE)
@@ -46,19 +45,6 @@ def incidents_feed() -> Response:
     response.set_etag(f"{etag(number)}-{audience}")
     response.make_conditional(request)
     return response
-
-
-def _may_read_all() -> bool:
-    """Return whether the request has a key or a session; raises an error if it may not read the feed at all.
-
-    A wrong key is refused even where the feed is public, since whoever sends one expects the whole feed.
-    """
-    if request.environ.get(HEADER_IN_ENVIRON):
-        require_key()
-        return True
-    if not may_read():
-        raise Unauthorized(f"Sign in, or send the API key in the header {HEADER}")
-    return is_signed_in()
 
 
 def _feed(is_public: bool, conn: Connection) -> bytes:

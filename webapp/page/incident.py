@@ -15,13 +15,13 @@ from webapp.page.views import cache_name, respond_fresh
 from webapp.store import Connection, around, catalogue, incidents
 from webapp.store.incidents import Incident, Signal
 from webapp.watch import actions
+from webapp.watch.actions import LONGEST_NOTE, clean_note
 from webapp.windows import RUN
 
 # Of each LLM and scenario, the runs that are listed and charted before the incident's start and from it on.
 LISTED_BEFORE, LISTED_AFTER, MOST_LISTED = 3, 7, 50
 CHARTED_BEFORE, CHARTED_AFTER = 60, 120
 MOST_CHARTS = 8
-LONGEST_NOTE = 1000
 
 
 def show(incident_id: int, live: bool) -> Response | str:
@@ -81,9 +81,8 @@ def _chart(conn: Connection, incident: Incident, signal: Signal) -> dict[str, An
     if not buckets:
         return None
     field = signal.statistic or "mean"
-    (line,) = charts.over_time(
-        {f"{field.capitalize() if field == 'mean' else field} of each run": buckets}, (field,), RUN
-    )["lines"]
+    label = f"{'p95' if field == 'p95' else 'Mean'} of each run"
+    (line,) = charts.over_time({label: buckets}, (field,), RUN)["lines"]
     return {
         "signal": signal,
         "metric": METRICS[name],
@@ -95,17 +94,17 @@ def _chart(conn: Connection, incident: Incident, signal: Signal) -> dict[str, An
 def _forms(incident_id: int) -> str:
     with snapshot() as conn:
         incident = _found(conn, incident_id)
-    return "" if incident.resolved_at else render_template("page/incident_forms.html", incident=incident)
+    if incident.resolved_at:
+        return ""
+    return render_template("page/incident_forms.html", incident=incident, longest_note=LONGEST_NOTE)
 
 
 def _change(incident_id: int, action: actions.Action) -> AnyResponse:
     """Do something with an incident unless it is resolved; return to its page, which shows how it is now."""
     require_writer()
-    note = request.form.get("note", "").strip()
-    if len(note) > LONGEST_NOTE or "\0" in note:
-        raise UnprocessableEntity(
-            f"note: {len(note)} characters; expected at most {LONGEST_NOTE}, without NUL"
-        )
+    note = request.form.get("note", "")
+    if len(note) > LONGEST_NOTE:
+        raise UnprocessableEntity(f"note: {len(note)} characters; expected at most {LONGEST_NOTE}")
     settings, redis = (current_app.extensions[name] for name in ("settings", "redis"))
-    actions.perform(settings, redis, action, incident_id, note or None)
+    actions.perform(settings, redis, action, incident_id, clean_note(note))
     return redirect(url_for("page.incident", incident_id=incident_id), 303)

@@ -12,7 +12,7 @@ from webapp.cache import answers, snapshot
 from webapp.errors import shown
 from webapp.page import annotations, availability, charts
 from webapp.page.opening import OpenSeries, with_series
-from webapp.page.views import cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
+from webapp.page.views import at_present, cache_name, metrics_of, query_arguments, respond_fresh, scenarios_of
 from webapp.queries import SOURCES, name_filter, one_of, quantile_intervals, ranked, scenario_id
 from webapp.store import Connection, catalogue, distribution, history, leaderboard, llms, run_records
 from webapp.store.llms import LLM
@@ -39,7 +39,9 @@ def show(live: bool) -> Response | str:
     query = query_arguments(Query)
     if not query["name"]:
         raise NotFound("name: missing; expected an LLM, as in /llm?name=GPT-4o")
-    _, body = answers().read(cache_name("llm", query), lambda conn: _metrics(query, conn).encode())
+    _, body = answers().read(
+        cache_name("llm", at_present(query)), lambda conn: _metrics(query, conn).encode()
+    )
     with snapshot() as conn:
         runs = run_records.read(conn, limit=RUNS, llm_id=catalogue.llm_id(conn, query["name"]))
     html = body.decode() + render_template("page/llm_runs.html", runs=runs, name=query["name"])

@@ -5,10 +5,8 @@ from typing import Any
 
 from marshmallow import Schema
 
-from webapp.queries import SOURCES, name_filter, one_of, preferred_scenario
+from webapp.queries import SIMULATED_SCENARIO, SOURCES, name_filter, one_of, preferred_scenario
 from webapp.store import Connection, scenarios
-
-SIMULATED_SCENARIO = "default"
 
 
 class OpenSeries(Schema):

@@ -11,6 +11,7 @@ from marshmallow import Schema
 
 from webapp.page import availability
 from webapp.page.availability import Bars
+from webapp.page.health import SILENCE, STATES, health
 from webapp.page.opening import with_series
 from webapp.page.views import query_arguments, respond_present
 from webapp.queries import SOURCES, one_of
@@ -20,21 +21,16 @@ from webapp.store.incidents import Incident
 
 RECENT = timedelta(days=14)
 MOST_RECENT = 100
-# An LLM without a run that succeeded or failed in this time has no status.
-SILENCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class State:
-    """The state of an LLM, one of STATES, with its bars, if any, and its open incidents."""
+    """The state of an LLM, one of `health.STATES`, with its bars, if any, and its open incidents."""
 
     name: str
     state: str
     bars: Bars | None
     incidents: Sequence[Incident]
-
-
-STATES = ("down", "degraded", "no data", "operational")
 
 
 class Query(Schema):
@@ -80,23 +76,9 @@ def _states(conn: Connection, source: str, now: datetime, ongoing: Sequence[Inci
     return [
         State(
             name,
-            _state(name, ongoing, name in heard),
+            health(name, ongoing, name in heard),
             bars.get(name),
             [incident for incident in ongoing if name in incident.active_names],
         )
         for name in names
     ]
-
-
-def _state(name: str, ongoing: Sequence[Incident], is_heard: bool) -> str:
-    kinds = {
-        signal.kind
-        for incident in ongoing
-        for signal in incident.signals
-        if signal.llm_name == name and not signal.ended_at
-    }
-    if "down" in kinds:
-        return "down"
-    if kinds:
-        return "degraded"
-    return "operational" if is_heard else "no data"

@@ -88,9 +88,13 @@ def respond_present(
     view: str, query: dict[str, Any], build: Callable[[Connection], str], title: str | None, live: bool
 ) -> Response | str:
     """Return a view that depends on the time, built again for each generation and every PRESENT_SECONDS."""
-    name = cache_name(view, {**query, "time": int(time.time() // PRESENT_SECONDS)})
-    _, body = answers().read(name, lambda conn: build(conn).encode())
+    _, body = answers().read(cache_name(view, at_present(query)), lambda conn: build(conn).encode())
     return respond_fresh(body.decode(), title, live)
+
+
+def at_present(query: dict[str, Any]) -> dict[str, Any]:
+    """Return the query with the present time, which changes every PRESENT_SECONDS, to be part of a name."""
+    return {**query, "time": int(time.time() // PRESENT_SECONDS)}
 
 
 def framed(html: str, title: str | None, etag: str) -> str:

@@ -6,12 +6,20 @@ from datetime import UTC, datetime
 
 from redis import Redis
 
+from llm_measure.text import printable
 from webapp import generation
 from webapp.settings import Settings
 from webapp.store import Connection, connect, incidents
 from webapp.watch.events import record
 
 Action = Callable[[Connection, int, str | None], bool]
+
+LONGEST_NOTE = 1_000
+
+
+def clean_note(text: str) -> str | None:
+    """Return the note on one line, with its control characters escaped; None if it is empty."""
+    return printable(" ".join(text.split()))[:LONGEST_NOTE] or None
 
 
 def perform(  # noqa: PLR0913  (the action's, and where it happens)

@@ -35,8 +35,11 @@ def severity(signal: Signal) -> str:
     """Return one of SEVERITIES."""
     if signal.kind != "change":
         return "critical" if signal.kind == "down" else "major"
+    name = signal.metric_name or ""
+    if name not in METRICS:  # any more
+        return "minor"
     before, after = signal.before or 1.0, signal.after or 1.0
-    lower_is_better = METRICS[signal.metric_name or ""].better == "lower"
+    lower_is_better = METRICS[name].better == "lower"
     return "major" if (after / before if lower_is_better else before / after) >= MAJOR else "minor"
 
 

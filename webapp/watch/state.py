@@ -49,14 +49,18 @@ def words(signal: Signal) -> str:
     """Return what the signal says of its LLM, such as "time to first token 30 % slower"."""
     if signal.kind == "down":
         return "down"
-    metric = METRICS[signal.metric_name or ""]
-    name = metric.title if metric.title[:2].isupper() else metric.title[0].lower() + metric.title[1:]
+    name = signal.metric_name or ""
+    # Stored signals may have a metric that is no longer registered.
+    is_known = name in METRICS
+    what = METRICS[name].inline_title if is_known else name
     if signal.kind == "degraded":
-        return f"{name} {100 * (signal.after or 0):.0f} %"
+        return f"{what} {100 * (signal.after or 0):.0f} %"
     change = signal.change or 0.0
-    risen, fallen = ("slower", "faster") if metric.better == "lower" else ("higher", "lower")
+    risen, fallen = (
+        ("slower", "faster") if is_known and METRICS[name].better == "lower" else ("higher", "lower")
+    )
     of = "p95 of " if signal.statistic == "p95" else ""
-    return f"{of}{name} {100 * abs(change):.0f} % {risen if change > 0 else fallen}"
+    return f"{of}{what} {100 * abs(change):.0f} % {risen if change > 0 else fallen}"
 
 
 def _series(signal: Signal) -> tuple[str, str, str | None]:

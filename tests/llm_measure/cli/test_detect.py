@@ -92,6 +92,18 @@ def test_a_change_below_the_smallest_one_is_not_reported(written):
     assert invoke("detect", written(*SLOWER), "--min-change", "0.5").stdout == "No changes in 160 runs.\n"
 
 
+@pytest.mark.parametrize("number", ["nan", "-1", "11", "x"])
+def test_an_impossible_smallest_change_is_refused(written, number):
+    done = invoke("detect", written(*STEADY), "--min-change", number)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--min-change" in done.stderr
+
+
+def test_one_run_is_counted_in_the_singular(written):
+    assert invoke("detect", written(*STEADY[:1])).stdout == "No changes in 1 run.\n"
+
+
 def test_failed_runs_are_no_zeros_but_count_as_rows(written):
     failed = {*range(10, 20), 101}
     file = written(*lines([0.4] * 100 + [0.52] * 60, failed))
@@ -166,6 +178,7 @@ def test_the_plot_shows_runs_levels_and_changes(written, tmp_path):
     invoke("detect", written(*SLOWER), "--better", "lower", "--plot", str(plot))
 
     drawn = ElementTree.parse(plot).getroot()
+    assert drawn.find(f"{SVG}title").text == "160 runs, 1 change of level"
     assert [path.get("d").count("M") for path in drawn.iter(f"{SVG}path")] == [160]
     classes = [line.get("class") for line in drawn.iter(f"{SVG}line")]
     assert [classes.count(name) for name in ("level", "change", "raised")] == [2, 1, 1]

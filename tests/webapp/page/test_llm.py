@@ -10,6 +10,7 @@ from tests.incidents import store_availability, store_incident
 from tests.support import query
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp.cache_backend import ORDER
+from webapp.page import views
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 HOUR = NOW.replace(minute=0, second=0)
@@ -215,3 +216,14 @@ def test_an_llm_has_a_bar_for_each_day_with_its_availability(three_metrics, conn
     ]
     assert "by day over the last 90 days: 90 % of runs succeeded" in html
     assert "Days with failed runs (1)" in html
+
+
+def test_the_bars_end_today_even_if_nothing_runs(three_metrics, conn, reader, monkeypatch):
+    store_availability(conn, NOW, finished=9)
+    assert f"{NOW.day} {NOW:%b}: 100 % of" in reader.get("/llm?name=GPT-4o").text
+    query(conn, "UPDATE availability SET starts_at = starts_at - interval '2 days' RETURNING 1")
+    assert f"{NOW.day} {NOW:%b}: 100 % of" in reader.get("/llm?name=GPT-4o").text
+
+    monkeypatch.setattr(views, "PRESENT_SECONDS", 1e-3)
+
+    assert f"{NOW.day} {NOW:%b}: no data" in reader.get("/llm?name=GPT-4o").text

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from webapp.store.incidents import Incident, Signal
+from webapp.watch.grouping import severity
 from webapp.watch.state import state, title
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -37,6 +38,8 @@ def incident(*signals: Signal, **changes: object) -> Incident:
         ({"kind": "down", "metric_name": None}, "down"),
         ({"kind": "degraded", "metric_name": "error_rate", "after": 0.25}, "error rate 25 %"),
         ({"kind": "degraded", "metric_name": "slo_attainment", "after": 0.5}, "SLO attainment 50 %"),
+        ({"metric_name": "no_longer_registered"}, "no_longer_registered 30 % higher"),
+        ({"kind": "degraded", "metric_name": "no_longer_registered"}, "no_longer_registered 130 %"),
     ],
 )
 def test_the_title_says_what_is_wrong(changes, words):
@@ -95,3 +98,7 @@ def test_the_state_is_json_with_all_that_a_message_says():
             "started_at": "2026-11-24T12:00:00+00:00", "ended_at": None,
         }
     ]  # fmt: skip
+
+
+def test_a_change_of_a_metric_that_is_no_longer_registered_is_minor():
+    assert severity(replace(SLOWER, metric_name="no_longer_registered", after=9.0)) == "minor"

@@ -4,19 +4,18 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_load, validate
 
-from llm_measure.text import printable
 from webapp.api.fields import count, number, text, timestamp
 from webapp.queries import LARGEST_ID, SOURCES, name_filter, one_of, whole_filter
 from webapp.store.incidents import SEVERITIES, STATUSES
+from webapp.watch.actions import LONGEST_NOTE, clean_note
 
 MOST_INCIDENTS = 200
-LONGEST_NOTE = 1_000
 STATE_EXAMPLE = {
     "severity": "minor",
     "subject": "GPT-4o",
     "source": "simulation",
     "llms": ["GPT-4o"],
-    "title": "GPT-4o: ttft 30 % slower",
+    "title": "GPT-4o: time to first token 30 % slower",
 }
 
 
@@ -42,9 +41,8 @@ class NoteSchema(Schema):
 
     @post_load
     def clean(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Put the note on one line, with its control characters escaped; None if it is empty."""
-        words = " ".join((data["note"] or "").split())
-        return {"note": printable(words)[:LONGEST_NOTE] or None}
+        """Make the note harmless; None if it is empty."""
+        return {"note": clean_note(data["note"] or "")}
 
 
 class SignalSchema(Schema):

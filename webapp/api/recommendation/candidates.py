@@ -7,12 +7,10 @@ from typing import Any
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from webapp.errors import shown
-from webapp.queries import preferred_scenario, quantile_intervals, scenario_id
+from webapp.queries import SIMULATED_SCENARIO, preferred_scenario, quantile_intervals, scenario_id
 from webapp.store import Connection, catalogue, distribution, incidents, leaderboard, run_records, scenarios
 from webapp.store.incidents import SEVERITIES, Incident
 from webapp.store.leaderboard import Row
-
-SIMULATED_SCENARIO = "default"
 
 
 @dataclass(frozen=True)

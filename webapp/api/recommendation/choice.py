@@ -47,7 +47,7 @@ def reason(
     ordered: Sequence[Candidate], tied: Sequence[Candidate], metric: Metric, statistic: str, window: str
 ) -> str:
     """Return why the first of the candidates was chosen, in words."""
-    what = f"{statistic} {_lowered(metric.title)}"
+    what = f"{statistic} {metric.inline_title}"
     extreme = "lowest" if metric.better == "lower" else "highest"
     if len(ordered) == 1:
         parts = [f"only usable LLM with a {what} {_reach(window, 'in its latest run')}"]
@@ -56,11 +56,6 @@ def reason(
         parts = [f"{extreme} {what} of {len(ordered)} LLMs {reach}", _comparison(ordered, tied)]
     severity = ordered[0].incident
     return "; ".join([*parts, f"with an open {severity} incident" if severity else "no open incident"])
-
-
-def _lowered(title: str) -> str:
-    """Return the title as within a sentence; one that begins with an acronym stays as it is."""
-    return title if title[:2].isupper() else title[0].lower() + title[1:]
 
 
 def _reach(name: str, latest: str) -> str:

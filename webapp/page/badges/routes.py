@@ -5,18 +5,17 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
-from werkzeug.exceptions import Unauthorized
 
 from llm_measure.metrics import METRICS
-from webapp.auth import HEADER, require_key
+from webapp.auth import HEADER
 from webapp.cache import answers
 from webapp.headers import HEADERS
-from webapp.page.access import may_read
+from webapp.page.access import require_reader_or_key
 from webapp.page.badges import values
 from webapp.page.badges.drawing import Badge, svg
 from webapp.page.opening import OpenSeries
 from webapp.page.version import version
-from webapp.page.views import query_arguments
+from webapp.page.views import at_present, query_arguments
 from webapp.queries import LONGEST_NAME, answer_name, one_of
 from webapp.store import Connection
 from webapp.windows import WINDOWS_BY_NAME
@@ -46,10 +45,7 @@ OTHERS: dict[str, tuple[type[OpenSeries], Read]] = {
 @badges.before_request
 def require_reader() -> None:
     """Admit the readers of the page, and programs with an API key; Unauthorized or Forbidden for others."""
-    if HEADER in request.headers:
-        require_key()
-    elif not may_read():
-        raise Unauthorized(f"Sign in first, or send an API key in the header {HEADER}")
+    require_reader_or_key()
 
 
 @badges.after_request
@@ -69,9 +65,10 @@ def set_headers(response: Response) -> Response:
 
 @badges.get("/badges/<path:llm_name>/<name>.svg")
 def show(llm_name: str, name: str) -> Response:
-    """Return the badge, built once per generation; for an unknown name, one that says so, with status 404.
+    """Return the badge; for an unknown name, one that says so, with status 404.
 
-    The ETag is that of the image, since most generations change none.
+    It is built once per generation and every PRESENT_SECONDS. The ETag is that of the image, since most
+    generations change none.
     """
     asked = _asked(name)
     if asked is None:
@@ -102,7 +99,7 @@ def _image(llm_name: str, name: str, query: dict[str, Any], read: Read) -> bytes
 
     if len(llm_name) > LONGEST_NAME or "\0" in llm_name:
         return b""
-    cached = answer_name(f"badge/{version()}", {**query, "badge": name, "llm": llm_name})
+    cached = answer_name(f"badge/{version()}", at_present({**query, "badge": name, "llm": llm_name}))
     return answers().read(cached, build)[1]
 
 

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llm_measure.metrics import Metric
+from webapp.page.availability import level, share
 from webapp.page.badges.drawing import Badge, Color
+from webapp.page.health import SILENCE, health
 from webapp.page.opening import with_series
 from webapp.page.text import figure
 from webapp.queries import SOURCES, scenario_id
@@ -13,7 +15,13 @@ from webapp.store.availability import Availability
 
 STATISTICS = ("mean", "p50", "p95")
 REACH = timedelta(days=30)
-GOOD_AVAILABILITY, FAIR_AVAILABILITY = 0.99, 0.95
+COLORS_OF_LEVELS: dict[str, Color] = {"good": "green", "fair": "yellow", "poor": "red"}
+COLORS_OF_STATES: dict[str, Color] = {
+    "operational": "green",
+    "degraded": "yellow",
+    "down": "red",
+    "no data": "grey",
+}
 # Characters of an LLM's name.
 LONGEST_SHOWN = 60
 # Names of metrics up to this length are abbreviations that the field knows.
@@ -46,43 +54,41 @@ def of_availability(conn: Connection, llm_name: str, query: dict[str, Any]) -> B
     """Return the badge of the ratio of runs that succeeded in the last 30 days, like `of_metric`."""
     if (llm_id := catalogue.llm_id(conn, llm_name)) is None:
         return None
-    source, days = _days(conn, llm_id, query)
+    source, days = _counts(conn, llm_id, query, "day", REACH)
     return _badge(llm_name, "availability", source, _ratio(days))
 
 
 def of_status(conn: Connection, llm_name: str, query: dict[str, Any]) -> Badge | None:
-    """Return the badge of the open incidents: down, degraded, or operational; like `of_metric`."""
+    """Return the badge of the LLM's state, as the status page has it; like `of_metric`."""
     if (llm_id := catalogue.llm_id(conn, llm_name)) is None:
         return None
-    source, days = _days(conn, llm_id, query)
-    kinds = {
-        signal.kind
-        for incident in incidents.read(conn, status="open", source=source, llm_id=llm_id)
-        for signal in incident.signals
-        if signal.llm_name == llm_name
-        and signal.ended_at is None
-        and query["scenario"] in (None, signal.scenario)
-    }
-    return _badge(llm_name, "status", source, _status(kinds) if days else NO_DATA)
+    source, _ = _counts(conn, llm_id, query, "day", REACH)
+    _, hours = _counts(conn, llm_id, {**query, "source": source}, "hour", SILENCE)
+    ongoing = incidents.read(conn, status="open", source=source, llm_id=llm_id)
+    is_heard = any(hour.ratio is not None for hour in hours)
+    state = health(llm_name, ongoing, is_heard, query["scenario"])
+    return _badge(llm_name, "status", source, (state, COLORS_OF_STATES[state]))
 
 
-def _days(conn: Connection, llm_id: int, query: dict[str, Any]) -> tuple[str, list[Availability]]:
-    """Return the source that the query names, or what is measured rather than simulated, and its days."""
+def _counts(
+    conn: Connection, llm_id: int, query: dict[str, Any], period: str, reach: timedelta
+) -> tuple[str, list[Availability]]:
+    """Return the query's source, or what is measured rather than simulated, and its hours or days."""
     scenario = query["scenario"] and scenario_id(conn, query["scenario"], query["source"])
-    source, days = "", []
+    source, found = "", []
     for source in [query["source"]] if query["source"] else reversed(SOURCES):
-        days = availability.read(
+        found = availability.read(
             conn,
-            period="day",
-            reach=REACH,
+            period=period,
+            reach=reach,
             now=datetime.now(UTC),
             source=source,
             scenario_id=scenario,
             llm_id=llm_id,
         )
-        if days:
+        if found:
             break
-    return source, days
+    return source, found
 
 
 def _ratio(days: list[Availability]) -> tuple[str, Color]:
@@ -90,18 +96,8 @@ def _ratio(days: list[Availability]) -> tuple[str, Color]:
     judged = finished + sum(day.failed for day in days)
     if not judged:
         return NO_DATA
-    # Rounded down, so that 100 % means that no run failed.
-    text = f"{finished * 10_000 // judged / 100:g} %"
-    if finished >= GOOD_AVAILABILITY * judged:
-        return text, "green"
-    return text, "yellow" if finished >= FAIR_AVAILABILITY * judged else "red"
-
-
-def _status(kinds: set[str]) -> tuple[str, Color]:
-    """Return the status of an LLM with active signals of these kinds."""
-    if "down" in kinds:
-        return "down", "red"
-    return ("degraded", "yellow") if kinds else ("operational", "green")
+    ratio = finished / judged
+    return share(ratio), COLORS_OF_LEVELS[level(ratio)]
 
 
 def _badge(llm_name: str, what: str, source: str, said: tuple[str, Color]) -> Badge:
@@ -113,7 +109,7 @@ def _badge(llm_name: str, what: str, source: str, said: tuple[str, Color]) -> Ba
 
 
 def _short(metric: Metric) -> str:
-    return metric.name.upper() if len(metric.name) <= LONGEST_ABBREVIATION else metric.title.lower()
+    return metric.name.upper() if len(metric.name) <= LONGEST_ABBREVIATION else metric.inline_title
 
 
 def _with_unit(value: float, metric: Metric) -> str:

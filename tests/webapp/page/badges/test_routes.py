@@ -13,6 +13,8 @@ from tests.web import KEYED, assert_error, wait_until
 from tests.webapp.api.shown_runs import finish_run, show
 from webapp import generation
 from webapp.generation import HINT
+from webapp.page import views
+from webapp.page.badges.drawing import COLORS
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BADGE = "/badges/GPT-4o/ttft.svg"
@@ -89,12 +91,20 @@ class TestAvailability:
 
     @pytest.mark.parametrize(
         ("finished", "failed", "value"),
-        [(3, 0, "100 %"), (9_999, 1, "99.99 %"), (99_999, 1, "99.99 %"), (9, 1, "90 %"), (0, 2, "0 %")],
+        [(3, 0, "100 %"), (999, 1, "99.9 %"), (99_999, 1, "99.9 %"), (9, 1, "90 %"), (0, 2, "0 %")],
     )
     def test_is_the_share_of_runs_that_succeeded_rounded_down(self, stranger, conn, finished, failed, value):
         store_availability(conn, NOW, finished=finished, failed=failed, source="measurement")
 
         assert said(stranger, self.PATH) == value
+
+    @pytest.mark.parametrize(
+        ("failed", "color"), [(10, "green"), (11, "yellow"), (100, "yellow"), (101, "red")]
+    )
+    def test_has_the_color_of_the_bars_of_the_page(self, stranger, conn, failed, color):
+        store_availability(conn, NOW, finished=1000 - failed, failed=failed, source="measurement")
+
+        assert f'fill="{COLORS[color]}"' in stranger.get(self.PATH).text
 
     def test_is_that_of_30_days_and_all_scenarios_unless_one_is_named(self, stranger, conn):
         with conn:
@@ -153,6 +163,26 @@ class TestStatus:
 
     def test_without_any_run_is_unknown(self, stranger):
         assert said(stranger, "/badges/Llama 3.1 70B/status.svg").startswith("no data")
+
+    @pytest.mark.parametrize(("hours", "finished"), [(26, 3), (0, 0)])
+    def test_without_a_judged_run_for_a_day_is_unknown_as_on_the_status_page(
+        self, stranger, conn, hours, finished
+    ):
+        name = "Llama 3.1 70B"
+        store_availability(
+            conn, NOW - timedelta(hours=hours), finished=finished, llm=name, source="measurement"
+        )
+
+        assert said(stranger, f"/badges/{name}/status.svg") == "no data"
+
+    def test_changes_with_the_time_even_if_nothing_runs(self, stranger, conn, monkeypatch):
+        assert said(stranger, self.PATH) == "operational"
+        query(conn, "UPDATE availability SET starts_at = starts_at - interval '2 days' RETURNING 1")
+        assert said(stranger, self.PATH) == "operational"
+
+        monkeypatch.setattr(views, "PRESENT_SECONDS", 1e-3)
+
+        assert said(stranger, self.PATH) == "no data"
 
 
 class TestNames:
