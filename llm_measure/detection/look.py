@@ -66,7 +66,10 @@ def look(values: np.ndarray, *, min_change: float = 0.1, inflation: float = 1.0)
     if not window:
         return Look(1.0, None)
     p_value = min(1.0, ALPHA * float(np.exp(STATISTIC_AT_ALPHA - best)))
-    return Look(p_value, shifted(logs, _begin(baseline, logs, recent), len(values)))
+    change = shifted(logs, _begin(baseline, logs, recent), len(values))
+    if max(abs(change.low), abs(change.high)) < min_change:
+        return Look(1.0, None)
+    return Look(p_value, change)
 
 
 def _matters(baseline: Baseline, newest: np.ndarray, min_change: float) -> bool:

@@ -1,5 +1,7 @@
 """`flask notify`: check the targets of notifications."""
 
+from uuid import uuid4
+
 import click
 from flask import current_app
 from flask.cli import AppGroup
@@ -46,7 +48,7 @@ def _rules(target: str | None) -> list[Rule]:
 def _fault(rule: Rule) -> SendError | None:
     """Send the message; return the error."""
     try:
-        send(rule, "test", {"event": "test"})
+        send(rule, f"test-{uuid4()}", {"event": "test"})
     except SendError as error:
         return error
     return None

@@ -36,7 +36,7 @@ JOIN llms ON llms.id = llm_id
 JOIN scenarios ON scenarios.id = scenario_id
 LEFT JOIN metrics ON metrics.id = metric_id
 WHERE incident_id = ANY(%s)
-ORDER BY signals.id
+ORDER BY ended_at IS NOT NULL, array_position('{down,degraded,change}'::text[], kind::text), signals.id
 """
 REOPEN = """
 UPDATE incidents SET
@@ -77,7 +77,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Incident:
-    """An incident with its signals, oldest first, see `webapp.models.incidents.Incident`."""
+    """An incident with its signals, see `webapp.models.incidents.Incident`."""
 
     id: int
     source: str
@@ -92,7 +92,7 @@ class Incident:
     acknowledged_at: datetime | None
     note: str | None
     reopened: int
-    signals: tuple[Signal, ...]
+    signals: tuple[Signal, ...]  # those that have not ended first, by kind: down, degraded, change
 
     @property
     def status(self) -> str:
@@ -101,7 +101,7 @@ class Incident:
 
     @property
     def llm_names(self) -> list[str]:
-        """The names of the affected LLMs, in the order in which they were."""
+        """The names of the affected LLMs, in the order of the signals."""
         return list(dict.fromkeys(signal.llm_name for signal in self.signals))
 
     @property

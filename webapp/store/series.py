@@ -16,7 +16,7 @@ NEWEST_VALUES = sql_file("newest_values")
 NEWEST_VERDICTS = sql_file("newest_verdicts")
 NEWEST_SLOTS = """
 SELECT source, slot
-FROM unnest(%s) AS source
+FROM unnest(%s::text[]) AS source
 CROSS JOIN LATERAL (
     SELECT slot FROM runs WHERE runs.source = source.source AND generation IS NOT NULL
     ORDER BY slot DESC LIMIT 1

@@ -44,6 +44,14 @@ def test_a_change_that_is_too_small_to_matter_is_none():
     assert p_value(values, min_change=0.05) < ALPHA
 
 
+def test_no_change_is_raised_whose_interval_excludes_the_smallest_one_that_matters():
+    for seed in range(12):
+        values = noisy(308, spread=0.02, seed=seed)
+        values[300:] *= 1.06
+        looks = [look(values[:end]) for end in range(301, 309)]
+        assert all(found.change.high >= 0.1 for found in looks if found.p_value < ALPHA)
+
+
 def test_a_change_counts_by_what_is_usual_for_the_series():
     """A wild series needs more runs for the same change."""
     steady, wild = noisy(303, spread=0.05), noisy(303, spread=0.4)

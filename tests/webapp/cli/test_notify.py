@@ -50,6 +50,14 @@ def test_one_target_gets_a_message(run, receiver):
     assert (done.exit_code, done.output, len(receiver.requests)) == (0, "NTFY: sent\n", 1)
 
 
+def test_a_second_test_is_no_duplicate_of_the_first(run, receiver):
+    run("HOOK")
+    run("HOOK")
+
+    first, second = (request.headers["idempotency-key"] for request in receiver.requests)
+    assert first != second
+
+
 def test_a_target_that_does_not_accept_it_is_named(run, receiver):
     receiver.statuses[:] = [500]
 

@@ -119,13 +119,21 @@ def test_an_incident_continues_from_down_to_degraded_and_is_as_severe_as_it_was(
 
     (incident,) = opened()
     assert [(signal.kind, bool(signal.ended_at)) for signal in incident.signals] == [
-        ("down", True), ("degraded", False),
+        ("degraded", False), ("down", True),
     ]  # fmt: skip
     assert (incident.severity, incident.cause) == (
         "critical",
         "130 of 200 requests failed (timeout 110, rate_limited 20)",
     )
     assert kinds() == ["opened", "updated"]
+
+
+def test_signals_are_listed_worst_first(watched, opened):
+    watched.runs(2, **FAILING)
+    watched.runs(2, **DOWN)
+
+    (incident,) = opened()
+    assert [signal.kind for signal in incident.signals] == ["down", "degraded"]
 
 
 def test_scenarios_of_one_server_that_fail_are_one_incident(watched, conn, opened, kinds):

@@ -138,3 +138,9 @@ def test_simulations_are_judged_whatever_the_client_measures(checked, check, ope
     checked.runs(5, source="simulation", measured=False, ttft=1.4)
 
     assert [(incident.source, incident.subject) for incident in opened()] == [("simulation", "GPT-4o")]
+
+
+def test_a_refresh_without_a_run_that_ended_is_judged_too(watched, conn, settings, opened):
+    judge(conn, settings, [], datetime.now(UTC))
+
+    assert opened() == []
