@@ -184,6 +184,7 @@ def test_a_server_that_slows_down_fails_and_recovers_is_one_incident_whose_state
     events = incidents.events(conn, incident.id)
     kinds = [event.kind for event in events]
     assert (kinds[0], {*kinds[1:-1]}, kinds[-1]) == ("opened", {"updated"}, "resolved")
+    assert len(kinds) <= 4  # a busy machine may raise the change to a major one before the LLM is down
     first, *others = [f"incident-{incident.id}-{event.number}" for event in events]
     assert hook.keys == [first, first, first, *others]
 

@@ -59,10 +59,10 @@ def _incident(  # noqa: PLR0913, PLR0917  (private; each is part of an incident)
     found: Sequence[Found],
     now: datetime,
     cool_down: timedelta,
-) -> tuple[int, str]:
-    """Return the incident that the new signals belong to, and the kind of event that they are."""
+) -> tuple[int, str | None]:
+    """Return the incident that the new signals belong to, and the kind of event if it opens with them."""
     if known := incidents.find_open(conn, source, subject):
-        return known, "updated"
+        return known, None
     if reopened := incidents.reopen(conn, source, subject, now, cool_down):
         return reopened, "reopened"
     opened = incidents.insert(
@@ -87,9 +87,27 @@ def _update(conn: Connection, incident_id: int, event: str | None, cause: str | 
         return
     # As high as it has been: an incident that gets less severe is not over.
     highest = worst([incident.severity, *map(severity, active)])
-    if event or highest != incident.severity:
+    if not event and (highest != incident.severity or _has_news(conn, incident_id, active)):
+        event = "updated"
+    if event or cause:
         incidents.update(conn, incident_id, highest, cause, now)
-        record(conn, incident_id, event or "updated", now)
+    if event:
+        record(conn, incident_id, event, now)
+
+
+def _has_news(conn: Connection, incident_id: int, active: Sequence[Signal]) -> bool:
+    """Return whether a signal has an LLM or a kind of which no event said so since the incident last opened.
+
+    One slowdown shows in many metrics and scenarios, which join one after another: they are one message.
+    """
+    said: set[tuple[str, str]] = set()
+    for event in incidents.events(conn, incident_id):
+        if event.kind == "reopened":
+            said.clear()
+        for signal in event.state["signals"]:
+            if not signal["ended_at"]:
+                said |= {("kind", signal["kind"]), ("llm", signal["llm"])}
+    return any(not {("kind", each.kind), ("llm", each.llm_name)} <= said for each in active)
 
 
 def _resolution(conn: Connection, incident: Incident) -> str:

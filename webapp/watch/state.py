@@ -9,6 +9,9 @@ from webapp.store.incidents import Incident, Signal
 
 # Of signals, the worst last.
 KINDS = ("change", "degraded", "down")
+# Of metrics that changed together, the first of these is in the title, so that it stays the same while
+# others join: they are what users notice, in that order.
+FIRST = ("ttft", "e2e_latency", "tps", "rps")
 
 
 def state(incident: Incident) -> dict[str, Any]:
@@ -67,8 +70,10 @@ def _series(signal: Signal) -> tuple[str, str, str | None]:
     return signal.llm_name, signal.scenario, signal.metric_name
 
 
-def _weight(signal: Signal) -> tuple[int, float]:
-    return KINDS.index(signal.kind), abs(log1p(signal.change or 0.0))
+def _weight(signal: Signal) -> tuple[int, int, float]:
+    name = signal.metric_name
+    rank = -FIRST.index(name) if name in FIRST else -len(FIRST)
+    return KINDS.index(signal.kind), rank, abs(log1p(signal.change or 0.0))
 
 
 def _signal(signal: Signal) -> dict[str, Any]:

@@ -128,6 +128,18 @@ def test_an_incident_continues_from_down_to_degraded_and_is_as_severe_as_it_was(
     assert kinds() == ["opened", "updated"]
 
 
+def test_an_llm_that_is_down_again_is_no_news_of_an_open_incident_but_of_a_reopened_one(watched, kinds):
+    watched.runs(2, **DOWN)
+    for trouble in (FAILING, DOWN, DOWN, GOOD, GOOD):
+        watched.show(**trouble)
+    assert kinds() == ["opened", "updated", "resolved"]
+
+    watched.runs(2, **FAILING)
+    watched.runs(2, **DOWN)
+
+    assert kinds()[3:] == ["reopened", "updated"]
+
+
 def test_signals_are_listed_worst_first(watched, opened):
     watched.runs(2, **FAILING)
     watched.runs(2, **DOWN)
@@ -143,7 +155,7 @@ def test_scenarios_of_one_server_that_fail_are_one_incident(watched, conn, opene
 
     (incident,) = opened()
     assert [signal.scenario for signal in incident.signals] == ["default", "chat@c8"]
-    assert kinds() == ["opened", "updated"]
+    assert kinds() == ["opened"]
 
 
 def test_a_closed_incident_needs_as_many_failed_runs_as_a_new_one(watched, conn, opened):

@@ -73,6 +73,30 @@ def test_metrics_that_get_worse_together_are_one_incident(watched, opened, kinds
     assert kinds()[0] == "opened"
 
 
+def test_metrics_and_scenarios_of_one_slowdown_join_without_an_event_but_another_llm_with_one(
+    watched, conn, opened, kinds
+):
+    add_scenario(conn, "chat@c8")
+    normal = {"ttft": 1.0, "e2e_latency": 5.0, "tps": 50.0}
+    runs = ({"scenario": "default"}, {"scenario": "chat@c8"}, {"llm": "Llama 3.1 70B"})
+    for run in runs:
+        watched.runs(60, **run, **normal)
+    *scenarios, other = runs
+    for joined in ({"ttft": 1.4}, {"e2e_latency": 7.0}, {"tps": 35.0}):
+        normal |= joined
+        for run in scenarios:
+            watched.show(FOUND_WITHIN, **run, **normal)
+    (incident,) = opened()
+    assert {signal.metric_name for signal in incident.signals} == {"ttft", "e2e_latency", "tps"}
+    assert {signal.scenario for signal in incident.signals} == {"default", "chat@c8"}
+    assert kinds() == ["opened"]
+
+    watched.show(FOUND_WITHIN, **other, **normal)
+
+    assert opened()[0].llm_names == ["GPT-4o", "Llama 3.1 70B"]
+    assert kinds() == ["opened", "updated"]
+
+
 def test_scenarios_and_llms_of_one_server_are_one_incident(watched, conn, opened):
     add_scenario(conn, "chat@c8")
     runs = (

@@ -47,18 +47,35 @@ def test_the_title_says_what_is_wrong(changes, words):
 
 
 def test_the_title_is_that_of_the_worst_signal():
-    greater = replace(SLOWER, metric_name="tps", change=-0.5)
+    greater = replace(SLOWER, change=0.5)
 
-    assert title(incident(SLOWER, greater)) == "GPT-4o: tokens per second 50 % lower"
+    assert title(incident(SLOWER, greater)) == "GPT-4o: time to first token 50 % slower"
     assert title(incident(SLOWER, DOWN, greater)) == "GPT-4o: down"
+
+
+def test_the_title_keeps_to_the_first_of_the_metrics_that_users_notice_however_much_others_change():
+    itl, tpot = (replace(SLOWER, metric_name=name, change=0.9) for name in ("itl", "tpot"))
+    joining = [itl, replace(tpot, change=1.5)]
+    joining += [replace(SLOWER, metric_name=name, change=-0.3) for name in ("rps", "tps")]
+    joining += [replace(SLOWER, metric_name="e2e_latency"), SLOWER]
+
+    assert [title(incident(*joining[:number])).split(": ")[1] for number in range(1, 7)] == [
+        "inter-token latency 90 % slower",
+        "time per output token 150 % slower",
+        "requests per second 30 % lower",
+        "tokens per second 30 % lower",
+        "end-to-end latency 30 % slower",
+        "time to first token 30 % slower",
+    ]
 
 
 def test_the_title_prefers_the_mean_of_a_metric_to_its_percentile():
     mean, p95 = replace(SLOWER, change=0.29), replace(SLOWER, statistic="p95", change=0.31)
     of_tps = replace(p95, metric_name="tps", change=-0.5)
+    of_itl = replace(p95, metric_name="itl", change=0.5)
 
     assert title(incident(p95, mean)) == "GPT-4o: time to first token 29 % slower"
-    assert title(incident(p95, mean, of_tps)) == "GPT-4o: p95 of tokens per second 50 % lower"
+    assert title(incident(of_itl, of_tps)) == "GPT-4o: p95 of tokens per second 50 % lower"
     assert (
         title(incident(p95, replace(mean, ended_at=START)))
         == "GPT-4o: p95 of time to first token 31 % slower"
