@@ -24,6 +24,14 @@ WHERE (source, scenario_id, llm_id) IN (SELECT * FROM unnest(%s::text[], %s::int
   AND NOT worse
 GROUP BY source, scenario_id, llm_id, metric_id, statistic
 """
+# Events, since a closed incident may have been reopened.
+CLOSED_SINCE = """
+SELECT source, subject, max(at)
+FROM incidents
+JOIN incident_events ON incident_id = incidents.id
+WHERE kind = 'closed' AND (source, subject) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+GROUP BY source, subject
+"""
 # A series without runs is not judged, so its signals would last forever. The newest run of a source is looked
 # up among the series that are watched, since runs have no index by source and slot.
 END_ABANDONED = """
@@ -107,6 +115,14 @@ def better_since(conn: Connection, keys: Iterable[Key]) -> dict[tuple[Key, Stati
             (Key(source, scenario_id, llm_id), (metric_id, statistic)): slot
             for source, scenario_id, llm_id, metric_id, statistic, slot in cursor.fetchall()
         }
+
+
+def closed_since(conn: Connection, subjects: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """Return when an incident was last closed, by source and subject of which one was."""
+    columns = [list(column) for column in zip(*subjects, strict=True)]
+    with conn.cursor() as cursor:
+        cursor.execute(CLOSED_SINCE, columns)
+        return {(source, subject): start for source, subject, start in cursor.fetchall()}
 
 
 def insert(conn: Connection, incident_id: int, signals: Iterable[NewSignal]) -> None:

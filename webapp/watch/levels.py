@@ -74,7 +74,10 @@ def judge_levels(
 
 
 class _Pasts:
-    """The series without the rhythm of days, since their level was last accepted or got better.
+    """The series without the rhythm of days, since their level was last accepted, closed or better.
+
+    A close is one of all series of the incident's subject: also of those that have not shown the change yet,
+    and of those that have got worse twice.
 
     Spans of trouble that is over are left out, too, but for the rhythm; and but for a level that is still
     changed, since all its values since then decide whether it is back.
@@ -86,6 +89,9 @@ class _Pasts:
         self._over: dict[Key, list[Span]] = {each.key: [] for each in judged}
         self._changed: dict[tuple[Key, Statistic], datetime] = {}
         self._starts = signals.better_since(conn, [each.key for each in judged])
+        subjects = {each.key: (each.key.source, each.subject) for each in judged}
+        closed = signals.closed_since(conn, set(subjects.values()))
+        self._closed = {key: closed[subject] for key, subject in subjects.items() if subject in closed}
         for each in judged:
             for signal in each.signals:
                 if signal.kind == "change":
@@ -114,8 +120,8 @@ class _Pasts:
         changed = self._changed.get((key, statistic))
         over = [(start, min(end, changed or end)) for start, end in self._over[key]]
         steady = past.without_rhythm().without(over)
-        start = self._starts.get((key, statistic))
-        return steady.since(start) if start else steady
+        starts = [self._starts.get((key, statistic)), self._closed.get(key)]
+        return steady.since(max(filter(None, starts))) if any(starts) else steady
 
     def _note(self, key: Key, signal: SeriesSignal) -> None:
         at = (key, _statistic(signal))

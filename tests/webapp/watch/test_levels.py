@@ -1,6 +1,6 @@
 """Changes of level of published runs, and the incidents that they open."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -24,6 +24,19 @@ def noted(conn):
             return changes.read(conn, since=slot(0))
 
     return noted
+
+
+@pytest.fixture
+def close_in(conn):
+    """Closes the first incident, as if it were the time of that slot."""
+
+    def close_in(now: datetime) -> None:
+        with conn:
+            close(conn, 1, "a new model")
+        query(conn, "UPDATE incident_events SET at = %s WHERE kind = 'closed' RETURNING number", now)
+        conn.commit()
+
+    return close_in
 
 
 def test_steady_runs_open_no_incident(watched, opened, noted):
@@ -221,11 +234,10 @@ def test_a_change_of_a_metric_that_is_no_longer_measured_is_accepted_after_a_wee
     assert [(incident.status, incident.resolution) for incident in opened()] == [("resolved", "accepted")]
 
 
-def test_the_level_of_a_closed_incident_is_the_new_one(watched, conn, opened, noted):
+def test_the_level_of_a_closed_incident_is_the_new_one(watched, close_in, opened, noted):
     watched.runs(60, ttft=1.0)
     watched.runs(FOUND_WITHIN, ttft=1.3)
-    with conn:
-        close(conn, 1, "a new model")
+    close_in(slot(60 + FOUND_WITHIN))
 
     watched.runs(60, ttft=1.3)
     watched.runs(FOUND_WITHIN, ttft=1.3)
@@ -234,6 +246,61 @@ def test_the_level_of_a_closed_incident_is_the_new_one(watched, conn, opened, no
     watched.runs(FOUND_WITHIN, ttft=1.8)
     assert opened()[0].status == "open"
     assert noted()[-1].before == pytest.approx(1.3, abs=0.03)
+
+
+def test_closing_makes_the_level_normal_of_all_series_of_the_server_and_of_no_other(
+    watched, conn, close_in, opened
+):
+    add_scenario(conn, "chat@c8")
+    first, *others = (
+        {"llm": "GPT-4o"},
+        {"llm": "GPT-4o", "scenario": "chat@c8"},
+        {"llm": "Llama 3.1 70B"},
+        {"llm": "Claude 3.5 Sonnet", "server": "other:443"},
+    )
+    for run in (first, *others):
+        watched.runs(60, **run, ttft=1.0, tps=50.0)
+    watched.runs(FOUND_WITHIN, **first, ttft=1.4, tps=50.0)
+    close_in(slot(60))
+
+    for run in (first, *others):
+        watched.runs(FOUND_WITHIN, **run, ttft=1.4, tps=35.0)
+    elsewhere, closed = opened()
+    assert (closed.resolution, len(closed.signals)) == ("closed", 1)
+    assert (elsewhere.subject, elsewhere.llm_names) == ("other:443", ["Claude 3.5 Sonnet"])
+
+    for run in (first, others[0]):
+        watched.runs(60, **run, ttft=1.4, tps=35.0)
+        watched.runs(FOUND_WITHIN, **run, ttft=1.4, tps=20.0)
+    assert {(each.scenario, each.metric_name) for each in opened()[1].signals if not each.ended_at} == {
+        ("default", "tps"), ("chat@c8", "tps"),
+    }  # fmt: skip
+
+
+def test_closing_makes_a_level_normal_that_got_worse_twice(watched, close_in, opened):
+    watched.runs(60, ttft=1.0)
+    watched.runs(FOUND_WITHIN, ttft=1.3)
+    watched.runs(60, ttft=1.3)
+    watched.runs(FOUND_WITHIN, ttft=2.0)
+    close_in(slot(120 + 2 * FOUND_WITHIN))
+
+    watched.runs(FOUND_WITHIN, ttft=2.0)
+
+    assert [incident.resolution for incident in opened()] == ["closed"]
+
+
+def test_a_level_remains_closed_after_the_incident_is_reopened_and_resolved(watched, close_in, opened):
+    watched.runs(60, ttft=1.0, tps=50.0)
+    watched.runs(FOUND_WITHIN, ttft=1.4, tps=50.0)
+    close_in(slot(60 + FOUND_WITHIN))
+    watched.runs(2, status="failed", error="all 100 requests failed")
+    watched.runs(FOUND_WITHIN, ttft=1.4, tps=35.0)
+
+    watched.runs(FOUND_WITHIN, ttft=1.4, tps=35.0)
+
+    (incident,) = opened()
+    assert (incident.reopened, incident.resolution) == (1, "recovered")
+    assert [signal.kind for signal in incident.signals] == ["down", "change"]
 
 
 def test_a_late_run_is_no_news_but_part_of_the_series(watched, conn, opened):
