@@ -29,7 +29,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What was received, and the statuses of the next responses; 200 when there are no more."""
+    """What was received, and the statuses of the next responses, then 200."""
 
     url: str
     requests: list[Received] = field(default_factory=list)

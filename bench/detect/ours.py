@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.detect.trials import MIN_CHANGE, Alarms, Task
-from llm_measure.detection import ALPHA, Look, Rhythm, look, online
+from llm_measure.detection import ALPHA, Look, Rhythm, look, watch
 from llm_measure.detection.look import SEEN
 from llm_measure.detection.rhythm import DAY, MOST_DAYS
 
@@ -28,8 +28,9 @@ def newest(times: np.ndarray, values: np.ndarray) -> Look:
 def _alarms(task: Task) -> Alarms:
     times, values = np.array(task.times), np.array(task.values)
     if not task.direction:
-        changes = online(times, values, min_change=MIN_CHANGE)
-        raised = [(change.detected_at_index, change.change) for change in changes]
+        # That a level is back, after a change that there was not, is no alarm.
+        noted = watch(times, values, min_change=MIN_CHANGE)
+        raised = [(change.detected_at_index, change.change) for change, is_back in noted if not is_back]
         return [(index, change) for index, change in raised if index > task.first]
     for index in range(task.first + 1, len(values)):
         found = newest(times[: index + 1], values[: index + 1])

@@ -6,13 +6,14 @@ import numpy as np
 
 # Deviations count up to this number of spreads, so that a single outlier is never a change.
 CLIP = 3.2
-# Values at the end of the past whose spread may be greater than the whole past's.
-LATEST = 60
+# The last values, whose spread may be greater than that of the whole past.
+LATEST = 90
 # What is added to the past at the clip: its tails may only not have been seen yet.
 UNSEEN = 1.0
 # A clock and a scheduler vary that much, however steady the rest is: 0.2 %.
 LEAST_SPREAD = 0.002
 MOST_CORRELATION = 0.8
+NONE = np.empty(0)
 
 
 def spread(logs: np.ndarray) -> float:
@@ -36,10 +37,13 @@ class Baseline:
     inflation: float
 
     @classmethod
-    def of(cls, logs: np.ndarray, inflation: float = 1.0) -> "Baseline":
-        """Return that of these values, at least two."""
+    def of(cls, logs: np.ndarray, newest: np.ndarray = NONE, inflation: float = 1.0) -> "Baseline":
+        """Return that of these values, at least two, which `newest` will be compared with."""
         center = float(np.median(logs))
-        scale = max(spread(logs), spread(logs[-LATEST:]), LEAST_SPREAD)
+        scale = max(spread(logs), LEAST_SPREAD)
+        # By differences, of which a change of level affects one alone.
+        steps = np.diff(np.concatenate([logs, newest])[-LATEST:]) / np.sqrt(2) / scale
+        scale *= max(1.0, float(np.std(np.clip(steps, -CLIP, CLIP))))
         clipped = np.clip((logs - center) / scale, -CLIP, CLIP)
         mean = float(clipped.mean())
         past = clipped - mean

@@ -15,7 +15,7 @@ from llm_measure.detection.baseline import Baseline
 from llm_measure.detection.change import Change
 from llm_measure.detection.shift import Z95, shifted
 
-# The numbers of newest values that may be the new level; two outliers never are.
+# The numbers of newest values that may be the new level; two outliers seldom are.
 WINDOWS = (3, 5, 8, 13, 21, 30)
 # Values whose level the newest are compared with: at least, and at most.
 LEAST_PAST, MOST_PAST = 20, 500
@@ -49,7 +49,7 @@ def look(values: np.ndarray, *, min_change: float = 0.1, inflation: float = 1.0)
         return Look(1.0, None)
     logs = np.log(values[-SEEN:])
     recent = min(WINDOWS[-1], len(logs) // 3, len(logs) - LEAST_PAST)
-    baseline = Baseline.of(logs[:-recent], inflation)
+    baseline = Baseline.of(logs[:-recent], logs[-recent:], inflation)
     deviations = np.cumsum(baseline.deviations(logs[-recent:])[::-1])
     best, window = 0.0, 0
     for size in WINDOWS:

@@ -1,5 +1,6 @@
 """A whole series, as it would have been watched run by run, and as it looks afterwards."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -32,12 +33,16 @@ def detect(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
 
 
 def online(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> list[Change]:
-    """Return the changes that are raised when a series is looked at after each of its values.
+    """Return the changes that are noted when a series is looked at after each of its values.
 
     After a change, the series may return to the level from before it, with which it is then compared again;
     or change once more.
     """
-    changes: list[Change] = []
+    return [change for change, _ in watch(times, values, min_change=min_change)]
+
+
+def watch(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) -> Iterator[tuple[Change, bool]]:
+    """Yield the changes of `online`, each with whether it is a return to the level before the last one."""
     level = np.empty(len(values), dtype=np.int64)  # indices of the values that the newest are compared with
     size = 0
     begin: int | None = None  # of the changed level, in `level`
@@ -66,8 +71,7 @@ def online(times: np.ndarray, values: np.ndarray, *, min_change: float = 0.1) ->
                 level, size = level[begin or 0 :], size - (begin or 0)
                 begin = int(np.searchsorted(level[:size], found.index))
         if found:
-            changes.append(found)
-    return changes
+            yield found, begin is None
 
 
 def _at(change: Change, index: int, detected_at_index: int) -> Change:

@@ -19,7 +19,7 @@ def shift(before: np.ndarray, values: np.ndarray) -> Change:
 
 def shifted(logs: np.ndarray, size: int, length: int) -> Change:
     """Return the change to the level of the last `size` of the log values, of a series of `length`."""
-    baseline = Baseline.of(logs[:-size])
+    baseline = Baseline.of(logs[:-size], logs[-size:])
     difference = float(np.mean(_inliers(logs[-size:], baseline.scale))) - baseline.level
     margin = Z95 * baseline.error(size)
     change, low, high = (float(np.expm1(difference + side * margin)) for side in (0, -1, 1))

@@ -1,4 +1,4 @@
-"""Messages through Apprise, against servers that stand in for the services."""
+"""Messages through Apprise, against servers that replace the services."""
 
 import io
 import logging
