@@ -44,8 +44,19 @@ class ScriptedServer:
             if self._tls is None:
                 self._respond(connection)
             else:
-                with self._tls.wrap_socket(connection, server_side=True) as secured:
-                    self._respond(secured)
+                self._respond_secured(connection, self._tls)
+
+    def _respond_secured(self, connection: socket.socket, tls: ssl.SSLContext) -> None:
+        with tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secured:
+            try:
+                secured.do_handshake()
+            except ssl.SSLError:
+                # A connection that is closed while a request is unread is reset, and the alert lost.
+                secured.shutdown(socket.SHUT_WR)
+                while secured.recv(65536):
+                    pass
+                raise
+            self._respond(secured)
 
     def _respond(self, connection: socket.socket) -> None:
         while request := read_request(connection):
