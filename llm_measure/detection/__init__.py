@@ -6,14 +6,13 @@ their values in Unix seconds.
 
 from llm_measure.detection.change import Change
 from llm_measure.detection.discoveries import false_discoveries
-from llm_measure.detection.look import ALPHA, MOST_PAST, Look, look
+from llm_measure.detection.look import ALPHA, Look, look
 from llm_measure.detection.replay import detect, online, watch
 from llm_measure.detection.rhythm import Rhythm
 from llm_measure.detection.shift import returned, shift
 
 __all__ = [
     "ALPHA",
-    "MOST_PAST",
     "Change",
     "Look",
     "Rhythm",

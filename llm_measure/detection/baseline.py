@@ -16,9 +16,9 @@ MOST_CORRELATION = 0.8
 NONE = np.empty(0)
 
 
-def spread(logs: np.ndarray) -> float:
-    """Return the standard deviation that a normal law with the same median deviation has."""
-    return 1.4826 * float(np.median(np.abs(logs - np.median(logs))))
+def robust_deviation(differences: np.ndarray) -> float:
+    """Return the standard deviation that a normal law around 0 with the same median deviation has."""
+    return 1.4826 * float(np.median(np.abs(differences)))
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Baseline:
     def of(cls, logs: np.ndarray, newest: np.ndarray = NONE, inflation: float = 1.0) -> "Baseline":
         """Return that of these values, at least two, which `newest` will be compared with."""
         center = float(np.median(logs))
-        scale = max(spread(logs), LEAST_SPREAD)
+        scale = max(robust_deviation(logs - center), LEAST_SPREAD)
         # By differences, of which a change of level affects one alone.
         steps = np.diff(np.concatenate([logs, newest])[-LATEST:]) / np.sqrt(2) / scale
         scale *= max(1.0, float(np.std(np.clip(steps, -CLIP, CLIP))))

@@ -19,3 +19,7 @@ class Change:
     change: float
     low: float
     high: float
+
+    def may_be(self, size: float) -> bool:
+        """Return whether the interval has a change of this size or more, in either direction."""
+        return max(abs(self.low), abs(self.high)) >= size

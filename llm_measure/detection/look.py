@@ -50,7 +50,7 @@ def look(values: np.ndarray, *, min_change: float = 0.1, inflation: float = 1.0)
     logs = np.log(values[-SEEN:])
     recent = min(WINDOWS[-1], len(logs) // 3, len(logs) - LEAST_PAST)
     baseline = Baseline.of(logs[:-recent], logs[-recent:], inflation)
-    deviations = np.cumsum(baseline.deviations(logs[-recent:])[::-1])
+    sums = np.cumsum(baseline.deviations(logs[-recent:])[::-1])  # of the last 1, 2, ... values
     best, window = 0.0, 0
     for size in WINDOWS:
         if size > recent:
@@ -58,7 +58,7 @@ def look(values: np.ndarray, *, min_change: float = 0.1, inflation: float = 1.0)
         if not _matters(baseline, logs[-size:], min_change):
             continue
         # In units of a sum of independent values; the past's mean is an estimate, too.
-        total = deviations[size - 1] / baseline.inflation / np.sqrt(1 + size / baseline.size)
+        total = sums[size - 1] / baseline.inflation / np.sqrt(1 + size / baseline.size)
         tilt = min(THRESHOLD / np.sqrt(size), GREATEST_TILT)
         likelihood = tilt * abs(total) - size * baseline.cumulant(np.copysign(tilt, total))
         if likelihood > best:
@@ -66,10 +66,8 @@ def look(values: np.ndarray, *, min_change: float = 0.1, inflation: float = 1.0)
     if not window:
         return Look(1.0, None)
     p_value = min(1.0, ALPHA * float(np.exp(STATISTIC_AT_ALPHA - best)))
-    change = shifted(logs, _begin(baseline, logs, recent), len(values))
-    if max(abs(change.low), abs(change.high)) < min_change:
-        return Look(1.0, None)
-    return Look(p_value, change)
+    change = shifted(logs, _size_of_level(baseline, sums), len(values))
+    return Look(p_value, change) if change.may_be(min_change) else Look(1.0, None)
 
 
 def _matters(baseline: Baseline, newest: np.ndarray, min_change: float) -> bool:
@@ -77,8 +75,7 @@ def _matters(baseline: Baseline, newest: np.ndarray, min_change: float) -> bool:
     return abs(float(np.median(newest)) - baseline.level) + margin >= np.log1p(min_change)
 
 
-def _begin(baseline: Baseline, logs: np.ndarray, recent: int) -> int:
+def _size_of_level(baseline: Baseline, sums: np.ndarray) -> int:
     """Return how many of the newest values are most likely those of the new level."""
-    sums = np.cumsum(baseline.deviations(logs[-recent:])[::-1])
-    sizes = np.arange(1, recent + 1)
+    sizes = np.arange(1, len(sums) + 1)
     return int(np.argmax(np.square(sums) / sizes / (1 + sizes / baseline.size))) + 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from llm_measure.detection.baseline import CLIP
+from llm_measure.detection.baseline import CLIP, robust_deviation
 
 HOUR, DAY = 3600, 86_400
 # Of the past, for the rhythm.
@@ -81,7 +81,7 @@ def _means(groups: np.ndarray, values: np.ndarray, number: int) -> tuple[np.ndar
     several = deviations[sizes[groups] >= LEAST_SAMPLES]
     # Deviations from a median of few values are too small.
     freedom = len(several) / max(1, len(several) - int((sizes >= LEAST_SAMPLES).sum()))
-    deviation = 1.4826 * float(np.median(np.abs(several))) * np.sqrt(freedom) if len(several) else 0.0
+    deviation = robust_deviation(several) * np.sqrt(freedom) if len(several) else 0.0
     clipped = np.clip(deviations, -CLIP * deviation, CLIP * deviation)
     sums = np.bincount(groups, weights=clipped, minlength=number)
     return medians + sums / np.maximum(sizes, 1), float(deviation)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from llm_measure.detection.baseline import CLIP, LEAST_SPREAD
+from llm_measure.detection.baseline import CLIP, LEAST_SPREAD, robust_deviation
 from llm_measure.detection.shift import shift
 
 # Values of one level, at least.
@@ -26,7 +26,7 @@ def segments(values: np.ndarray, *, min_change: float) -> list[int]:
         if not index:
             continue
         change = shift(values[begin : begin + index], values[begin + index : end])
-        if max(abs(change.low), abs(change.high)) >= min_change:
+        if change.may_be(min_change):
             found.append(begin + index)
             pending += [(begin, begin + index), (begin + index, end)]
     return sorted(found)
@@ -37,7 +37,7 @@ def _split(logs: np.ndarray) -> int:
     if len(logs) < 2 * LEAST:
         return 0
     # The spread of differences is that of the noise, however often the level changes.
-    noise = 1.4826 * float(np.median(np.abs(np.diff(logs)))) / np.sqrt(2)
+    noise = robust_deviation(np.diff(logs)) / np.sqrt(2)
     deviations = np.clip((logs - np.median(logs)) / max(noise, LEAST_SPREAD), -2 * CLIP, 2 * CLIP)
     sizes = np.arange(1, len(logs))
     sums = np.cumsum(deviations)
