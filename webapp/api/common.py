@@ -1,5 +1,6 @@
 """What all resources share: authentication, bodies and responses, and their OpenAPI descriptions."""
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,6 +15,8 @@ from webapp import current
 from webapp.auth import require_key
 from webapp.errors import ErrorSchema, shown
 
+# Not isdigit(), which accepts digits of other scripts, and any number of them.
+ROW_ID = re.compile(r"[0-9]{1,18}")  # in a path; every such number is a bigint
 COMMON_ERRORS = {
     401: "API key missing",
     403: "Wrong API key",

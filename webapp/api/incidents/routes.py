@@ -1,6 +1,5 @@
 """GET /api/v1/benchmarks/incidents and .../{incident_id}; POST .../acknowledge and .../close."""
 
-import re
 from functools import partial
 from typing import Any
 
@@ -9,6 +8,7 @@ from werkzeug.exceptions import Conflict, NotFound
 
 from webapp.api.arguments import filters
 from webapp.api.common import (
+    ROW_ID,
     document_change,
     document_read,
     json_body,
@@ -33,8 +33,6 @@ blueprint = keyed_blueprint(
     "incidents", __name__, url_prefix=URL, description="What got worse or failed, and since when"
 )
 
-# Not isdigit(), which accepts digits of other scripts, and any number of them.
-INCIDENT_ID = re.compile(r"[0-9]{1,18}")
 ID_IN_PATH = {
     "name": "incident_id",
     "in": "path",
@@ -137,7 +135,7 @@ def _act(action: Action, incident_id: str, note: str | None) -> Response:
 
 
 def _number(raw: str) -> int:
-    if not INCIDENT_ID.fullmatch(raw):
+    if not ROW_ID.fullmatch(raw):
         raise _not_found(raw)
     return int(raw)
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import NotFound
 
 from webapp.api.arguments import filters
 from webapp.api.common import (
+    ROW_ID,
     document_change,
     document_read,
     json_body,
@@ -38,8 +39,6 @@ from webapp.store.run_records import RunRecord
 URL = "/api/v1/benchmarks/runs"
 blueprint = keyed_blueprint("runs", __name__, url_prefix=URL, description="Runs, past and requested")
 
-# Not isdigit(), which accepts digits of other scripts, and any number of them.
-RUN_ID = re.compile(r"[0-9]{1,18}")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 ID_IN_PATH = {
     "name": "run_id",
@@ -127,7 +126,7 @@ def get_run(run_id: str) -> Response:
     A number is the id of a run, anything else the id of a job.
     """
     refuse_arguments()
-    return json_response(_run(int(run_id)) if RUN_ID.fullmatch(run_id) else _job(run_id))
+    return json_response(_run(int(run_id)) if ROW_ID.fullmatch(run_id) else _job(run_id))
 
 
 @blueprint.route("/<run_id>/requests", methods=["GET"], parameters=[ID_IN_PATH])
@@ -139,7 +138,7 @@ def list_requests(query: dict[str, Any], run_id: str) -> Response:
     Returns one page; `next` is the `cursor` of the following page. Simulated runs have no requests; those of
     measured runs are kept for RETENTION_DAYS.
     """
-    if not RUN_ID.fullmatch(run_id):
+    if not ROW_ID.fullmatch(run_id):
         raise NotFound(f"run_id={shown(run_id)}: unknown run")
     after = -1 if query["cursor"] is None else query["cursor"]
     with snapshot() as conn:
