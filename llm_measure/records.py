@@ -46,6 +46,9 @@ class Record:
     status: int | None = None  # of HTTP
     error: str | None = None  # of ERROR_CLASSES
     error_detail: str | None = None
+    conversation: int | None = None  # unique over all levels of one measurement, as `index`; None without one
+    turn: int | None = None  # within the conversation, from 1
+    answer_valid: bool | None = None  # whether it is what the workload expects; None if that is anything
 
     @property
     def late_ms(self) -> float:

@@ -1,12 +1,17 @@
 """What is asked of an endpoint, and under which load: plain data, validated when it is made."""
 
 import secrets
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
 
+from llm_measure import distributions
+from llm_measure.distributions import Constant, Distribution
 from llm_measure.json_merge import has
 from llm_measure.metrics import METRICS, Kind, kind_of
 
+Expected = Literal["text", "tool", "json"]
+WHOLE_CONVERSATIONS = "all"  # as many turns as the dataset's conversations have
+MOST_TURNS = 1000
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
 # How long a stream pauses after a failed request, doubled with each further failure.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
@@ -23,23 +28,31 @@ MAXIMUM_FIELDS = (
 
 @dataclass(frozen=True)
 class Load:
-    """One load level: a concurrency or a request rate, and when it ends; ValueError if that is unclear."""
+    """One load level: how requests are sent, and when that ends; ValueError if it is unclear.
+
+    A closed loop has a concurrency. An open loop has a rate, or the moments of the workload's trace, which
+    are passed through at a speed; its `requests` are then the most that are sent, all of the trace if None.
+    With conversations, `concurrency`, `rate`, `requests` and `warmup` count conversations.
+    """
 
     concurrency: int | None = None  # closed loop: each response makes room for the next request
     rate: float | None = None  # open loop: requests per second, regardless of responses
+    speed: float | None = None  # open loop: of the trace; 2.0 replays an hour of it in half an hour
     arrival: Literal["poisson", "constant"] = "poisson"  # of the open loop
     requests: int | None = None  # number of measured requests
     duration_s: float | None = None  # or for how long requests are sent
     warmup: int = 0  # requests that are sent first and left out of every metric
 
     def __post_init__(self) -> None:
-        if (self.concurrency is None) == (self.rate is None):
-            raise ValueError("load: needs either a concurrency or a rate")
-        if (self.requests is None) == (self.duration_s is None):
+        if [self.concurrency, self.rate, self.speed].count(None) != 2:
+            raise ValueError("load: needs either a concurrency, a rate or the speed of a trace")
+        if self.speed is not None and self.duration_s is not None:
+            raise ValueError(f"duration_s={self.duration_s}: does not apply to a trace; give it a window")
+        if self.speed is None and (self.requests is None) == (self.duration_s is None):
             raise ValueError("load: needs either a number of requests or a duration")
         if self.concurrency is not None and self.concurrency < 1:
             raise ValueError(f"concurrency={self.concurrency}: must be at least 1")
-        for name in ("rate", "duration_s"):
+        for name in ("rate", "speed", "duration_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ValueError(f"{name}={value}: must be greater than 0 and finite")
@@ -55,13 +68,20 @@ class Load:
         """The load in words, such as `concurrency 8` or `poisson 5/s`."""
         if self.concurrency is not None:
             return f"concurrency {self.concurrency}"
+        if self.speed is not None:
+            return f"trace at {self.speed:g}x"
         return f"{self.arrival} {self.rate:g}/s"
 
     @property
     def level(self) -> str:
-        """The short name: c8 for concurrency 8, r2.5 for 2.5 requests/s, r2.5-constant if evenly spaced."""
+        """The short name: c8 for concurrency 8, r2.5 for 2.5 requests/s, r2.5-constant if evenly spaced.
+
+        x2 for a trace at twice its speed.
+        """
         if self.concurrency is not None:
             return f"c{self.concurrency}"
+        if self.speed is not None:
+            return f"x{self.speed:g}"
         return f"r{self.rate:g}" + ("-constant" if self.arrival == "constant" else "")
 
 
@@ -74,9 +94,9 @@ class Workload:
     means a random one. Repeated measurements need different seeds, or the server's caches know the prompts.
     """
 
-    input_tokens: int = 128
-    output_tokens: int = 128  # asked for as the maximum
-    dataset: str | None = None  # path of a JSONL file with prompts: prompt or messages, output_tokens
+    input_tokens: int | str = 128  # a number or a distribution, see `distributions`
+    output_tokens: int | str = 128  # asked for as the maximum, as well
+    dataset: str | None = None  # path of a file with prompts, see `load.datasets`
     unique_prompts: bool = True
     seed: int | None = None
     timeout_s: float = 60.0  # of a whole request, from its sending
@@ -84,12 +104,24 @@ class Workload:
     extra_body: dict[str, Any] = field(default_factory=dict)  # merged into each request's JSON; None removes
     # Texts per request, of input_tokens each, for APIs that encode; output_tokens then mean nothing.
     inputs: int | None = None
+    # Turns of each conversation, a number, a distribution or WHOLE_CONVERSATIONS; None: single prompts.
+    turns: int | str | None = None
+    think_time: float | str = 0.0  # seconds from a response to the next turn, or their distribution
+    shared_prefix: float = 0.0  # ratio of each prompt that it has in common with others
+    prefixes: int = 1  # number of different common beginnings
+    trace: str | None = None  # path of a trace, see `load.traces`
+    trace_window: tuple[float, float] | None = None  # seconds of the trace, from and to
+    expects: Expected = "text"  # what an answer must be: a tool call, or JSON
+    answer_schema: str | None = None  # path of the JSON schema of the tool's arguments or of the answer
 
     def __post_init__(self) -> None:
-        if self.input_tokens < self.fewest_words:
-            raise ValueError(f"input_tokens={self.input_tokens}: must be at least {self.fewest_words}")
-        if self.output_tokens < 1:
-            raise ValueError(f"output_tokens={self.output_tokens}: must be at least 1")
+        for name, least in (("input_tokens", self.fewest_words), ("output_tokens", 1)):
+            given = getattr(self, name)
+            length = _distribution(name, given)
+            if isinstance(length, Constant) and length.value < least:
+                raise ValueError(f"{name}={given}: must be at least {least}")
+            if isinstance(length, Constant) and length.value != int(length.value):
+                raise ValueError(f"{name}={given}: must be a whole number")
         if self.inputs is not None and self.inputs < 1:
             raise ValueError(f"inputs={self.inputs}: must be at least 1")
         if not 0 < self.timeout_s < float("inf"):
@@ -100,6 +132,58 @@ class Workload:
                 raise ValueError(f"slo={name}: unknown objective; expected one of {', '.join(known)}")
             if not 0 < bound < float("inf"):
                 raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
+        self._check_conversations()
+        self._check_prefixes()
+        self._check_trace()
+        if self.expects not in get_args(Expected):
+            raise ValueError(f"expects={self.expects!r}: must be one of {', '.join(get_args(Expected))}")
+        if self.answer_schema and self.expects == "text":
+            raise ValueError("answer_schema: needs expects: tool or json")
+
+    def _check_conversations(self) -> None:
+        _distribution("think_time", self.think_time)
+        if self.turns is None:
+            if self.think_time not in (0, "0"):
+                raise ValueError(f"think_time={self.think_time}: needs turns")
+            return
+        if self.inputs is not None:
+            raise ValueError(f"turns={self.turns}: does not apply to a workload with inputs")
+        if self.turns == WHOLE_CONVERSATIONS:
+            if self.dataset is None:
+                raise ValueError(f"turns={self.turns}: needs a dataset of conversations")
+        elif not 1 <= _distribution("turns", self.turns).most <= MOST_TURNS:
+            raise ValueError(f"turns={self.turns}: must be from 1 to {MOST_TURNS}")
+
+    def _check_prefixes(self) -> None:
+        if not 0 <= self.shared_prefix <= 1:
+            raise ValueError(f"shared_prefix={self.shared_prefix}: must be from 0 to 1")
+        if self.prefixes < 1:
+            raise ValueError(f"prefixes={self.prefixes}: must be at least 1")
+        if self.prefixes > 1 and not self.shared_prefix:
+            raise ValueError(f"prefixes={self.prefixes}: needs shared_prefix")
+        if self.shared_prefix and (self.dataset or self.trace or not self.unique_prompts):
+            raise ValueError(f"shared_prefix={self.shared_prefix}: applies only to unique, generated prompts")
+
+    def _check_trace(self) -> None:
+        if self.trace is None:
+            if self.trace_window:
+                raise ValueError("trace_window: needs a trace")
+            return
+        for name, none in (("dataset", None), ("inputs", None), ("turns", None), ("unique_prompts", True)):
+            if getattr(self, name) != none:
+                raise ValueError(f"trace: brings its requests; leave out {name}")
+        if self.trace_window and not 0 <= self.trace_window[0] < self.trace_window[1]:
+            raise ValueError(f"trace_window={self.trace_window}: must be two moments, the second one later")
+
+    @property
+    def input_length(self) -> Distribution:
+        """The distribution of the prompts' lengths in tokens, of at least `fewest_words`."""
+        return distributions.parse(self.input_tokens)
+
+    @property
+    def output_length(self) -> Distribution:
+        """The distribution of the maximum lengths of responses in tokens, of at least 1."""
+        return distributions.parse(self.output_tokens)
 
     @property
     def fewest_words(self) -> int:
@@ -113,23 +197,49 @@ class Workload:
 
     @property
     def asked_prompt_tokens(self) -> int | None:
-        """The length of each prompt or of all inputs; None if a dataset or `extra_body` brings them."""
-        if self.dataset or PROMPT_FIELDS & self.extra_body.keys():
+        """The length of each prompt or of all inputs; None if it varies, or something else brings them."""
+        if self.dataset or self.trace or self.turns or PROMPT_FIELDS & self.extra_body.keys():
             return None
-        return self.input_tokens * (self.inputs or 1)
+        length = self.input_length
+        return int(length.value) * (self.inputs or 1) if isinstance(length, Constant) else None
 
     @property
     def asked_output_tokens(self) -> int | None:
-        """The maximum length of each response; None if a dataset or `extra_body` may ask for another."""
+        """The maximum length of each response; None if it varies, or something else may ask for another."""
+        length = self.output_length
         is_replaced = any(has(self.extra_body, path) for path in MAXIMUM_FIELDS)
-        return None if self.dataset or is_replaced else self.output_tokens
+        is_asked = isinstance(length, Constant) and not (self.dataset or self.trace or is_replaced)
+        return int(length.value) if is_asked and isinstance(length, Constant) else None
 
     def asked(self) -> dict[str, Any]:
-        """Return its fields by name, but for the one that means nothing to its kind."""
-        fields = asdict(self)
-        del fields["inputs" if self.inputs is None else "output_tokens"]
-        return fields
+        """Return its fields by name, but for those that mean nothing to it.
+
+        Those of SELDOM are left out at their defaults.
+        """
+        asked = asdict(self)
+        del asked["inputs" if self.inputs is None else "output_tokens"]
+        for name, default in SELDOM.items():
+            if asked[name] == default:
+                del asked[name]
+        return asked
 
     def seeded(self) -> "Workload":
         """Return the workload with a seed, a random one if it has none."""
         return replace(self, seed=secrets.randbits(32)) if self.seed is None else self
+
+
+# Fields that few workloads have; they came later than scenarios that are stored without them.
+SELDOM = {
+    each.name: each.default
+    for each in fields(Workload)
+    if each.default is not MISSING
+    and each.name
+    not in ("input_tokens", "output_tokens", "dataset", "unique_prompts", "seed", "timeout_s", "inputs")
+}
+
+
+def _distribution(name: str, given: float | str) -> Distribution:
+    try:
+        return distributions.parse(given)
+    except ValueError as error:
+        raise ValueError(f"{name}={given}: {error}") from None

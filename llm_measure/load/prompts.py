@@ -22,7 +22,7 @@ class Counting:
 
     def words(self, workload: Workload) -> float:
         """Return the mean number of words of a prompt with the workload's tokens, or the fewest possible."""
-        return max(workload.fewest_words, (workload.input_tokens - self.overhead) / self.tokens_per_word)
+        return max(workload.fewest_words, (workload.input_length.mean - self.overhead) / self.tokens_per_word)
 
     def least_tokens(self, workload: Workload) -> float:
         """Return the number of tokens of the shortest possible prompt."""

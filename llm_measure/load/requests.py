@@ -63,7 +63,7 @@ def prompt_request(
     if isinstance(api, EncodingAPI):
         body = input_body(endpoint, api, workload, prompt)
     else:
-        body = _json(endpoint, workload, prompt, workload.output_tokens)
+        body = _json(endpoint, workload, prompt, _most(workload))
     return _whole(_post_head(endpoint, target, proxy_headers), body)
 
 
@@ -74,8 +74,12 @@ def most_tokens(workload: Workload) -> int:
     Raises DatasetError.
     """
     rows = read_dataset(Path(workload.dataset)) if workload.dataset else []
-    asked = [workload.output_tokens, *(row.output_tokens or 0 for row in rows), *_limits(workload.extra_body)]
+    asked = [_most(workload), *(row.output_tokens or 0 for row in rows), *_limits(workload.extra_body)]
     return min(TOKENS_FACTOR * max(asked) + HIDDEN_TOKENS, MAX_TOKENS)
+
+
+def _most(workload: Workload) -> int:
+    return round(workload.output_length.most)
 
 
 def _limits(value: Any) -> Iterator[int]:
@@ -118,7 +122,7 @@ def _whole(head: bytes, content: bytes) -> bytes:
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
     prompt = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
-    whole = _json(endpoint, workload, MARK, workload.output_tokens)
+    whole = _json(endpoint, workload, MARK, _most(workload))
     before, mark, after = whole.partition(json.dumps(MARK).encode())
     if not mark:  # extra_body brings a prompt
         return lambda index: whole
@@ -130,7 +134,7 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
         try:
-            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or workload.output_tokens))
+            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or _most(workload)))
         except ValueError as error:
             raise DatasetError(f"{workload.dataset}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)

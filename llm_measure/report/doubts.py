@@ -26,8 +26,8 @@ def warnings(
 
 def _lengths(workload: Workload, counting: Counting) -> Iterator[str]:
     """Yield whether prompts have another length than was asked for, as far as the endpoint counted them."""
-    asked, least = workload.input_tokens, counting.least_tokens(workload)
-    if workload.asked_prompt_tokens is None:
+    asked, least = workload.asked_prompt_tokens, counting.least_tokens(workload)
+    if asked is None:
         return
     if counting.problem:
         yield f"Prompts have {asked} words, not the tokens of the endpoint's count: {counting.problem}."

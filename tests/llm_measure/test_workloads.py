@@ -6,8 +6,11 @@ from llm_measure.workloads import Load, Workload
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda: Load(requests=1), "either a concurrency or a rate"),
-        (lambda: Load(concurrency=1, rate=1, requests=1), "either a concurrency or a rate"),
+        (lambda: Load(requests=1), "either a concurrency, a rate or the speed of a trace"),
+        (
+            lambda: Load(concurrency=1, rate=1, requests=1),
+            "either a concurrency, a rate or the speed of a trace",
+        ),
         (lambda: Load(concurrency=1), "a number of requests or a duration"),
         (lambda: Load(concurrency=1, requests=1, duration_s=1), "a number of requests or a duration"),
         (lambda: Load(concurrency=0, requests=1), "concurrency=0"),

@@ -284,7 +284,7 @@ def test_what_0007_has_stored_is_kept_and_no_table_is_rewritten(go, conn, filled
     go("head")
 
     assert query(conn, files) == before
-    added = (None,) * 4
+    added = (None,) * 7
     assert query(conn, "SELECT * FROM requests ORDER BY run_id, number") == [(*row, *added) for row in stored]
     names = [name for (name,) in query(conn, "SELECT name FROM metrics WHERE id > 10 ORDER BY id")]
     assert names[:4] == ["ttfa", "reasoning_share", "total_throughput", "prefill_throughput"]

@@ -156,6 +156,9 @@ def _request(record: Record, level: str) -> Request:
         http_status=record.status,
         error=record.error,
         error_detail=record.error_detail,
+        conversation=record.conversation,
+        turn=record.turn,
+        answer_valid=record.answer_valid,
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import BigInteger, Boolean, Double, Integer, SmallInteger, Text, Uuid
+from sqlalchemy.types import BigInteger, Boolean, Double, Integer, LargeBinary, SmallInteger, Text, Uuid
 
 from webapp.extensions import db
 from webapp.models.base import TIMESTAMP, Histogram, Model
@@ -57,9 +57,10 @@ class Metric(Model):
 
 
 class Scenario(Model):
-    """A workload at a level. Only like is ranked with like, so `definition` never changes.
+    """A workload at a level, from a region. Only like is ranked with like, so `definition` never changes.
 
-    `definition` contains all that makes two measurements comparable; NULL for the simulation.
+    `definition` contains all that makes two measurements comparable; NULL for the simulation. The name is
+    workload@level, or workload@level@region.
     """
 
     __tablename__ = "scenarios"
@@ -133,7 +134,8 @@ points = db.Table(
 
 # One row per request of a measured run, from which its points can be derived again; partitioned like points.
 # `number` counts within the run. Moments are nanoseconds of a monotonic clock since the load began. A chunk
-# with tokens has an offset, in nanoseconds since the request was sent, and its number of tokens.
+# with tokens has an offset, in nanoseconds since the request was sent, and its number of tokens. `turn` is a
+# number from 1 within the conversation; both are NULL without one, and `answer_valid` is NULL if not checked.
 requests = db.Table(
     "requests",
     Column("recorded_at", TIMESTAMP, primary_key=True),
@@ -161,8 +163,23 @@ requests = db.Table(
     Column("cached_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("answered_by", Text),
+    Column("conversation", Integer),
+    Column("turn", SmallInteger),
+    Column("answer_valid", Boolean),
     postgresql_partition_by="RANGE (recorded_at)",
 )
+
+
+class RunShard(Model):
+    """One shard's result of an attempt, which `token` identifies, kept until all have become one run."""
+
+    __tablename__ = "run_shards"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
+    token: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    shard: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    stored_at: Mapped[datetime] = mapped_column(TIMESTAMP, server_default=sql("now()"))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Rollup(Model):

@@ -40,6 +40,9 @@ class Request:
     http_status: int | None
     error: str | None
     error_detail: str | None
+    conversation: int | None = None
+    turn: int | None = None
+    answer_valid: bool | None = None
 
 
 COLUMNS = ", ".join(field.name for field in fields(Request))

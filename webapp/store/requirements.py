@@ -8,7 +8,7 @@ OLDEST_MAJOR = 17
 ENCODING = "UTF8"
 TABLES = (
     *("alembic_version", "ended_sessions", "generation", "llms", "metrics", "period_rollups", "rollups"),
-    *("run_totals", "runs", "scenarios", "self_checks", *DAILY),
+    *("run_shards", "run_totals", "runs", "scenarios", "self_checks", *DAILY),
     *("availability", "changes", "incident_events", "incidents", "messages", "signals", "watched_series"),
 )
 # In the server's message, since a failed connection has no SQLSTATE.

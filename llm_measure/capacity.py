@@ -1,0 +1,75 @@
+"""Capacity: the greatest load at which an endpoint keeps to its objectives, and how it was found."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from llm_measure.results import LevelResult
+
+LoadKind = Literal["rate", "concurrency"]
+# Of one objective, or of a level: whether it is met, by a confidence bound; undecided between both.
+Verdict = Literal["met", "missed", "undecided"]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched for.
+
+    `slo` maps objectives to bounds: `ttft:p95` (a quantile of a metric that has objectives, in its unit) or
+    `error_rate`.
+    """
+
+    kind: LoadKind
+    slo: dict[str, float]
+    confidence: float = 0.95  # of each verdict, however often a level is prolonged
+    budget: int = 20_000  # requests of the whole search
+    start: float | None = None  # the first load: the capacity of the last search
+
+
+@dataclass(frozen=True)
+class Attained:
+    """What a level attained of one objective: the value, and its confidence bounds, in the metric's unit."""
+
+    value: float
+    low: float
+    high: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Step:
+    """One level of the search."""
+
+    load: float  # requests/s, or the concurrency
+    requests: int  # measured, after every prolongation
+    attained: dict[str, Attained]
+    verdict: Verdict
+    throughput: float | None  # successful requests/s
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The result of a search."""
+
+    search: Search
+    capacity: float | None  # the greatest load that meets the objectives; None if even the least misses them
+    low: float | None  # the greatest load that certainly meets them
+    high: float | None  # the least load that certainly misses them
+    decided: bool  # whether low and high are as close as was wanted
+    requests: int  # spent in all
+    path: list[Step] = field(default_factory=list)  # in the order of measuring
+    # Each level of the path as it was measured, prolongations apart.
+    levels: list[LevelResult] = field(default_factory=list, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part `find` of the JSON report."""
+        return {
+            "kind": self.search.kind,
+            "slo": self.search.slo,
+            "confidence": self.search.confidence,
+            "capacity": self.capacity,
+            "low": self.low,
+            "high": self.high,
+            "decided": self.decided,
+            "requests": self.requests,
+            "path": [asdict(step) for step in self.path],
+        }
