@@ -78,7 +78,7 @@ RECORD = (*FIRST, "records", 1)
         (changed("endpoint", "api", value="play"), "api='play': unknown provider API"),
         (changed("workload", "output_tokens", value=0), "output_tokens=0: must be at least 1"),
         (changed("workload", "dataset_sha256", value=5), "Expected `str | null`, got `int`"),
-        (changed(*FIRST, "load", value={"requests": 5}), "needs either a concurrency, a rate or the speed of a trace"),
+        (changed(*FIRST, "load", value={"requests": 5}), "needs either a concurrency, a rate or the speed"),
         (changed(*FIRST, "started_at", value="now"), "Invalid isoformat string: 'now'"),
         (changed(*FIRST, "started_at", value="2026-11-24T12:00:00"), "no time zone; expected one such as"),
         (changed(*RECORD, "sent_ns", value="now"), "Expected `int`, got `str`"),
