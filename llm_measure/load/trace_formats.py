@@ -90,7 +90,8 @@ def _table(
         next(reader)
         for cells in reader:
             if cells:
-                yield Request(*(_value(cells, *field) for field in fields))
+                moment_ns, input_tokens, output_tokens = (_value(cells, *field) for field in fields)
+                yield Request(moment_ns, input_tokens, output_tokens)
     except (csv.Error, ValueError) as error:
         raise FaultError(number - 1 + reader.line_num, str(error)) from None
 

@@ -57,6 +57,14 @@ class Trace:
         return float(self.moments_ns[last]) / SECOND_NS / (load.speed or 1)
 
 
+def replayed(workload: Workload, load: Load) -> Trace | None:
+    """Return the trace that the load replays, None for another load; ValueError if one lacks the other."""
+    if (workload.trace is None) != (load.speed is None):
+        missing = "speed: missing; needed by a trace" if load.speed is None else "trace: missing"
+        raise ValueError(f"{missing}; expected both a trace and its speed")
+    return trace_of(workload) if workload.trace else None
+
+
 def trace_of(workload: Workload) -> Trace:
     """Return the workload's trace, within its window; raises TraceError.
 
@@ -148,5 +156,11 @@ def _selected(trace: Trace, rows: np.ndarray) -> Trace:
         # Each block's index is that of its row's first one, and how far it is from there.
         blocks = blocks[np.repeat(begins[rows] - (ends - numbers), numbers) + np.arange(numbers.sum())]
         begins = np.concatenate(([0], ends))
-    columns = (trace.moments_ns, trace.input_tokens, trace.output_tokens)
-    return Trace(trace.facts, *(column[rows] for column in columns), blocks, begins)
+    return Trace(
+        trace.facts,
+        trace.moments_ns[rows],
+        trace.input_tokens[rows],
+        trace.output_tokens[rows],
+        blocks,
+        begins,
+    )
