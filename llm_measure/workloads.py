@@ -215,6 +215,11 @@ class Workload:
         return kind_of(self.inputs)
 
     @property
+    def generates_prompts(self) -> bool:
+        """Whether prompts are made of words, and nothing else brings them."""
+        return not (self.dataset or PROMPT_FIELDS & self.extra_body.keys())
+
+    @property
     def asked_prompt_tokens(self) -> int | None:
         """The length of each prompt or of all inputs; None if it varies, or something else brings them."""
         if self.dataset or self.trace or self.turns or PROMPT_FIELDS & self.extra_body.keys():
@@ -237,6 +242,8 @@ class Workload:
         """
         asked = asdict(self)
         del asked["inputs" if self.inputs is None else "output_tokens"]
+        if self.trace:
+            del asked["input_tokens"], asked["output_tokens"]
         for name, default in SELDOM.items():
             if asked[name] == default:
                 del asked[name]

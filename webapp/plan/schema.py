@@ -24,6 +24,9 @@ from webapp.plan.fields import (
 from webapp.plan.rules import RuleSchema
 
 MEASURED = ("llms", "workloads")
+# Fields of workloads that are no trace, which brings its lengths and moments.
+NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency", "rate",
+             "arrival", "duration", "warmup")  # fmt: skip
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -43,6 +46,11 @@ def _check_objective(name: str) -> None:
     known = METRICS.objectives("generation")  # of which workloads with inputs have fewer
     if name not in known:
         raise ValidationError(f"unknown objective; expected one of {', '.join(known)}")
+
+
+def _check_window(moments: list[float]) -> None:
+    if not moments[0] < moments[-1]:
+        raise ValidationError("must be two moments, the second one later")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -117,6 +125,12 @@ class WorkloadSchema(StrictSchema):
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
+    trace = fields.String(validate=validate.Length(1))
+    speed = Levels(number_field(0.001, 100_000))
+    window = fields.List(
+        number_field(0, 1_000_000_000),
+        validate=[validate.Length(2, 2, error="must be two moments"), _check_window],
+    )
     requests = whole_field(1, 1_000_000)
     duration = number_field(1, 86_400)
     warmup = whole_field(0, 100_000, load_default=0)
@@ -134,8 +148,8 @@ class WorkloadSchema(StrictSchema):
         """Require one kind of level and one kind of end; refuse fields that do not apply."""
         if not isinstance(original, dict):
             return
-        faults = {}
-        for one, other in (("concurrency", "rate"), ("requests", "duration")):
+        faults = _trace_faults(original)
+        for one, other in () if "trace" in original else (("concurrency", "rate"), ("requests", "duration")):
             if (one in original) == (other in original):
                 faults[other if other in original else one] = [f"expected either {one} or {other}"]
         if "arrival" in original and "rate" not in original:
@@ -200,6 +214,13 @@ class FileSchema(StrictSchema):
             raise ValidationError({"llms": faults})
 
 
+def _trace_faults(original: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the faults of fields that only a trace has, or that mean nothing to one."""
+    if "trace" in original:
+        return {name: ["does not apply to a trace"] for name in NOT_OF_TRACES if name in original}
+    return {name: ["needs trace"] for name in ("speed", "window") if name in original}
+
+
 def takes_part(llm: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
     """Return whether the LLM's API answers workloads of this kind: those with inputs, or those without."""
     return apis.encodes(llm["api"]) == ("inputs" in workload)
@@ -242,9 +263,12 @@ def refused(error: ValueError) -> ValidationError:
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
+    """Return a declared workload for the measuring library; paths of files start at `folder`."""
     same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body")
     chosen = {name: declared[name] for name in same if name in declared}
-    if "dataset" in declared:
-        chosen["dataset"] = str(folder / declared["dataset"])
+    for name in ("dataset", "trace"):
+        if name in declared:
+            chosen[name] = str(folder / declared[name])
+    if "window" in declared:
+        chosen["trace_window"] = tuple(declared["window"])
     return Workload(timeout_s=declared["timeout"], **chosen)

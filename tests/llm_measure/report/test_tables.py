@@ -93,7 +93,7 @@ def test_pauses_that_the_endpoint_asked_for_are_mentioned():
     asked = "Requests that the endpoint asked to be sent again later (Retry-After): 1; "
     assert f"{asked}their streams waited 1.5 s in all." in printed(level([answered(0), refused]))
     at_a_rate = replace(level([answered(0), refused]), load=Load(rate=1, requests=2))
-    assert f"{asked}a rate does not wait." in printed(at_a_rate)
+    assert f"{asked}an open loop does not wait." in printed(at_a_rate)
 
 
 def test_a_level_that_is_not_valid_says_why():
