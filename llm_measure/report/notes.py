@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_measure.load.trace_formats import TITLES
 from llm_measure.text import printable
-
-TRACES = {"mooncake": "Mooncake's", "azure": "Azure's", "burstgpt": "BurstGPT's"}
 
 
 def notes(level: Mapping[str, Any]) -> Iterator[str]:
@@ -91,7 +90,7 @@ def _waits(level: Mapping[str, Any]) -> str:
 def _trace(level: Mapping[str, Any]) -> str:
     trace, late_ms = level["trace"], level["send_lag_ms"]["p99"]
     left_out = f", {trace['left_out']:,} of them left out as failed" if trace["left_out"] else ""
-    of_rows = f"of {trace['rows']:,} in {TRACES[trace['format']]} trace{left_out}"
+    of_rows = f"of {trace['rows']:,} in a trace as {TITLES[trace['format']]} has it{left_out}"
     return f"{level['requests']:,} requests {of_rows}; p99 of their delay by the client: {late_ms:.2g} ms."
 
 

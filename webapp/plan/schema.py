@@ -25,8 +25,8 @@ from webapp.plan.rules import RuleSchema
 
 MEASURED = ("llms", "workloads")
 # Fields of workloads that are no trace, which brings its lengths and moments.
-NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency", "rate",
-             "arrival", "duration", "warmup")  # fmt: skip
+NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency",
+                 "rate", "arrival", "duration", "warmup")  # fmt: skip
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
