@@ -33,5 +33,5 @@ def check_trace_options(options: dict[str, Any]) -> None:
                 raise ValueError(f"--{name}: needs --trace")
         return
     for name in EXCLUDED:
-        if options[name] not in (None, False):
+        if options[name] is not None and options[name] is not False:
             raise ValueError(f"--{name.replace('_', '-')}: does not apply to --trace")

@@ -269,6 +269,6 @@ def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     for name in ("dataset", "trace"):
         if name in declared:
             chosen[name] = str(folder / declared[name])
-    if "window" in declared:
+    if {"trace", "window"} <= declared.keys():
         chosen["trace_window"] = tuple(declared["window"])
     return Workload(timeout_s=declared["timeout"], **chosen)

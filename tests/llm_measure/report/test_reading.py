@@ -5,6 +5,7 @@ import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
+from llm_measure.load.traces import TraceFacts
 from llm_measure.report.document import as_json, document
 from llm_measure.report.reading import UnreadableDocumentError, read_document
 from llm_measure.workloads import Load, Workload
@@ -31,6 +32,19 @@ def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
         replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
         for made in LEVELS
     ]
+
+
+def test_a_level_of_a_trace_is_read_with_what_is_known_of_the_trace():
+    made = replace(
+        level([answered(0)]), load=Load(speed=2, requests=1), trace=TraceFacts("burstgpt", 1000, 30)
+    )
+    workload = Workload(trace="trace.csv", trace_window=(60, 90.5), seed=7)
+
+    found = read_document(as_json(document(ENDPOINT, workload, [made], True, {"trace": "12ab"})))
+
+    assert (found.workload, found.file_sha256) == (workload, {"trace": "12ab"})
+    (read,) = found.levels
+    assert (read.load, read.trace) == (made.load, made.trace)
 
 
 def test_what_was_read_is_written_as_it_was():
