@@ -172,7 +172,8 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
         ),
         (
             {"inputs: 16, ": "", "- {name: Ranks, base_url: http://h/v1, model: m, api: rerank}": ""},
-            "3: llms[0].api='embeddings': no workload for it; expected a workload with inputs, as the embeddings API needs",
+            "3: llms[0].api='embeddings': no workload for it; expected a workload with inputs, as the"
+            " embeddings API needs",
         ),
         (
             {"inputs: 16": "inputs: 16, output_tokens: 5"},
