@@ -9,6 +9,7 @@ from llm_measure.cli.trace_options import check_trace_options
 from llm_measure.client.model_list import only_model
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import TRANSPORT, Endpoint
+from llm_measure.expectations import expectation
 from llm_measure.load.traces import trace_of
 from llm_measure.workloads import Load, Workload
 
@@ -35,9 +36,13 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         timeout_s=options["timeout"],
         slo=options["slo"] or {},
         extra_body=options["extra_body"] or {},
+        expects=options["expects"],
+        answer_schema=options["answer_schema"],
         trace=options["trace"],
         trace_window=options["window"],
     )
+    expectation(workload)  # raises here what each request would raise
+    endpoint.asked(workload)
     loads = _replays(options, workload) if workload.trace else _loads(options)
     if options["model"] is None:
         endpoint = replace(endpoint, model=only_model(endpoint))
