@@ -59,10 +59,15 @@ class Trace:
 
 def replayed(workload: Workload, load: Load) -> Trace | None:
     """Return the trace that the load replays, None for another load; ValueError if one lacks the other."""
-    if (workload.trace is None) != (load.speed is None):
-        missing = "speed: missing; needed by a trace" if load.speed is None else "trace: missing"
-        raise ValueError(f"{missing}; expected both a trace and its speed")
+    check_replay(workload, load)
     return trace_of(workload) if workload.trace else None
+
+
+def check_replay(workload: Workload, load: Load) -> None:
+    """Raise ValueError for a trace without a speed, and for a speed without a trace."""
+    if (workload.trace is None) != (load.speed is None):
+        missing = "trace" if workload.trace is None else "speed"
+        raise ValueError(f"{missing}: missing; expected both a trace and its speed")
 
 
 def trace_of(workload: Workload) -> Trace:

@@ -10,7 +10,7 @@ from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
-from llm_measure.load.traces import TraceFacts
+from llm_measure.load.traces import TraceFacts, check_replay
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import MAX_DETAIL, Secrets, clean, clean_texts
 from llm_measure.results import Clock, HTTPVersion, LevelResult, SendLag
@@ -79,6 +79,8 @@ def read_document(text: str) -> ReadDocument:
         files = msgspec.convert(found.workload, _Files)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)
+        for level in found.levels:
+            check_replay(workload, level.load)
         levels = [_level_result(level, found.endpoint) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --with-records" if "`records`" in str(error) else ""

@@ -196,7 +196,7 @@ def test_a_trace_and_a_speed_need_each_other():
     assert replayed(Workload(), Load(rate=1, requests=1)) is None
     with pytest.raises(ValueError, match="trace: missing; expected both a trace and its speed"):
         replayed(Workload(), Load(speed=1))
-    with pytest.raises(ValueError, match="speed: missing; needed by a trace"):
+    with pytest.raises(ValueError, match="speed: missing; expected both"):
         replayed(trace, Load(rate=1, requests=1))
     with pytest.raises(ValueError, match="warmup=1: does not apply to a trace"):
         Load(speed=1, warmup=1)

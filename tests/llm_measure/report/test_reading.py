@@ -77,6 +77,7 @@ def nested(depth: int) -> list:
 
 
 PROMPT = {"overhead": 9, "tokens_per_word": 1.5, "probed": True, "problem": None, "words": 79.3}
+TRACE = {"format": "azure", "rows": 9, "left_out": 0}
 FIRST = ("levels", 0)
 RECORD = (*FIRST, "records", 1)
 
@@ -129,6 +130,10 @@ RECORD = (*FIRST, "records", 1)
         (changed("workload", "extra_body", value={"a": ["b\0"]}), "workload=b\\x00: NUL; expected a text"),
         (changed("workload", "extra_body", value={"a\0": 1}), "workload=a\\x00: NUL"),
         (changed("workload", "extra_body", value={"a": nested(500)}), "nested too deeply"),
+        (changed(*FIRST, "load", value={"speed": 2}), "trace: missing; expected both a trace and its speed"),
+        (changed(*FIRST, "trace", value=TRACE | {"format": "odd"}), "Invalid enum value 'odd'"),
+        (changed(*FIRST, "trace", value=TRACE | {"rows": -1}), "trace.rows=-1: out of range"),
+        (changed(*FIRST, "trace", value=TRACE | {"left_out": 2**40}), "trace.left_out=1099511627776: out of"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_reason(document, word):
