@@ -63,7 +63,8 @@ def _row(line: str, where: str) -> Row:
 def _turns(prompt: Prompt) -> tuple[Any, ...] | None:
     if isinstance(prompt, str):
         return None
-    turns = tuple(message.get("content") for message in prompt if message.get("role") == "user")
+    said = (message for message in prompt if isinstance(message, dict) and message.get("role") == "user")
+    turns = tuple(message.get("content") for message in said)
     return turns if len(turns) > 1 else None
 
 
