@@ -8,6 +8,7 @@ import msgspec
 from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
+    Answer,
     Content,
     Piece,
     Prompt,
@@ -171,6 +172,13 @@ class AnthropicMessages:
             "max_tokens": output_tokens,
             "stream": True,
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be used, or the format of the output."""
+        if kind == "json":
+            return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+        tool = {"name": name, "description": description, "input_schema": schema}
+        return {"tools": [tool], "tool_choice": {"type": "tool", "name": name}}
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield texts, names of tools and pieces of their input."""

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from llm_measure.apis.amazon_signature import AmazonSigner
 from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
+    Answer,
     Content,
     Piece,
     Prompt,
@@ -193,6 +195,14 @@ class BedrockConverse:
             **({"system": system} if system else {}),
             "inferenceConfig": {"maxTokens": output_tokens},
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be used, or the format of the text."""
+        if kind == "json":
+            structure = {"jsonSchema": {"name": name, "schema": json.dumps(schema)}}
+            return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": structure}}}
+        tool = {"name": name, "description": description, "inputSchema": {"json": schema}}
+        return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": name}}}}
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield texts, names of tools and pieces of their input."""
