@@ -31,7 +31,10 @@ class Conversations:
 
     def __init__(self, workload: Workload, seed: int, counting: Counting, requests: Requests):
         """Raises DatasetError, also for a row that the API refuses."""
-        self._workload, self._seed, self._requests = workload, seed, requests
+        self._seed, self._requests = seed, requests
+        has_most = workload.turns == WHOLE_CONVERSATIONS
+        self._turns = None if has_most else distributions.parse(workload.turns or 1)
+        self._output = workload.output_length
         self._think_s = distributions.parse(workload.think_time)
         self._rows = _rows(workload, seed, requests)
         self._says: Says = self._row_says if self._rows else _generated(workload, seed, counting)
@@ -39,10 +42,9 @@ class Conversations:
     def turns(self, conversation: int) -> int:
         """Return the number of turns; of a dataset's row, at most as many as it has."""
         most = min(len(_said(self._row(conversation))), MOST_TURNS) if self._rows else MOST_TURNS
-        if self._workload.turns == WHOLE_CONVERSATIONS:
+        if self._turns is None:
             return most
-        asked = distributions.parse(self._workload.turns or 1)
-        return min(asked.whole(draw(self._seed, conversation, "turns")), most)
+        return min(self._turns.whole(draw(self._seed, conversation, "turns")), most)
 
     def think_ns(self, conversation: int, turn: int) -> int:
         """Return the time from the answer to this turn to the next turn, in ns."""
@@ -57,7 +59,7 @@ class Conversations:
         history += self._says(conversation, turn)
         fixed = self._row(conversation).output_tokens if self._rows else None
         drawn = draw(self._seed, turn_number(conversation, turn), "output")
-        return self._requests(history, fixed or self._workload.output_length.whole(drawn))
+        return self._requests(history, fixed or self._output.whole(drawn))
 
     def _row(self, conversation: int) -> Row:
         return self._rows[conversation % len(self._rows)]
