@@ -86,9 +86,8 @@ class LevelResult:
     @cached_property
     def retry_after(self) -> RetryAfter:
         """Return to what extent the endpoint asked for pauses; the streams of a closed loop keep them."""
-        pauses = [
-            record.pause_ns for record in self.records if not record.warmup and record.pause_ns is not None
-        ]
+        failed = [record for record in self.records if record.error is not None and not record.warmup]
+        pauses = [record.pause_ns for record in failed if record.pause_ns is not None]
         return RetryAfter(len(pauses), sum(pauses) / SECOND_NS)
 
     @cached_property

@@ -17,7 +17,7 @@ from llm_measure.load.datasets import count_rows
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
-from llm_measure.records import SECOND_NS
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
@@ -96,5 +96,10 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
-        repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
+        repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
     )
+
+
+def _number(record: Record) -> int:
+    """Return the number by which a dataset's row was chosen."""
+    return record.index if record.conversation is None else record.conversation

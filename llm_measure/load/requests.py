@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
-from llm_measure.apis import EncodingAPI, StreamingAPI
+from llm_measure.apis import EncodingAPI, Signer, StreamingAPI
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.expectations import DESCRIPTION, NAME, expectation
@@ -30,6 +30,8 @@ JSON = "application/json"
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 OUTPUT_LENGTHS = 4096  # of a trace, whose bodies are kept but for the prompt
 
+Build = Callable[[int, str | None], bytes]  # of a request, from its index and a key
+
 
 def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     endpoint: Endpoint,
@@ -39,7 +41,7 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     proxy_headers: bytes = b"",
     counting: Counting = WORD_BY_WORD,
     level_index: int = 0,
-) -> Callable[[int, str | None], bytes]:
+) -> Build:
     """Return a function from a request's index and key to its bytes, head and body.
 
     They are the same for the same seed. `target` is the target of the request line, `counting` decides the
@@ -47,10 +49,7 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     DatasetError if there is a dataset or trace that cannot be used.
     """
 
-    @lru_cache(maxsize=1)  # few requests have another key than the one before
-    def head(key: str | None) -> bytes:
-        return _post_head(endpoint.keyed(key), target, proxy_headers)
-
+    head = _heads(endpoint, target, proxy_headers)
     api = apis.named(endpoint.api)
     if isinstance(api, EncodingAPI):
         body = input_bodies(endpoint, api, workload, seed, counting)
@@ -61,6 +60,38 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     else:
         body = _bodies(endpoint, workload, seed, counting)
     return lambda index, key: _whole(head(key), body(index))
+
+
+def message_requests(
+    endpoint: Endpoint,
+    workload: Workload,
+    target: str,
+    proxy_headers: bytes = b"",
+    signer: Signer | None = None,
+) -> Callable[[list[dict[str, Any]], int], Build]:
+    """Return a function from messages and a maximum of output tokens to what builds their request.
+
+    It raises ValueError if the API refuses such messages. `signer` signs the requests, if they have to be.
+    """
+    head = _heads(endpoint, target, proxy_headers)
+
+    def build(body: bytes, key: str | None) -> bytes:
+        request = _whole(head(key), body)
+        return signer.signed(request) if signer else request
+
+    def building(messages: list[dict[str, Any]], output_tokens: int) -> Build:
+        body = _json(endpoint, workload, messages, output_tokens)
+        return lambda index, key: build(body, key)
+
+    return building
+
+
+def _heads(endpoint: Endpoint, target: str, proxy_headers: bytes) -> Callable[[str | None], bytes]:
+    @lru_cache(maxsize=1)  # few requests have another key than the one before
+    def head(key: str | None) -> bytes:
+        return _post_head(endpoint.keyed(key), target, proxy_headers)
+
+    return head
 
 
 def prompt_request(

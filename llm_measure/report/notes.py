@@ -19,6 +19,9 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
             f"{level['repeated_prompts']} of {level['requests']} requests repeat a prompt, since the dataset"
             " has fewer rows: the server may have answered them from a cache."
         )
+    if "conversations" in level:
+        turns = f"{level['requests']:,} requests are the turns of {level['conversations']:,} conversations"
+        yield f"{turns}; rates per second include the time in which their users think."
     if "trace" in level:
         yield _trace(level)
     yield _span(level) if "concurrency" in level else _rates(level)
