@@ -56,6 +56,7 @@ class Share:
     warmup: int
     first_index: int
     step: int  # between its indexes
+    level_index: int = 0  # of the level's first request
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Client:
         self._conversations = conversations_of(endpoint, workload, seed, *places, signer)
         self._signed = None
         if self._conversations is None:
-            build = request_builder(endpoint, workload, seed, *places)
+            build = request_builder(endpoint, workload, seed, *places, share.level_index)
             self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
             self._build = self._signed or build
         self._memory = Memory()

@@ -17,6 +17,8 @@ from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
 from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
+from llm_measure.load.trace_prompts import trace_prompts
+from llm_measure.load.traces import trace_of
 from llm_measure.variables import filled
 from llm_measure.workloads import Workload
 
@@ -26,6 +28,7 @@ AUTHORIZATION = "Authorization"
 JSON = "application/json"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
+OUTPUT_LENGTHS = 4096  # of a trace, whose bodies are kept but for the prompt
 
 Build = Callable[[int, str | None], bytes]  # of a request, from its index and a key
 
@@ -37,11 +40,13 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     target: str,
     proxy_headers: bytes = b"",
     counting: Counting = WORD_BY_WORD,
+    level_index: int = 0,
 ) -> Build:
     """Return a function from a request's index and key to its bytes, head and body.
 
     They are the same for the same seed. `target` is the target of the request line, `counting` decides the
-    number of words of generated prompts. DatasetError if there is a dataset that cannot be used.
+    number of words of generated prompts. `level_index` is the index that the first request of the level has.
+    DatasetError if there is a dataset or trace that cannot be used.
     """
 
     head = _heads(endpoint, target, proxy_headers)
@@ -50,6 +55,8 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
         body = input_bodies(endpoint, api, workload, seed, counting)
     elif workload.dataset:
         body = _dataset_bodies(endpoint, workload, seed)
+    elif workload.trace:
+        body = _trace_bodies(endpoint, workload, f"{seed} {level_index}", counting, level_index)
     else:
         body = _bodies(endpoint, workload, seed, counting)
     return lambda index, key: _whole(head(key), body(index))
@@ -107,6 +114,8 @@ def most_tokens(workload: Workload) -> int:
     """
     rows = read_dataset(Path(workload.dataset)) if workload.dataset else []
     asked = [_most(workload), *(row.output_tokens or 0 for row in rows), *_limits(workload.extra_body)]
+    if workload.trace:
+        asked.append(int(trace_of(workload).output_tokens.max()))
     return min(TOKENS_FACTOR * max(asked) + HIDDEN_TOKENS, MAX_TOKENS)
 
 
@@ -171,6 +180,25 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
             raise DatasetError(f"{workload.dataset}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
     return lambda index: bodies[index % len(bodies)]
+
+
+def _trace_bodies(
+    endpoint: Endpoint, workload: Workload, seed: str, counting: Counting, level_index: int
+) -> Callable[[int], bytes]:
+    """Build each body when it is sent: the trace may have any number of them, each of any length."""
+    trace = trace_of(workload)
+    prompt = trace_prompts(trace, seed, counting)
+
+    @lru_cache(maxsize=OUTPUT_LENGTHS)
+    def around(output_tokens: int) -> tuple[bytes, bytes, bytes]:
+        return _json(endpoint, workload, MARK, output_tokens).partition(json.dumps(MARK).encode())
+
+    def build(index: int) -> bytes:
+        row = index - level_index
+        before, mark, after = around(int(trace.output_tokens[row]))
+        return b'%b"%b"%b' % (before, prompt(row).encode(), after) if mark else before
+
+    return build
 
 
 def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:
