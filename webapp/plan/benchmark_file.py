@@ -5,6 +5,7 @@ A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains 
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                 continue
             if not takes_part(llm, asked):
                 continue
-            for load in _loads(asked):
+            for region, load in product(asked.get("regions", [None]), _loads(asked)):
                 yield Measurement(
                     llm=llm["name"],
                     company_name=company,
@@ -98,6 +99,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     load=load,
                     rank_insecure=llm["rank_insecure"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
+                    region=region,
                 )
 
 

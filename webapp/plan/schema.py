@@ -22,6 +22,7 @@ from webapp.plan.fields import (
     whole_field,
 )
 from webapp.plan.rules import RuleSchema
+from webapp.scenarios import REGION, REGION_RULE
 
 MEASURED = ("llms", "workloads")
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
@@ -43,6 +44,11 @@ def _check_objective(name: str) -> None:
     known = METRICS.objectives("generation")  # of which workloads with inputs have fewer
     if name not in known:
         raise ValidationError(f"unknown objective; expected one of {', '.join(known)}")
+
+
+def _check_unique(regions: list[str]) -> None:
+    if len(set(regions)) < len(regions):
+        raise ValidationError("duplicate region")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -128,6 +134,10 @@ class WorkloadSchema(StrictSchema):
     )
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     interval = number_field(1 / 60, 10_080)
+    regions = fields.List(
+        fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
+        validate=[validate.Length(1), _check_unique],
+    )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:

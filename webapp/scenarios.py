@@ -1,0 +1,36 @@
+"""Names of scenarios: workload@level, or workload@level@region of what is measured from a region.
+
+A level ends with its API, unless that is chat: chat@c8, chat@c8-completions, chat@c8@eu. What one job
+measures has such a name, too: a scenario's, or that of a workload at all levels, as chat, or chat@@eu from a
+region.
+"""
+
+import re
+from typing import NamedTuple
+
+SEPARATOR = "@"  # in no workload's name
+REGION = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}\Z")
+REGION_RULE = "must be 1 to 31 of the characters a-z, 0-9 and -, the first one not -"
+
+
+class ScenarioName(NamedTuple):
+    """The parts of a scenario's name."""
+
+    workload: str
+    level: str  # with its API; empty for all levels, and for the simulation
+    region: str | None = None
+
+    @property
+    def local(self) -> str:
+        """The name without its region."""
+        return SEPARATOR.join(filter(None, (self.workload, self.level)))
+
+    def __str__(self) -> str:
+        return self.local if self.region is None else SEPARATOR.join(self)  # type: ignore[arg-type]
+
+
+def split(name: str) -> ScenarioName:
+    """Return the parts of the name of a scenario, or of what a job measures."""
+    workload, _, rest = name.partition(SEPARATOR)
+    level, _, region = rest.partition(SEPARATOR)
+    return ScenarioName(workload, level, region or None)
