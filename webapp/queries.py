@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app, request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from llm_measure.metrics import METRICS, Metric, kind_of
@@ -13,6 +13,7 @@ from llm_measure.stats.histogram import Histogram
 from llm_measure.stats.intervals import quantile_interval
 from llm_measure.stats.ranks import rank_intervals
 from webapp.errors import shown
+from webapp.scenarios import REGION, REGION_RULE, in_region
 from webapp.store import Connection, catalogue, scenarios
 from webapp.store.leaderboard import Row
 from webapp.store.run_records import STATUSES
@@ -74,7 +75,36 @@ def metric_filter(default: str | None, description: str) -> fields.String:
     )
 
 
-class SeriesFilters(Schema):
+def region_filter(description: str) -> fields.String:
+    """Return a filter that takes the name of a region."""
+    return fields.String(
+        load_default=None,
+        validate=validate.Regexp(REGION, error=REGION_RULE),
+        metadata={"description": description, "example": "eu"},
+    )
+
+
+class RegionFilter(Schema):
+    """A filter by region, next to one by scenario.
+
+    Together they name a scenario, so that `region` is None in what is loaded if there is a scenario.
+    """
+
+    region = region_filter("Region that was measured from; the same as at the end of `scenario`")
+
+    @post_load
+    def join(self, query: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Make the region a part of the scenario's name."""
+        if query["region"] and query["scenario"]:
+            try:
+                query["scenario"] = in_region(query["scenario"], query["region"])
+            except ValueError as error:
+                raise ValidationError({"region": [str(error)]}) from None
+            query["region"] = None
+        return query
+
+
+class SeriesFilters(RegionFilter):
     """The filters that select comparable values."""
 
     source = one_of(SOURCES, "simulation", "Source of the values; sources are never mixed")
@@ -95,7 +125,7 @@ class LeaderboardQuery(SeriesFilters):
     order = one_of(ORDERS, "best", "By mean, best or worst first in the metric's direction, or by name")
 
 
-class RunsQuery(Schema):
+class RunsQuery(RegionFilter):
     """The filters of the list of runs."""
 
     status = one_of(STATUSES, None, "Status of the runs; any by default")

@@ -29,6 +29,21 @@ class ScenarioName(NamedTuple):
         return self.local if self.region is None else SEPARATOR.join(self)  # type: ignore[arg-type]
 
 
+def in_region(name: str, region: str | None) -> str:
+    """Return the name of the scenario in the region, or the same name for None.
+
+    Raises ValueError if it has another region, or none is possible.
+    """
+    parts = split(name)
+    if region in (None, parts.region):
+        return name
+    if not parts.level:
+        raise ValueError("needs a measured scenario, such as chat@c8")
+    if parts.region:
+        raise ValueError(f"contradicts the scenario, which is in {parts.region}; expected one of both")
+    return str(parts._replace(region=region))
+
+
 def split(name: str) -> ScenarioName:
     """Return the parts of the name of a scenario, or of what a job measures."""
     workload, _, rest = name.partition(SEPARATOR)

@@ -79,6 +79,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     status: str | None = None,
     source: str | None = None,
     scenario_id: int | None = None,
+    region: str | None = None,
     llm_id: int | None = None,
     job_id: str | None = None,
 ) -> list[RunRecord]:
@@ -91,6 +92,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "status": status,
         "source": source,
         "scenario_id": scenario_id,
+        "region": region,
         "llm_id": llm_id,
         "job_id": job_id,
     }

@@ -54,11 +54,12 @@ def _availability(query: dict[str, Any], conn: Connection) -> bytes:
         now=datetime.now(UTC),
         source=source,
         scenario_id=scenario_id(conn, scenario, source) if scenario else None,
+        region=query["region"],
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
     )
     parts = {
         "generation": views.generation(conn),
-        **{name: query[name] for name in ("period", "window", "source", "scenario")},
+        **{name: query[name] for name in ("period", "window", "source", "scenario", "region")},
         "llms": list(_by_llm(found)),
     }
     return AvailabilitySchema().dumps(parts).encode()

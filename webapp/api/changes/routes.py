@@ -43,6 +43,7 @@ def _changes(query: dict[str, Any], conn: Connection) -> bytes:
         until=query["until"],
         source=query["source"],
         scenario_id=scenario_id(conn, query["scenario"], query["source"]) if query["scenario"] else None,
+        region=query["region"],
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         limit=MOST_CHANGES + 1,
     )

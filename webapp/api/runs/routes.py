@@ -74,7 +74,7 @@ def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
         before=query["cursor"],
         scenario_id=scenario_id(conn, query["scenario"], query["source"]) if query["scenario"] else None,
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
-        **{name: query[name] for name in ("status", "source", "job_id")},
+        **{name: query[name] for name in ("status", "source", "region", "job_id")},
     )
 
 

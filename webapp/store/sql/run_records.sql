@@ -26,6 +26,7 @@ WHERE (%(run_id)s IS NULL OR runs.id = %(run_id)s)
   AND (%(status)s IS NULL OR runs.status = %(status)s)
   AND (%(source)s IS NULL OR runs.source = %(source)s)
   AND (%(scenario_id)s IS NULL OR runs.scenario_id = %(scenario_id)s)
+  AND (%(region)s IS NULL OR split_part(scenarios.name, '@', 3) = %(region)s)
   AND (%(llm_id)s IS NULL OR runs.llm_id = %(llm_id)s)
   AND (%(job_id)s IS NULL OR runs.job_id = %(job_id)s)
 ORDER BY runs.id DESC
