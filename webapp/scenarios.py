@@ -29,6 +29,12 @@ class ScenarioName(NamedTuple):
         return self.local if self.region is None else SEPARATOR.join(self)  # type: ignore[arg-type]
 
 
+def in_words(name: str) -> str:
+    """Return the scenario's name as people read it, such as "chat@c8 from eu"."""
+    parts = split(name)
+    return f"{parts.local} from {parts.region}" if parts.region else name
+
+
 def in_region(name: str, region: str | None) -> str:
     """Return the name of the scenario in the region, or the same name for None.
 
