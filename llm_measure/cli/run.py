@@ -23,7 +23,7 @@ FORMATS = ("table", "json", "csv")
               help="Maximum output tokens (max_tokens).  [default: 128]")  # fmt: skip
 @body_options()
 @click.option("--dataset", metavar="FILE",
-              help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
+              help="File of prompts: JSONL, ShareGPT's JSON, an OpenAI batch file or CSV.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
 @click.option("--seed", type=int, metavar="N",
               help="Random seed for prompts, a dataset's order and arrivals.  [default: random]")  # fmt: skip

@@ -73,8 +73,9 @@ def _texts(workload: Workload, seed: int, counting: Counting) -> Callable[[int],
 
 def _dataset_texts(workload: Workload, seed: int) -> Callable[[int], bytes]:
     rows = read_dataset(Path(workload.dataset or ""))
-    if any(not isinstance(row.prompt, str) for row in rows):
-        raise DatasetError(f"{workload.dataset}: messages are no inputs; expected a prompt in each row")
+    for row in rows:
+        if not isinstance(row.prompt, str):
+            raise DatasetError(f"{row.where}: messages are no inputs; expected a prompt in each row")
     texts = [json.dumps(row.prompt).encode() for row in rows]
     Random(seed).shuffle(texts)  # noqa: S311  (nothing secret)
     return lambda number: texts[number % len(texts)]

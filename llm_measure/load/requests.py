@@ -136,7 +136,7 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
         try:
             bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or _most(workload)))
         except ValueError as error:
-            raise DatasetError(f"{workload.dataset}: {error}") from None
+            raise DatasetError(f"{row.where}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
     return lambda index: bodies[index % len(bodies)]
 
