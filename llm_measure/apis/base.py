@@ -1,6 +1,7 @@
 """What a provider API is to the rest: how a request is written, and what the events of a response mean."""
 
-from typing import Annotated, Any, Protocol, runtime_checkable
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -23,6 +24,15 @@ STOP_REASONS = {
 
 # What a chunk adds: the `size` of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
+
+
+class Piece(NamedTuple):
+    """What an event says: a piece of the answer's text, or of a call of a tool."""
+
+    text: str = ""
+    call: Any = None  # distinguishes the call within the response; None for a text
+    name: str = ""
+    arguments: str = ""  # a piece of their JSON
 
 
 # Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
@@ -104,6 +114,11 @@ def _within(details: Any, name: str) -> Any:
     return details.get(name) if isinstance(details, dict) else None
 
 
+def text_of(value: Any) -> str:
+    """Return a text as it is, and nothing for anything else."""
+    return value if isinstance(value, str) else ""
+
+
 def size(text: Any) -> int:
     """Return a measure of the tokens that the text may hold; of a list or an object, of all texts in it.
 
@@ -172,6 +187,12 @@ class StreamingAPI(Protocol):
 
     def decode(self, data: bytes, /) -> Chunk:
         """Return the event's chunk; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield what the decoded event says; reasoning and what the server's own tools do are left out.
+
+        Any exception means that the event has another shape than the API's.
+        """
 
     def model(self, data: bytes) -> str | None:
         """Return the model that the event names as the one that answers; None if it names none."""

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStre
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +15,14 @@ from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
     Content,
+    Piece,
     Prompt,
     Signer,
     TokenCount,
     Usage,
     messages_of,
     size,
+    text_of,
     token_count,
 )
 from llm_measure.apis.errors import message_of
@@ -188,6 +191,17 @@ class BedrockConverse:
             **({"system": system} if system else {}),
             "inferenceConfig": {"maxTokens": output_tokens},
         }
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts, names of tools and pieces of their input."""
+        found = event.get("contentBlockDelta") or event.get("contentBlockStart") or {}
+        block = found.get("delta") or found.get("start") or {}
+        use = block.get("toolUse")
+        if use:
+            name, piece = text_of(use.get("name")), text_of(use.get("input"))
+            yield Piece(call=found["contentBlockIndex"], name=name, arguments=piece)
+        else:
+            yield Piece(text_of(block.get("text")))
 
     def model(self, data: bytes) -> str | None:
         """Return None, since no event names the model."""
