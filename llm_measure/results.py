@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
 from llm_measure.metrics.rates import Rates, rates
@@ -64,6 +65,7 @@ class LevelResult:
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
     transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
     counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
+    lengths: Lengths | None = None  # that were drawn; None if that is unknown, as of a file elsewhere
 
     @cached_property
     def span(self) -> Span:

@@ -7,20 +7,22 @@ import click
 
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import Numbers, Objectives
+from llm_measure.cli.types import Length, Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
 
 
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
 @endpoint_options(required=True)
-@click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt or input.  [default: 128]")
+@click.option("--input-tokens", type=Length(), metavar="LENGTH",
+              help="Tokens per prompt or input: N, A..B, normal:MEAN,STDDEV, lognormal:MEAN,STDDEV or"
+              " file:PATH.  [default: 128]")  # fmt: skip
 @click.option("--inputs", type=int, metavar="N",
               help="Texts per request of embeddings, documents of rerank.  [default: 1]")  # fmt: skip
 @click.option("--no-probe", is_flag=True,
               help="Count each word as a token, instead of learning how the endpoint counts.")  # fmt: skip
-@click.option("--output-tokens", type=int, metavar="N",
-              help="Maximum output tokens (max_tokens).  [default: 128]")  # fmt: skip
+@click.option("--output-tokens", type=Length(), metavar="LENGTH",
+              help="Maximum output tokens (max_tokens), as --input-tokens.  [default: 128]")  # fmt: skip
 @body_options()
 @click.option("--dataset", metavar="FILE",
               help="File of prompts: JSONL, ShareGPT's JSON, an OpenAI batch file or CSV.")  # fmt: skip

@@ -30,12 +30,12 @@ def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = No
     """
     api = apis.named(endpoint.api)
     has_query = isinstance(api, apis.EncodingAPI) and api.compares
-    if has_query or endpoint.asked(workload).asked_prompt_tokens is None:
+    if has_query or not endpoint.asked(workload).generates_prompts:
         return WORD_BY_WORD
     asked = replace(
         workload,
         inputs=workload.inputs and 1,
-        output_tokens=min(workload.output_tokens, OUTPUT_TOKENS),
+        output_tokens=min(round(workload.output_length.most), OUTPUT_TOKENS),
         timeout_s=min(workload.timeout_s, TIMEOUT_S / 2),
     )
     return asyncio.run(_unless_stopped(_probe(with_key(endpoint, stop), asked), stop))

@@ -1,14 +1,18 @@
-"""Prompts of a given length, unique from their first words on."""
+"""Prompts of given lengths, unique from their first words on or from the end of a common beginning."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, floor, gcd
+from math import floor, gcd
 from random import Random
 
 from llm_measure.load.words import WORDS
 from llm_measure.workloads import UNIQUE_WORDS, Workload
 
 POOL_WORDS = 1 << 16
+BASE = len(WORDS)
+PAIRS = BASE**2
+# The number of words of each prompt: a mean, or a function of the request's index.
+WordCount = float | Callable[[int], int]
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,9 @@ class Counting:
     probed: bool = False  # whether the endpoint was asked
     problem: str | None = None  # why the question had no answer
 
-    def words(self, workload: Workload) -> float:
-        """Return the mean number of words of a prompt with the workload's tokens, or the fewest possible."""
-        return max(workload.fewest_words, (workload.input_length.mean - self.overhead) / self.tokens_per_word)
+    def words(self, workload: Workload, tokens: float) -> float:
+        """Return the number of words of a prompt with that many tokens, or the fewest possible."""
+        return max(workload.fewest_words, (tokens - self.overhead) / self.tokens_per_word)
 
     def least_tokens(self, workload: Workload) -> float:
         """Return the number of tokens of the shortest possible prompt."""
@@ -32,40 +36,71 @@ class Counting:
 WORD_BY_WORD = Counting()
 
 
-def prompt_builder(words: float, unique: bool, seed: int) -> Callable[[int], str]:
-    """Return a function from a request's index to a prompt of `words` words on average.
+class WordTexts:
+    """Texts of a given number of words, each beginning with words that no other one begins with.
 
-    The first words spell the index, so that no two prompts begin alike; the others are cut from a long text
-    at a position that depends on the index. The same seed gives the same prompts. A fraction of a word is
-    spread over the indexes: of 4 prompts of 10.25 words, one has 11. Prompts that are not unique have the
-    nearest whole number.
+    Its first words spell a number; the others are cut from a long text at a position that depends on the
+    number. The same seed gives the same texts.
     """
-    random = Random(seed)  # noqa: S311  (nothing secret)
-    vocabulary = random.sample(WORDS, len(WORDS))
-    base = len(vocabulary)
-    # A step that shares no divisor with the number of indexes visits each of them once.
-    indexes = base**UNIQUE_WORDS
-    offset, step = random.randrange(indexes), _coprime(random, indexes)
-    pool = random.choices(vocabulary, k=POOL_WORDS + ceil(words))
-    at = [0]
-    for word in pool:
-        at.append(at[-1] + len(word) + 1)
-    text = " ".join(pool) + " "
 
-    def build(index: int) -> str:
-        if not unique:
-            return text[: at[round(words)] - 1]
-        number = (offset + index * step) % indexes
-        first = []
-        for _ in range(UNIQUE_WORDS):
-            number, digit = divmod(number, base)
-            first.append(vocabulary[digit])
-        length = floor((index + 1) * words) - floor(index * words)
-        begin = (index * 7919) % POOL_WORDS
-        rest = text[at[begin] : at[begin + length - UNIQUE_WORDS]]
-        return f"{' '.join(first)} {rest}".rstrip()
+    def __init__(self, seed: int):
+        random = Random(seed)  # noqa: S311  (nothing secret)
+        self._vocabulary = random.sample(WORDS, len(WORDS))
+        # A step that shares no divisor with the number of beginnings visits each of them once.
+        self._beginnings = BASE**UNIQUE_WORDS
+        self._offset, self._step = random.randrange(self._beginnings), _coprime(random, self._beginnings)
+        pool = random.choices(self._vocabulary, k=POOL_WORDS)
+        self._at = [0]
+        for word in pool:
+            self._at.append(self._at[-1] + len(word) + 1)
+        self._pool = " ".join(pool) + " "
 
-    return build
+    def unique(self, number: int, words: int) -> str:
+        """Return the text of the number, which may be negative."""
+        spelled, vocabulary = (self._offset + number * self._step) % self._beginnings, self._vocabulary
+        # Two words in each half, since Python calculates faster below 2**30.
+        high, low = divmod(spelled, PAIRS)
+        first = (
+            f"{vocabulary[low % BASE]} {vocabulary[low // BASE]}"
+            f" {vocabulary[high % BASE]} {vocabulary[high // BASE]}"
+        )
+        if words <= UNIQUE_WORDS:
+            return " ".join(first.split()[:words])
+        begin = number * 7919 % POOL_WORDS
+        end = begin + words - UNIQUE_WORDS
+        if end > POOL_WORDS:
+            return f"{first} {self.cut(words - UNIQUE_WORDS, begin)}"
+        return f"{first} {self._pool[self._at[begin] : self._at[end] - 1]}"
+
+    def cut(self, words: int, begin: int = 0) -> str:
+        """Return these words of the long text, which begins again after its last one."""
+        rounds, end = divmod(begin + words, POOL_WORDS)
+        if not rounds:
+            return self._pool[self._at[begin] : self._at[end] - 1]
+        return f"{self._pool[self._at[begin] :]}{self._pool * (rounds - 1)}{self._pool[: self._at[end]]}"[:-1]
+
+
+def prompt_builder(words: WordCount, unique: bool, seed: int) -> Callable[[int], str]:
+    """Return a function from a request's index to a prompt of that number of words.
+
+    No two prompts begin alike, see `WordTexts`; those that are not unique are all cut from the same text.
+    """
+    texts = WordTexts(seed)
+    if callable(words):
+        count = words
+    elif unique:
+        count = spread(words)
+    else:
+        return lambda index: texts.cut(round(words))
+    if not unique:
+        return lambda index: texts.cut(count(index))
+    text = texts.unique
+    return lambda index: text(index, count(index))
+
+
+def spread(words: float) -> Callable[[int], int]:
+    """Return a function from an index to a whole number: of 4 prompts of 10.25 words, one has 11."""
+    return lambda index: floor((index + 1) * words) - floor(index * words)
 
 
 def _coprime(random: Random, n: int) -> int:

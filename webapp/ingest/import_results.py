@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from llm_measure.distributions import shown
 from llm_measure.report.reading import ReadDocument
 from llm_measure.results import LevelResult
 from webapp.ingest.attempt import claimed
@@ -108,8 +109,10 @@ def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
     asked = {name: value for name, value in wanted.items() if name not in ("concurrency", "rate", "arrival")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     workload = results.workload
-    prompt = "dataset" if workload.dataset else workload.input_tokens
+    prompt = "dataset" if workload.dataset else shown(workload.input_tokens)
     lengths = (
-        f"{prompt}-{workload.output_tokens}" if workload.inputs is None else f"{workload.inputs}x{prompt}"
+        f"{prompt}-{shown(workload.output_tokens)}"
+        if workload.inputs is None
+        else f"{workload.inputs}x{prompt}"
     )
     return f"{lengths}-{digest}"

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from marshmallow import RAISE, ValidationError
 
-from llm_measure import yaml_lines
+from llm_measure import distributions, yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
-from llm_measure.workloads import Load
+from llm_measure.workloads import DISTRIBUTED, Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.fields import UNKNOWN_FIELD
@@ -76,7 +76,7 @@ def _shown_path(path: Path) -> Path:
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
-    _refuse_missing_datasets(declared["workloads"], folder)
+    _refuse_unusable_files(declared["workloads"], folder)
     endpoints = _endpoints(declared["llms"], folder)
     for llm, endpoint in zip(declared["llms"], endpoints, strict=True):
         company = llm.get("company_name", llm.get("provider", llm["name"]))
@@ -117,14 +117,20 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     return found
 
 
-def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
-    missing = {
-        number: {"dataset": ["file not found"]}
-        for number, asked in enumerate(workloads)
-        if "dataset" in asked and not (folder / asked["dataset"]).is_file()
-    }
-    if missing:
-        raise ValidationError({"workloads": missing})
+def _refuse_unusable_files(workloads: list[dict[str, Any]], folder: Path) -> None:
+    """Raise ValidationError for files that are missing, and for lengths that are no numbers."""
+    faults: dict[int, dict[str, list[str]]] = {}
+    for number, asked in enumerate(workloads):
+        for name, path in workload(asked, folder).files.items():
+            if not Path(path).is_file():
+                faults.setdefault(number, {})[name] = ["file not found"]
+            elif name in DISTRIBUTED:
+                try:
+                    distributions.parse(f"file:{path}")
+                except ValueError as error:
+                    faults.setdefault(number, {})[name] = [str(error)]
+    if faults:
+        raise ValidationError({"workloads": faults})
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:

@@ -9,12 +9,14 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
+from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Workload
 from webapp.plan.fields import (
     NAME,
     Command,
+    Length,
     Levels,
     StrictSchema,
     number_field,
@@ -109,8 +111,8 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = whole_field(1, 10_000_000)
-    output_tokens = whole_field(1, 10_000_000)
+    input_tokens = Length(1, 10_000_000)
+    output_tokens = Length(1, 10_000_000)
     inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
@@ -242,9 +244,13 @@ def refused(error: ValueError) -> ValidationError:
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
-    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body")
+    """Return a declared workload for the measuring library; the paths of its files start at `folder`."""
+    same = ("inputs", "unique_prompts", "slo", "extra_body")
     chosen = {name: declared[name] for name in same if name in declared}
+    for name in ("input_tokens", "output_tokens"):
+        if name in declared:
+            path = file_of(declared[name])
+            chosen[name] = f"file:{folder / path}" if path else declared[name]
     if "dataset" in declared:
         chosen["dataset"] = str(folder / declared["dataset"])
     return Workload(timeout_s=declared["timeout"], **chosen)
