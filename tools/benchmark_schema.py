@@ -64,7 +64,7 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
     WorkloadSchema: [
         {"oneOf": [{"required": ["concurrency"]}, {"required": ["rate"]}]},
         {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
-        {"dependencies": {"arrival": ["rate"]}},
+        {"dependencies": {"arrival": ["rate"], "prefixes": ["shared_prefix"]}},
         {"not": {"required": ["dataset", "input_tokens"]}},
         {"not": {"required": ["inputs", "output_tokens"]}},
     ],

@@ -7,7 +7,7 @@ import click
 
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
-from llm_measure.cli.types import Length, Numbers, Objectives
+from llm_measure.cli.types import FiniteRange, Length, Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
 
@@ -27,6 +27,10 @@ FORMATS = ("table", "json", "csv")
 @click.option("--dataset", metavar="FILE",
               help="File of prompts: JSONL, ShareGPT's JSON, an OpenAI batch file or CSV.")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
+@click.option("--shared-prefix", type=FiniteRange(0, 1), default=0.0, metavar="RATIO",
+              help="Part of each prompt that it has in common with others.  [default: 0]")  # fmt: skip
+@click.option("--prefixes", type=int, default=1, metavar="N",
+              help="Number of different common beginnings.  [default: 1]")  # fmt: skip
 @click.option("--seed", type=int, metavar="N",
               help="Random seed for prompts, a dataset's order and arrivals.  [default: random]")  # fmt: skip
 @extra_body_option()

@@ -13,7 +13,7 @@ from llm_measure.apis.encoding import ONE, EncodingAPI, Wanted
 from llm_measure.endpoints import Endpoint
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
-from llm_measure.load.lengths import word_count
+from llm_measure.load.lengths import generated_prompts
 from llm_measure.load.prompts import Counting, prompt_builder
 from llm_measure.load.words import WORDS
 from llm_measure.workloads import Workload
@@ -68,7 +68,7 @@ def _body(endpoint: Endpoint, api: EncodingAPI, workload: Workload) -> dict[str,
 
 def _texts(workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Return a function from a text's number to its JSON; generated words need no escaping."""
-    text = prompt_builder(word_count(workload, seed, counting), workload.unique_prompts, seed)
+    text = generated_prompts(workload, seed, counting)
     return lambda number: b'"%b"' % text(number).encode()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_measure.distributions import Constant, Distribution, draw
-from llm_measure.load.prompts import Counting, WordCount
+from llm_measure.load.prompts import Counting, WordCount, prompt_builder
 from llm_measure.workloads import Workload
 
 
@@ -36,6 +36,17 @@ def word_count(workload: Workload, seed: int, counting: Counting) -> WordCount:
     if isinstance(lengths.input, Constant):
         return counting.words(workload, lengths.input.value)
     return lambda index: round(counting.words(workload, lengths.input_tokens(index)))
+
+
+def generated_prompts(workload: Workload, seed: int, counting: Counting) -> Callable[[int], str]:
+    """Return a function from an index to the generated prompt, or the input of that number."""
+    return prompt_builder(
+        word_count(workload, seed, counting),
+        workload.unique_prompts,
+        seed,
+        workload.shared_prefix,
+        workload.prefixes,
+    )
 
 
 def varying_maximum(workload: Workload, seed: int) -> Callable[[int], int] | None:

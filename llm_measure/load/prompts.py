@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import floor, gcd
 from random import Random
 
+from llm_measure.distributions import draw
 from llm_measure.load.words import WORDS
 from llm_measure.workloads import UNIQUE_WORDS, Workload
 
@@ -80,10 +81,14 @@ class WordTexts:
         return f"{self._pool[self._at[begin] :]}{self._pool * (rounds - 1)}{self._pool[: self._at[end]]}"[:-1]
 
 
-def prompt_builder(words: WordCount, unique: bool, seed: int) -> Callable[[int], str]:
+def prompt_builder(
+    words: WordCount, unique: bool, seed: int, shared: float = 0.0, prefixes: int = 1
+) -> Callable[[int], str]:
     """Return a function from a request's index to a prompt of that number of words.
 
-    No two prompts begin alike, see `WordTexts`; those that are not unique are all cut from the same text.
+    No two prompts begin alike, see `WordTexts`; those that are not unique are all cut from the same text. The
+    ratio `shared` of each one's words is cut from one of that number of common beginnings, and the rest is
+    unique from its first words on.
     """
     texts = WordTexts(seed)
     if callable(words):
@@ -95,7 +100,16 @@ def prompt_builder(words: WordCount, unique: bool, seed: int) -> Callable[[int],
     if not unique:
         return lambda index: texts.cut(count(index))
     text = texts.unique
-    return lambda index: text(index, count(index))
+    if not shared:
+        return lambda index: text(index, count(index))
+
+    def build(index: int) -> str:
+        length = count(index)
+        common, prefix = round(shared * length), int(draw(seed, index, "prefix") * prefixes)
+        # Negative numbers belong to no request.
+        return f"{text(-1 - prefix, common)} {text(index, length - common)}".strip()
+
+    return build
 
 
 def spread(words: float) -> Callable[[int], int]:

@@ -15,8 +15,8 @@ from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
-from llm_measure.load.lengths import varying_maximum, word_count
-from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
+from llm_measure.load.lengths import generated_prompts, varying_maximum
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.variables import filled
 from llm_measure.workloads import Workload
 
@@ -125,7 +125,7 @@ def _whole(head: bytes, content: bytes) -> bytes:
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
-    prompt = prompt_builder(word_count(workload, seed, counting), workload.unique_prompts, seed)
+    prompt = generated_prompts(workload, seed, counting)
     maximum = varying_maximum(workload, seed)
     whole = _json(endpoint, workload, MARK, MAXIMUM if maximum else _most(workload))
     before, mark, after = whole.partition(json.dumps(MARK).encode())

@@ -62,18 +62,26 @@ def _mean_from(least: float, length: Distribution) -> float:
 def _cached(
     workload: Workload, successful: Sequence[Record], overhead: int, lengths: Lengths | None
 ) -> Iterator[str]:
-    """Yield whether unique prompts were cached, beyond the start that a chat template gives to them all."""
+    """Yield whether prompts were cached beyond what they share: a template's start, common beginnings."""
+    shared = workload.shared_prefix
     asked, counted = asked_prompt(workload, lengths), sum(record.prompt_tokens or 0 for record in successful)
     if asked is None or not workload.unique_prompts or not counted:
         return
     cached = sum(
-        max(0, (record.cached_tokens or 0) - max(overhead, (record.prompt_tokens or 0) - asked(record)))
+        max(
+            0,
+            (record.cached_tokens or 0)
+            - max(overhead, (record.prompt_tokens or 0) - asked(record))
+            - shared * asked(record),
+        )
         for record in successful
     )
     if cached > MAX_CACHED * counted:
+        meant = f"at most {shared:.0%} of each is shared" if shared else "prompts were meant to be unique"
+        found = cached / counted + shared
         yield (
-            f"The server had {cached / counted:.0%} of the prompt tokens in a cache, although prompts were"
-            " meant to be unique: ttft is shorter than without. Was the same seed used before?"
+            f"The server had {found:.0%} of the prompt tokens in a cache, although {meant}:"
+            " ttft is shorter than without. Was the same seed used before?"
         )
 
 

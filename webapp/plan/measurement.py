@@ -160,4 +160,6 @@ def description(workload: Workload, load: Load) -> str:
         inputs = f"of {dataset}" if dataset else f"of {input_tokens} tokens"
         return f"{workload.inputs} inputs {inputs}, {load.name}"
     prompts = f"prompts of {dataset}" if dataset else f"{input_tokens} input tokens"
+    if workload.shared_prefix:
+        prompts += f" with {workload.shared_prefix:.0%} in common ({workload.prefixes} prefixes)"
     return f"{prompts}, {output_tokens} output tokens, {load.name}"

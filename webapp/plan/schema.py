@@ -116,6 +116,8 @@ class WorkloadSchema(StrictSchema):
     inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
+    shared_prefix = number_field(0, 1)
+    prefixes = whole_field(1, 1_000_000)
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
@@ -245,7 +247,7 @@ def refused(error: ValueError) -> ValidationError:
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; the paths of its files start at `folder`."""
-    same = ("inputs", "unique_prompts", "slo", "extra_body")
+    same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body")
     chosen = {name: declared[name] for name in same if name in declared}
     for name in ("input_tokens", "output_tokens"):
         if name in declared:

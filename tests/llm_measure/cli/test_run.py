@@ -348,6 +348,8 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--key-scheme", ""], "--key-scheme: needs --api-key-env"),
         (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read"),
         (["--dataset", "x", "--input-tokens", "5"], "--input-tokens"),
+        (["--prefixes", "4"], "prefixes=4: needs shared_prefix"),
+        (["--shared-prefix", "2"], "'--shared-prefix': 2.0 is not in the range 0<=x<=1"),
         (["--input-tokens", "gamma:1,2"], "'--input-tokens': 'gamma:1,2': must be one of N, A..B, normal:"),
         (
             ["--output-tokens", "file:/nowhere"],

@@ -43,6 +43,16 @@ def test_a_shared_template_and_a_few_cached_tokens_are_no_warning(prompt, cached
     assert list(warnings(Workload(), enough(prompt_tokens=prompt, cached_tokens=cached))) == []
 
 
+def test_prompts_with_a_shared_prefix_may_be_cached_that_far():
+    workload = Workload(shared_prefix=0.5)
+
+    assert list(warnings(workload, enough(cached_tokens=64))) == []
+    (found,) = warnings(workload, enough(cached_tokens=112))
+    assert found.startswith(
+        "The server had 88% of the prompt tokens in a cache, although at most 50% of each"
+    )
+
+
 def test_drawn_lengths_below_the_shortest_possible_prompt_are_a_warning():
     workload, counting = Workload(input_tokens="10..100"), Counting(overhead=40, probed=True)
 

@@ -11,6 +11,7 @@ from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
+from webapp.plan.measurement import description
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -270,6 +271,9 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD + "        input_tokens: 1.5\n", "10: workloads[0].input_tokens=1.5: not a valid integer"),
         (GOOD + "        output_tokens: file:none.txt\n",
          "10: workloads[0].output_tokens='file:none.txt': file not found"),
+        (GOOD + "        shared_prefix: 1.5\n",
+         "10: workloads[0].shared_prefix=1.5: must be a number from 0 to 1"),
+        (GOOD + "        prefixes: 4\n", "10: workloads[0].prefixes=4: needs shared_prefix"),
         (GOOD + "        extra_body: {since: 2026-01-01}\n",
          "10: workloads[0].extra_body: must be valid in JSON"),
         (GOOD + "        extra_body: {top_p: .nan}\n", "10: workloads[0].extra_body: must be valid in JSON"),
@@ -277,6 +281,14 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
 )  # fmt: skip
 def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault):
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
+
+
+def test_a_shared_prefix_is_part_of_the_definition_and_described(write):
+    (planned,) = read_benchmark_file(write(f"{GOOD}        shared_prefix: 0.5\n        prefixes: 4\n"))
+
+    assert (planned.definition["shared_prefix"], planned.definition["prefixes"]) == (0.5, 4)
+    described = description(planned.workload, planned.load)
+    assert described.startswith("128 input tokens with 50% in common (4 prefixes), 128 output tokens")
 
 
 def test_lengths_of_a_file_are_found_from_the_benchmark_files_folder(write, faults, tmp_path):
