@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import TraceFacts
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
@@ -66,6 +67,7 @@ class LevelResult:
     transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
     counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
     trace: TraceFacts | None = None  # what was replayed
+    lengths: Lengths | None = None  # that were drawn; None if that is unknown, as of a file elsewhere
 
     @cached_property
     def span(self) -> Span:

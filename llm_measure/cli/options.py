@@ -32,6 +32,8 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         inputs=_inputs(options),
         dataset=options["dataset"],
         unique_prompts=not options["same_prompt"],
+        shared_prefix=options["shared_prefix"],
+        prefixes=options["prefixes"],
         seed=options["seed"],
         timeout_s=options["timeout"],
         slo=options["slo"] or {},

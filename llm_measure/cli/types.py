@@ -51,6 +51,26 @@ class Window(click.ParamType):
             self.fail(f"{value!r}: must be FROM..TO in seconds, such as 60..360", param, ctx)
 
 
+class Length(click.ParamType):
+    """A number of tokens, or their distribution as a text."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return a whole number as one, a distribution as it is given."""
+        from llm_measure import distributions  # noqa: PLC0415
+
+        try:
+            return int(value)
+        except ValueError:
+            pass
+        try:
+            distributions.parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+        return value
+
+
 class Objectives(click.ParamType):
     """Objectives such as ttft=0.5,tpot=0.05, as bounds by metric."""
 

@@ -14,6 +14,7 @@ from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
@@ -57,8 +58,9 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
+    merged = _merged(endpoint, load, parts, rows)
     facts = trace.facts if trace else None
-    return replace(_merged(endpoint, load, parts, rows), counting=counting, trace=facts)
+    return replace(merged, counting=counting, lengths=Lengths.of(workload, seed), trace=facts)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from marshmallow import RAISE, ValidationError
 
-from llm_measure import yaml_lines
+from llm_measure import distributions, yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
 from llm_measure.load.traces import TraceError, trace_of
-from llm_measure.workloads import Load
+from llm_measure.workloads import DISTRIBUTED, Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.fields import UNKNOWN_FIELD
@@ -124,6 +124,7 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
 
 
 def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
+    """Raise ValidationError for files that are missing, and for those that cannot be used."""
     faults = {}
     for number, asked in enumerate(workloads):
         found = workload(asked, folder)
@@ -139,6 +140,11 @@ def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
             faults[number] = {"trace": [str(error)]}
         except ValueError as error:
             faults[number] = refused(error).normalized_messages()
+        for name in found.files.keys() & {*DISTRIBUTED}:
+            try:
+                distributions.parse(getattr(found, name))
+            except ValueError as error:
+                faults.setdefault(number, {})[name] = [str(error)]
     if faults:
         raise ValidationError({"workloads": faults})
 

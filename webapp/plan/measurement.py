@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_measure.distributions import shown
 from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
@@ -178,8 +179,11 @@ def description(workload: Workload, load: Load) -> str:
         window = "" if begin is None else f" from {begin:g} s to {end:g} s"
         return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
+    input_tokens, output_tokens = shown(workload.input_tokens), shown(workload.output_tokens)
     if workload.inputs is not None:
-        inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
+        inputs = f"of {dataset}" if dataset else f"of {input_tokens} tokens"
         return f"{workload.inputs} inputs {inputs}, {load.name}"
-    prompts = f"prompts of {dataset}" if dataset else f"{workload.input_tokens} input tokens"
-    return f"{prompts}, {workload.output_tokens} output tokens, {load.name}"
+    prompts = f"prompts of {dataset}" if dataset else f"{input_tokens} input tokens"
+    if workload.shared_prefix:
+        prompts += f" with {workload.shared_prefix:.0%} in common ({workload.prefixes} prefixes)"
+    return f"{prompts}, {output_tokens} output tokens, {load.name}"

@@ -9,12 +9,14 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
+from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Expected, Workload
 from webapp.plan.fields import (
     NAME,
     Command,
+    Length,
     Levels,
     StrictSchema,
     number_field,
@@ -30,6 +32,7 @@ NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_p
                  "rate", "arrival", "duration", "warmup")  # fmt: skip
 # Of a workload; their paths start at the file's folder.
 FILES = ("dataset", "trace", "answer_schema")
+LENGTHS = ("input_tokens", "output_tokens")  # which a file may hold, too
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -125,11 +128,13 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = whole_field(1, 10_000_000)
-    output_tokens = whole_field(1, 10_000_000)
+    input_tokens = Length(1, 10_000_000)
+    output_tokens = Length(1, 10_000_000)
     inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
+    shared_prefix = number_field(0, 1)
+    prefixes = whole_field(1, 1_000_000)
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
@@ -287,9 +292,13 @@ def refused(error: ValueError) -> ValidationError:
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload for the measuring library; paths start at `folder`."""
-    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body", "expects")
+    """Return a declared workload for the measuring library; the paths of its files start at `folder`."""
+    same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
+    for name in LENGTHS:
+        if name in declared:
+            path = file_of(declared[name])
+            chosen[name] = f"file:{folder / path}" if path else declared[name]
     for name in FILES:
         if name in declared:
             chosen[name] = str(folder / declared[name])

@@ -13,7 +13,7 @@ from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
-from webapp.plan.measurement import tasks
+from webapp.plan.measurement import description, tasks
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -339,6 +339,17 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
+        (GOOD + "        input_tokens: gamma:1,2\n",
+         "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),
+        (GOOD + "        input_tokens: 1..90000000\n",
+         "10: workloads[0].input_tokens='1..90000000': must have a mean from 1 to 1e+07"),
+        (GOOD + "        input_tokens: '128'\n", "10: workloads[0].input_tokens='128': not a valid integer"),
+        (GOOD + "        input_tokens: 1.5\n", "10: workloads[0].input_tokens=1.5: not a valid integer"),
+        (GOOD + "        output_tokens: file:none.txt\n",
+         "10: workloads[0].output_tokens='file:none.txt': file not found"),
+        (GOOD + "        shared_prefix: 1.5\n",
+         "10: workloads[0].shared_prefix=1.5: must be a number from 0 to 1"),
+        (GOOD + "        prefixes: 4\n", "10: workloads[0].prefixes=4: needs shared_prefix"),
         (GOOD + "        extra_body: {since: 2026-01-01}\n",
          "10: workloads[0].extra_body: must be valid in JSON"),
         (GOOD + "        extra_body: {top_p: .nan}\n", "10: workloads[0].extra_body: must be valid in JSON"),
@@ -346,6 +357,31 @@ def test_speed_and_window_need_a_trace(faults):
 )  # fmt: skip
 def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault):
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
+
+
+def test_a_shared_prefix_is_part_of_the_definition_and_described(write):
+    (planned,) = read_benchmark_file(write(f"{GOOD}        shared_prefix: 0.5\n        prefixes: 4\n"))
+
+    assert (planned.definition["shared_prefix"], planned.definition["prefixes"]) == (0.5, 4)
+    described = description(planned.workload, planned.load)
+    assert described.startswith("128 input tokens with 50% in common (4 prefixes), 128 output tokens")
+
+
+def test_lengths_of_a_file_are_found_from_the_benchmark_files_folder(write, faults, tmp_path):
+    (tmp_path / "lengths.txt").write_text("8\n16\n")
+    text = f"{GOOD}        input_tokens: file:lengths.txt\n        output_tokens: normal:64,8\n"
+
+    (planned,) = read_benchmark_file(write(text))
+    assert planned.workload.input_tokens == f"file:{tmp_path}/lengths.txt"
+    assert planned.definition["output_tokens"] == "normal:64,8"
+    assert len(planned.definition["input_tokens"]) == 64
+
+    (tmp_path / "lengths.txt").write_text("8\nmany\n")
+    (fault,) = faults(text)
+    assert fault == (
+        f"benchmark.yml:10: workloads[0].input_tokens='file:lengths.txt': {tmp_path}/lengths.txt:2:"
+        " must be a number of at least 0"
+    )
 
 
 def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):
