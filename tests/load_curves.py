@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.factories import add_llm, add_scenario
 from tests.webapp.api.shown_runs import finish_run, show
-from webapp.store import Connection
+from webapp.store import Connection, catalogue
 
 LEVELS = (1, 2, 4, 8, 16)
 
@@ -36,15 +36,17 @@ def store_levels(
     values: Callable[..., dict[str, Sequence[float]]] = slowed,
     **definition: Any,
 ) -> None:
-    """Store and show a run of each LLM at each level; `llms` are their inter-token latencies by name."""
-    with conn, conn.cursor() as cursor:
-        cursor.execute("SELECT name FROM llms")
-        known = {each for (each,) in cursor.fetchall()}
+    """Store and show a run of each LLM at each level; `llms` are their inter-token latencies by name.
+
+    LLMs and levels that are missing are added.
+    """
+    with conn:
         for llm in llms:
-            if llm not in known:
+            if catalogue.llm_id(conn, llm) is None:
                 add_llm(conn, llm)
         for level in levels:
-            add_scenario(conn, name(level), {"slo": {"ttft": 0.5}, "inputs": None, **definition})
+            if catalogue.scenario_id(conn, name(level)) is None:
+                add_scenario(conn, name(level), {"slo": {"ttft": 0.5}, "inputs": None, **definition})
     for level in levels:
         of_llms = {llm: values(level, itl) for llm, itl in llms.items()}
         finish_run(conn, now, of_llms, source="measurement", scenario=name(level))
