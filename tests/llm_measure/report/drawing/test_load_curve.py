@@ -21,7 +21,8 @@ def level(concurrency: float, kind: str = "concurrency", names=("ttft", "itl", "
     figures["output_throughput"] = {"mean": 50 * concurrency / factor}
     return {
         kind: concurrency, "metrics": figures, "requests": 32, "errors": {}, "error_details": {},
-        "valid": True, "invalid_reason": None, "warnings": [], "started_at": "2026-11-26T12:00:00+00:00", "clock": "kernel",
+        "valid": True, "invalid_reason": None, "warnings": [], "clock": "kernel",
+        "started_at": "2026-11-26T12:00:00+00:00",
         "http_version": "1.1", **changes,
     }  # fmt: skip
 
