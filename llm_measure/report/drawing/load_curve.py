@@ -6,6 +6,7 @@ from typing import Any
 from llm_measure.metrics import METRICS
 from llm_measure.report.drawing.record import Drawing, Line, Panel
 from llm_measure.report.errors import error_lines, failed
+from llm_measure.report.loads import kind_of
 from llm_measure.report.numbers import shown
 from llm_measure.stats.knee import knee
 from llm_measure.text import printable
@@ -14,7 +15,6 @@ LATENCIES = ("ttft", "itl", "e2e_latency")
 STATISTICS = ("p50", "p95")
 THROUGHPUTS = ("output_throughput", "inputs_throughput")
 PER_USER = "tps"
-LOADS = ("concurrency", "rate", "speed")
 
 
 def drawing(found: Mapping[str, Any]) -> Drawing:
@@ -26,7 +26,7 @@ def drawing(found: Mapping[str, Any]) -> Drawing:
     panels = [_latency(levels, x, name, found["workload"]["slo"].get(name)) for name in latencies]
     if PER_USER in metrics:
         panels.append(_per_user(levels, x))
-    load = next(name for name in LOADS if name in levels[0])
+    load = kind_of(levels[0])
     figures = [(x, "mean"), *((name, each) for name in latencies for each in STATISTICS)]
     figures += [(PER_USER, "mean")] if PER_USER in metrics else []
     return Drawing(
@@ -45,7 +45,7 @@ def drawing(found: Mapping[str, Any]) -> Drawing:
 
 
 def _load(level: Mapping[str, Any]) -> float:
-    return next(level[name] for name in LOADS if name in level)
+    return level[kind_of(level)]
 
 
 def _latency(levels: Sequence[Mapping[str, Any]], x: str, metric: str, bound: float | None) -> Panel:

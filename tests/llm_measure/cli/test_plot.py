@@ -20,7 +20,7 @@ def url():
 
 @pytest.mark.parametrize(("ending", "begin"), [("svg", "<?xml"), ("png", "\x89PNG"), ("html", "<!doctype")])
 @pytest.mark.parametrize("loads", [["--sweep"], ["--rate", "50,100"]], ids=["sweep", "rates"])
-def test_the_levels_are_drawn_next_to_the_report(url, tmp_path, ending, begin, loads):
+def test_the_levels_are_drawn_next_to_the_report(lenient_validity, url, tmp_path, ending, begin, loads):
     path = tmp_path / f"curve.{ending}"
     asked = ["--output-tokens", "2", "--requests", "4", "--no-probe", "--format", "json"]
     done = invoke("run", "--base-url", url, "--model", "m", *asked, *loads, "--plot", str(path))
