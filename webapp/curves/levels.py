@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from werkzeug.exceptions import UnprocessableEntity
 
+from webapp import scenarios
 from webapp.errors import shown
 from webapp.plan.measurement import UNMARKED_API
 from webapp.queries import LISTED_CHARACTERS
 from webapp.store import Connection, catalogue
 
-NAME = re.compile(
-    r"(?P<workload>[^@]+)@(?P<kind>[crx])(?P<load>\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?P<constant>-constant)?"
-    r"(?:-(?P<api>[^@]+))?(?:@(?P<region>[^@]+))?"
+LEVEL = re.compile(
+    r"(?P<kind>[crx])(?P<load>\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?P<constant>-constant)?(?:-(?P<api>.+))?"
 )
 LOADS = {"c": "concurrency", "r": "rate", "x": "speed"}
 # Of load; arrivals at random or at a constant distance are different loads.
@@ -49,12 +49,13 @@ class Choice:
 
 def level(scenario: str) -> Level | None:
     """Return what the scenario's name says; None if it is no level, such as the search chat@max."""
-    found = NAME.fullmatch(scenario)
+    parts = scenarios.split(scenario)
+    found = LEVEL.fullmatch(parts.level)
     if not found:
         return None
     kind = LOADS[found["kind"]] + (found["constant"] or "")
     api = found["api"] or UNMARKED_API
-    return Level(scenario, found["workload"], api, found["region"], kind, float(found["load"]))
+    return Level(scenario, parts.workload, api, parts.region, kind, float(found["load"]))
 
 
 def choose(conn: Connection, query: dict[str, Any]) -> Choice:

@@ -13,7 +13,7 @@ from webapp.curves.axes import MetricAxis, metric_axis
 from webapp.curves.curve import Curve, Point
 from webapp.page.curve_chart import chart
 from webapp.page.views import query_arguments, respond_cached
-from webapp.queries import SOURCES, metrics_in, name_filter, one_of
+from webapp.queries import SOURCES, metrics_in, name_filter, one_of, region_filter
 from webapp.store import Connection
 from webapp.windows import LATEST, WINDOWS
 
@@ -40,7 +40,7 @@ class Query(Schema):
     statistic = one_of(STATISTICS, "p95", "Percentile of a latency")
     kind = one_of(levels.KINDS, None, "Kind of load; the one with most levels by default")
     api = name_filter("Provider API", "chat")
-    region = name_filter("Region", "eu")
+    region = region_filter("Region; none or else the first that the workload has by default")
     source = one_of(SOURCES, "measurement", "Source of the values; the simulation has no levels")
     window = one_of(tuple(window.name for window in WINDOWS), LATEST.name, "How far back")
     order = one_of(tuple(ORDERS), "llm", "Order of the table")

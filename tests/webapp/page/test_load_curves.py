@@ -75,7 +75,7 @@ def test_a_selector_is_shown_only_where_there_is_a_choice(conn, reader, chat):
 
     html = reader.get(URL).text
     assert selects(html) == ["workload", "kind", "api", "region", "statistic", "window", "order"]
-    assert '<option value="">No region</option>' in html
+    assert '<option value="">None</option>' in html
     assert "request rate 2" in titles(reader.get(f"{URL}?kind=rate").text)[1]
 
 

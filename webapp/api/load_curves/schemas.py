@@ -5,7 +5,7 @@ from marshmallow import Schema, fields
 from webapp.api.fields import count, flag, number, text, timestamp
 from webapp.curves.axes import axis_filter
 from webapp.curves.levels import KINDS
-from webapp.queries import SOURCES, name_filter, one_of
+from webapp.queries import SOURCES, name_filter, one_of, region_filter
 from webapp.windows import LATEST, WINDOWS
 
 
@@ -24,7 +24,7 @@ class LoadCurvesQuery(Schema):
         "How far back; `latest` is each LLM's latest finished run of the level",
     )
     api = name_filter("Provider API; by default `chat` or else the first that the workload has", "chat")
-    region = name_filter("Region; by default none or else the first that the workload has", "eu")
+    region = region_filter("Region; by default none or else the first that the workload has")
     kind = one_of(KINDS, None, "Kind of load; all by default, as separate curves")
     llm = name_filter("One LLM; all ranked LLMs by default", "GPT-4o")
 
