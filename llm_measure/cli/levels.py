@@ -11,7 +11,7 @@ import click
 
 from llm_measure.cli.errors import CommandError
 from llm_measure.cli.options import level_load
-from llm_measure.cli.output import check_writable, write, write_records
+from llm_measure.cli.output import check_writable, write, write_plot, write_records
 from llm_measure.cli.progress import progress_display
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
@@ -48,7 +48,10 @@ def measure_and_report(
         except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
             failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
-            write(document(endpoint, workload, results, options["with_records"], digests), options)
+            found = document(endpoint, workload, results, options["with_records"], digests)
+            write(found, options)
+            if options["plot"]:
+                write_plot(found, options["plot"])
     if failure:
         raise failure
     return all(map(_has_a_response, results))

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 from rich.console import Console
 
+from llm_measure.cli import plot
 from llm_measure.cli.errors import CommandError
 from llm_measure.report.csv import as_csv
 from llm_measure.report.document import as_json
@@ -20,7 +21,9 @@ from llm_measure.results import LevelResult
 
 def check_writable(options: dict[str, Any]) -> None:
     """Fail before anything is measured, rather than after; raises CommandError."""
-    for name in ("out", "records"):
+    if options["plot"]:
+        plot.check(options["plot"])
+    for name in ("out", "records", "plot"):
         if path := options[name]:
             with _refusing(f"--{name} {path}"):
                 path.open("a").close()
@@ -30,6 +33,12 @@ def write_records(path: Path, result: LevelResult, append: bool) -> None:
     """Write the level's requests to --records, after those of former levels; raises CommandError."""
     with _refusing(f"--records {path}"), path.open("ab" if append else "wb") as file:
         file.writelines(record_lines(result))
+
+
+def write_plot(found: Mapping[str, Any], path: Path) -> None:
+    """Draw the document into --plot; raises CommandError."""
+    with _refusing(f"--plot {path}"):
+        plot.draw(found, path)
 
 
 @contextmanager

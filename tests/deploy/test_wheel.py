@@ -63,7 +63,7 @@ def test_the_servers_dependencies_are_an_extra(wheel):
 
     assert (metadata["Name"], metadata["Version"]) == ("llm-measure", __version__)
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata.get_all("Provides-Extra") == ["bedrock", "server"]
+    assert metadata.get_all("Provides-Extra") == ["bedrock", "plot", "server"]
     needed = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert {line.split(";")[0].strip() for line in needed} == OWN_DEPENDENCIES
 

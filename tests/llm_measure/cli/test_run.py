@@ -363,7 +363,10 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--processes", "0"], "--processes"),
         (["--with-records"], "--with-records: needs --format json"),
         (["--records", "/nowhere/x"], "--records /nowhere/x: cannot be written: No such file or directory"),
-        (["--records", "/nowhere/x", "--out", "/nowhere/x"], "--records and --out: expected different files"),
+        (
+            ["--records", "/nowhere/x", "--out", "/nowhere/x"],
+            "--out, --records and --plot: expected different files",
+        ),
     ],
 )
 def test_wrong_options_end_it_with_2_and_one_line(options, word):
