@@ -13,7 +13,7 @@ from llm_measure import __version__
 from webapp.settings import ROOT
 
 MOST_BYTES = 500_000
-OWN_DEPENDENCIES = {"click", "h2", "httptools", "msgspec", "numpy", "pyyaml", "rich", "uvloop"}
+OWN_DEPENDENCIES = {"click", "h2", "httptools", "jsonschema", "msgspec", "numpy", "pyyaml", "rich", "uvloop"}
 SERVER_ONLY = {"flask", "psycopg2-binary", "redis", "rq", "sqlalchemy", "werkzeug"}
 METADATA = f"llm_measure-{__version__}.dist-info"
 
