@@ -18,7 +18,7 @@ from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
 from webapp.plan.fields import Length, Levels, Range
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
+from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"
@@ -52,6 +52,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         ]
     },
     "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
+    "regions": {"uniqueItems": True},
 }
 LENGTHS = r"^([0-9.]+\.\.[0-9.]+|(log)?normal:[0-9.]+,[0-9.]+|file:.+)$"
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
@@ -62,9 +63,28 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"not": {"required": ["api_key_env", "token_command"]}},
     ],
     WorkloadSchema: [
-        {"oneOf": [{"required": ["concurrency"]}, {"required": ["rate"]}]},
-        {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
-        {"dependencies": {"arrival": ["rate"], "prefixes": ["shared_prefix"]}},
+        {
+            "oneOf": [
+                {"required": ["trace"]},
+                {"required": ["concurrency"]},
+                {"required": ["rate"]},
+            ]
+        },
+        {
+            "anyOf": [
+                {"required": ["trace"]},
+                {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
+            ]
+        },
+        {
+            "dependencies": {
+                "arrival": ["rate"],
+                "speed": ["trace"],
+                "window": ["trace"],
+                "prefixes": ["shared_prefix"],
+            }
+        },
+        *({"not": {"required": ["trace", name]}} for name in NOT_OF_TRACES),
         {"not": {"required": ["dataset", "input_tokens"]}},
         {"not": {"required": ["inputs", "output_tokens"]}},
     ],

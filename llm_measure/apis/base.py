@@ -1,7 +1,7 @@
 """What a provider API is to the rest: how a request is written, and what the events of a response mean."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -21,6 +21,9 @@ STOP_REASONS = {
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
 }
+
+# What an answer can be asked to be in addition to a text: a call of a tool, or JSON, each by a schema.
+Answer = Literal["tool", "json"]
 
 # What a chunk adds: the `size` of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
@@ -45,6 +48,14 @@ TEXT_FIELDS = frozenset(("text", "content", "summary", "thinking", "data", "name
 def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
     """Return the messages of the prompt; a text is one of the user."""
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+
+
+def refuse_blank_answers(api: str, messages: list[dict[str, Any]]) -> None:
+    """Raise ValueError for a blank message of the assistant, which some APIs refuse with a 400."""
+    for message in messages:
+        content = message.get("content")
+        if message.get("role") == "assistant" and isinstance(content, str) and not content.strip():
+            raise ValueError(f"the {api} API takes no blank answer; expected a text")
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -184,6 +195,12 @@ class StreamingAPI(Protocol):
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the JSON body of a streamed request; ValueError if the API cannot take such a prompt."""
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return what is merged into the body so that the answer is a call of the tool, or JSON.
+
+        ValueError if the API has no such thing.
+        """
 
     def decode(self, data: bytes, /) -> Chunk:
         """Return the event's chunk; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from llm_measure.apis.amazon_signature import AmazonSigner
 from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
+    Answer,
     Content,
     Piece,
     Prompt,
@@ -21,6 +23,7 @@ from llm_measure.apis.base import (
     TokenCount,
     Usage,
     messages_of,
+    refuse_blank_answers,
     size,
     text_of,
     token_count,
@@ -177,7 +180,7 @@ class BedrockConverse:
         return f"model/{quote(model, safe='')}/converse-stream"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
-        """Return the body; ValueError for what is no text and no block of Bedrock's."""
+        """Return the body; ValueError for what is no text and no block of Bedrock's, and a blank answer."""
         messages = messages_of(prompt)
         system, asked = [], []
         for message in messages:
@@ -186,11 +189,20 @@ class BedrockConverse:
                 system += content
             else:
                 asked.append({"role": role, "content": content})
+        refuse_blank_answers(self.name, messages)
         return {
             "messages": asked,
             **({"system": system} if system else {}),
             "inferenceConfig": {"maxTokens": output_tokens},
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be used, or the format of the text."""
+        if kind == "json":
+            structure = {"jsonSchema": {"name": name, "schema": json.dumps(schema)}}
+            return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": structure}}}
+        tool = {"name": name, "description": description, "inputSchema": {"json": schema}}
+        return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": name}}}}
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield texts, names of tools and pieces of their input."""

@@ -11,7 +11,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from llm_measure.apis.base import Content, Piece, Prompt, TokenCount, Usage, size, text_of, token_count
+from llm_measure.apis.base import (
+    Answer,
+    Content,
+    Piece,
+    Prompt,
+    TokenCount,
+    Usage,
+    size,
+    text_of,
+    token_count,
+)
 from llm_measure.apis.errors import message_of
 from llm_measure.apis.gemini_contents import contents_of
 from llm_measure.framing import Framing, sse
@@ -188,6 +198,19 @@ class Gemini:
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; ValueError for calls of tools, and for parts that are not in the messages."""
         return contents_of(prompt) | {"generationConfig": {"maxOutputTokens": output_tokens}}
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a function that must be called, or the format of the response."""
+        if kind == "json":
+            return {
+                "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema}
+            }
+        function = {"name": name, "description": description, "parametersJsonSchema": schema}
+        calling = {"mode": "ANY", "allowedFunctionNames": [name]}
+        return {
+            "tools": [{"functionDeclarations": [function]}],
+            "toolConfig": {"functionCallingConfig": calling},
+        }
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield texts and whole calls of functions of the first candidate."""

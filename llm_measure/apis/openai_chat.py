@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Piece, Prompt, messages_of, size, text_of
+from llm_measure.apis.base import Answer, Content, Piece, Prompt, messages_of, size, text_of
 from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
 
 # The types of parts of a content that are no answer yet.
@@ -83,6 +83,21 @@ class OpenAIChat(OpenAI):
         """Return the body; a text becomes one message of the user."""
         messages = messages_of(prompt)
         return streamed(model, {"messages": messages}, output_tokens)
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be called, or the format of the response."""
+        if kind == "json":
+            return {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": name, "schema": schema, "strict": True},
+                }
+            }
+        function = {"name": name, "description": description, "parameters": schema}
+        return {
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": {"type": "function", "function": {"name": name}},
+        }
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield texts and calls of tools of the first choice."""

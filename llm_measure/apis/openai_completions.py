@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Piece, Prompt, size, text_of
+from llm_measure.apis.base import Answer, Content, Piece, Prompt, size, text_of
 from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
 
 
@@ -53,6 +53,10 @@ class OpenAICompletions(OpenAI):
         if not isinstance(prompt, str):
             raise ValueError("the completions API takes no messages; expected a prompt")
         return streamed(model, {"prompt": prompt}, output_tokens)
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return nothing; ValueError for any kind."""
+        raise ValueError(f"expects={kind}: does not apply to the completions API, which has only texts")
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield the texts of the first choice."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Piece, Prompt, TokenCount, Usage, size, text_of
+from llm_measure.apis.base import Answer, Content, Piece, Prompt, TokenCount, Usage, size, text_of
 from llm_measure.apis.openai import DONE, OpenAI
 from llm_measure.apis.openai_responses_input import input_items
 
@@ -156,6 +156,15 @@ class OpenAIResponses(OpenAI):
             "max_output_tokens": output_tokens,
             "stream": True,
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a function that must be called, or the format of the text."""
+        if kind == "json":
+            return {
+                "text": {"format": {"type": "json_schema", "name": name, "schema": schema, "strict": True}}
+            }
+        function = {"type": "function", "name": name, "description": description, "parameters": schema}
+        return {"tools": [function], "tool_choice": {"type": "function", "name": name}}
 
     def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
         """Yield texts, names of functions and pieces of their arguments."""

@@ -7,6 +7,7 @@ import click
 
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
+from llm_measure.cli.trace_options import trace_options
 from llm_measure.cli.types import FiniteRange, Length, Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
@@ -26,6 +27,10 @@ FORMATS = ("table", "json", "csv")
 @body_options()
 @click.option("--dataset", metavar="FILE",
               help="File of prompts: JSONL, ShareGPT's JSON, an OpenAI batch file or CSV.")  # fmt: skip
+@click.option("--expects", type=click.Choice(("text", "tool", "json")), default="text", show_default=True,
+              help="What valid_answers counts: calls of a tool, or JSON.")  # fmt: skip
+@click.option("--answer-schema", metavar="FILE",
+              help="JSON schema of the arguments or the answer.  [default: a built-in one]")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
 @click.option("--shared-prefix", type=FiniteRange(0, 1), default=0.0, metavar="RATIO",
               help="Part of each prompt that it has in common with others.  [default: 0]")  # fmt: skip
@@ -40,6 +45,7 @@ FORMATS = ("table", "json", "csv")
               help="Requests per second; one level per number.")  # fmt: skip
 @click.option("--arrival", type=click.Choice(("poisson", "constant")),
               help="Arrivals of a rate.  [default: poisson]")  # fmt: skip
+@trace_options()
 @click.option("--sweep", is_flag=True, help="Double the concurrency until throughput stops growing.")
 @click.option("--requests", type=int, metavar="N",
               help="Measured requests per level.  [default: 4 per stream, at least 32]")  # fmt: skip

@@ -36,6 +36,8 @@ def _lengths(workload: Workload, counting: Counting, lengths: Lengths | None) ->
     """Yield whether prompts have another length than was asked for, as far as the endpoint counted them."""
     asked, least = workload.asked_prompt_tokens, counting.least_tokens(workload)
     if not workload.asks_for_length:
+        if counting.problem:
+            yield f"Each word of a prompt counts as a token: {counting.problem}."
         return
     if counting.problem:
         words = distributions.shown(workload.input_tokens) if asked is None else asked

@@ -23,6 +23,13 @@ def test_a_sound_level_has_no_warnings():
     assert list(warnings(Workload(), [])) == []
 
 
+def test_an_endpoint_that_does_not_count_the_prompts_of_a_trace_is_a_warning():
+    counting = Counting(problem="the endpoint reports no prompt tokens")
+
+    found = list(warnings(Workload(trace="trace.csv"), enough(), counting))
+    assert found == ["Each word of a prompt counts as a token: the endpoint reports no prompt tokens."]
+
+
 def test_fewer_than_a_hundred_requests_behind_a_p99_are_a_warning():
     assert list(warnings(Workload(), enough()[1:])) == ["p99 is of only 99 requests; expected at least 100."]
 
