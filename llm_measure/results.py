@@ -66,8 +66,8 @@ class LevelResult:
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
     transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
     counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
-    trace: TraceFacts | None = None  # what was replayed
     lengths: Lengths | None = None  # that were drawn; None if that is unknown, as of a file elsewhere
+    trace: TraceFacts | None = None  # what was replayed
 
     @cached_property
     def span(self) -> Span:

@@ -109,7 +109,7 @@ def _rows(workload: Workload, seed: int, requests: Requests) -> list[Row]:
         try:
             requests(list(chain.from_iterable(_said(row))), 1)
         except ValueError as error:
-            raise DatasetError(f"{workload.dataset}: {error}") from None
+            raise DatasetError(f"{row.where}: {error}") from None
     Random(seed).shuffle(rows)  # noqa: S311  (nothing secret)
     return rows
 

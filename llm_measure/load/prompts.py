@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import floor
 
 from llm_measure.distributions import draw
-from llm_measure.load.texts import WordTexts
+from llm_measure.load.texts import text_builder
 from llm_measure.workloads import Workload
 
 # The number of words of each prompt: a mean, or a function of the request's index.
@@ -38,20 +38,19 @@ def prompt_builder(
 ) -> Callable[[int], str]:
     """Return a function from a request's index to a prompt of that number of words.
 
-    No two prompts begin alike, see `WordTexts`; those that are not unique are all cut from the same text. The
-    ratio `shared` of each one's words is cut from one of that number of common beginnings, and the rest is
-    unique from its first words on.
+    No two prompts begin alike, see `text_builder`; those that are not unique are all the same as far as they
+    go. The ratio `shared` of each one's words is cut from one of that number of common beginnings, and the
+    rest is unique from its first words on. The same seed gives the same prompts.
     """
-    texts = WordTexts(seed)
+    text = text_builder(seed)
     if callable(words):
         count = words
     elif unique:
         count = spread(words)
     else:
-        return lambda index: texts.cut(round(words))
+        return lambda index: text(0, round(words))
     if not unique:
-        return lambda index: texts.cut(count(index))
-    text = texts.unique
+        return lambda index: text(0, count(index))
     if not shared:
         return lambda index: text(index, count(index))
 

@@ -1,5 +1,6 @@
 """Texts of any number of words, unique from their first words on."""
 
+from collections.abc import Callable
 from math import gcd
 from random import Random
 
@@ -11,30 +12,27 @@ BASE = len(WORDS)
 PAIRS = BASE**2
 
 
-class WordTexts:
-    """Texts of a given number of words, each beginning with words that no other one begins with.
+def text_builder(seed: int | str) -> Callable[[int, int], str]:
+    """Return a function from a text's number, which may be negative, and its number of words to the text.
 
-    Its first words spell a number; the others are cut from a long text at a position that depends on the
-    number. The same seed gives the same texts.
+    The first words spell the number, so that no two texts begin alike; the others are cut from a long text,
+    which begins again after its last word, at a position that depends on the number. A shorter text is the
+    beginning of a longer one of that number. The same seed gives the same texts.
     """
+    random = Random(seed)  # noqa: S311  (nothing secret)
+    vocabulary = random.sample(WORDS, BASE)
+    # A step that shares no divisor with the number of beginnings visits each of them once.
+    beginnings = BASE**UNIQUE_WORDS
+    offset, step = random.randrange(beginnings), _coprime(random, beginnings)
+    pool = random.choices(vocabulary, k=POOL_WORDS)
+    at = [0]
+    for word in pool:
+        at.append(at[-1] + len(word) + 1)
+    text = " ".join(pool) + " "
 
-    def __init__(self, seed: int | str):
-        random = Random(seed)  # noqa: S311  (nothing secret)
-        self._vocabulary = random.sample(WORDS, len(WORDS))
-        # A step that shares no divisor with the number of beginnings visits each of them once.
-        self._beginnings = BASE**UNIQUE_WORDS
-        self._offset, self._step = random.randrange(self._beginnings), _coprime(random, self._beginnings)
-        pool = random.choices(self._vocabulary, k=POOL_WORDS)
-        self._at = [0]
-        for word in pool:
-            self._at.append(self._at[-1] + len(word) + 1)
-        self._pool = " ".join(pool) + " "
-
-    def unique(self, number: int, words: int) -> str:
-        """Return the text of the number, which may be negative."""
-        spelled, vocabulary = (self._offset + number * self._step) % self._beginnings, self._vocabulary
+    def build(number: int, words: int) -> str:
         # Two words in each half, since Python calculates faster below 2**30.
-        high, low = divmod(spelled, PAIRS)
+        high, low = divmod((offset + number * step) % beginnings, PAIRS)
         first = (
             f"{vocabulary[low % BASE]} {vocabulary[low // BASE]}"
             f" {vocabulary[high % BASE]} {vocabulary[high // BASE]}"
@@ -43,16 +41,12 @@ class WordTexts:
             return " ".join(first.split()[:words])
         begin = number * 7919 % POOL_WORDS
         end = begin + words - UNIQUE_WORDS
-        if end > POOL_WORDS:
-            return f"{first} {self.cut(words - UNIQUE_WORDS, begin)}"
-        return f"{first} {self._pool[self._at[begin] : self._at[end] - 1]}"
+        if end <= POOL_WORDS:
+            return f"{first} {text[at[begin] : at[end] - 1]}"
+        rounds, end = divmod(end, POOL_WORDS)
+        return f"{first} {text[at[begin] :]}{text * (rounds - 1)}{text[: at[end]]}"[:-1]
 
-    def cut(self, words: int, begin: int = 0) -> str:
-        """Return these words of the long text, which begins again after its last one."""
-        rounds, end = divmod(begin + words, POOL_WORDS)
-        if not rounds:
-            return self._pool[self._at[begin] : self._at[end] - 1]
-        return f"{self._pool[self._at[begin] :]}{self._pool * (rounds - 1)}{self._pool[: self._at[end]]}"[:-1]
+    return build
 
 
 def _coprime(random: Random, n: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from llm_measure.load.prompts import Counting
-from llm_measure.load.texts import WordTexts
+from llm_measure.load.texts import text_builder
 from llm_measure.load.trace_formats import BLOCK_TOKENS
 from llm_measure.load.traces import Trace
 from llm_measure.workloads import UNIQUE_WORDS
@@ -17,7 +17,8 @@ def trace_prompts(trace: Trace, seed: int | str, counting: Counting) -> Callable
     """
     ratio = counting.tokens_per_word
     lengths = trace.input_tokens
-    block, unique = WordTexts(f"{seed} blocks").unique, WordTexts(f"{seed} rows").unique
+    block = text_builder(f"{seed} blocks")
+    unique = text_builder(f"{seed} rows")
 
     def build(row: int) -> str:
         left = max(UNIQUE_WORDS, round((int(lengths[row]) - counting.overhead) / ratio))

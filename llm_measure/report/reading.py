@@ -80,9 +80,9 @@ def read_document(text: str) -> ReadDocument:
         files = msgspec.convert(found.workload, _Files)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)
+        lengths = _lengths(workload)
         for level in found.levels:
             check_replay(workload, level.load)
-        lengths = _lengths(workload)
         levels = [replace(_level_result(level, found.endpoint), lengths=lengths) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --with-records" if "`records`" in str(error) else ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from llm_measure.load.conversations import turn_number
 from llm_measure.load.lengths import Lengths
 from llm_measure.records import Record
 from llm_measure.workloads import Workload
@@ -79,7 +80,14 @@ def _asked_output(workload: Workload, lengths: Lengths | None) -> Callable[[Reco
         return lambda record: each
     if lengths is None or not workload.asks_for_maximum:
         return None
-    return lambda record: lengths.output_tokens(record.index)
+    return lambda record: lengths.output_tokens(_number(record))
+
+
+def _number(record: Record) -> int:
+    """Return the number by which lengths were drawn: the index, or that of a conversation's turn."""
+    if record.conversation is None or record.turn is None:
+        return record.index
+    return turn_number(record.conversation, record.turn)
 
 
 def _sum_of(asked: Callable[[Record], int] | None, requests: Sequence[Record]) -> int | None:

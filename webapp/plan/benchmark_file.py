@@ -16,7 +16,7 @@ from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
 from llm_measure.load.traces import TraceError, trace_of
-from llm_measure.workloads import DISTRIBUTED, Load
+from llm_measure.workloads import DISTRIBUTED, Load, Workload
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.fields import UNKNOWN_FIELD
@@ -129,8 +129,8 @@ def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
     for number, asked in enumerate(workloads):
         found = workload(asked, folder)
         lost = {name: ["file not found"] for name, path in found.files.items() if not Path(path).is_file()}
-        if lost:
-            faults[number] = lost
+        if faulty := lost or _faulty_lengths(found):
+            faults[number] = faulty
             continue
         try:
             expectation(found)
@@ -140,13 +140,19 @@ def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
             faults[number] = {"trace": [str(error)]}
         except ValueError as error:
             faults[number] = refused(error).normalized_messages()
-        for name in found.files.keys() & {*DISTRIBUTED}:
-            try:
-                distributions.parse(getattr(found, name))
-            except ValueError as error:
-                faults.setdefault(number, {})[name] = [str(error)]
     if faults:
         raise ValidationError({"workloads": faults})
+
+
+def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
+    """Return the faults of the files that lengths are drawn from, by the field."""
+    faults = {}
+    for name in asked.files.keys() & set(DISTRIBUTED):
+        try:
+            distributions.parse(getattr(asked, name))
+        except ValueError as error:
+            faults[name] = [str(error)]
+    return faults
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:

@@ -32,7 +32,6 @@ NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_p
                  "rate", "arrival", "duration", "warmup")  # fmt: skip
 # Of a workload; their paths start at the file's folder.
 FILES = ("dataset", "trace", "answer_schema")
-LENGTHS = ("input_tokens", "output_tokens")  # which a file may hold, too
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -292,10 +291,10 @@ def refused(error: ValueError) -> ValidationError:
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload for the measuring library; the paths of its files start at `folder`."""
+    """Return a declared workload for the measuring library; paths start at `folder`."""
     same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
-    for name in LENGTHS:
+    for name in ("input_tokens", "output_tokens"):
         if name in declared:
             path = file_of(declared[name])
             chosen[name] = f"file:{folder / path}" if path else declared[name]

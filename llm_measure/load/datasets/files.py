@@ -66,7 +66,7 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[tuple[int, Any]]:
 
 def _table(file: BinaryIO, path: Path) -> Iterator[tuple[int, Any]]:
     """Yield the prompt of each row, and its output_tokens if that column is there and filled in."""
-    csv.field_size_limit(LONGEST_CELL)
+    usual = csv.field_size_limit(LONGEST_CELL)  # of all readers, so it is put back
     rows = csv.reader(_texts(file, path), strict=True)
     try:
         names = next(rows, [])
@@ -84,6 +84,8 @@ def _table(file: BinaryIO, path: Path) -> Iterator[tuple[int, Any]]:
             begin = rows.line_num + 1
     except csv.Error as error:
         raise DatasetError(f"{path}:{rows.line_num}: not CSV: {error}") from None
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _number(cell: str | None) -> int | str | None:

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from llm_measure.load.prompts import POOL_WORDS, Counting, prompt_builder
+from llm_measure.load.prompts import Counting, prompt_builder
+from llm_measure.load.texts import POOL_WORDS
 from llm_measure.workloads import Workload
 
 
