@@ -16,7 +16,7 @@ from marshmallow import Schema, fields, validate
 from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
-from webapp.plan.fields import Levels, Range
+from webapp.plan.fields import Drawn, Levels, Range
 from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
@@ -142,6 +142,8 @@ def _value(field: fields.Field, found: Mapping[type[Schema], Mapping[str, str]])
     if isinstance(field, Levels):
         some = _value(field.levels, found) | {"uniqueItems": True}
         return {"anyOf": [some["items"], some]}
+    if isinstance(field, Drawn):
+        return {"anyOf": [_value(field.number, found), {"type": "string", "minLength": 1}]}
     kind = next((name for known, name in TYPES.items() if isinstance(field, known)), None)
     value: dict[str, Any] = {"type": kind} if kind else {}
     if isinstance(field, fields.List):
