@@ -52,6 +52,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         ]
     },
     "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
+    "regions": {"uniqueItems": True},
 }
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
 SENDS_NOTHING = {"required": ["incidents"], "properties": {"incidents": {"const": False}}}

@@ -5,6 +5,7 @@ A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains 
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
             if not takes_part(llm, asked):
                 continue
             what = workload(asked, folder)
-            for load in _loads(asked):
+            for region, load in product(asked.get("regions", [None]), _loads(asked)):
                 yield Measurement(
                     llm=llm["name"],
                     company_name=company,
@@ -102,6 +103,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     rank_insecure=llm["rank_insecure"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
                     trace_s=0.0 if load.speed is None else trace_of(what).seconds(load),
+                    region=region,
                 )
 
 

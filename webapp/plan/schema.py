@@ -24,6 +24,7 @@ from webapp.plan.fields import (
     whole_field,
 )
 from webapp.plan.rules import RuleSchema
+from webapp.scenarios import REGION, REGION_RULE
 
 MEASURED = ("llms", "workloads")
 # Fields of workloads that are no trace, which brings its lengths and moments.
@@ -55,6 +56,11 @@ def _check_objective(name: str) -> None:
 def _check_window(moments: list[float]) -> None:
     if not moments[0] < moments[-1]:
         raise ValidationError("must be two moments, the second one later")
+
+
+def _check_unique(regions: list[str]) -> None:
+    if len(set(regions)) < len(regions):
+        raise ValidationError("duplicate region")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -150,6 +156,10 @@ class WorkloadSchema(StrictSchema):
     turns = Drawn(whole_field(1, MOST_TURNS))
     think_time = Drawn(number_field(0, 86_400))
     interval = number_field(1 / 60, 10_080)
+    regions = fields.List(
+        fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
+        validate=[validate.Length(1), _check_unique],
+    )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
+from webapp.plan.measurement import tasks
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -201,6 +202,18 @@ def test_what_does_not_apply_to_a_kind_is_refused_by_name(faults, changes, fault
     assert faults(text) == [f"benchmark.yml:{fault}"]
 
 
+def test_a_workload_with_regions_is_measured_from_each_of_them_at_all_levels(write):
+    found = read_benchmark_file(
+        write(GOOD.replace("concurrency: 2", "concurrency: [1, 2]") + "        regions: [eu, us]\n")
+    )
+
+    assert [one.scenario for one in found] == ["chat@c1@eu", "chat@c2@eu", "chat@c1@us", "chat@c2@us"]
+    assert [(task.name, task.region, len(task.levels)) for task in tasks(found)] == [
+        ("chat@@eu", "eu", 2),
+        ("chat@@us", "us", 2),
+    ]
+
+
 def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "one"}\n')
 
@@ -318,6 +331,9 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
+        (GOOD + "        regions: []\n", "10: workloads[0].regions: shorter than minimum length 1"),
+        (GOOD + "        regions: [eu, EU]\n", "10: workloads[0].regions[1]='EU': must be 1 to 31 of the"),
+        (GOOD + "        regions: [eu, eu]\n", "10: workloads[0].regions: duplicate region"),
         (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: expected either concurrency or rate"),
         (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': applies only to a rate"),
         (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
