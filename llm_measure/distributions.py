@@ -74,7 +74,8 @@ class Uniform(Distribution):
 
     def whole(self, draw: float) -> int:
         """Return a whole number; each is equally likely."""
-        return max(1, math.floor(self.low + draw * (self.high - self.low + 1)))
+        # The highest draws are rounded up to the next number.
+        return max(1, min(math.floor(self.low + draw * (self.high - self.low + 1)), math.floor(self.high)))
 
     @property
     def mean(self) -> float:

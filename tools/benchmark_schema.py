@@ -16,7 +16,7 @@ from marshmallow import Schema, fields, validate
 from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
-from webapp.plan.fields import Length, Levels, Range
+from webapp.plan.fields import Drawn, Length, Levels, Range
 from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
@@ -153,6 +153,8 @@ def _value(field: fields.Field, found: Mapping[type[Schema], Mapping[str, str]])
         return {"anyOf": [some["items"], some]}
     if isinstance(field, Length):
         return {"anyOf": [_value(field.number, found), {"type": "string", "pattern": LENGTHS}]}
+    if isinstance(field, Drawn):
+        return {"anyOf": [_value(field.number, found), {"type": "string", "minLength": 1}]}
     kind = next((name for known, name in TYPES.items() if isinstance(field, known)), None)
     value: dict[str, Any] = {"type": kind} if kind else {}
     if isinstance(field, fields.List):

@@ -41,6 +41,8 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         extra_body=options["extra_body"] or {},
         expects=options["expects"],
         answer_schema=options["answer_schema"],
+        turns=options["turns"],
+        think_time=0.0 if options["think_time"] is None else options["think_time"],
         trace=options["trace"],
         trace_window=options["window"],
     )

@@ -8,7 +8,7 @@ import click
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.cli.trace_options import trace_options
-from llm_measure.cli.types import FiniteRange, Length, Numbers, Objectives
+from llm_measure.cli.types import Drawn, FiniteRange, Length, Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
 
@@ -31,6 +31,11 @@ FORMATS = ("table", "json", "csv")
               help="What valid_answers counts: calls of a tool, or JSON.")  # fmt: skip
 @click.option("--answer-schema", metavar="FILE",
               help="JSON schema of the arguments or the answer.  [default: a built-in one]")  # fmt: skip
+@click.option("--turns", type=Drawn(int), metavar="TURNS",
+              help="Turns of each conversation: N, a distribution such as 2..6, or all that the dataset has."
+              "  [default: single prompts]")  # fmt: skip
+@click.option("--think-time", type=Drawn(float), metavar="SECONDS",
+              help="Time from an answer to the next turn, or its distribution.  [default: 0]")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
 @click.option("--shared-prefix", type=FiniteRange(0, 1), default=0.0, metavar="RATIO",
               help="Part of each prompt that it has in common with others.  [default: 0]")  # fmt: skip

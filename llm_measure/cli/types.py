@@ -71,6 +71,22 @@ class Window(click.ParamType):
             self.fail(f"{value!r}: must be FROM..TO in seconds, such as 60..360", param, ctx)
 
 
+class Drawn(click.ParamType):
+    """A number, or as a text what is drawn instead, which `Workload` checks."""
+
+    name = "drawn"
+
+    def __init__(self, kind: type[int] | type[float]):
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number as such, any other text as it is."""
+        try:
+            return self._kind(value)
+        except ValueError:
+            return value
+
+
 class Objectives(click.ParamType):
     """Objectives such as ttft=0.5,tpot=0.05, as bounds by metric."""
 

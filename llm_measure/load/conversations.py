@@ -17,6 +17,7 @@ from llm_measure.load.requests import Build, message_requests
 from llm_measure.records import SECOND_NS
 from llm_measure.workloads import MOST_TURNS, WHOLE_CONVERSATIONS, Workload
 
+RARE = 0.999  # the probability that a user thinks no longer than what is reckoned with
 Message = dict[str, Any]
 # What the user says in a turn of a conversation, both by their numbers; in the first one, after instructions.
 Says = Callable[[int, int], list[Message]]
@@ -88,6 +89,17 @@ def conversations_of(  # noqa: PLR0913, PLR0917  (each names a part of a request
 def turn_number(conversation: int, turn: int) -> int:
     """Return a number that no turn of another conversation has."""
     return conversation * MOST_TURNS + turn - 1
+
+
+def longest_conversation_s(workload: Workload) -> float:
+    """Return how long a conversation may take, in seconds, or a single request; raises DatasetError.
+
+    Every turn takes its whole timeout, and every user thinks for as long as one in a thousand does.
+    """
+    if workload.turns is None:
+        return workload.timeout_s
+    think_s = distributions.parse(workload.think_time).real(RARE)
+    return longest_conversation(workload) * (workload.timeout_s + think_s)
 
 
 def longest_conversation(workload: Workload) -> int:

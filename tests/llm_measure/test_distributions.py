@@ -5,7 +5,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from llm_measure.distributions import draw, parse
+from llm_measure.distributions import HIGHEST_DRAW, draw, parse
 
 DRAWS = [draw(20, index, "input") for index in range(20_000)]
 
@@ -39,6 +39,7 @@ def test_values_have_the_mean_and_the_deviation_of_the_distribution(text, mean, 
 def test_whole_numbers_include_both_ends():
     values = {parse("1..3").whole(each) for each in DRAWS}
     assert values == {1, 2, 3}
+    assert parse("2..5").whole(HIGHEST_DRAW) == 5
 
 
 def test_a_file_has_a_number_per_line(tmp_path):

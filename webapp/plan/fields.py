@@ -102,6 +102,17 @@ class Length(fields.Field):
         return value
 
 
+class Drawn(fields.Field):
+    """A number, or as a text what is drawn instead, which the measuring library checks."""
+
+    def __init__(self, number: fields.Field):
+        super().__init__()
+        self.number = number
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value if isinstance(value, str) else self.number.deserialize(value, attr, data, **kwargs)
+
+
 class Command(fields.Field):
     """A command as a shell has it, or the list of its words."""
 

@@ -12,10 +12,11 @@ from llm_measure import apis
 from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
-from llm_measure.workloads import Expected, Workload
+from llm_measure.workloads import DISTRIBUTED, MOST_TURNS, Expected, Workload
 from webapp.plan.fields import (
     NAME,
     Command,
+    Drawn,
     Length,
     Levels,
     StrictSchema,
@@ -155,6 +156,8 @@ class WorkloadSchema(StrictSchema):
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     expects = fields.String(validate=validate.OneOf(get_args(Expected)))
     answer_schema = fields.String(validate=validate.Length(1))
+    turns = Drawn(whole_field(1, MOST_TURNS))
+    think_time = Drawn(number_field(0, 86_400))
     interval = number_field(1 / 60, 10_080)
     regions = fields.List(
         fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
@@ -294,7 +297,7 @@ def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; paths start at `folder`."""
     same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
-    for name in ("input_tokens", "output_tokens"):
+    for name in DISTRIBUTED:
         if name in declared:
             path = file_of(declared[name])
             chosen[name] = f"file:{folder / path}" if path else declared[name]

@@ -63,6 +63,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "chat@c8", 3600),
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
+        ("GPT-4o mini", "talk@c4", 600),
         ("GPT-4o mini", "calls@c4", 600),
         ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
@@ -508,3 +509,37 @@ def test_an_llm_without_tools_does_not_take_part_in_what_needs_them(faults):
     (found,) = faults(text)
 
     assert "no workload for it; expects=tool: does not apply to the completions API" in found
+
+
+def test_conversations_have_turns_and_think_times_that_identify_the_scenario(write, tmp_path):
+    (tmp_path / "pauses.txt").write_text("1\n2\n")
+    text = GOOD + "        turns: 2..4\n        think_time: file:pauses.txt\n"
+
+    (found,) = read_benchmark_file(write(text))
+
+    assert (found.workload.turns, found.workload.think_time) == ("2..4", f"file:{tmp_path}/pauses.txt")
+    assert found.definition["turns"] == "2..4"
+    assert len(found.definition["think_time"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ("turns: 0", "turns=0: must be a whole number from 1 to 1000"),
+        ("turns: 2..5000", "turns='2..5000': must be from 1 to 1000"),
+        ("turns: some", "turns='some': must be one of N, A..B"),
+        ("turns: all", "turns='all': needs a dataset of conversations"),
+        ("think_time: 1", "think_time=1: needs turns"),
+        ("turns: 3\n        think_time: -1", "think_time=-1: must be a number from 0 to 86400"),
+    ],
+)
+def test_wrong_conversations_are_refused_by_their_field(faults, options, fault):
+    (found,) = faults(GOOD + f"        {options}\n")
+
+    assert f"workloads[0].{fault}" in found
+
+
+def test_an_llm_without_messages_does_not_take_part_in_conversations(faults):
+    (found,) = faults(with_options("api: completions") + "        turns: 3\n")
+
+    assert "no workload for it; turns=3: do not apply to the completions API" in found
