@@ -50,6 +50,7 @@ class Share:
     warmup: int
     first_index: int
     step: int  # between its indexes
+    level_index: int = 0  # of the level's first request
 
 
 class Outcome(NamedTuple):
@@ -93,7 +94,13 @@ class Client:
         self._api = api = apis.named(endpoint.api)
         self._dialer = dialer = Dialer(endpoint)
         build = request_builder(
-            endpoint, workload, seed, dialer.request_target, dialer.proxy_headers, counting
+            endpoint,
+            workload,
+            seed,
+            dialer.request_target,
+            dialer.proxy_headers,
+            counting,
+            share.level_index,
         )
         signer = signer_of(endpoint)
         self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None

@@ -15,6 +15,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
+from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS
 from llm_measure.results import LevelResult, SendLag
@@ -38,12 +39,14 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
     are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
-    DatasetError, TokenError, ClientProcessError.
+    DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     # Of as many inputs as a request has, after which prompts repeat.
     rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
-    plan = starts(load, (seed, first_index))  # so that a level that is repeated has other arrivals
+    trace = replayed(workload, load)
+    # The first index is in it, so that a level that is repeated has other arrivals.
+    plan = starts(load, (seed, first_index), trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -55,7 +58,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return replace(_merged(endpoint, load, parts, rows), counting=counting)
+    facts = trace.facts if trace else None
+    return replace(_merged(endpoint, load, parts, rows), counting=counting, trace=facts)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -66,6 +70,7 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
         warmup=len(range(number, load.warmup, processes)),
         first_index=first_index + number,
         step=processes,
+        level_index=first_index,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heapreplace
 from random import Random
 from typing import Literal
 
@@ -9,7 +10,8 @@ Fate = Literal["answer", "error", "rate_limit", "stall", "truncate"]
 Reasoning = Literal["streamed", "hidden", "uncounted"]
 SplitCharacters = Literal["withheld", "empty", "replaced"]
 UsageReport = Literal["requested", "zeros", "none"]
-RATES = ("error_rate", "rate_limit_rate", "stall_rate", "truncate_rate")
+FATES = ("error_rate", "rate_limit_rate", "stall_rate", "truncate_rate")
+RATES = (*FATES, "invalid_answers")
 
 
 @dataclass(frozen=True)
@@ -32,32 +34,37 @@ class Behaviour:
     usage: UsageReport = "requested"  # zeros: those are in each chunk before the last one
     template_tokens: int = 0  # that a chat template adds to each prompt
     tokens_per_word: float = 1.0  # of a prompt
+    invalid_answers: float = 0.0  # ratio of the answers in JSON, and calls of tools, that are cut short
     cached_tokens: int = 0  # how many of the prompt's tokens are reported as cached
     hold_open: float = 0.0  # how long the body stays open after the stream's last event
     error_rate: float = 0.0
     rate_limit_rate: float = 0.0
     stall_rate: float = 0.0
     truncate_rate: float = 0.0
+    servers: int | None = None  # how many requests are served at a time, the others in order; None: all
+    service_cv: float = 0.0  # coefficient of variation of the factor by which a request's times differ
     slowdown_per_stream: float = 0.0  # ratio by which each further stream prolongs all times
     seed: int = 20
     api_key: str | None = field(default=None, repr=False)  # required of clients if given
     control: bool = False  # whether clients may change this behaviour
 
     def __post_init__(self) -> None:
-        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open"):
+        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open", "service_cv"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0")
         for name in RATES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
-        if sum(getattr(self, name) for name in RATES) > 1:
-            raise ValueError(f"{', '.join(RATES)}: must not exceed 1 together")
+        if sum(getattr(self, name) for name in FATES) > 1:
+            raise ValueError(f"{', '.join(FATES)}: must not exceed 1 together")
         leasts = {"reasoning_tokens": 0, "cached_tokens": 0, "template_tokens": 0, "buffer_chunks": 1}
         for name, least in leasts.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
         if not 0 < self.tokens_per_word < 100:
             raise ValueError(f"tokens_per_word={self.tokens_per_word}: must be greater than 0 and below 100")
+        if self.servers is not None and self.servers < 1:
+            raise ValueError(f"servers={self.servers}: must be at least 1")
         if self.output_tokens is not None and self.output_tokens < 0:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 0")
         if not self.chunk_tokens or min(self.chunk_tokens) < 1:
@@ -80,6 +87,22 @@ class Behaviour:
         return (0, reasoning) if self.reasoning == "hidden" else (reasoning, 0)
 
 
+class ServiceQueue:
+    """The servers, each with the moment from which it is free; whoever comes first is served first.
+
+    Since a request's time of service is known when it arrives, so is when it begins.
+    """
+
+    def __init__(self, servers: int):
+        self._free_ns = [0] * servers
+
+    def wait_ns(self, now_ns: int, service_ns: int) -> int:
+        """Return how long a request that arrives now waits, and keep a server for it."""
+        begin_ns = max(now_ns, self._free_ns[0])
+        heapreplace(self._free_ns, begin_ns + service_ns)
+        return begin_ns - now_ns
+
+
 class FaultInjector:
     """Draws the faults and the times of one server's requests, in the order in which they arrive."""
 
@@ -91,7 +114,7 @@ class FaultInjector:
         """Draw what becomes of the next request."""
         drawn = self._random.random()
         fates: tuple[Fate, ...] = ("error", "rate_limit", "stall", "truncate")
-        for name, fate in zip(RATES, fates, strict=True):
+        for name, fate in zip(FATES, fates, strict=True):
             drawn -= getattr(self._behaviour, name)
             if drawn < 0:
                 return fate
@@ -104,7 +127,8 @@ class FaultInjector:
         the number of streams in flight.
         """
         behaviour = self._behaviour
-        slowdown = 1 + behaviour.slowdown_per_stream * (streams - 1)
+        served = streams if behaviour.servers is None else min(streams, behaviour.servers)
+        slowdown = (1 + behaviour.slowdown_per_stream * (served - 1)) * self._factor()
         parts = behaviour.parts_per_token
         step, deviation = behaviour.itl / parts, behaviour.itl_std / parts**0.5
         at = self._spread(behaviour.ttft, behaviour.ttft_std) * slowdown
@@ -119,8 +143,16 @@ class FaultInjector:
     def is_steady(self) -> bool:
         """Whether all requests of one length have the same moments."""
         return not (
-            self._behaviour.ttft_std or self._behaviour.itl_std or self._behaviour.slowdown_per_stream
+            self._behaviour.ttft_std
+            or self._behaviour.itl_std
+            or self._behaviour.slowdown_per_stream
+            or self._behaviour.service_cv
         )
+
+    def _factor(self) -> float:
+        """Draw the factor of a request's times, of a gamma distribution with mean 1; 1 is exponential."""
+        variance = self._behaviour.service_cv**2
+        return self._random.gammavariate(1 / variance, variance) if variance else 1.0
 
     def _spread(self, mean: float, deviation: float) -> float:
         return max(0.0, self._random.gauss(mean, deviation)) if deviation else mean

@@ -12,7 +12,7 @@ import httptools
 
 from llm_measure.client.clock import Alarm
 from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, encode, plain, refusal
-from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
+from llm_measure.mock_server.behaviour import Behaviour, FaultInjector, ServiceQueue
 from llm_measure.mock_server.control import changed, shown
 from llm_measure.mock_server.dialects import (
     CHAT,
@@ -80,6 +80,7 @@ class MockServer:
     def __init__(self, behaviour: Behaviour, loop: asyncio.AbstractEventLoop):
         self.schedule = Schedule(loop)
         self.streams = 0
+        self._checked = 0  # number of answers in JSON, and calls of tools
         self._start = behaviour
         self.behave(behaviour)
 
@@ -89,6 +90,7 @@ class MockServer:
         self._faults = FaultInjector(behaviour)
         self._build = lru_cache(maxsize=1024)(lambda kind: build(kind, behaviour))
         self._encode = lru_cache(maxsize=64)(lambda dialect, asked: encode(dialect, asked, behaviour))
+        self._queue = ServiceQueue(behaviour.servers) if behaviour.servers else None
         self._steady: dict[tuple[int, ...], list[int]] = {}
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
@@ -135,6 +137,9 @@ class MockServer:
         self.streams += 1
         answer, is_streamed = built
         moments = self._moments(answer)
+        if self._queue:
+            wait_ns = self._queue.wait_ns(received_ns, moments[-1])
+            moments = [wait_ns + moment for moment in moments]
         if not is_streamed:
             moments, pieces = moments[-1:], [answer.whole]
         else:
@@ -166,7 +171,15 @@ class MockServer:
             prompt_tokens=behaviour.prompt_tokens(request.prompt_tokens),
             usage_last=request.usage_last and behaviour.usage != "none",
             usage_each=request.usage_each and behaviour.usage == "requested",
+            said=request.said,
+            is_valid=request.said == "words" or self._next_is_valid(),
         )
+
+    def _next_is_valid(self) -> bool:
+        """Spread the invalid answers evenly over those that are checked, so that their number is known."""
+        self._checked += 1
+        ratio = self.behaviour.invalid_answers
+        return int(self._checked * ratio) == int((self._checked - 1) * ratio)
 
     def _moments(self, answer: Answer) -> list[int]:
         if not self._faults.is_steady:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_measure.report.errors import failed
+from llm_measure.report.loads import kind_of
 from llm_measure.report.notes import counts
 from llm_measure.stats.summary import NAMES
 from llm_measure.text import csv_cell
@@ -32,7 +33,7 @@ def _columns(level: Mapping[str, Any]) -> dict[str, Any]:
     prompt = level["prompt_tokens"]
     return {
         "pattern": level["pattern"],
-        "load": level.get("concurrency", level.get("rate")),
+        "load": level[kind_of(level)],
         "valid": str(level["valid"]).lower(),
         "requests": level["requests"],
         "failed": failed(level),

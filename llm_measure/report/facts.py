@@ -22,6 +22,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
     prompt = prompt_tokens(workload, successful)
     return {
         **(asdict(result.rates) if result.rates else {}),
+        **({"trace": asdict(result.trace)} if result.trace else {}),
         "requests": len(measured),
         "errors": _counts(record.error for record in measured),
         "started_at": result.started_at.isoformat(),

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from llm_measure.report.comparison import comparison
 from llm_measure.report.errors import error_lines, failed
+from llm_measure.report.loads import title
 from llm_measure.report.notes import notes
 from llm_measure.report.numbers import shown
 from llm_measure.text import printable
@@ -75,8 +76,6 @@ def _print_messages(level: Mapping[str, Any], console: Console) -> None:
 
 
 def _title(level: Mapping[str, Any]) -> str:
-    load = f"concurrency {level['concurrency']}" if "concurrency" in level else ""
-    load = load or f"{level['pattern']} arrivals, {level['rate']:g}/s"
     return escape(
-        f"{load}: {level['requests']} requests, {failed(level)} failed, {level['duration_s']:.1f} s"
+        f"{title(level)}: {level['requests']} requests, {failed(level)} failed, {level['duration_s']:.1f} s"
     )

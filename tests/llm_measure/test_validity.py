@@ -112,3 +112,24 @@ def test_pauses_that_the_endpoint_asks_for_do_not_make_a_level_invalid():
     for record in records[1:]:
         record.pause_ns = 20 * SECOND
     assert why_invalid(Load(concurrency=4, requests=40), records, [FREE]) is None
+
+
+def test_requests_of_a_trace_may_be_due_at_one_moment():
+    records = [answered(number) for number in range(40)]
+    for number, record in enumerate(records):
+        record.intended_ns, record.sent_ns = 0, number * SECOND // 10_000
+        record.end_ns = record.sent_ns + SECOND
+
+    assert why_invalid(Load(speed=1), records, [FREE]) is None
+
+
+def test_a_trace_whose_requests_were_sent_too_slowly_is_not_valid():
+    records = in_a_row(200)
+    for number, record in enumerate(records):
+        record.intended_ns = number * SECOND // 1000
+        record.sent_ns = record.intended_ns + (number == 199) * SECOND // 4
+        record.end_ns = record.sent_ns + SECOND
+
+    assert why_invalid(Load(speed=3), records, [FREE]) == (
+        "the rate was not held: it was 46% of the planned rate"
+    )

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llm_measure.endpoints import Endpoint
-from llm_measure.report.document import dataset_sha256
+from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
 
 LONGEST_SLUG = 60
 # Any other API is part of a scenario's name, since only like is ranked with like.
 UNMARKED_API = "chat"
+LEVEL_FIELDS = ("concurrency", "rate", "arrival", "speed")  # of a load, that identify a level
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Measurement:
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
+    trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
 
     @property
     def scenario(self) -> str:
@@ -71,6 +73,8 @@ class Measurement:
             # Poisson arrivals exceed five standard deviations once in millions of runs.
             return (n + 5 * math.sqrt(n) + 5) / load.rate
 
+        if load.speed is not None:
+            return math.ceil(self.trace_s + timeout) + self.overhead_s
         lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
         return math.ceil(for_requests(load.warmup) + lasting + timeout) + self.overhead_s
 
@@ -134,23 +138,31 @@ def scenario_name(workload_name: str, load: Load, api: str) -> str:
     return f"{workload_name}@{load.level}" + ("" if api == UNMARKED_API else f"-{api}")
 
 
-def definition(workload: Workload, load: Load, api: str, dataset_digest: str | None = None) -> dict[str, Any]:
+def definition(
+    workload: Workload, load: Load, api: str, digests: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return what identifies a scenario: the API, all that is asked, and the level.
 
-    Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
-    is computed from the file if it is not given.
+    Neither the number of requests nor the seed is part of it. A file is represented by its SHA-256, by the
+    name of the field; they are computed from the files if they are not given.
     """
     asked = workload.asked()
     del asked["seed"]
     if workload.dataset:
         del asked["input_tokens"]
-        asked["dataset"] = dataset_digest or dataset_sha256(workload)
-    kept = ("concurrency",) if load.concurrency is not None else ("rate", "arrival")
-    return json.loads(json.dumps({"api": api, **asked, **{name: getattr(load, name) for name in kept}}))
+    asked |= file_digests(workload) if digests is None else digests
+    level = {name: getattr(load, name) for name in LEVEL_FIELDS if getattr(load, name) is not None}
+    if load.rate is None:
+        del level["arrival"]
+    return json.loads(json.dumps({"api": api, **asked, **level}))
 
 
 def description(workload: Workload, load: Load) -> str:
     """Return the scenario in words."""
+    if workload.trace:
+        begin, end = workload.trace_window or (None, None)
+        window = "" if begin is None else f" from {begin:g} s to {end:g} s"
+        return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
     if workload.inputs is not None:
         inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
