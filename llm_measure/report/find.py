@@ -74,4 +74,4 @@ def path_csv(find: Mapping[str, Any]) -> str:
 
 
 def _attained(found: Mapping[str, Any]) -> str:
-    return f"{shown(found['value'])} ({shown(found['low'])}-{shown(found['high'])}) {found['verdict']}"
+    return f"{shown(found['value'])} ({shown(found['low'])} to {shown(found['high'])}) {found['verdict']}"
