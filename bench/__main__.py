@@ -37,6 +37,7 @@ SECTIONS = {
     "migrations": migrations.measure,
     "detect": detect.measure,
     "trace": trace.measure,
+    "find": find.measure,
 }
 
 

@@ -30,6 +30,8 @@ class Level:
     is_closed: bool = False  # whether it is not to be prolonged any more
     _values: dict[str, list[Values]] = field(default_factory=dict)
     _requests: int = 0
+    _seconds: float = 0.0
+    _successful: float = 0.0  # requests within those seconds
 
     @property
     def verdict(self) -> Verdict:
@@ -65,6 +67,8 @@ class Level:
         self.results.append(result)
         records = steady(result.records)
         self._requests += len(records)
+        self._seconds += result.span.seconds
+        self._successful += sum(result.span.share(each) for each in result.records if each.error is None)
         for target in targets(search.slo):
             self._values.setdefault(target.name, []).append(target.values(records))
         self.step = self._judged(search, records, others)
@@ -93,7 +97,7 @@ class Level:
             requests=self._requests,
             attained=found,
             verdict=_together([*(each.verdict for each in found.values()), trend.verdict]),
-            throughput=_throughput(self.results),
+            throughput=self._successful / self._seconds if self._seconds else None,
             growth=trend.value,
             reason=reason,
         )
@@ -157,12 +161,3 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
     if "missed" in verdicts:
         return "missed"
     return "undecided" if "undecided" in verdicts else "met"
-
-
-def _throughput(results: Sequence[LevelResult]) -> float | None:
-    """Return the successful requests per second of all batches."""
-    seconds = sum(result.span.seconds for result in results)
-    number = sum(
-        result.span.share(record) for result in results for record in result.records if record.error is None
-    )
-    return number / seconds if seconds > 0 else None
