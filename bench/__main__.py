@@ -13,6 +13,7 @@ from bench.sections import (
     apis,
     detect,
     export,
+    find,
     ingest,
     measure,
     migrations,

@@ -1,4 +1,4 @@
-"""The capacity search in real time, against the mock server's queue and slow-down, whose capacity is known."""
+"""The capacity search in real time, against the mock server, whose capacity is known."""
 
 import os
 from collections.abc import Callable
