@@ -20,8 +20,8 @@ from webapp.settings import Settings
 
 RUNS = int(os.environ.get("BENCH_FIND_RUNS", "20"))
 NEAR, LEAST_NEAR = 0.05, 19 / 20
-SERVERS, TOKENS, TTFT, ITL = 16, 4, 0.004, 0.012
-SERVICE_S, BOUND = TTFT + ITL * (TOKENS - 1), 0.03
+SERVERS, TOKENS, TTFT, ITL = 16, 4, 0.0025, 0.0075
+SERVICE_S, BOUND = TTFT + ITL * (TOKENS - 1), 0.02
 SLOW_TTFT, SLOWDOWN, SLOW_BOUND = 0.03, 0.05, 0.0605
 
 
@@ -38,7 +38,7 @@ class Trial:
 QUEUE = Trial(
     "M/M/16 queue, by rate",
     Behaviour(ttft=TTFT, itl=ITL, output_tokens=TOKENS, servers=SERVERS, service_cv=1.0),
-    Search("rate", {"ttft:p95": BOUND}, budget=40_000),
+    Search("rate", {"ttft:p95": BOUND}, budget=30_000),
     queue_capacity(SERVERS, SERVICE_S, TTFT, BOUND, 0.05),
 )
 SLOW = Trial(
