@@ -105,12 +105,13 @@ class Level:
     def _most_effective(self, objective: str, others: Sequence["Level"]) -> float:
         """Return the ratio of independent values to requests that is to be expected between its neighbours.
 
-        Dependence grows with the load. A short level may not have met the long queues that show it.
+        Dependence grows with the load. A short level may not have met the long queues that show it; a longer
+        one than its neighbours shows more than they do.
         """
         known = sorted(
             (log(step.load), log(step.attained[objective].effective / step.requests))
             for step in (level.step for level in others)
-            if step and step.requests and step.attained[objective].effective
+            if step and step.requests >= max(self._requests / 2, 1) and step.attained[objective].effective
         )
         at = log(self.load)
         if not known or at < known[0][0]:
