@@ -13,6 +13,7 @@ from bench.sections import (
     apis,
     detect,
     export,
+    find,
     ingest,
     measure,
     migrations,
@@ -37,6 +38,7 @@ SECTIONS = {
     "migrations": migrations.measure,
     "detect": detect.measure,
     "trace": trace.measure,
+    "find": find.measure,
 }
 
 

@@ -14,6 +14,7 @@ from llm_measure.cli.errors import CommandError
 from llm_measure.report.csv import as_csv
 from llm_measure.report.document import as_json
 from llm_measure.report.errors import error_lines
+from llm_measure.report.find import path_csv, print_search
 from llm_measure.report.lines import record_lines
 from llm_measure.report.tables import PIPE_WIDTH, print_tables
 from llm_measure.results import LevelResult
@@ -70,10 +71,16 @@ def write(found: Mapping[str, Any], options: dict[str, Any]) -> None:
 def _print(found: Mapping[str, Any], options: dict[str, Any], file: TextIO) -> None:
     if options["format"] == "json":
         file.write(as_json(found, indent=None if options["with_records"] else 2))
+    elif options["format"] == "csv" and "find" in found:
+        file.write(path_csv(found["find"]))
     elif options["format"] == "csv":
         for level in found["levels"]:
             for line in (*error_lines(level), *level["warnings"]):
                 click.echo(line, err=True)
         file.write(as_csv(found["levels"]))
     else:
-        print_tables(found["levels"], Console(file=file, width=None if file.isatty() else PIPE_WIDTH))
+        console = Console(file=file, width=None if file.isatty() else PIPE_WIDTH)
+        if "find" in found:
+            print_search(found["find"], console)
+        else:
+            print_tables(found["levels"], console)

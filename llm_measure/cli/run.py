@@ -52,6 +52,11 @@ FORMATS = ("table", "json", "csv")
               help="Arrivals of a rate.  [default: poisson]")  # fmt: skip
 @trace_options()
 @click.option("--sweep", is_flag=True, help="Double the concurrency until throughput stops growing.")
+@click.option("--find", type=click.Choice(("rate", "concurrency")),
+              help="Search for the greatest rate or concurrency at which --slo holds.")  # fmt: skip
+@click.option("--confidence", type=float, metavar="RATIO",
+              help="Confidence of each verdict of --find.  [default: 0.95]")  # fmt: skip
+@click.option("--budget", type=int, metavar="N", help="Maximum requests of --find.  [default: 20000]")
 @click.option("--requests", type=int, metavar="N",
               help="Measured requests per level.  [default: 4 per stream, at least 32]")  # fmt: skip
 @click.option("--duration", type=float, metavar="SECONDS",
@@ -64,7 +69,8 @@ FORMATS = ("table", "json", "csv")
               help="Failures that end the run if every request fails alike, with a 4xx or without a"
               " connection; 0 to continue.")  # fmt: skip
 @click.option("--slo", type=Objectives(), metavar="METRIC=BOUND,...",
-              help="Bounds for slo_attainment and goodput in seconds, as in ttft=0.5,tpot=0.05.")  # fmt: skip
+              help="Bounds for slo_attainment and goodput in seconds, as in ttft=0.5,tpot=0.05; with --find,"
+              " of quantiles, and of the error rate, as in ttft:p95=0.5,error_rate=0.01.")  # fmt: skip
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N",
               help="Number of client processes.")  # fmt: skip
 @click.option("--format", type=click.Choice(FORMATS), default="table", show_default=True,
@@ -86,10 +92,10 @@ def run(**options: Any) -> None:
     from llm_measure.cli.options import parse  # noqa: PLC0415
 
     try:
-        endpoint, workload, loads = parse(options)
+        endpoint, workload, loads, search = parse(options)
         if options["model"] is None:
             click.echo(f"measuring the model {endpoint.model}", err=True)
-        succeeded = measure_and_report(endpoint, workload, loads, options)
+        succeeded = measure_and_report(endpoint, workload, search or loads, options)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if not succeeded:

@@ -46,7 +46,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     # Of as many inputs as a request has, after which prompts repeat.
     rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     trace = replayed(workload, load)
-    plan = starts(load, seed, trace)
+    # The first index is in it, so that a level that is repeated has other arrivals.
+    plan = starts(load, (seed, first_index), trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
