@@ -12,7 +12,7 @@ from llm_measure.metrics.clumps import share_together
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult, not_ranked
-from llm_measure.soundness import fault, refused
+from llm_measure.soundness import sound
 from llm_measure.workloads import Workload
 from webapp.ingest.attempt import Attempt, finish
 from webapp.store import Connection, requests, runs
@@ -43,7 +43,7 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
     if not attempt.hold(conn):
         return None
     (run,) = attempt.runs
-    records = [_sound(record.since(result.start_ns)) for record in result.records]
+    records = [sound(record.since(result.start_ns)) for record in result.records]
     result = replace(result, records=records, start_ns=0)
     rows = (_request(record, result.load.name) for record in records)
     requests.replace(conn, attempt.slot, run.id, rows)
@@ -123,11 +123,6 @@ def _failure(result: LevelResult) -> str | None:
     named = ", ".join(f"{error} {count}" for error, count in counts.most_common())
     detail = asked[0].error_detail or asked[0].error
     return f"all {len(asked)} requests failed ({named}); the first with: {detail}"
-
-
-def _sound(record: Record) -> Record:
-    found = fault(record)
-    return refused(record, found) if found else record
 
 
 def _request(record: Record, level: str) -> Request:
