@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
+from llm_measure import validity
 from llm_measure.client.client import ClientResult
 from llm_measure.client.level import merge, send_lag
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
 from llm_measure.results import LevelResult
 from llm_measure.soundness import sound
-from llm_measure.validity import MAX_LAG_MS, client_limit
 from llm_measure.workloads import Load, Workload
 
 FASTEST = 1  # of zlib's levels; names of fields and zeros are most of what it saves
@@ -82,9 +82,9 @@ def shard(  # noqa: PLR0913  (each is a part of what is kept)
 
 
 def _why_invalid(beginning: Beginning, result: ClientResult) -> str | None:
-    if beginning.error_ms > MAX_LAG_MS:
+    if beginning.error_ms > validity.MAX_LAG_MS:
         return f"it may have begun {beginning.error_ms:.0f} ms before or after the others"
-    limit = client_limit(result.records, [result.time])
+    limit = validity.client_limit(result.records, [result.time])
     return f"the client was the limit: {limit}" if limit else None
 
 

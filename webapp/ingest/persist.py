@@ -1,6 +1,7 @@
 """A measured level stored as a run: its requests, then points and rollups as for any run."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,7 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
     rank_insecure: bool = False,
     *,
     server: str | None = None,
+    shards: Sequence[dict[str, Any]] = (),
 ) -> str | None:
     """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
@@ -39,6 +41,7 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
 
     A request with values that cannot be true becomes a failed one, so that it does not cost the run. A level
     without verified TLS is not valid, unless `rank_insecure`. The `server` is what incidents are about.
+    `shards` describe those of a level that several workers have measured.
     """
     if not attempt.hold(conn):
         return None
@@ -47,7 +50,9 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
     result = replace(result, records=records, start_ns=0)
     rows = (_request(record, result.load.name) for record in records)
     requests.replace(conn, attempt.slot, run.id, rows)
-    runs.describe(conn, run, {**summary(workload, result), **({"server": server} if server else {})})
+    more = {"server": server, "shards": list(shards)}
+    described = summary(workload, result) | {name: what for name, what in more.items() if what}
+    runs.describe(conn, run, described)
     failure = _failure(result)
     if failure:
         runs.fail(conn, attempt.runs, attempt.token, failure)

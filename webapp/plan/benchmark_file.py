@@ -97,6 +97,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     workload=workload(asked, folder),
                     load=load,
                     rank_insecure=llm["rank_insecure"],
+                    shards=asked["shards"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
                 )
 

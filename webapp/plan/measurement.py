@@ -36,6 +36,7 @@ class Measurement:
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
+    shards: int = 1  # number of workers that share the level, no part of what identifies the scenario
 
     @property
     def scenario(self) -> str:

@@ -24,6 +24,7 @@ from webapp.plan.fields import (
 from webapp.plan.rules import RuleSchema
 
 MEASURED = ("llms", "workloads")
+MOST_SHARDS = 64
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -128,6 +129,7 @@ class WorkloadSchema(StrictSchema):
     )
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     interval = number_field(1 / 60, 10_080)
+    shards = whole_field(1, MOST_SHARDS, load_default=1)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
@@ -154,6 +156,17 @@ class WorkloadSchema(StrictSchema):
             workload(data, Path())
         except ValueError as error:
             raise refused(error) from None
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_shards(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse more shards than there is work for: streams of each level, and requests."""
+        limits = {
+            "streams of a level": min(data.get("concurrency", [MOST_SHARDS])),
+            "requests": data.get("requests", MOST_SHARDS),
+        }
+        for of_what, most in limits.items():
+            if data["shards"] > most:
+                raise ValidationError(f"must be at most {most}, the number of {of_what}", "shards")
 
 
 class FileSchema(StrictSchema):
