@@ -2,8 +2,8 @@
 
 It is a hash in Redis, named by the attempt's token, which expires soon after its last shard's sign of life.
 The shards first gather, which takes as long as workers have other work; then they connect; when all are
-ready, one atomic script sets the moment. Only then each measures how far its clock is from Redis', so that the
-clocks have no time to drift apart.
+ready, one atomic script sets the moment. Only then each measures how far its clock is from Redis', so that
+the clocks have no time to drift apart.
 """
 
 import json
