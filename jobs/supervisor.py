@@ -23,6 +23,7 @@ COMMANDS = {
     "worker": [sys.executable, "-m", "jobs.worker"],
 }
 MOST_WORKERS = 4
+MOST_SHARING_WORKERS = 16  # of one level
 WATCH_SECONDS = 0.5
 # Set for every process of a supervisor, to its folder, so that a later supervisor recognizes them.
 SUPERVISED = "LLM_BENCHMARK_SUPERVISED"
@@ -63,8 +64,13 @@ def commands(names: Sequence[str], workers: int, scheduler_options: Sequence[str
 
 
 def worker_count(measurements: Sequence[Measurement]) -> int:
-    """Return 1, plus 1 for each measured server, so that a slow server does not delay the others' runs."""
-    return min(1 + len({measurement.server for measurement in measurements}), MOST_WORKERS)
+    """Return 1, plus 1 for each measured server, so that a slow server does not delay the others' runs.
+
+    A level with shards needs that number of workers at the same time.
+    """
+    shards = max((measurement.shards for measurement in measurements), default=1)
+    servers = len({measurement.server for measurement in measurements})
+    return max(min(1 + servers, MOST_WORKERS), min(shards, MOST_SHARING_WORKERS))
 
 
 class ProcessTree:

@@ -166,7 +166,7 @@ class WorkloadSchema(StrictSchema):
         }
         for of_what, most in limits.items():
             if data["shards"] > most:
-                raise ValidationError(f"must be at most {most}, the number of {of_what}", "shards")
+                raise ValidationError(f"expected at most {most}, the number of {of_what}", "shards")
 
 
 class FileSchema(StrictSchema):

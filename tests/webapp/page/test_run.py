@@ -52,6 +52,14 @@ def test_a_measured_run_shows_its_requests_span_and_what_the_client_waited(store
     assert "Offered rate" not in shown
 
 
+def test_a_run_that_workers_shared_shows_how_many_and_how_well_they_began(store, reader, conn):
+    shards = [{"shard": n, "host": host, "begin_error_ms": 0.1 * n} for n, host in enumerate("aba", 1)]
+    address = store()
+    query(conn, "UPDATE runs SET measurement = measurement || %s RETURNING id", Json({"shards": shards}))
+
+    assert facts(reader.get(address).text)["Shards"] == "3 on 2 machines, begun within 0.300 ms"
+
+
 def test_the_page_shows_doubts_but_no_finish_reason_that_a_server_made_up(store, reader):
     records = [answered(index) for index in range(8)]
     records[3].finish_reason = "<script>odd</script>"
