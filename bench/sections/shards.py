@@ -23,7 +23,7 @@ from webapp.store import connect
 
 STREAMS, ROUNDS = 4000, 3
 # Gaps are so long that two processors keep up with servers, clients, database and queue.
-TTFT, ITL, TOKENS = 1.0, 0.25, 9
+TTFT, ITL, TOKENS = 2.0, 1.0, 5
 WORKERS = (1, 2, 4)
 SERVERS = 2  # processes, which share a port
 COMPARED = ("ttft", "itl", "e2e_latency", "rps")
@@ -32,7 +32,8 @@ LONGEST_S = 300
 FILE = """
 llms: [{{name: Mock, base_url: "{url}", model: mock}}]
 workloads:
-  - {{name: chat, concurrency: {streams}, requests: {requests}, output_tokens: {tokens}, shards: {shards}}}
+  - {{name: chat, concurrency: {streams}, requests: {requests}, shards: {shards},
+     input_tokens: 16, output_tokens: {tokens}}}
 """
 
 
