@@ -21,6 +21,7 @@ from bench.sections import (
     scale,
     server,
     shards,
+    trace,
 )
 from bench.system import postgres_version, system
 
@@ -37,6 +38,7 @@ SECTIONS = {
     "migrations": migrations.measure,
     "detect": detect.measure,
     "shards": shards.measure,
+    "trace": trace.measure,
 }
 
 

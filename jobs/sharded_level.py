@@ -97,7 +97,7 @@ def measure_sharded(
     """
     endpoint = with_secrets(measurement)
     with closing(queue_redis(settings)) as redis:
-        queue = runs_queue(redis)
+        queue = runs_queue(redis, measurement.region)
         counting = probe_prompts(endpoint, measurement.workload)
         open_barrier(redis, attempt.token, terms(measurement, counting))
         with Barrier(redis, attempt.token, 0, measurement.shards) as barrier:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
 from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import Measurement
 from webapp.probe import LOCAL, status
 from webapp.settings import COMPOSE_HOSTS, ROOT, Settings, SettingsError, exit_for, named_host, named_values
 
@@ -63,7 +65,8 @@ def main() -> None:
 
 def start_processes(names: list[str]) -> int:
     """Run the named processes on the servers that the settings name; returns the exit code."""
-    return supervise(names, read_benchmark_file(Settings.from_env()))
+    settings = Settings.from_env()
+    return supervise(names, read_benchmark_file(settings), [settings.region])
 
 
 def start_everything() -> int:
@@ -76,17 +79,29 @@ def start_everything() -> int:
             settings = Settings.from_env()
             check_port(settings)
             measurements = read_benchmark_file(settings)
+            warn_of_unserved(settings, measurements)
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 logger.info("%s %s in %s", state, server.name, server.folder)
                 server.start()
             migrate()
             threading.Thread(target=announce, args=(settings,), daemon=True).start()
-            code = supervise(list(COMMANDS), measurements, scheduler_options=["--run-now"])
+            regions = dict.fromkeys((None, settings.region))  # a worker without a region runs the simulation
+            code = supervise(list(COMMANDS), measurements, list(regions), ["--run-now"])
         finally:
             embedded.stop_all()
         logger.info("stopped")
         return code
+
+
+def warn_of_unserved(settings: Settings, measurements: Sequence[Measurement]) -> None:
+    """Log the regions of the benchmark file whose workers this machine does not start."""
+    planned = {measurement.region for measurement in measurements}
+    for region in sorted(filter(None, planned - {settings.region})):
+        logger.warning(
+            "region %s: no worker of this machine measures from there; expected REGION=%s where one does",
+            *(region, region),
+        )
 
 
 def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:

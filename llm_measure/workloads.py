@@ -10,6 +10,7 @@ from llm_measure.json_merge import has
 from llm_measure.metrics import METRICS, Kind, kind_of
 
 Expected = Literal["text", "tool", "json"]
+DISTRIBUTED = ("input_tokens", "output_tokens", "turns", "think_time")  # fields, by text or number
 WHOLE_CONVERSATIONS = "all"  # as many turns as the dataset's conversations have
 MOST_TURNS = 1000
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
@@ -60,8 +61,15 @@ class Load:
             raise ValueError(f"requests={self.requests}: must be at least 1")
         if self.warmup < 0:
             raise ValueError(f"warmup={self.warmup}: must be at least 0")
+        if self.speed is not None and self.warmup:
+            raise ValueError(f"warmup={self.warmup}: does not apply to a trace")
         if self.arrival not in ("poisson", "constant"):
             raise ValueError(f"arrival={self.arrival!r}: must be poisson or constant")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are sent at planned moments, regardless of responses."""
+        return self.concurrency is None
 
     @property
     def name(self) -> str:
@@ -118,6 +126,8 @@ class Workload:
         for name, least in (("input_tokens", self.fewest_words), ("output_tokens", 1)):
             given = getattr(self, name)
             length = _distribution(name, given)
+            if length is None:
+                continue
             if isinstance(length, Constant) and length.value < least:
                 raise ValueError(f"{name}={given}: must be at least {least}")
             if isinstance(length, Constant) and length.value != int(length.value):
@@ -151,7 +161,9 @@ class Workload:
         if self.turns == WHOLE_CONVERSATIONS:
             if self.dataset is None:
                 raise ValueError(f"turns={self.turns}: needs a dataset of conversations")
-        elif not 1 <= _distribution("turns", self.turns).most <= MOST_TURNS:
+            return
+        length = _distribution("turns", self.turns)
+        if length and not 1 <= length.most <= MOST_TURNS:
             raise ValueError(f"turns={self.turns}: must be from 1 to {MOST_TURNS}")
 
     def _check_prefixes(self) -> None:
@@ -186,6 +198,13 @@ class Workload:
         return distributions.parse(self.output_tokens)
 
     @property
+    def files(self) -> dict[str, str]:
+        """The paths of its files, by the field that names each."""
+        named = {name: getattr(self, name) for name in ("dataset", "trace", "answer_schema")}
+        drawn = {name: distributions.file_of(getattr(self, name)) for name in DISTRIBUTED}
+        return {name: path for name, path in (named | drawn).items() if path}
+
+    @property
     def fewest_words(self) -> int:
         """The number of words of the shortest possible prompt."""
         return UNIQUE_WORDS if self.unique_prompts else 1
@@ -194,6 +213,11 @@ class Workload:
     def kind(self) -> Kind:
         """What it asks for: a generated answer, or an encoding of its inputs."""
         return kind_of(self.inputs)
+
+    @property
+    def generates_prompts(self) -> bool:
+        """Whether prompts are made of words, and nothing else brings them."""
+        return not (self.dataset or PROMPT_FIELDS & self.extra_body.keys())
 
     @property
     def asked_prompt_tokens(self) -> int | None:
@@ -218,6 +242,8 @@ class Workload:
         """
         asked = asdict(self)
         del asked["inputs" if self.inputs is None else "output_tokens"]
+        if self.trace:
+            del asked["input_tokens"], asked["output_tokens"]
         for name, default in SELDOM.items():
             if asked[name] == default:
                 del asked[name]
@@ -238,7 +264,10 @@ SELDOM = {
 }
 
 
-def _distribution(name: str, given: float | str) -> Distribution:
+def _distribution(name: str, given: float | str) -> Distribution | None:
+    """Return the distribution; None for one of a file, which may be elsewhere. ValueError names the field."""
+    if distributions.file_of(given):
+        return None
     try:
         return distributions.parse(given)
     except ValueError as error:

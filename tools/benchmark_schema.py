@@ -18,7 +18,7 @@ from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
 from webapp.plan.fields import Levels, Range
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
+from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"
@@ -52,6 +52,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         ]
     },
     "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
+    "regions": {"uniqueItems": True},
 }
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
 SENDS_NOTHING = {"required": ["incidents"], "properties": {"incidents": {"const": False}}}
@@ -61,9 +62,21 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"not": {"required": ["api_key_env", "token_command"]}},
     ],
     WorkloadSchema: [
-        {"oneOf": [{"required": ["concurrency"]}, {"required": ["rate"]}]},
-        {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
-        {"dependencies": {"arrival": ["rate"]}},
+        {
+            "oneOf": [
+                {"required": ["trace"]},
+                {"required": ["concurrency"]},
+                {"required": ["rate"]},
+            ]
+        },
+        {
+            "anyOf": [
+                {"required": ["trace"]},
+                {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
+            ]
+        },
+        {"dependencies": {"arrival": ["rate"], "speed": ["trace"], "window": ["trace"]}},
+        *({"not": {"required": ["trace", name]}} for name in NOT_OF_TRACES),
         {"not": {"required": ["dataset", "input_tokens"]}},
         {"not": {"required": ["inputs", "output_tokens"]}},
     ],

@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 """
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +15,17 @@ from llm_measure.apis.amazon_signature import AmazonSigner
 from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
+    Answer,
     Content,
+    Piece,
     Prompt,
     Signer,
     TokenCount,
     Usage,
     messages_of,
+    refuse_blank_answers,
     size,
+    text_of,
     token_count,
 )
 from llm_measure.apis.errors import message_of
@@ -174,7 +180,7 @@ class BedrockConverse:
         return f"model/{quote(model, safe='')}/converse-stream"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
-        """Return the body; ValueError for what is no text and no block of Bedrock's."""
+        """Return the body; ValueError for what is no text and no block of Bedrock's, and a blank answer."""
         messages = messages_of(prompt)
         system, asked = [], []
         for message in messages:
@@ -183,11 +189,31 @@ class BedrockConverse:
                 system += content
             else:
                 asked.append({"role": role, "content": content})
+        refuse_blank_answers(self.name, messages)
         return {
             "messages": asked,
             **({"system": system} if system else {}),
             "inferenceConfig": {"maxTokens": output_tokens},
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be used, or the format of the text."""
+        if kind == "json":
+            structure = {"jsonSchema": {"name": name, "schema": json.dumps(schema)}}
+            return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": structure}}}
+        tool = {"name": name, "description": description, "inputSchema": {"json": schema}}
+        return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": name}}}}
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts, names of tools and pieces of their input."""
+        found = event.get("contentBlockDelta") or event.get("contentBlockStart") or {}
+        block = found.get("delta") or found.get("start") or {}
+        use = block.get("toolUse")
+        if use:
+            name, piece = text_of(use.get("name")), text_of(use.get("input"))
+            yield Piece(call=found["contentBlockIndex"], name=name, arguments=piece)
+        else:
+            yield Piece(text_of(block.get("text")))
 
     def model(self, data: bytes) -> str | None:
         """Return None, since no event names the model."""

@@ -14,6 +14,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
+from llm_measure.load.traces import TraceFacts, replayed
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
@@ -37,10 +38,11 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
     are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
-    DatasetError, TokenError, ClientProcessError.
+    DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
-    plan = starts(load, seed)
+    trace = replayed(workload, load)
+    plan = starts(load, seed, trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -52,7 +54,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return merge(endpoint, workload, load, parts, counting)
+    return merge(endpoint, workload, load, parts, counting, trace.facts if trace else None)
 
 
 def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
@@ -74,8 +76,9 @@ def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
     clock, in ns, at which the level begins. Raises like `measure_level`, and what `begin` raises.
     """
     seed = workload.seeded().seed or 0
+    plan = starts(load, seed, replayed(workload, load))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
-    share = _share(load, starts(load, seed), 0, number, shares)
+    share = _share(load, plan, 0, number, shares)
     client = Client(endpoint, workload, load, share, seed, token, counting)
     return client.run(begin, on_progress, stop)
 
@@ -88,11 +91,17 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
         warmup=len(range(number, load.warmup, processes)),
         first_index=first_index + number,
         step=processes,
+        level_index=first_index,
     )
 
 
-def merge(
-    endpoint: Endpoint, workload: Workload, load: Load, parts: Sequence[ClientResult], counting: Counting
+def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
+    endpoint: Endpoint,
+    workload: Workload,
+    load: Load,
+    parts: Sequence[ClientResult],
+    counting: Counting,
+    trace: TraceFacts | None = None,
 ) -> LevelResult:
     """Return the level that the results of all shares are together; moments are all of one clock."""
     # Of as many inputs as a request has, after which prompts repeat.
@@ -118,11 +127,17 @@ def merge(
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
-        repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
+        repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
         counting=counting,
+        trace=trace,
     )
 
 
 def send_lag(measured: Sequence[Record]) -> SendLag:
     """Return how late these requests were sent."""
     return SendLag(*np.percentile([record.late_ms for record in measured] or [0.0], (50, 99, 100)).tolist())
+
+
+def _number(record: Record) -> int:
+    """Return the number by which a dataset's row was chosen."""
+    return record.index if record.conversation is None else record.conversation

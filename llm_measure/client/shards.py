@@ -12,6 +12,7 @@ from llm_measure.client.client import ClientResult
 from llm_measure.client.level import merge, send_lag
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
+from llm_measure.load.traces import replayed
 from llm_measure.results import LevelResult
 from llm_measure.soundness import sound
 from llm_measure.workloads import Load, Workload
@@ -95,7 +96,9 @@ def merge_shards(
 
     It is not valid if one of them is not, or if together they did not hold the load.
     """
-    level = merge(endpoint, workload, load, [each.result for each in shards], counting)
+    trace = replayed(workload, load)
+    results = [each.result for each in shards]
+    level = merge(endpoint, workload, load, results, counting, trace.facts if trace else None)
     for each in shards:
         if each.invalid_reason:
             reason = f"{name(each.number, len(shards))}: {each.invalid_reason}"

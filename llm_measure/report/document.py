@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 from msgspec import to_builtins
@@ -15,6 +14,7 @@ from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
 from llm_measure.records import SECOND_NS
 from llm_measure.report.facts import facts
+from llm_measure.report.loads import stated
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Workload
@@ -25,17 +25,17 @@ def document(
     workload: Workload,
     results: Sequence[LevelResult],
     records: bool = False,
-    dataset_digest: str | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the whole document, with every request if `records`; it holds no secret of the endpoint.
 
-    `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement, since the file may
-    have changed meanwhile.
+    `digests` are the `file_digests` of the workload, taken before the measurement, since a file may have
+    changed meanwhile.
     """
     asked = endpoint.asked(workload)
     return {
         "endpoint": {part.name: getattr(endpoint, part.name) for part in fields(endpoint) if part.repr},
-        "workload": {**workload.asked(), "dataset_sha256": dataset_digest},
+        "workload": {**workload.asked(), "file_sha256": dict(digests or {})},
         "levels": [level(result, asked, records) for result in results],
     }
 
@@ -49,8 +49,7 @@ def level(result: LevelResult, workload: Workload, records: bool = False) -> dic
     """Return one level of the document."""
     load, figures = result.load, summaries(result, workload)
     described: dict[str, Any] = {
-        "pattern": "closed" if load.concurrency else load.arrival,
-        **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
+        **stated(load),
         "warmup": load.warmup,
         **facts(workload, result),
         "error_details": _details(result),
@@ -82,17 +81,20 @@ def summaries(result: LevelResult, workload: Workload) -> dict[str, Figures]:
     }
 
 
-def dataset_sha256(workload: Workload) -> str | None:
-    """Return the digest of the dataset's bytes, which identifies it anywhere; None without a dataset.
+def file_digests(workload: Workload) -> dict[str, str]:
+    """Return the SHA-256 of each file of the workload, which identifies it anywhere, by the field's name.
 
     Raises DatasetError.
     """
-    if workload.dataset is None:
-        return None
+    return {name: _sha256(path) for name, path in workload.files.items()}
+
+
+def _sha256(path: str) -> str:
     try:
-        return hashlib.sha256(Path(workload.dataset).read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DatasetError(f"{workload.dataset}: cannot be read: {error}") from None
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
 
 
 def _details(result: LevelResult) -> dict[str, str]:

@@ -1,6 +1,10 @@
 """Schema fields with a description, a unit and an example for the OpenAPI document."""
 
+from typing import Any
+
 from marshmallow import fields
+
+from webapp.scenarios import split
 
 
 def number(description: str, example: float, nullable: bool = False) -> fields.Float:
@@ -44,6 +48,26 @@ def scenarios() -> fields.List:
     )
 
 
-def flag(description: str, example: bool) -> fields.Boolean:
+class Region(fields.String):
+    """A field of the region in a scenario's name."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return split(value).region
+
+
+def region() -> Region:
+    """Return a field of the region of the object's scenario."""
+    return Region(
+        attribute="scenario",
+        dump_only=True,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Region that was measured from; null without one", "example": "eu"},
+    )
+
+
+def flag(description: str, example: bool, nullable: bool = False) -> fields.Boolean:
     """Return a field that is true or false."""
-    return fields.Boolean(required=True, metadata={"description": description, "example": example})
+    return fields.Boolean(
+        required=True, allow_none=nullable, metadata={"description": description, "example": example}
+    )

@@ -14,7 +14,7 @@ from webapp.ingest.persist import persist, why_invalid
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import refuse_changed
 from webapp.llms import UnknownLLMError
-from webapp.plan.measurement import definition, description, scenario_name
+from webapp.plan.measurement import LEVEL_FIELDS, definition, description, scenario_name
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, llms, scenarios
@@ -69,8 +69,9 @@ def import_results(
 
 def _check(results: ReadDocument, now: datetime) -> None:
     """Raise UnusableResultsError for what would be stored in the wrong place."""
-    if results.workload.dataset and not results.dataset_sha256:
-        raise UnusableResultsError("dataset_sha256: missing; expected the digest of the dataset")
+    if results.file_sha256.keys() != results.workload.files.keys():
+        expected = ", ".join(results.workload.files) or "no file"
+        raise UnusableResultsError(f"file_sha256: does not fit; expected the digests of {expected}")
     for level in results.levels:
         if not EARLIEST <= level.started_at <= now + CLOCK_TOLERANCE:
             raise UnusableResultsError(
@@ -82,7 +83,7 @@ def _check(results: ReadDocument, now: datetime) -> None:
 def _add_scenario(conn: Connection, results: ReadDocument, level: LevelResult, name: str | None) -> str:
     """Add the level's scenario unless it exists, and return its name."""
     workload, api = results.workload, results.endpoint.api
-    wanted = definition(workload, level.load, api, results.dataset_sha256)
+    wanted = definition(workload, level.load, api, results.file_sha256)
     scenario = scenario_name(name or _workload_name(results, wanted), level.load, api)
     scenarios.add(conn, scenario, description(workload, level.load), wanted)
     refuse_changed(conn, scenario, wanted)
@@ -104,9 +105,11 @@ def _import_level(  # noqa: PLR0913, PLR0917  (private; each is a part of what i
 
 def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
     """Return a name made of the lengths of what was asked, and a digest of all of it."""
-    asked = {name: value for name, value in wanted.items() if name not in ("concurrency", "rate", "arrival")}
+    asked = {name: value for name, value in wanted.items() if name not in LEVEL_FIELDS}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     workload = results.workload
+    if workload.trace:
+        return f"trace-{digest}"
     prompt = "dataset" if workload.dataset else workload.input_tokens
     lengths = (
         f"{prompt}-{workload.output_tokens}" if workload.inputs is None else f"{workload.inputs}x{prompt}"

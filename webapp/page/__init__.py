@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
+from webapp import scenarios
 from webapp.headers import set_headers
 from webapp.page import (
     access,
@@ -61,6 +62,8 @@ FILTERS = {
     "amount": text.amount,
     "signed": text.signed,
     "span": text.span,
+    "scenario": scenarios.in_words,
+    "parts": scenarios.split,
     "reason": access.shown_reason,
 }
 
@@ -82,6 +85,7 @@ def register_page(app: Flask, settings: Settings) -> None:
         csrf_token=access.csrf_token,
         is_signed_in=access.is_signed_in,
         address=views.address,
+        choices=views.choices,
         live_address=views.live_address,
         count_open=incidents.count_open,
     )

@@ -5,6 +5,7 @@ A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains 
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from marshmallow import RAISE, ValidationError
 from llm_measure import yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
+from llm_measure.expectations import expectation
+from llm_measure.load.traces import TraceError, trace_of
 from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
@@ -76,7 +79,7 @@ def _shown_path(path: Path) -> Path:
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
-    _refuse_missing_datasets(declared["workloads"], folder)
+    _check_files(declared["workloads"], folder)
     endpoints = _endpoints(declared["llms"], folder)
     for llm, endpoint in zip(declared["llms"], endpoints, strict=True):
         company = llm.get("company_name", llm.get("provider", llm["name"]))
@@ -85,7 +88,8 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                 continue
             if not takes_part(llm, asked):
                 continue
-            for load in _loads(asked):
+            what = workload(asked, folder)
+            for region, load in product(asked.get("regions", [None]), _loads(asked)):
                 yield Measurement(
                     llm=llm["name"],
                     company_name=company,
@@ -94,11 +98,13 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     api_key_env=llm["api_key_env"],
                     workload_name=asked["name"],
                     description=asked.get("description"),
-                    workload=workload(asked, folder),
+                    workload=what,
                     load=load,
                     rank_insecure=llm["rank_insecure"],
                     shards=asked["shards"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
+                    trace_s=0.0 if load.speed is None else trace_of(what).seconds(load),
+                    region=region,
                 )
 
 
@@ -118,17 +124,29 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     return found
 
 
-def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
-    missing = {
-        number: {"dataset": ["file not found"]}
-        for number, asked in enumerate(workloads)
-        if "dataset" in asked and not (folder / asked["dataset"]).is_file()
-    }
-    if missing:
-        raise ValidationError({"workloads": missing})
+def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
+    faults = {}
+    for number, asked in enumerate(workloads):
+        found = workload(asked, folder)
+        lost = {name: ["file not found"] for name, path in found.files.items() if not Path(path).is_file()}
+        if lost:
+            faults[number] = lost
+            continue
+        try:
+            expectation(found)
+            if found.trace:
+                trace_of(found)
+        except TraceError as error:
+            faults[number] = {"trace": [str(error)]}
+        except ValueError as error:
+            faults[number] = refused(error).normalized_messages()
+    if faults:
+        raise ValidationError({"workloads": faults})
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
+    for speed in declared.get("speed", (1.0,)) if "trace" in declared else ():
+        yield Load(speed=speed, requests=declared.get("requests"))
     rest = {
         "requests": declared.get("requests"),
         "duration_s": declared.get("duration"),

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,17 +12,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llm_measure.endpoints import Endpoint
-from llm_measure.report.document import dataset_sha256
+from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
+from webapp.scenarios import ScenarioName
 
 LONGEST_SLUG = 60
 # Any other API is part of a scenario's name, since only like is ranked with like.
 UNMARKED_API = "chat"
+LEVEL_FIELDS = ("concurrency", "rate", "arrival", "speed")  # of a load, that identify a level
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One LLM, workload and level: one run per slot."""
+    """One LLM, workload and level, from one region if the workload names some: one run per slot."""
 
     llm: str
     company_name: str
@@ -37,16 +39,24 @@ class Measurement:
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
     shards: int = 1  # number of workers that share the level, no part of what identifies the scenario
+    trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
+    region: str | None = None  # of the workers that measure it; None: of those without one
 
     @property
     def scenario(self) -> str:
         """The scenario's name, see `scenario_name`."""
-        return scenario_name(self.workload_name, self.load, self.endpoint.api)
+        return scenario_name(self.workload_name, self.load, self.endpoint.api, self.region)
+
+    @property
+    def task_name(self) -> str:
+        """The name of what one job measures: the workload, in its region."""
+        return str(ScenarioName(self.workload_name, "", self.region))
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What identifies the scenario, see `definition`."""
-        return definition(self.workload, self.load, self.endpoint.api)
+        """What identifies the scenario, see `definition`, with the region if there is one."""
+        asked = definition(self.workload, self.load, self.endpoint.api)
+        return asked | ({"region": self.region} if self.region else {})
 
     @property
     def slug(self) -> str:
@@ -72,6 +82,8 @@ class Measurement:
             # Poisson arrivals exceed five standard deviations once in millions of runs.
             return (n + 5 * math.sqrt(n) + 5) / load.rate
 
+        if load.speed is not None:
+            return math.ceil(self.trace_s + timeout) + self.overhead_s
         lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
         return math.ceil(for_requests(load.warmup) + lasting + timeout) + self.overhead_s
 
@@ -80,7 +92,7 @@ class Measurement:
 class Task:
     """What one job measures: an LLM by a workload, its levels one after another; on demand, one level."""
 
-    name: str  # of the workload, or of the scenario
+    name: str  # of the workload in its region, or of the scenario
     levels: tuple[Measurement, ...]  # of one LLM, at least one
 
     @property
@@ -103,22 +115,27 @@ class Task:
         """The seconds between two slots."""
         return self.levels[0].interval
 
+    @property
+    def region(self) -> str | None:
+        """The region of the workers that measure it; None: of those without one."""
+        return self.levels[0].region
+
 
 def tasks(measurements: Iterable[Measurement]) -> tuple[Task, ...]:
-    """Return the tasks of the schedule: a plan has the levels of an LLM and workload next to each other."""
-    grouped = groupby(measurements, lambda measurement: (measurement.llm, measurement.workload_name))
+    """Return the tasks of the schedule: a plan has the levels of an LLM, workload and region together."""
+    grouped = groupby(measurements, lambda measurement: (measurement.llm, measurement.task_name))
     return tuple(Task(name, tuple(levels)) for (_, name), levels in grouped)
 
 
 def task(measurements: Iterable[Measurement], llm: str, name: str) -> Task | None:
-    """Return what a job measures: the LLM by the workload or in the scenario of that name; None if unplanned.
+    """Return what a job measures: the LLM by the task or in the scenario of that name; None if unplanned.
 
-    Names of workloads have no @, and those of scenarios have one.
+    A scenario's name has a level, and a task's has none.
     """
     levels = tuple(
         measurement
         for measurement in measurements
-        if measurement.llm == llm and name in (measurement.workload_name, measurement.scenario)
+        if measurement.llm == llm and name in (measurement.task_name, measurement.scenario)
     )
     return Task(name, levels) if levels else None
 
@@ -130,28 +147,37 @@ def slug(llm: str, name: str) -> str:
     return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
 
 
-def scenario_name(workload_name: str, load: Load, api: str) -> str:
-    """Return the name of a workload at a level, such as chat@c8, chat@r2.5 or chat@c8-completions."""
-    return f"{workload_name}@{load.level}" + ("" if api == UNMARKED_API else f"-{api}")
+def scenario_name(workload_name: str, load: Load, api: str, region: str | None = None) -> str:
+    """Return the name of a workload at a level, as chat@c8, chat@r2.5, chat@c8-completions or chat@c8@eu."""
+    level = load.level + ("" if api == UNMARKED_API else f"-{api}")
+    return str(ScenarioName(workload_name, level, region))
 
 
-def definition(workload: Workload, load: Load, api: str, dataset_digest: str | None = None) -> dict[str, Any]:
+def definition(
+    workload: Workload, load: Load, api: str, digests: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return what identifies a scenario: the API, all that is asked, and the level.
 
-    Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
-    is computed from the file if it is not given.
+    Neither the number of requests nor the seed is part of it. A file is represented by its SHA-256, by the
+    name of the field; they are computed from the files if they are not given.
     """
     asked = workload.asked()
     del asked["seed"]
     if workload.dataset:
         del asked["input_tokens"]
-        asked["dataset"] = dataset_digest or dataset_sha256(workload)
-    kept = ("concurrency",) if load.concurrency is not None else ("rate", "arrival")
-    return json.loads(json.dumps({"api": api, **asked, **{name: getattr(load, name) for name in kept}}))
+    asked |= file_digests(workload) if digests is None else digests
+    level = {name: getattr(load, name) for name in LEVEL_FIELDS if getattr(load, name) is not None}
+    if load.rate is None:
+        del level["arrival"]
+    return json.loads(json.dumps({"api": api, **asked, **level}))
 
 
 def description(workload: Workload, load: Load) -> str:
     """Return the scenario in words."""
+    if workload.trace:
+        begin, end = workload.trace_window or (None, None)
+        window = "" if begin is None else f" from {begin:g} s to {end:g} s"
+        return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
     if workload.inputs is not None:
         inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
-from llm_measure.workloads import Workload
+from llm_measure.workloads import Expected, Workload
 from webapp.plan.fields import (
     NAME,
     Command,
@@ -22,9 +22,15 @@ from webapp.plan.fields import (
     whole_field,
 )
 from webapp.plan.rules import RuleSchema
+from webapp.scenarios import REGION, REGION_RULE
 
 MEASURED = ("llms", "workloads")
 MOST_SHARDS = 64
+# Fields of workloads that are no trace, which brings its lengths and moments.
+NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency",
+                 "rate", "arrival", "duration", "warmup")  # fmt: skip
+# Of a workload; their paths start at the file's folder.
+FILES = ("dataset", "trace", "answer_schema")
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -44,6 +50,16 @@ def _check_objective(name: str) -> None:
     known = METRICS.objectives("generation")  # of which workloads with inputs have fewer
     if name not in known:
         raise ValidationError(f"unknown objective; expected one of {', '.join(known)}")
+
+
+def _check_window(moments: list[float]) -> None:
+    if not moments[0] < moments[-1]:
+        raise ValidationError("must be two moments, the second one later")
+
+
+def _check_unique(regions: list[str]) -> None:
+    if len(set(regions)) < len(regions):
+        raise ValidationError("duplicate region")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -118,6 +134,12 @@ class WorkloadSchema(StrictSchema):
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
+    trace = fields.String(validate=validate.Length(1))
+    speed = Levels(number_field(0.001, 100_000))
+    window = fields.List(
+        number_field(0, 1_000_000_000),
+        validate=[validate.Length(2, 2, error="must be two moments"), _check_window],
+    )
     requests = whole_field(1, 1_000_000)
     duration = number_field(1, 86_400)
     warmup = whole_field(0, 100_000, load_default=0)
@@ -128,16 +150,22 @@ class WorkloadSchema(StrictSchema):
         load_default=dict,
     )
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
+    expects = fields.String(validate=validate.OneOf(get_args(Expected)))
+    answer_schema = fields.String(validate=validate.Length(1))
     interval = number_field(1 / 60, 10_080)
     shards = whole_field(1, MOST_SHARDS, load_default=1)
+    regions = fields.List(
+        fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
+        validate=[validate.Length(1), _check_unique],
+    )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
         """Require one kind of level and one kind of end; refuse fields that do not apply."""
         if not isinstance(original, dict):
             return
-        faults = {}
-        for one, other in (("concurrency", "rate"), ("requests", "duration")):
+        faults = _trace_faults(original)
+        for one, other in () if "trace" in original else (("concurrency", "rate"), ("requests", "duration")):
             if (one in original) == (other in original):
                 faults[other if other in original else one] = [f"expected either {one} or {other}"]
         if "arrival" in original and "rate" not in original:
@@ -213,20 +241,37 @@ class FileSchema(StrictSchema):
             raise ValidationError({"llms": faults})
 
 
-def takes_part(llm: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
-    """Return whether the LLM's API answers workloads of this kind: those with inputs, or those without."""
-    return apis.encodes(llm["api"]) == ("inputs" in workload)
+def _trace_faults(original: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the faults of fields that only a trace has, or that mean nothing to one."""
+    if "trace" in original:
+        return {name: ["does not apply to a trace"] for name in NOT_OF_TRACES if name in original}
+    return {name: ["needs trace"] for name in ("speed", "window") if name in original}
+
+
+def takes_part(llm: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Return whether the LLM's API can answer the workload."""
+    return _why_unsuitable(llm, asked) is None
+
+
+def _why_unsuitable(llm: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """Return why the LLM's API cannot answer the workload, as what is expected instead; None if it can."""
+    if apis.encodes(llm["api"]) != ("inputs" in asked):
+        wanted = "with" if apis.encodes(llm["api"]) else "without"
+        return f"expected a workload {wanted} inputs, as the {llm['api']} API needs"
+    try:
+        Endpoint(**{name: llm[name] for name in DEPENDENT_FIELDS}).asked(workload(asked, Path()))
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _kind_fault(llm: Mapping[str, Any], workloads: list[dict[str, Any]]) -> dict[str, Any] | None:
-    suitable = {workload["name"]: takes_part(llm, workload) for workload in workloads}
-    wanted = "with" if apis.encodes(llm["api"]) else "without"
-    message = f"unsuitable; expected a workload {wanted} inputs, as the {llm['api']} API needs"
-    named = [i for i, name in enumerate(llm.get("workloads", ())) if not suitable.get(name, True)]
+    reasons = {asked["name"]: _why_unsuitable(llm, asked) for asked in workloads}
+    named = {i: reasons[name] for i, name in enumerate(llm.get("workloads", ())) if reasons.get(name)}
     if named:
-        return {"workloads": {i: [message] for i in named}}
-    if "workloads" not in llm and not any(suitable.values()):
-        return {"api": [f"no workload for it; expected one {wanted} inputs"]}
+        return {"workloads": {i: [f"unsuitable; {reason}"] for i, reason in named.items()}}
+    if "workloads" not in llm and all(reasons.values()):
+        return {"api": [f"no workload for it; {next(iter(reasons.values()))}"]}
     return None
 
 
@@ -255,9 +300,12 @@ def refused(error: ValueError) -> ValidationError:
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
-    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body")
+    """Return a declared workload for the measuring library; paths start at `folder`."""
+    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
-    if "dataset" in declared:
-        chosen["dataset"] = str(folder / declared["dataset"])
+    for name in FILES:
+        if name in declared:
+            chosen[name] = str(folder / declared[name])
+    if {"trace", "window"} <= declared.keys():
+        chosen["trace_window"] = tuple(declared["window"])
     return Workload(timeout_s=declared["timeout"], **chosen)

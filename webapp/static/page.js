@@ -20,6 +20,7 @@ function liveAddress() {
   // A poll continues what the page shows, even if its address names no series and another is measured first.
   const shown = main.querySelector("[data-source]");
   if (shown) for (const name of ["source", "scenario"]) address.searchParams.set(name, shown.dataset[name]);
+  if (shown) address.searchParams.delete("region"); // part of that scenario
   if (allRows) address.searchParams.set("rows", "all");
   return address;
 }
@@ -168,8 +169,10 @@ function disableEmpty(form) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-filters]");
-  // Another source has other scenarios; the server chooses one.
-  if (form?.elements.scenario && event.target.name === "source") form.elements.scenario.disabled = true;
+  // Another source has other scenarios and regions; the server chooses.
+  if (form && event.target.name === "source") {
+    for (const name of ["scenario", "region"]) if (form.elements[name]) form.elements[name].disabled = true;
+  }
   if (form) form.requestSubmit();
   if (event.target.matches("input[name=llm]")) countSelected();
 });

@@ -5,6 +5,7 @@ import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
+from llm_measure.load.traces import TraceFacts
 from llm_measure.report.document import as_json, document
 from llm_measure.report.reading import UnreadableDocumentError, read_document
 from llm_measure.workloads import Load, Workload
@@ -19,24 +20,37 @@ LEVELS = [
 
 
 def text(records: bool = True) -> str:
-    return as_json(document(ENDPOINT, WORKLOAD, LEVELS, records, dataset_digest="abc"))
+    return as_json(document(ENDPOINT, WORKLOAD, LEVELS, records, digests={}))
 
 
 def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
     found = read_document(text())
 
     assert found.endpoint == replace(ENDPOINT, api_key=None)
-    assert (found.workload, found.dataset_sha256) == (WORKLOAD, "abc")
+    assert (found.workload, found.file_sha256) == (WORKLOAD, {})
     assert found.levels == [
         replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
         for made in LEVELS
     ]
 
 
+def test_a_level_of_a_trace_is_read_with_what_is_known_of_the_trace():
+    made = replace(
+        level([answered(0)]), load=Load(speed=2, requests=1), trace=TraceFacts("burstgpt", 1000, 30)
+    )
+    workload = Workload(trace="trace.csv", trace_window=(60, 90.5), seed=7)
+
+    found = read_document(as_json(document(ENDPOINT, workload, [made], True, {"trace": "12ab"})))
+
+    assert (found.workload, found.file_sha256) == (workload, {"trace": "12ab"})
+    (read,) = found.levels
+    assert (read.load, read.trace) == (made.load, made.trace)
+
+
 def test_what_was_read_is_written_as_it_was():
     found = read_document(text())
 
-    again = document(found.endpoint, found.workload, found.levels, True, found.dataset_sha256)
+    again = document(found.endpoint, found.workload, found.levels, True, found.file_sha256)
     assert as_json(again) == text()
 
 
@@ -63,6 +77,7 @@ def nested(depth: int) -> list:
 
 
 PROMPT = {"overhead": 9, "tokens_per_word": 1.5, "probed": True, "problem": None, "words": 79.3}
+TRACE = {"format": "azure", "rows": 9, "left_out": 0}
 FIRST = ("levels", 0)
 RECORD = (*FIRST, "records", 1)
 
@@ -77,7 +92,7 @@ RECORD = (*FIRST, "records", 1)
         (changed("levels", value=[]), "levels: empty; expected at least one"),
         (changed("endpoint", "api", value="play"), "api='play': unknown provider API"),
         (changed("workload", "output_tokens", value=0), "output_tokens=0: must be at least 1"),
-        (changed("workload", "dataset_sha256", value=5), "Expected `str | null`, got `int`"),
+        (changed("workload", "file_sha256", value=5), "Expected `object`, got `int`"),
         (changed(*FIRST, "load", value={"requests": 5}), "needs either a concurrency, a rate or the speed"),
         (changed(*FIRST, "started_at", value="now"), "Invalid isoformat string: 'now'"),
         (changed(*FIRST, "started_at", value="2026-11-24T12:00:00"), "no time zone; expected one such as"),
@@ -115,6 +130,10 @@ RECORD = (*FIRST, "records", 1)
         (changed("workload", "extra_body", value={"a": ["b\0"]}), "workload=b\\x00: NUL; expected a text"),
         (changed("workload", "extra_body", value={"a\0": 1}), "workload=a\\x00: NUL"),
         (changed("workload", "extra_body", value={"a": nested(500)}), "nested too deeply"),
+        (changed(*FIRST, "load", value={"speed": 2}), "trace: missing; expected both a trace and its speed"),
+        (changed(*FIRST, "trace", value=TRACE | {"format": "odd"}), "Invalid enum value 'odd'"),
+        (changed(*FIRST, "trace", value=TRACE | {"rows": -1}), "trace.rows=-1: out of range"),
+        (changed(*FIRST, "trace", value=TRACE | {"left_out": 2**40}), "trace.left_out=1099511627776: out of"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_reason(document, word):

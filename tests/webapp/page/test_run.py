@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from psycopg2.extras import Json
 
+from llm_measure.load.traces import TraceFacts
 from llm_measure.workloads import Load
 from tests.factories import add_run
 from tests.measured import answered, failed, level, measurement, store_level
@@ -58,6 +59,16 @@ def test_a_run_that_workers_shared_shows_how_many_and_how_well_they_began(store,
     query(conn, "UPDATE runs SET measurement = measurement || %s RETURNING id", Json({"shards": shards}))
 
     assert facts(reader.get(address).text)["Shards"] == "3 on 2 machines, begun within 0.300 ms"
+
+
+def test_a_replayed_trace_is_named_by_its_format_and_size(store, reader):
+    load, trace = Load(speed=2), TraceFacts("burstgpt", 12_000, 340)
+
+    shown = facts(reader.get(store(replace(MIXED, load=load, trace=trace))).text)
+
+    assert shown["Level"] == "Trace at 2x"
+    assert shown["Trace"] == "BurstGPT, 12,000 requests, 340 left out"
+    assert shown["Offered rate"] == "1.00 requests/s"
 
 
 def test_the_page_shows_doubts_but_no_finish_reason_that_a_server_made_up(store, reader):

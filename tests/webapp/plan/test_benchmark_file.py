@@ -7,10 +7,13 @@ import sys
 import pytest
 import trustme
 
+from bench.traces import FOLDER
+from llm_measure.workloads import Load
 from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
+from webapp.plan.measurement import tasks
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -60,6 +63,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "chat@c8", 3600),
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
+        ("GPT-4o mini", "calls@c4", 600),
         ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
     assert found[2].api_key_env == "OPENAI_API_KEY"
@@ -179,7 +183,8 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
         ),
         (
             {"inputs: 16, ": "", "- {name: Ranks, base_url: http://h/v1, model: m, api: rerank}": ""},
-            "3: llms[0].api='embeddings': no workload for it; expected one with inputs",
+            "3: llms[0].api='embeddings': no workload for it; expected a workload with inputs, as the"
+            " embeddings API needs",
         ),
         (
             {"inputs: 16": "inputs: 16, output_tokens: 5"},
@@ -204,12 +209,81 @@ def test_what_does_not_apply_to_a_kind_is_refused_by_name(faults, changes, fault
     assert faults(text) == [f"benchmark.yml:{fault}"]
 
 
+def test_a_workload_with_regions_is_measured_from_each_of_them_at_all_levels(write):
+    found = read_benchmark_file(
+        write(GOOD.replace("concurrency: 2", "concurrency: [1, 2]") + "        regions: [eu, us]\n")
+    )
+
+    assert [one.scenario for one in found] == ["chat@c1@eu", "chat@c2@eu", "chat@c1@us", "chat@c2@us"]
+    assert [(task.name, task.region, len(task.levels)) for task in tasks(found)] == [
+        ("chat@@eu", "eu", 2),
+        ("chat@@us", "us", 2),
+    ]
+
+
 def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "one"}\n')
 
     (found,) = read_benchmark_file(write(GOOD + "        dataset: prompts.jsonl\n"))
 
     assert found.workload.dataset == str(tmp_path / "prompts.jsonl")
+
+
+REPLAYED = GOOD.partition("        concurrency")[0] + "        trace: trace.csv\n"
+AZURE = (FOLDER / "azure.csv").read_text()
+
+
+def test_a_trace_is_found_next_to_the_file_and_replayed_at_each_speed(write, tmp_path):
+    (tmp_path / "trace.csv").write_text(AZURE)
+
+    once = read_benchmark_file(write(REPLAYED))
+    more = read_benchmark_file(
+        write(REPLAYED + "        speed: [1, 2.5]\n        window: [1, 6]\n        requests: 12\n")
+    )
+
+    assert [(one.scenario, one.load) for one in once] == [("chat@x1", Load(speed=1))]
+    assert [(one.scenario, one.load) for one in more] == [
+        ("chat@x1", Load(speed=1, requests=12)),
+        ("chat@x2.5", Load(speed=2.5, requests=12)),
+    ]
+    assert more[0].workload.trace == str(tmp_path / "trace.csv")
+    assert (once[0].workload.trace_window, more[0].workload.trace_window) == (None, (1, 6))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "fault"),
+    [
+        (None, "", "8: workloads[0].trace='trace.csv': file not found"),
+        (AZURE + "\nx,1,1", "",
+         "8: workloads[0].trace='trace.csv': PATH:52: TIMESTAMP='x': must be a date and time, such as"
+         " 2023-11-16 18:17:03.9799600"),
+        (AZURE, "window: [900, 901]",
+         "8: workloads[0].trace='trace.csv': PATH: no requests from 900 s to 901 s; the last one is at 9"),
+        (AZURE, "window: [2, 1]", "9: workloads[0].window: must be two moments, the second one later"),
+        (AZURE, "window: [2]", "9: workloads[0].window: must be two moments"),
+        (AZURE, "window: [-1, 2]", "9: workloads[0].window[0]=-1: must be a number from 0 to"),
+        (AZURE, "speed: 0", "9: workloads[0].speed[0]: must be a number from 0.001"),
+        *(
+            (AZURE, line, f"9: workloads[0].{line.replace(': ', '=')}: does not apply to a trace")
+            for line in ("rate: 2", "concurrency: 2", "duration: 2", "warmup: 0", "input_tokens: 9",
+                         "output_tokens: 9", "inputs: 2", "dataset: 'a'", "unique_prompts: True")
+        ),
+    ],
+)  # fmt: skip
+def test_an_unusable_trace_and_what_does_not_apply_to_one_are_faults(faults, tmp_path, content, lines, fault):
+    if content is not None:
+        (tmp_path / "trace.csv").write_text(content)
+
+    found = faults(f"{REPLAYED}        {lines}\n")
+    expected = f"benchmark.yml:{fault}".replace("PATH", str(tmp_path / "trace.csv"))
+    assert any(each.startswith(expected) for each in found), found
+
+
+def test_speed_and_window_need_a_trace(faults):
+    assert faults(GOOD + "        speed: 2\n        window: [1, 2]\n") == [
+        "benchmark.yml:10: workloads[0].speed=2: needs trace",
+        "benchmark.yml:11: workloads[0].window: needs trace",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +338,9 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
+        (GOOD + "        regions: []\n", "10: workloads[0].regions: shorter than minimum length 1"),
+        (GOOD + "        regions: [eu, EU]\n", "10: workloads[0].regions[1]='EU': must be 1 to 31 of the"),
+        (GOOD + "        regions: [eu, eu]\n", "10: workloads[0].regions: duplicate region"),
         (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: expected either concurrency or rate"),
         (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': applies only to a rate"),
         (GOOD + "        shards: 0\n", "10: workloads[0].shards=0: must be a whole number from 1 to 64"),
@@ -377,3 +454,34 @@ def test_a_process_reports_each_fault_in_one_line_and_ends_with_code_2(command, 
 def test_a_missing_file_is_a_fault_of_the_setting():
     with pytest.raises(SettingsError, match="BENCHMARK_FILE='none': must be the path of a file"):
         Settings.from_env({**LEAST, "BENCHMARK_FILE": "none"})
+
+
+def test_an_answer_schema_is_found_next_to_the_file_and_identified_by_its_content(write, tmp_path):
+    text = GOOD + "        expects: json\n        answer_schema: schema.json\n"
+    (tmp_path / "schema.json").write_text('{"type": "object"}')
+
+    (found,) = read_benchmark_file(write(text))
+
+    assert found.workload.answer_schema == str(tmp_path / "schema.json")
+    assert found.definition["expects"] == "json"
+    assert len(found.definition["answer_schema"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("schema", "fault"), [(None, "file not found"), ("[]", "must be a JSON schema of type object")]
+)
+def test_a_wrong_answer_schema_is_refused_with_its_line(faults, tmp_path, schema, fault):
+    if schema:
+        (tmp_path / "schema.json").write_text(schema)
+    (found,) = faults(GOOD + "        expects: json\n        answer_schema: schema.json\n")
+
+    assert found.startswith("benchmark.yml:")
+    assert "workloads[0].answer_schema='schema.json'" in found
+    assert fault in found
+
+
+def test_an_llm_without_tools_does_not_take_part_in_what_needs_them(faults):
+    text = with_options("api: completions") + "        expects: tool\n"
+    (found,) = faults(text)
+
+    assert "no workload for it; expects=tool: does not apply to the completions API" in found
