@@ -21,6 +21,7 @@ from bench.sections import (
     run,
     scale,
     server,
+    shards,
     trace,
 )
 from bench.system import postgres_version, system
@@ -37,6 +38,7 @@ SECTIONS = {
     "page": page.measure,
     "migrations": migrations.measure,
     "detect": detect.measure,
+    "shards": shards.measure,
     "trace": trace.measure,
     "find": find.measure,
 }

@@ -93,10 +93,14 @@ class MockServer:
         self._queue = ServiceQueue(behaviour.servers) if behaviour.servers else None
         self._steady: dict[tuple[int, ...], list[int]] = {}
 
-    async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
-        """Accept connections; OSError if the address is unusable."""
+    async def listen(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None, is_shared: bool = False
+    ) -> asyncio.Server:
+        """Accept connections, on a port that may be shared; OSError if the address is unusable."""
         loop = asyncio.get_running_loop()
-        return await loop.create_server(lambda: Connection(self), host, port, ssl=tls, backlog=4096)
+        return await loop.create_server(
+            lambda: Connection(self), host, port, ssl=tls, backlog=4096, reuse_port=is_shared
+        )
 
     def is_allowed(self, authorization: bytes) -> bool:
         """Return whether the header holds the key, if one is required."""

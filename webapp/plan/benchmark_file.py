@@ -101,6 +101,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     workload=what,
                     load=load,
                     rank_insecure=llm["rank_insecure"],
+                    shards=asked["shards"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
                     trace_s=0.0 if load.speed is None else trace_of(what).seconds(load),
                     region=region,

@@ -40,6 +40,7 @@ class Measurement:
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
+    shards: int = 1  # number of workers that share the level, no part of what identifies the scenario
     trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
     region: str | None = None  # of the workers that measure it; None: of those without one
 

@@ -28,6 +28,7 @@ from webapp.plan.rules import RuleSchema
 from webapp.scenarios import REGION, REGION_RULE
 
 MEASURED = ("llms", "workloads")
+MOST_SHARDS = 64
 # Fields of workloads that are no trace, which brings its lengths and moments.
 NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency",
                  "rate", "arrival", "duration", "warmup")  # fmt: skip
@@ -159,6 +160,7 @@ class WorkloadSchema(StrictSchema):
     turns = Drawn(whole_field(1, MOST_TURNS))
     think_time = Drawn(number_field(0, 86_400))
     interval = number_field(1 / 60, 10_080)
+    shards = whole_field(1, MOST_SHARDS, load_default=1)
     regions = fields.List(
         fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
         validate=[validate.Length(1), _check_unique],
@@ -189,6 +191,17 @@ class WorkloadSchema(StrictSchema):
             workload(data, Path())
         except ValueError as error:
             raise refused(error) from None
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_shards(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse more shards than there is work for: streams of each level, and requests."""
+        limits = {
+            "streams of a level": min(data.get("concurrency", [MOST_SHARDS])),
+            "requests": data.get("requests", MOST_SHARDS),
+        }
+        for of_what, most in limits.items():
+            if data["shards"] > most:
+                raise ValidationError(f"expected at most {most}, the number of {of_what}", "shards")
 
 
 class FileSchema(StrictSchema):

@@ -81,6 +81,14 @@ def test_omitted_fields_have_their_documented_defaults(write):
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
 
 
+def test_shards_are_no_part_of_what_identifies_a_scenario(write):
+    (alone,) = read_benchmark_file(write(GOOD))
+    (shared,) = read_benchmark_file(write(GOOD + "        shards: 2\n"))
+
+    assert (alone.shards, shared.shards) == (1, 2)
+    assert (alone.scenario, alone.definition) == (shared.scenario, shared.definition)
+
+
 def test_options_of_the_endpoint_keep_the_names_of_variables(write):
     options = """
         api_key_env: KEY
@@ -336,6 +344,11 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD + "        regions: [eu, eu]\n", "10: workloads[0].regions: duplicate region"),
         (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: expected either concurrency or rate"),
         (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': applies only to a rate"),
+        (GOOD + "        shards: 0\n", "10: workloads[0].shards=0: must be a whole number from 1 to 64"),
+        (GOOD + "        shards: 3\n",
+         "10: workloads[0].shards=3: expected at most 2, the number of streams of a level"),
+        (GOOD.replace("concurrency: 2", "rate: 9") + "        shards: 11\n",
+         "10: workloads[0].shards=11: expected at most 10, the number of requests"),
         (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
