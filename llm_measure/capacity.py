@@ -24,6 +24,16 @@ class Search:
     budget: int = 20_000  # requests of the whole search
     start: float | None = None  # the first load: the capacity of the last search
 
+    @property
+    def name(self) -> str:
+        """The search in words."""
+        return f"capacity by {self.kind}"
+
+    @property
+    def level(self) -> str:
+        """The short name: max of a search by rate, max-concurrency of one by concurrency."""
+        return "max" if self.kind == "rate" else f"max-{self.kind}"
+
 
 @dataclass(frozen=True)
 class Attained:

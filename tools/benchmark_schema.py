@@ -16,6 +16,7 @@ from marshmallow import Schema, fields, validate
 from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
+from webapp.plan import searches
 from webapp.plan.fields import Levels, Range
 from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
@@ -51,7 +52,6 @@ CHOICES: dict[str, dict[str, Any]] = {
             {"type": "array", "items": {"type": "string"}, "minItems": 1},
         ]
     },
-    "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
 }
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
 SENDS_NOTHING = {"required": ["incidents"], "properties": {"incidents": {"const": False}}}
@@ -61,9 +61,29 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"not": {"required": ["api_key_env", "token_command"]}},
     ],
     WorkloadSchema: [
-        {"oneOf": [{"required": ["concurrency"]}, {"required": ["rate"]}]},
-        {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
-        {"dependencies": {"arrival": ["rate"]}},
+        {"oneOf": [{"required": [name]} for name in ("concurrency", "rate", "find")]},
+        {"oneOf": [{"required": [name]} for name in ("requests", "duration", "find")]},
+        {
+            "dependencies": {
+                "arrival": ["rate"],
+                "find": ["slo"],
+                "confidence": ["find"],
+                "budget": ["find"],
+            }
+        },
+        {
+            "if": {"required": ["find"]},
+            "then": {
+                "properties": {
+                    "warmup": False,
+                    "slo": {
+                        "minProperties": 1,
+                        "propertyNames": {"pattern": f"^({searches.pattern(OBJECTIVES)})$"},
+                    },
+                }
+            },
+            "else": {"properties": {"slo": {"propertyNames": {"enum": list(OBJECTIVES)}}}},
+        },
         {"not": {"required": ["dataset", "input_tokens"]}},
         {"not": {"required": ["inputs", "output_tokens"]}},
     ],

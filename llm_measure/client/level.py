@@ -77,7 +77,6 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
     end_ns = max((record.end_ns for record in measured), default=start_ns)
     times = [part.time for part in parts]
     reason = why_invalid(load, records, times)
-    p50, p99, most = np.percentile([record.late_ms for record in measured] or [0.0], (50, 99, 100)).tolist()
     return LevelResult(
         load=load,
         records=records,
@@ -88,7 +87,7 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
         client_wait_s=max(time.waited_s for time in times),
         clock="kernel" if all(part.has_kernel_times for part in parts) else "client",
         http_version=parts[0].http_version,
-        send_lag=SendLag(p50, p99, most),
+        send_lag=SendLag.of(records),
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,

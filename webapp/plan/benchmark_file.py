@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from marshmallow import RAISE, ValidationError
 
 from llm_measure import yaml_lines
+from llm_measure.capacity import Search
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.workloads import Load
@@ -20,6 +21,7 @@ from webapp.plan.fields import UNKNOWN_FIELD
 from webapp.plan.measurement import Measurement
 from webapp.plan.rules import Rule, rule
 from webapp.plan.schema import FileSchema, refused, takes_part, workload
+from webapp.plan.searches import search
 from webapp.settings import ROOT, Settings, SettingsError
 
 LONGEST_VALUE = 60
@@ -127,7 +129,9 @@ def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> N
         raise ValidationError({"workloads": missing})
 
 
-def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
+def _loads(declared: Mapping[str, Any]) -> Iterator[Load | Search]:
+    if "find" in declared:
+        yield search(declared)
     rest = {
         "requests": declared.get("requests"),
         "duration_s": declared.get("duration"),

@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_measure.capacity import Search
 from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import dataset_sha256
 from llm_measure.workloads import Load, Workload
 
 LONGEST_SLUG = 60
+# Of a search for the capacity, whose number of levels nobody knows ahead.
+LONGEST_SEARCH_S = 3_600
 # Any other API is part of a scenario's name, since only like is ranked with like.
 UNMARKED_API = "chat"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One LLM, workload and level: one run per slot."""
+    """One LLM, workload and level, or search of one: one run per slot."""
 
     llm: str
     company_name: str
@@ -32,7 +35,7 @@ class Measurement:
     workload_name: str
     description: str | None
     workload: Workload
-    load: Load
+    load: Load | Search
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
@@ -62,8 +65,10 @@ class Measurement:
 
     @property
     def longest_s(self) -> int:
-        """Maximum duration of the level in seconds: every request takes its whole timeout."""
+        """Maximum duration in seconds: every request of the level takes its whole timeout."""
         load, timeout = self.load, self.workload.timeout_s
+        if isinstance(load, Search):
+            return LONGEST_SEARCH_S
 
         def for_requests(n: int) -> float:
             if load.rate is None or not n:
@@ -129,13 +134,18 @@ def slug(llm: str, name: str) -> str:
     return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
 
 
-def scenario_name(workload_name: str, load: Load, api: str) -> str:
-    """Return the name of a workload at a level, such as chat@c8, chat@r2.5 or chat@c8-completions."""
+def scenario_name(workload_name: str, load: Load | Search, api: str) -> str:
+    """Return the name of a workload at a level, such as chat@c8, chat@r2.5 or chat@c8-completions.
+
+    That of a search for the capacity is chat@max, or chat@max-concurrency.
+    """
     return f"{workload_name}@{load.level}" + ("" if api == UNMARKED_API else f"-{api}")
 
 
-def definition(workload: Workload, load: Load, api: str, dataset_digest: str | None = None) -> dict[str, Any]:
-    """Return what identifies a scenario: the API, all that is asked, and the level.
+def definition(
+    workload: Workload, load: Load | Search, api: str, dataset_digest: str | None = None
+) -> dict[str, Any]:
+    """Return what identifies a scenario: the API, all that is asked, and the level, or what is searched for.
 
     Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
     is computed from the file if it is not given.
@@ -145,11 +155,17 @@ def definition(workload: Workload, load: Load, api: str, dataset_digest: str | N
     if workload.dataset:
         del asked["input_tokens"]
         asked["dataset"] = dataset_digest or dataset_sha256(workload)
+    return json.loads(json.dumps({"api": api, **asked, **_identifying(load)}))
+
+
+def _identifying(load: Load | Search) -> dict[str, Any]:
+    if isinstance(load, Search):
+        return {"find": load.kind, "slo": load.slo, "confidence": load.confidence}
     kept = ("concurrency",) if load.concurrency is not None else ("rate", "arrival")
-    return json.loads(json.dumps({"api": api, **asked, **{name: getattr(load, name) for name in kept}}))
+    return {name: getattr(load, name) for name in kept}
 
 
-def description(workload: Workload, load: Load) -> str:
+def description(workload: Workload, load: Load | Search) -> str:
     """Return the scenario in words."""
     dataset = Path(workload.dataset).name if workload.dataset else None
     if workload.inputs is not None:

@@ -4,14 +4,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
+from llm_measure.capacity import LoadKind
 from llm_measure.endpoints import Endpoint
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import kind_of
 from llm_measure.workloads import Workload
+from webapp.plan import searches
 from webapp.plan.fields import (
     NAME,
     Command,
@@ -37,12 +39,6 @@ def _endpoint_field(name: str) -> Callable[[Any], None]:
             raise refused(error) from None
 
     return check
-
-
-def _check_objective(name: str) -> None:
-    known = METRICS.objectives("generation")  # of which workloads with inputs have fewer
-    if name not in known:
-        raise ValidationError(f"unknown objective; expected one of {', '.join(known)}")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -121,11 +117,10 @@ class WorkloadSchema(StrictSchema):
     duration = number_field(1, 86_400)
     warmup = whole_field(0, 100_000, load_default=0)
     timeout = number_field(0.1, 3_600, load_default=60.0)
-    slo = fields.Dict(
-        keys=fields.String(validate=_check_objective),
-        values=number_field(0.000_001, 86_400),
-        load_default=dict,
-    )
+    slo = fields.Dict(keys=fields.String(), values=number_field(0.000_001, 86_400), load_default=dict)
+    find = fields.String(validate=validate.OneOf(get_args(LoadKind)))
+    confidence = number_field(0.5, 0.9999)
+    budget = whole_field(100, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     interval = number_field(1 / 60, 10_080)
 
@@ -134,11 +129,11 @@ class WorkloadSchema(StrictSchema):
         """Require one kind of level and one kind of end; refuse fields that do not apply."""
         if not isinstance(original, dict):
             return
-        faults = {}
+        faults = searches.faults(original)
         for one, other in (("concurrency", "rate"), ("requests", "duration")):
-            if (one in original) == (other in original):
+            if (one in original) == (other in original) and "find" not in original:
                 faults[other if other in original else one] = [f"expected either {one} or {other}"]
-        if "arrival" in original and "rate" not in original:
+        if "arrival" in original and not original.keys() & {"rate", "find"}:
             faults["arrival"] = ["applies only to a rate"]
         if "dataset" in original and "input_tokens" in original:
             faults["dataset"] = ["expected either dataset or input_tokens"]
@@ -149,9 +144,13 @@ class WorkloadSchema(StrictSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def check_workload(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """Check the whole workload by the measuring library."""
+        """Check the objectives by name, and the whole workload by the measuring library."""
+        if faults := searches.unknown_objectives(data["slo"], kind_of(data.get("inputs")), "find" in data):
+            raise ValidationError({"slo": faults})
         try:
             workload(data, Path())
+            if "find" in data:
+                searches.search(data)
         except ValueError as error:
             raise refused(error) from None
 
@@ -245,6 +244,8 @@ def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
     same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body")
     chosen = {name: declared[name] for name in same if name in declared}
+    if "find" in declared:  # whose objectives are of levels, not of requests
+        del chosen["slo"]
     if "dataset" in declared:
         chosen["dataset"] = str(folder / declared["dataset"])
     return Workload(timeout_s=declared["timeout"], **chosen)

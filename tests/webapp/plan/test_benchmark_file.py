@@ -7,6 +7,7 @@ import sys
 import pytest
 import trustme
 
+from llm_measure.capacity import Search
 from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
@@ -22,6 +23,18 @@ GOOD = """
       - name: chat
         concurrency: 2
         requests: 10
+"""
+
+SEARCH = """
+    llms:
+      - name: Fast
+        base_url: http://127.0.0.1:9/v1
+        model: fast
+    workloads:
+      - name: chat
+        find: rate
+        slo: {"ttft:p95": 0.5, error_rate: 0.01}
+        interval: 60
 """
 
 
@@ -60,6 +73,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "chat@c8", 3600),
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
+        ("GPT-4o mini", "limit@max", 86400),
         ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
     assert found[2].api_key_env == "OPENAI_API_KEY"
@@ -179,7 +193,7 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
         ),
         (
             {"inputs: 16": "inputs: 16, slo: {ttft: 1}"},
-            "8: workloads[1].slo: unknown objective; expected one of e2e_latency",
+            "8: workloads[1].slo.ttft=1: unknown objective; expected one of e2e_latency",
         ),
         ({"inputs: 16": "inputs: 0"}, "8: workloads[1].inputs=0: must be a whole number from 1 to 10000"),
         (
@@ -194,6 +208,17 @@ def test_what_does_not_apply_to_a_kind_is_refused_by_name(faults, changes, fault
         text = text.replace(old, new)
 
     assert faults(text) == [f"benchmark.yml:{fault}"]
+
+
+def test_a_search_is_a_level_of_its_workload(write):
+    (by_rate,) = read_benchmark_file(write(SEARCH + "        budget: 900\n        confidence: 0.9\n"))
+    (by_concurrency,) = read_benchmark_file(write(SEARCH.replace("find: rate", "find: concurrency")))
+
+    slo = {"ttft:p95": 0.5, "error_rate": 0.01}
+    assert by_rate.load == Search("rate", slo, confidence=0.9, budget=900)
+    assert by_concurrency.load == Search("concurrency", slo)
+    assert (by_rate.scenario, by_concurrency.scenario) == ("chat@max", "chat@max-concurrency")
+    assert by_rate.workload.slo == {}  # which are of requests, and a search's of levels
 
 
 def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
@@ -261,6 +286,17 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
         (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
+        (GOOD + "        find: rate\n", "8: workloads[0].concurrency=2: expected either find or concurrency"),
+        (GOOD + "        budget: 900\n", "10: workloads[0].budget=900: needs find"),
+        (SEARCH + "        warmup: 4\n", "11: workloads[0].warmup=4: expected either find or warmup"),
+        (SEARCH.replace("        slo", "        # slo"), "8: workloads[0].find='rate': needs slo"),
+        (SEARCH.replace("find: rate", "find: speed"), "8: workloads[0].find='speed': must be one of: rate, "),
+        (SEARCH.replace("ttft:p95", "ttft"), "9: workloads[0].slo.ttft=0.5: unknown objective; expected"
+         " error_rate, or a quantile such as ttft:p95 of ttft, "),
+        (SEARCH.replace("ttft:p95", "rps:p95"), "9: workloads[0].slo.rps:p95=0.5: unknown objective"),
+        (SEARCH.replace("p95", "p100"), "9: workloads[0].slo.ttft:p100=0.5: unknown objective"),
+        (SEARCH + "        confidence: 95\n", "11: workloads[0].confidence=95: must be a number from 0.5 to"),
+        (GOOD + "        slo: {ttft:p95: 1}\n", "10: workloads[0].slo.ttft:p95=1: unknown objective"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
         (GOOD + "        extra_body: {since: 2026-01-01}\n",
          "10: workloads[0].extra_body: must be valid in JSON"),
