@@ -17,6 +17,18 @@ def requests_per_second(find: Find) -> float:
     return max(met, key=lambda step: step["load"])["throughput"] or 0.0
 
 
+def bounds(find: Find) -> tuple[float, float] | None:
+    """Return between which requests/s the capacity is; None if the search has found no upper bound."""
+    if find["high"] is None:
+        return None
+    low, high = find["low"] or 0.0, find["high"]
+    if find["kind"] == "concurrency":
+        throughput = {step["load"]: step["throughput"] or 0.0 for step in find["path"]}
+        low, high = throughput.get(low, 0.0), throughput.get(high, 0.0)
+    known = (low, high, requests_per_second(find))
+    return min(known), max(known)
+
+
 def bracket(find: Find) -> str:
     """Return between which loads the capacity is, in words, such as "12.1 to 12.8 requests/s"."""
     low, high = (None if find[end] is None else f"{find[end]:.3g}" for end in ("low", "high"))

@@ -12,7 +12,7 @@ from llm_measure.records import SECOND_NS
 from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.workloads import Workload
-from webapp.capacity import bracket, requests_per_second
+from webapp.capacity import bounds, bracket, requests_per_second
 from webapp.ingest.attempt import Attempt
 from webapp.ingest.persist import sound, store
 from webapp.store import Connection
@@ -45,12 +45,13 @@ def persist_search(  # noqa: PLR0913  (each is a part of what is stored)
 
 def summary(workload: Workload, found: Capacity, whole: LevelResult) -> dict[str, Any]:
     """Return what describes a search as a whole; its metric is derived from this."""
-    described = facts(workload, whole)
+    described, find = facts(workload, whole), _finite(found.to_dict())
     return {
         "level": found.search.name,
         "slo": found.search.slo,
         "extra_body": workload.extra_body,
-        "find": _finite(found.to_dict()),
+        "find": find,
+        "capacity_bounds": bounds(find),  # of which rankings take the interval of a single search
         **{name: value for name, value in described.items() if name not in _OF_ONE_LEVEL},
     }
 

@@ -85,6 +85,38 @@ def test_an_endpoint_that_never_meets_the_objectives_is_ranked_last(conn, keep, 
     assert ranked(client) == {"capacity": {"Fast": 12, "Slow": 0}}
 
 
+def test_the_interval_of_a_single_search_is_its_bracket_so_that_ranks_are_known(conn, keep, client):
+    path = [step(8, "met", throughput=6.0), step(9, "missed", throughput=6.5)]
+    keep(found(12.0, 13.0), searched("Fast"))
+    keep(found(6.0, 6.5), searched("Slow"))
+    keep(found(None, 0.1), searched("Slowest"))
+    keep(found(8, 9, search=BY_CONCURRENCY, path=path), searched("Alone", BY_CONCURRENCY))
+
+    def rows(scenario: str) -> list[tuple]:
+        answer = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&scenario={scenario}").json
+        names = ("llm_name", "rank", "rank_worst", "mean", "ci_low", "ci_high")
+        return [tuple(row[name] for name in names) for row in answer["metrics"][0]["llms"]]
+
+    assert rows("chat@max") == [
+        ("Fast", 1, 1, 12, 12, 13),
+        ("Slow", 2, 2, 6, 6, 6.5),
+        ("Slowest", 3, 3, 0, 0, 0.1),
+    ]
+    assert rows("chat@max-concurrency") == [("Alone", 1, 1, 6, 6, 6.5)]
+
+
+def test_over_several_searches_the_interval_is_that_of_their_mean(conn, keep, client):
+    now = datetime.now(UTC).replace(microsecond=0)
+    for hours, low in ((1, 12.0), (2, 14.0)):
+        keep(found(low, low + 1), slot=now - timedelta(hours=hours))
+
+    answer = client.get("/api/v1/benchmarks/leaderboard?source=measurement&scenario=chat@max&window=24h").json
+
+    ((row,),) = (board["llms"] for board in answer["metrics"])
+    assert (row["n"], row["mean"]) == (2, 13)
+    assert row["ci_low"] < 12 and row["ci_high"] > 14
+
+
 @pytest.mark.parametrize(
     ("low", "high", "between"),
     [
