@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import Record
-from llm_measure.report.document import dataset_sha256, document, summaries
+from llm_measure.report.document import document, file_digests, summaries
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Load, Workload
@@ -30,7 +30,7 @@ class Result:
     endpoint: Endpoint
     workload: Workload
     level: LevelResult
-    dataset_sha256: str | None = None
+    file_sha256: dict[str, str] = field(default_factory=dict)  # by the field of the workload that names it
 
     @cached_property
     def metrics(self) -> dict[str, Figures]:
@@ -54,7 +54,7 @@ class Result:
 
     def to_dict(self, records: bool = False) -> dict[str, Any]:
         """Return the document that `llm-measure run --format json` writes, with one level."""
-        return document(self.endpoint, self.workload, [self.level], records, self.dataset_sha256)
+        return document(self.endpoint, self.workload, [self.level], records, self.file_sha256)
 
 
 def measure(  # noqa: PLR0913  (each names a part of the measurement)
@@ -82,7 +82,7 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     endpoint = endpoint.with_variables()
     workload = (workload or Workload(inputs=1 if apis.encodes(endpoint.api) else None)).seeded()
     load = load or Load(concurrency=1, requests=32)
-    digest = dataset_sha256(workload)
+    digests = file_digests(workload)
 
     def level(stop: Stop | None) -> LevelResult:
         return measure_level(
@@ -96,7 +96,7 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
         )
 
     result = _off_the_loop(level, stop) if _loop_is_running() else level(stop)
-    return Result(endpoint, workload, result, digest)
+    return Result(endpoint, workload, result, digests)
 
 
 def _loop_is_running() -> bool:

@@ -10,6 +10,7 @@ from llm_measure.json_merge import has
 from llm_measure.metrics import METRICS, Kind, kind_of
 
 Expected = Literal["text", "tool", "json"]
+DISTRIBUTED = ("input_tokens", "output_tokens", "turns", "think_time")  # fields, by text or number
 WHOLE_CONVERSATIONS = "all"  # as many turns as the dataset's conversations have
 MOST_TURNS = 1000
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
@@ -118,6 +119,8 @@ class Workload:
         for name, least in (("input_tokens", self.fewest_words), ("output_tokens", 1)):
             given = getattr(self, name)
             length = _distribution(name, given)
+            if length is None:
+                continue
             if isinstance(length, Constant) and length.value < least:
                 raise ValueError(f"{name}={given}: must be at least {least}")
             if isinstance(length, Constant) and length.value != int(length.value):
@@ -151,7 +154,9 @@ class Workload:
         if self.turns == WHOLE_CONVERSATIONS:
             if self.dataset is None:
                 raise ValueError(f"turns={self.turns}: needs a dataset of conversations")
-        elif not 1 <= _distribution("turns", self.turns).most <= MOST_TURNS:
+            return
+        length = _distribution("turns", self.turns)
+        if length and not 1 <= length.most <= MOST_TURNS:
             raise ValueError(f"turns={self.turns}: must be from 1 to {MOST_TURNS}")
 
     def _check_prefixes(self) -> None:
@@ -184,6 +189,13 @@ class Workload:
     def output_length(self) -> Distribution:
         """The distribution of the maximum lengths of responses in tokens, of at least 1."""
         return distributions.parse(self.output_tokens)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The paths of its files, by the field that names each."""
+        named = {name: getattr(self, name) for name in ("dataset", "trace", "answer_schema")}
+        drawn = {name: distributions.file_of(getattr(self, name)) for name in DISTRIBUTED}
+        return {name: path for name, path in (named | drawn).items() if path}
 
     @property
     def fewest_words(self) -> int:
@@ -238,7 +250,10 @@ SELDOM = {
 }
 
 
-def _distribution(name: str, given: float | str) -> Distribution:
+def _distribution(name: str, given: float | str) -> Distribution | None:
+    """Return the distribution; None for one of a file, which may be elsewhere. ValueError names the field."""
+    if distributions.file_of(given):
+        return None
     try:
         return distributions.parse(given)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Anthropic's Messages: https://platform.claude.com/docs/en/build-with-claude/streaming."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -7,12 +8,15 @@ import msgspec
 from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
+    Answer,
     Content,
+    Piece,
     Prompt,
     TokenCount,
     Usage,
     messages_of,
     size,
+    text_of,
     token_count,
 )
 from llm_measure.apis.errors import message_of
@@ -163,6 +167,23 @@ class AnthropicMessages:
             "max_tokens": output_tokens,
             "stream": True,
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be used, or the format of the output."""
+        if kind == "json":
+            return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+        tool = {"name": name, "description": description, "input_schema": schema}
+        return {"tools": [tool], "tool_choice": {"type": "tool", "name": name}}
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts, names of tools and pieces of their input."""
+        block, delta = event.get("content_block") or {}, event.get("delta") or {}
+        if text := text_of(block.get("text")) or text_of(delta.get("text")):
+            yield Piece(text)
+        if block.get("type") == "tool_use":
+            yield Piece(call=event["index"], name=text_of(block.get("name")))
+        elif "partial_json" in delta:
+            yield Piece(call=event["index"], arguments=text_of(delta["partial_json"]))
 
     def model(self, data: bytes) -> str | None:
         """Return the model of the event message_start."""

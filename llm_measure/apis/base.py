@@ -1,6 +1,7 @@
 """What a provider API is to the rest: how a request is written, and what the events of a response mean."""
 
-from typing import Annotated, Any, Protocol, runtime_checkable
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
@@ -21,8 +22,20 @@ STOP_REASONS = {
     "tool_use": "tool_calls",
 }
 
+# What an answer can be asked to be in addition to a text: a call of a tool, or JSON, each by a schema.
+Answer = Literal["tool", "json"]
+
 # What a chunk adds: the `size` of text, of reasoning and of tool calls, and the finish reason, if any.
 Content = tuple[int, int, int, str | None]
+
+
+class Piece(NamedTuple):
+    """What an event says: a piece of the answer's text, or of a call of a tool."""
+
+    text: str = ""
+    call: Any = None  # distinguishes the call within the response; None for a text
+    name: str = ""
+    arguments: str = ""  # a piece of their JSON
 
 
 # Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
@@ -104,6 +117,11 @@ def _within(details: Any, name: str) -> Any:
     return details.get(name) if isinstance(details, dict) else None
 
 
+def text_of(value: Any) -> str:
+    """Return a text as it is, and nothing for anything else."""
+    return value if isinstance(value, str) else ""
+
+
 def size(text: Any) -> int:
     """Return a measure of the tokens that the text may hold; of a list or an object, of all texts in it.
 
@@ -170,8 +188,20 @@ class StreamingAPI(Protocol):
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the JSON body of a streamed request; ValueError if the API cannot take such a prompt."""
 
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return what is merged into the body so that the answer is a call of the tool, or JSON.
+
+        ValueError if the API has no such thing.
+        """
+
     def decode(self, data: bytes, /) -> Chunk:
         """Return the event's chunk; msgspec.DecodeError or UnicodeDecodeError if it is malformed."""
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield what the decoded event says; reasoning and what the server's own tools do are left out.
+
+        Any exception means that the event has another shape than the API's.
+        """
 
     def model(self, data: bytes) -> str | None:
         """Return the model that the event names as the one that answers; None if it names none."""

@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 """
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,13 +15,16 @@ from llm_measure.apis.amazon_signature import AmazonSigner
 from llm_measure.apis.base import (
     STOP_REASONS,
     SYSTEM_ROLES,
+    Answer,
     Content,
+    Piece,
     Prompt,
     Signer,
     TokenCount,
     Usage,
     messages_of,
     size,
+    text_of,
     token_count,
 )
 from llm_measure.apis.errors import message_of
@@ -188,6 +193,25 @@ class BedrockConverse:
             **({"system": system} if system else {}),
             "inferenceConfig": {"maxTokens": output_tokens},
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be used, or the format of the text."""
+        if kind == "json":
+            structure = {"jsonSchema": {"name": name, "schema": json.dumps(schema)}}
+            return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": structure}}}
+        tool = {"name": name, "description": description, "inputSchema": {"json": schema}}
+        return {"toolConfig": {"tools": [{"toolSpec": tool}], "toolChoice": {"tool": {"name": name}}}}
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts, names of tools and pieces of their input."""
+        found = event.get("contentBlockDelta") or event.get("contentBlockStart") or {}
+        block = found.get("delta") or found.get("start") or {}
+        use = block.get("toolUse")
+        if use:
+            name, piece = text_of(use.get("name")), text_of(use.get("input"))
+            yield Piece(call=found["contentBlockIndex"], name=name, arguments=piece)
+        else:
+            yield Piece(text_of(block.get("text")))
 
     def model(self, data: bytes) -> str | None:
         """Return None, since no event names the model."""

@@ -4,12 +4,24 @@ Vertex AI has the same below its base URL, with an access token as the key:
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference.
 """
 
+import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, TokenCount, Usage, size, token_count
+from llm_measure.apis.base import (
+    Answer,
+    Content,
+    Piece,
+    Prompt,
+    TokenCount,
+    Usage,
+    size,
+    text_of,
+    token_count,
+)
 from llm_measure.apis.errors import message_of
 from llm_measure.apis.gemini_contents import contents_of
 from llm_measure.framing import Framing, sse
@@ -186,6 +198,30 @@ class Gemini:
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
         """Return the body; ValueError for calls of tools, and for parts that are not in the messages."""
         return contents_of(prompt) | {"generationConfig": {"maxOutputTokens": output_tokens}}
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a function that must be called, or the format of the response."""
+        if kind == "json":
+            return {
+                "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema}
+            }
+        function = {"name": name, "description": description, "parametersJsonSchema": schema}
+        calling = {"mode": "ANY", "allowedFunctionNames": [name]}
+        return {
+            "tools": [{"functionDeclarations": [function]}],
+            "toolConfig": {"functionCallingConfig": calling},
+        }
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts and whole calls of functions of the first candidate."""
+        for candidate in (event.get("candidates") or ())[:1]:
+            for part in (candidate.get("content") or {}).get("parts") or ():
+                call = part.get("functionCall")
+                if call:
+                    name, arguments = text_of(call.get("name")), json.dumps(call.get("args") or {})
+                    yield Piece(call=object(), name=name, arguments=arguments)
+                elif not part.get("thought"):
+                    yield Piece(text_of(part.get("text")))
 
     def model(self, data: bytes) -> str | None:
         """Return the field `modelVersion`."""

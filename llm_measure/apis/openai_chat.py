@@ -1,10 +1,11 @@
 """OpenAI's chat completions: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, messages_of, size
+from llm_measure.apis.base import Answer, Content, Piece, Prompt, messages_of, size, text_of
 from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
 
 # The types of parts of a content that are no answer yet.
@@ -82,3 +83,36 @@ class OpenAIChat(OpenAI):
         """Return the body; a text becomes one message of the user."""
         messages = messages_of(prompt)
         return streamed(model, {"messages": messages}, output_tokens)
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a tool that must be called, or the format of the response."""
+        if kind == "json":
+            return {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": name, "schema": schema, "strict": True},
+                }
+            }
+        function = {"name": name, "description": description, "parameters": schema}
+        return {
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": {"type": "function", "function": {"name": name}},
+        }
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts and calls of tools of the first choice."""
+        for choice in event.get("choices") or ():
+            delta = choice.get("delta") or {}
+            if choice.get("index"):
+                continue
+            content = delta.get("content")
+            if isinstance(content, list):
+                content = "".join(text_of(part.get("text")) for part in content if not _is_reasoning(part))
+            if content:
+                yield Piece(text_of(content))
+            calls = delta.get("tool_calls") or ()
+            former = delta.get("function_call")
+            for call in (*calls, *([{"function": former}] if former else ())):
+                function = call.get("function") or {}
+                index, name = call.get("index") or 0, text_of(function.get("name"))
+                yield Piece(call=index, name=name, arguments=text_of(function.get("arguments")))

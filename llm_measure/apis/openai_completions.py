@@ -1,10 +1,11 @@
 """OpenAI's legacy completions: https://platform.openai.com/docs/api-reference/completions."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, size
+from llm_measure.apis.base import Answer, Content, Piece, Prompt, size, text_of
 from llm_measure.apis.openai import OpenAI, OpenAIChunk, streamed
 
 
@@ -52,3 +53,13 @@ class OpenAICompletions(OpenAI):
         if not isinstance(prompt, str):
             raise ValueError("the completions API takes no messages; expected a prompt")
         return streamed(model, {"prompt": prompt}, output_tokens)
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return nothing; ValueError for any kind."""
+        raise ValueError(f"expects={kind}: does not apply to the completions API, which has only texts")
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield the texts of the first choice."""
+        for choice in event.get("choices") or ():
+            if not choice.get("index"):
+                yield Piece(text_of(choice.get("text")))

@@ -1,10 +1,11 @@
 """OpenAI's Responses: https://developers.openai.com/api/reference/resources/responses/streaming-events."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import Content, Prompt, TokenCount, Usage, size
+from llm_measure.apis.base import Answer, Content, Piece, Prompt, TokenCount, Usage, size, text_of
 from llm_measure.apis.openai import DONE, OpenAI
 from llm_measure.apis.openai_responses_input import input_items
 
@@ -155,6 +156,26 @@ class OpenAIResponses(OpenAI):
             "max_output_tokens": output_tokens,
             "stream": True,
         }
+
+    def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return a function that must be called, or the format of the text."""
+        if kind == "json":
+            return {
+                "text": {"format": {"type": "json_schema", "name": name, "schema": schema, "strict": True}}
+            }
+        function = {"type": "function", "name": name, "description": description, "parameters": schema}
+        return {"tools": [function], "tool_choice": {"type": "function", "name": name}}
+
+    def pieces(self, event: dict[str, Any]) -> Iterator[Piece]:
+        """Yield texts, names of functions and pieces of their arguments."""
+        kind, item = event.get("type"), event.get("item") or {}
+        if kind == "response.output_text.delta":
+            yield Piece(text_of(event.get("delta")))
+        elif kind == "response.output_item.added" and item.get("type") == "function_call":
+            name, arguments = text_of(item.get("name")), text_of(item.get("arguments"))
+            yield Piece(call=event.get("output_index") or 0, name=name, arguments=arguments)
+        elif kind == "response.function_call_arguments.delta":
+            yield Piece(call=event.get("output_index") or 0, arguments=text_of(event.get("delta")))
 
     def model(self, data: bytes) -> str | None:
         """Return the model of the response that the first events hold."""

@@ -20,7 +20,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import Refusals
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.progress import Progress, Stop
-from llm_measure.report.document import dataset_sha256, document
+from llm_measure.report.document import document, file_digests
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
 from llm_measure.workloads import Load, Workload
@@ -38,7 +38,7 @@ def measure_and_report(
     failure: Exception | None = None
     with _stop_signals() as stop:
         try:
-            digest = dataset_sha256(workload)
+            digests = file_digests(workload)
             for result in _levels(endpoint, workload, loads, options, stop):
                 results.append(result)
                 if options["records"]:
@@ -48,7 +48,7 @@ def measure_and_report(
         except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
             failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
-            write(document(endpoint, workload, results, options["with_records"], digest), options)
+            write(document(endpoint, workload, results, options["with_records"], digests), options)
     if failure:
         raise failure
     return all(map(_has_a_response, results))

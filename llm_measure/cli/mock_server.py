@@ -46,6 +46,8 @@ from llm_measure.mock_server.behaviour import Behaviour
               help="Prompt tokens per word of the prompt.")  # fmt: skip
 @click.option("--cached-tokens", type=int, default=0, show_default=True, metavar="N",
               help="Prompt tokens reported as cached.")  # fmt: skip
+@click.option("--invalid-answers", type=float, default=0.0, show_default=True, metavar="RATIO",
+              help="Ratio of calls of tools, and of answers in JSON, that are cut short.")  # fmt: skip
 @click.option("--hold-open", type=float, default=0.0, show_default=True, metavar="SECONDS",
               help="Time for which the body stays open after the last event.")  # fmt: skip
 @click.option("--error-rate", type=float, default=0.0, show_default=True, metavar="RATIO",

@@ -8,6 +8,7 @@ from llm_measure import apis
 from llm_measure.client.model_list import only_model
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import TRANSPORT, Endpoint
+from llm_measure.expectations import expectation
 from llm_measure.workloads import Load, Workload
 
 UNKNOWN = "unknown"  # the model's name until the endpoint is asked for it
@@ -32,7 +33,11 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         timeout_s=options["timeout"],
         slo=options["slo"] or {},
         extra_body=options["extra_body"] or {},
+        expects=options["expects"],
+        answer_schema=options["answer_schema"],
     )
+    expectation(workload)  # raises here what each request would raise
+    endpoint.asked(workload)
     loads = _loads(options)
     if options["model"] is None:
         endpoint = replace(endpoint, model=only_model(endpoint))

@@ -24,6 +24,10 @@ FORMATS = ("table", "json", "csv")
 @body_options()
 @click.option("--dataset", metavar="FILE",
               help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
+@click.option("--expects", type=click.Choice(("text", "tool", "json")), default="text", show_default=True,
+              help="What valid_answers counts: calls of a tool, or JSON.")  # fmt: skip
+@click.option("--answer-schema", metavar="FILE",
+              help="JSON schema of the arguments or the answer.  [default: a built-in one]")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
 @click.option("--seed", type=int, metavar="N",
               help="Random seed for prompts, a dataset's order and arrivals.  [default: random]")  # fmt: skip

@@ -2,11 +2,12 @@
 
 from collections import deque
 
-from llm_measure.apis import ProviderAPI
+from llm_measure.apis import EncodingAPI, ProviderAPI
 from llm_measure.client.asked import Asked
 from llm_measure.client.exchange import Exchange
 from llm_measure.client.failures import fail
 from llm_measure.client.limits import MAX_LEVEL_TOKENS, Memory
+from llm_measure.client.reply import reply
 from llm_measure.client.response import ends_well, parse_response
 from llm_measure.records import Record
 from llm_measure.redaction import Secrets, clean_texts
@@ -81,6 +82,10 @@ class Judge:
         """Parse a response, keep its record, and return whether it is right."""
         self._memory.left += exchange.size
         parse_response(exchange, record, self._api, self._asked)
+        if self._asked.expected and record.error is None and not isinstance(self._api, EncodingAPI):
+            said = reply(exchange, self._api)
+            calls = ((call.name, call.arguments) for call in said.tool_calls)
+            record.answer_valid = self._asked.expected.is_met(said.text, calls)
         self._tokens_left -= max(record.output_tokens or 0, len(record.chunk_tokens))
         if self._tokens_left < 0:
             record = refused(record, f"level: more than {MAX_LEVEL_TOKENS} tokens; expected at most that")

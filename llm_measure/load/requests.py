@@ -12,6 +12,7 @@ from llm_measure import __version__, apis
 from llm_measure.apis import EncodingAPI, StreamingAPI
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
+from llm_measure.expectations import DESCRIPTION, NAME, expectation
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
@@ -146,6 +147,8 @@ def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens:
     body = api.body(endpoint.model, prompt, output_tokens)
     if endpoint.max_tokens_field == "max_completion_tokens" and "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")
+    if expected := expectation(workload):
+        body = merged(body, api.expecting(expected.kind, NAME, DESCRIPTION, expected.schema))
     return json.dumps(merged(body, endpoint.asked(workload).extra_body)).encode()
 
 

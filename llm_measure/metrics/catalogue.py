@@ -325,6 +325,25 @@ METRICS.register(
 )
 METRICS.register(
     Metric(
+        id=19,
+        name="valid_answers",
+        title="Valid answers",
+        unit=RATIO,
+        better="higher",
+        formula="answers that are what the workload expects, over all successful requests",
+        derive=of.valid_answers,
+        bounds=(0.0, 1.0),
+        note="Only for workloads that expect a call of a tool or JSON: it must be complete, and right by the"
+        " schema.",
+        elsewhere={
+            "vLLM": "has none; its benchmark for structured output prints the share of correct answers.",
+            "GuideLLM": "has none.",
+            "AIPerf": "has none.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
         id=18,
         name="capacity",
         title="Capacity",

@@ -126,6 +126,12 @@ def error_rate(sample: Sample) -> Values:
     return [1 - len(sample.successful) / len(sample.requests)] if sample.requests else []
 
 
+def valid_answers(sample: Sample) -> Values:
+    """Derive the ratio of checked answers that are what is expected; nothing if none was checked."""
+    checked = [record.answer_valid for record in sample.successful if record.answer_valid is not None]
+    return [sum(checked) / len(checked)] if checked else []
+
+
 def slo_attainment(sample: Sample) -> Values:
     """Derive the ratio of requests that met every objective to all; nothing without an objective."""
     if not sample.objectives or not sample.requests:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from llm_measure.mock_server.behaviour import Behaviour
-from llm_measure.mock_server.chunks import chunks, whole_texts
+from llm_measure.mock_server.chunks import Said, chunks, whole_texts
 from llm_measure.mock_server.dialects import AnyDialect, Counts, Dialect, EncodingDialect, EncodingRequest
 
 BODY_END = b"0\r\n\r\n"
@@ -28,6 +28,8 @@ class Kind:
     prompt_tokens: int
     usage_last: bool
     usage_each: bool
+    said: Said = "words"
+    is_valid: bool = True  # of JSON and calls
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class _Builder:
         """Return the answer."""
         dialect, behaviour, model = self._kind.dialect, self._behaviour, self._kind.model
         events, steps, block = [], [], None
-        for chunk in chunks(self._kind.tokens, behaviour):
+        for chunk in chunks(self._kind.tokens, behaviour, self._kind.said, self._kind.is_valid):
             counts = self._counts_of_event(chunk.tokens)
             events.append(_framed(dialect.chunk(model, chunk, chunk.block != block, counts)))
             steps.append(chunk.steps)

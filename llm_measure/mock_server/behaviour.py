@@ -9,7 +9,8 @@ Fate = Literal["answer", "error", "rate_limit", "stall", "truncate"]
 Reasoning = Literal["streamed", "hidden", "uncounted"]
 SplitCharacters = Literal["withheld", "empty", "replaced"]
 UsageReport = Literal["requested", "zeros", "none"]
-RATES = ("error_rate", "rate_limit_rate", "stall_rate", "truncate_rate")
+FATES = ("error_rate", "rate_limit_rate", "stall_rate", "truncate_rate")
+RATES = (*FATES, "invalid_answers")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Behaviour:
     usage: UsageReport = "requested"  # zeros: those are in each chunk before the last one
     template_tokens: int = 0  # that a chat template adds to each prompt
     tokens_per_word: float = 1.0  # of a prompt
+    invalid_answers: float = 0.0  # ratio of the answers in JSON, and calls of tools, that are cut short
     cached_tokens: int = 0  # how many of the prompt's tokens are reported as cached
     hold_open: float = 0.0  # how long the body stays open after the stream's last event
     error_rate: float = 0.0
@@ -50,8 +52,8 @@ class Behaviour:
         for name in RATES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
-        if sum(getattr(self, name) for name in RATES) > 1:
-            raise ValueError(f"{', '.join(RATES)}: must not exceed 1 together")
+        if sum(getattr(self, name) for name in FATES) > 1:
+            raise ValueError(f"{', '.join(FATES)}: must not exceed 1 together")
         leasts = {"reasoning_tokens": 0, "cached_tokens": 0, "template_tokens": 0, "buffer_chunks": 1}
         for name, least in leasts.items():
             if getattr(self, name) < least:
@@ -91,7 +93,7 @@ class FaultInjector:
         """Draw what becomes of the next request."""
         drawn = self._random.random()
         fates: tuple[Fate, ...] = ("error", "rate_limit", "stall", "truncate")
-        for name, fate in zip(RATES, fates, strict=True):
+        for name, fate in zip(FATES, fates, strict=True):
             drawn -= getattr(self._behaviour, name)
             if drawn < 0:
                 return fate

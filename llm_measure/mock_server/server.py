@@ -80,6 +80,7 @@ class MockServer:
     def __init__(self, behaviour: Behaviour, loop: asyncio.AbstractEventLoop):
         self.schedule = Schedule(loop)
         self.streams = 0
+        self._checked = 0  # number of answers in JSON, and calls of tools
         self._start = behaviour
         self.behave(behaviour)
 
@@ -166,7 +167,15 @@ class MockServer:
             prompt_tokens=behaviour.prompt_tokens(request.prompt_tokens),
             usage_last=request.usage_last and behaviour.usage != "none",
             usage_each=request.usage_each and behaviour.usage == "requested",
+            said=request.said,
+            is_valid=request.said == "words" or self._next_is_valid(),
         )
+
+    def _next_is_valid(self) -> bool:
+        """Spread the invalid answers evenly over those that are checked, so that their number is known."""
+        self._checked += 1
+        ratio = self.behaviour.invalid_answers
+        return int(self._checked * ratio) == int((self._checked - 1) * ratio)
 
     def _moments(self, answer: Answer) -> list[int]:
         if not self._faults.is_steady:

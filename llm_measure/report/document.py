@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import Any
 
 from msgspec import to_builtins
@@ -25,17 +24,17 @@ def document(
     workload: Workload,
     results: Sequence[LevelResult],
     records: bool = False,
-    dataset_digest: str | None = None,
+    digests: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the whole document, with every request if `records`; it holds no secret of the endpoint.
 
-    `dataset_digest` is the `dataset_sha256` of the workload, taken before the measurement, since the file may
-    have changed meanwhile.
+    `digests` are the `file_digests` of the workload, taken before the measurement, since a file may have
+    changed meanwhile.
     """
     asked = endpoint.asked(workload)
     return {
         "endpoint": {part.name: getattr(endpoint, part.name) for part in fields(endpoint) if part.repr},
-        "workload": {**workload.asked(), "dataset_sha256": dataset_digest},
+        "workload": {**workload.asked(), "file_sha256": dict(digests or {})},
         "levels": [level(result, asked, records) for result in results],
     }
 
@@ -82,17 +81,20 @@ def summaries(result: LevelResult, workload: Workload) -> dict[str, Figures]:
     }
 
 
-def dataset_sha256(workload: Workload) -> str | None:
-    """Return the digest of the dataset's bytes, which identifies it anywhere; None without a dataset.
+def file_digests(workload: Workload) -> dict[str, str]:
+    """Return the SHA-256 of each file of the workload, which identifies it anywhere, by the field's name.
 
     Raises DatasetError.
     """
-    if workload.dataset is None:
-        return None
+    return {name: _sha256(path) for name, path in workload.files.items()}
+
+
+def _sha256(path: str) -> str:
     try:
-        return hashlib.sha256(Path(workload.dataset).read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DatasetError(f"{workload.dataset}: cannot be read: {error}") from None
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
 
 
 def _details(result: LevelResult) -> dict[str, str]:

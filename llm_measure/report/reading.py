@@ -32,7 +32,7 @@ class ReadDocument:
 
     endpoint: Endpoint
     workload: Workload
-    dataset_sha256: str | None
+    file_sha256: dict[str, str]  # by the field of the workload that names the file
     levels: list[LevelResult]
 
 
@@ -52,8 +52,8 @@ class _Level(msgspec.Struct):
     prompt: Counting = WORD_BY_WORD
 
 
-class _Dataset(msgspec.Struct):
-    dataset_sha256: str | None = None
+class _Files(msgspec.Struct):
+    file_sha256: dict[str, str] = {}
 
 
 class _Document(msgspec.Struct):
@@ -74,7 +74,7 @@ def read_document(text: str) -> ReadDocument:
         found = _decode(text)
         workload = msgspec.convert(found.workload, Workload)
         found.endpoint.asked(workload)  # which refuses a workload of another kind
-        dataset = msgspec.convert(found.workload, _Dataset)
+        files = msgspec.convert(found.workload, _Files)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)
         levels = [_level_result(level, found.endpoint) for level in found.levels]
@@ -85,7 +85,7 @@ def read_document(text: str) -> ReadDocument:
         raise UnreadableDocumentError(str(error)) from None
     if not levels:
         raise UnreadableDocumentError("levels: empty; expected at least one")
-    return ReadDocument(found.endpoint, workload, dataset.dataset_sha256, levels)
+    return ReadDocument(found.endpoint, workload, files.file_sha256, levels)
 
 
 def _level_result(level: _Level, endpoint: Endpoint) -> LevelResult:

@@ -104,7 +104,7 @@ def test_prompts_and_datasets_are_asked_as_declared(tmp_path):
         path.unlink()
 
     assert all(b"what is this?" in request for request in server.requests)
-    assert len(result.to_dict()["workload"]["dataset_sha256"]) == 64
+    assert len(result.to_dict()["workload"]["file_sha256"]["dataset"]) == 64
 
 
 def test_an_unreadable_dataset_is_a_value_error(endpoint):

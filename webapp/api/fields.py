@@ -44,6 +44,8 @@ def scenarios() -> fields.List:
     )
 
 
-def flag(description: str, example: bool) -> fields.Boolean:
+def flag(description: str, example: bool, nullable: bool = False) -> fields.Boolean:
     """Return a field that is true or false."""
-    return fields.Boolean(required=True, metadata={"description": description, "example": example})
+    return fields.Boolean(
+        required=True, allow_none=nullable, metadata={"description": description, "example": example}
+    )

@@ -69,8 +69,9 @@ def import_results(
 
 def _check(results: ReadDocument, now: datetime) -> None:
     """Raise UnusableResultsError for what would be stored in the wrong place."""
-    if results.workload.dataset and not results.dataset_sha256:
-        raise UnusableResultsError("dataset_sha256: missing; expected the digest of the dataset")
+    if results.file_sha256.keys() != results.workload.files.keys():
+        expected = ", ".join(results.workload.files) or "no file"
+        raise UnusableResultsError(f"file_sha256: does not fit; expected the digests of {expected}")
     for level in results.levels:
         if not EARLIEST <= level.started_at <= now + CLOCK_TOLERANCE:
             raise UnusableResultsError(
@@ -82,7 +83,7 @@ def _check(results: ReadDocument, now: datetime) -> None:
 def _add_scenario(conn: Connection, results: ReadDocument, level: LevelResult, name: str | None) -> str:
     """Add the level's scenario unless it exists, and return its name."""
     workload, api = results.workload, results.endpoint.api
-    wanted = definition(workload, level.load, api, results.dataset_sha256)
+    wanted = definition(workload, level.load, api, results.file_sha256)
     scenario = scenario_name(name or _workload_name(results, wanted), level.load, api)
     scenarios.add(conn, scenario, description(workload, level.load), wanted)
     refuse_changed(conn, scenario, wanted)

@@ -14,6 +14,7 @@ from llm_measure import yaml_lines
 from llm_measure.capacity import Search
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
+from llm_measure.expectations import expectation
 from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
@@ -78,7 +79,7 @@ def _shown_path(path: Path) -> Path:
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
-    _refuse_missing_datasets(declared["workloads"], folder)
+    _check_files(declared["workloads"], folder)
     endpoints = _endpoints(declared["llms"], folder)
     for llm, endpoint in zip(declared["llms"], endpoints, strict=True):
         company = llm.get("company_name", llm.get("provider", llm["name"]))
@@ -119,14 +120,20 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     return found
 
 
-def _refuse_missing_datasets(workloads: list[dict[str, Any]], folder: Path) -> None:
-    missing = {
-        number: {"dataset": ["file not found"]}
-        for number, asked in enumerate(workloads)
-        if "dataset" in asked and not (folder / asked["dataset"]).is_file()
-    }
-    if missing:
-        raise ValidationError({"workloads": missing})
+def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
+    faults = {}
+    for number, asked in enumerate(workloads):
+        found = workload(asked, folder)
+        lost = {name: ["file not found"] for name, path in found.files.items() if not Path(path).is_file()}
+        if lost:
+            faults[number] = lost
+            continue
+        try:
+            expectation(found)
+        except ValueError as error:
+            faults[number] = refused(error).normalized_messages()
+    if faults:
+        raise ValidationError({"workloads": faults})
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load | Search]:

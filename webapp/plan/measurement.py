@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from llm_measure.capacity import Search
 from llm_measure.endpoints import Endpoint
-from llm_measure.report.document import dataset_sha256
+from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
 
 LONGEST_SLUG = 60
@@ -143,18 +143,18 @@ def scenario_name(workload_name: str, load: Load | Search, api: str) -> str:
 
 
 def definition(
-    workload: Workload, load: Load | Search, api: str, dataset_digest: str | None = None
+    workload: Workload, load: Load | Search, api: str, digests: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return what identifies a scenario: the API, all that is asked, and the level, or what is searched for.
 
-    Neither the number of requests nor the seed is part of it. A dataset is represented by its SHA-256, which
-    is computed from the file if it is not given.
+    Neither the number of requests nor the seed is part of it. A file is represented by its SHA-256, by the
+    name of the field; they are computed from the files if they are not given.
     """
     asked = workload.asked()
     del asked["seed"]
     if workload.dataset:
         del asked["input_tokens"]
-        asked["dataset"] = dataset_digest or dataset_sha256(workload)
+    asked |= file_digests(workload) if digests is None else digests
     return json.loads(json.dumps({"api": api, **asked, **_identifying(load)}))
 
 

@@ -12,7 +12,7 @@ from llm_measure import apis
 from llm_measure.capacity import LoadKind
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import kind_of
-from llm_measure.workloads import Workload
+from llm_measure.workloads import Expected, Workload
 from webapp.plan import searches
 from webapp.plan.fields import (
     NAME,
@@ -26,6 +26,8 @@ from webapp.plan.fields import (
 from webapp.plan.rules import RuleSchema
 
 MEASURED = ("llms", "workloads")
+# Of a workload; their paths start at the file's folder.
+FILES = ("dataset", "answer_schema")
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -122,6 +124,8 @@ class WorkloadSchema(StrictSchema):
     confidence = number_field(0.5, 0.9999)
     budget = whole_field(100, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
+    expects = fields.String(validate=validate.OneOf(get_args(Expected)))
+    answer_schema = fields.String(validate=validate.Length(1))
     interval = number_field(1 / 60, 10_080)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
@@ -199,20 +203,30 @@ class FileSchema(StrictSchema):
             raise ValidationError({"llms": faults})
 
 
-def takes_part(llm: Mapping[str, Any], workload: Mapping[str, Any]) -> bool:
-    """Return whether the LLM's API answers workloads of this kind: those with inputs, or those without."""
-    return apis.encodes(llm["api"]) == ("inputs" in workload)
+def takes_part(llm: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Return whether the LLM's API can answer the workload."""
+    return _why_unsuitable(llm, asked) is None
+
+
+def _why_unsuitable(llm: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """Return why the LLM's API cannot answer the workload, as what is expected instead; None if it can."""
+    if apis.encodes(llm["api"]) != ("inputs" in asked):
+        wanted = "with" if apis.encodes(llm["api"]) else "without"
+        return f"expected a workload {wanted} inputs, as the {llm['api']} API needs"
+    try:
+        Endpoint(**{name: llm[name] for name in DEPENDENT_FIELDS}).asked(workload(asked, Path()))
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _kind_fault(llm: Mapping[str, Any], workloads: list[dict[str, Any]]) -> dict[str, Any] | None:
-    suitable = {workload["name"]: takes_part(llm, workload) for workload in workloads}
-    wanted = "with" if apis.encodes(llm["api"]) else "without"
-    message = f"unsuitable; expected a workload {wanted} inputs, as the {llm['api']} API needs"
-    named = [i for i, name in enumerate(llm.get("workloads", ())) if not suitable.get(name, True)]
+    reasons = {asked["name"]: _why_unsuitable(llm, asked) for asked in workloads}
+    named = {i: reasons[name] for i, name in enumerate(llm.get("workloads", ())) if reasons.get(name)}
     if named:
-        return {"workloads": {i: [message] for i in named}}
-    if "workloads" not in llm and not any(suitable.values()):
-        return {"api": [f"no workload for it; expected one {wanted} inputs"]}
+        return {"workloads": {i: [f"unsuitable; {reason}"] for i, reason in named.items()}}
+    if "workloads" not in llm and all(reasons.values()):
+        return {"api": [f"no workload for it; {next(iter(reasons.values()))}"]}
     return None
 
 
@@ -241,11 +255,12 @@ def refused(error: ValueError) -> ValidationError:
 
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
-    """Return a declared workload for the measuring library; a dataset's path starts at `folder`."""
-    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body")
+    """Return a declared workload for the measuring library; paths start at `folder`."""
+    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
     if "find" in declared:  # whose objectives are of levels, not of requests
         del chosen["slo"]
-    if "dataset" in declared:
-        chosen["dataset"] = str(folder / declared["dataset"])
+    for name in FILES:
+        if name in declared:
+            chosen[name] = str(folder / declared[name])
     return Workload(timeout_s=declared["timeout"], **chosen)

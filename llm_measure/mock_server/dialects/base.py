@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from llm_measure.mock_server.chunks import Chunk
+from llm_measure.mock_server.chunks import Chunk, Said
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Request(msgspec.Struct):
     maximum: int | None  # of output tokens
     usage_last: bool  # whether the stream's end has the usage
     usage_each: bool = False  # whether each event has
+    said: Said = "words"  # what the answer must be
 
 
 class Dialect(Protocol):

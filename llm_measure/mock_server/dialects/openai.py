@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.mock_server.chunks import Chunk
+from llm_measure.expectations import NAME
+from llm_measure.mock_server.chunks import Chunk, Said
 from llm_measure.mock_server.dialects.base import EVENT_STREAM, Counts, Request, event, texts_of, words
 
 CREATED = 1_700_000_000
@@ -30,6 +31,16 @@ class Body(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     stream_options: StreamOptions | None = None
+    response_format: dict[str, Any] | None = None
+    tools: list[dict[str, Any]] | None = None
+
+    @property
+    def said(self) -> Said:
+        """What the answer must be; a tool is called wherever there is one."""
+        if self.tools:
+            return "call"
+        kind = (self.response_format or {}).get("type")
+        return "json" if kind in ("json_schema", "json_object") else "words"
 
     @property
     def prompt_tokens(self) -> int:
@@ -58,6 +69,7 @@ class OpenAI(ABC):
             maximum=asked.max_completion_tokens or asked.max_tokens,
             usage_last=options.include_usage,
             usage_each=options.continuous_usage_stats,
+            said=asked.said,
         )
 
     def opening(self, model: str, counts: Counts | None) -> list[bytes]:
@@ -110,12 +122,28 @@ class OpenAI(ABC):
 class Chat(OpenAI):
     """Chat completions."""
 
+    _calls = False  # whether the answer is a call, noted in each answer's copy
+
+    def chunk(self, model: str, chunk: Chunk, begins: bool, counts: Counts | None) -> list[bytes]:
+        """Return one event, with a text or a piece of a call."""
+        if not chunk.is_call:
+            return super().chunk(model, chunk, begins, counts)
+        function = {"arguments": chunk.text}
+        call: dict[str, Any] = {"index": 0, "function": function}
+        if not self._calls:
+            self._calls = True
+            call |= {"id": "call-mock", "type": "function", "function": {"name": NAME, **function}}
+        choice = {"index": 0, "delta": {"tool_calls": [call]}, "logprobs": None, "finish_reason": None}
+        return [self._event(model, choice, counts)]
+
     def opening(self, model: str, counts: Counts | None) -> list[bytes]:
         """Return an event with the role and no content."""
         return [self._event(model, {"index": 0, "delta": {"role": "assistant", "content": ""}}, counts)]
 
     def choice(self, text: str | None, reasoning: bool, finish_reason: str | None) -> dict[str, Any]:
         """Return a delta."""
+        if finish_reason == "stop" and self._calls:
+            finish_reason = "tool_calls"
         delta = {"reasoning_content" if reasoning else "content": text} if text is not None else {}
         return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 

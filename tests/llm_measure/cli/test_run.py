@@ -451,7 +451,7 @@ def test_levels_measured_before_the_dataset_vanished_are_reported(measure, tmp_p
         done.stderr == f"Error: {dataset}: cannot be read: [Errno 2] No such file or directory: '{dataset}'\n"
     )
     found = json.loads(done.stdout)
-    assert len(found["workload"]["dataset_sha256"]) == 64
+    assert len(found["workload"]["file_sha256"]["dataset"]) == 64
     assert [level["concurrency"] for level in found["levels"]] == [1]
 
 

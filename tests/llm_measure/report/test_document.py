@@ -5,7 +5,7 @@ import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
-from llm_measure.report.document import as_json, dataset_sha256, document
+from llm_measure.report.document import as_json, document, file_digests
 from llm_measure.workloads import Load, Workload
 from tests.measured import answered, failed, level
 
@@ -19,7 +19,7 @@ RECORDS = [
 
 
 def test_it_states_what_was_asked_where_and_by_which_seed():
-    found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], dataset_digest="abc")
+    found = document(ENDPOINT, WORKLOAD, [level(RECORDS)], digests={"dataset": "abc"})
 
     assert found["endpoint"] == {
         "base_url": "http://x:8000/v1",
@@ -38,7 +38,7 @@ def test_it_states_what_was_asked_where_and_by_which_seed():
         "proxy": None,
         "http2": False,
     }
-    assert found["workload"] == {**WORKLOAD.asked(), "dataset_sha256": "abc"}
+    assert found["workload"] == {**WORKLOAD.asked(), "file_sha256": {"dataset": "abc"}}
 
 
 def test_a_level_counts_measured_requests_and_errors_by_class():
@@ -133,7 +133,7 @@ def test_a_dataset_is_identified_by_its_bytes(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"abc")
 
-    assert dataset_sha256(Workload(dataset=str(path))).startswith("ba7816bf8f01cfea")
-    assert dataset_sha256(Workload()) is None
+    assert file_digests(Workload(dataset=str(path)))["dataset"].startswith("ba7816bf8f01cfea")
+    assert file_digests(Workload()) == {}
     with pytest.raises(DatasetError, match="nowhere: cannot be read"):
-        dataset_sha256(Workload(dataset=str(tmp_path / "nowhere")))
+        file_digests(Workload(dataset=str(tmp_path / "nowhere")))

@@ -19,14 +19,14 @@ LEVELS = [
 
 
 def text(records: bool = True) -> str:
-    return as_json(document(ENDPOINT, WORKLOAD, LEVELS, records, dataset_digest="abc"))
+    return as_json(document(ENDPOINT, WORKLOAD, LEVELS, records, digests={}))
 
 
 def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
     found = read_document(text())
 
     assert found.endpoint == replace(ENDPOINT, api_key=None)
-    assert (found.workload, found.dataset_sha256) == (WORKLOAD, "abc")
+    assert (found.workload, found.file_sha256) == (WORKLOAD, {})
     assert found.levels == [
         replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
         for made in LEVELS
@@ -36,7 +36,7 @@ def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
 def test_what_was_read_is_written_as_it_was():
     found = read_document(text())
 
-    again = document(found.endpoint, found.workload, found.levels, True, found.dataset_sha256)
+    again = document(found.endpoint, found.workload, found.levels, True, found.file_sha256)
     assert as_json(again) == text()
 
 
@@ -77,7 +77,7 @@ RECORD = (*FIRST, "records", 1)
         (changed("levels", value=[]), "levels: empty; expected at least one"),
         (changed("endpoint", "api", value="play"), "api='play': unknown provider API"),
         (changed("workload", "output_tokens", value=0), "output_tokens=0: must be at least 1"),
-        (changed("workload", "dataset_sha256", value=5), "Expected `str | null`, got `int`"),
+        (changed("workload", "file_sha256", value=5), "Expected `object`, got `int`"),
         (changed(*FIRST, "load", value={"requests": 5}), "needs either a concurrency, a rate or the speed"),
         (changed(*FIRST, "started_at", value="now"), "Invalid isoformat string: 'now'"),
         (changed(*FIRST, "started_at", value="2026-11-24T12:00:00"), "no time zone; expected one such as"),

@@ -145,7 +145,7 @@ def without(name: str) -> dict[str, object]:
         (changed(load={"concurrency": 1, "rate": 1, "requests": 1}), "load: needs either"),
         (changed(records=[asdict(answered(0)), asdict(answered(0))]), "index=0: duplicate"),
         (changed(records=[{**asdict(answered(0)), "index": 2**40}]), "index=1099511627776: out of range"),
-        ({**DOCUMENT, "workload": {"dataset": "prompts.jsonl"}}, "dataset_sha256: missing"),
+        ({**DOCUMENT, "workload": {"dataset": "prompts.jsonl"}}, "file_sha256: does not fit; expected"),
         ('{"workload": ' + '{"a":' * 9999 + "1" + "}" * 9999 + "}", "results.json: maximum recursion depth"),
     ],
 )  # fmt: skip

@@ -26,10 +26,10 @@ C16 = replace(GOOD, load=Load(concurrency=16, requests=4))
 
 
 def written(
-    *levels, workload: Workload = WORKLOAD, api: str = "chat", digest: str | None = None
+    *levels, workload: Workload = WORKLOAD, api: str = "chat", digests: dict | None = None
 ) -> ReadDocument:
     endpoint = Endpoint("http://127.0.0.1:9/v1", "m", api)
-    return read_document(json.dumps(document(endpoint, workload, levels, True, digest)))
+    return read_document(json.dumps(document(endpoint, workload, levels, True, digests)))
 
 
 def nothing_is_stored(conn) -> bool:
@@ -173,7 +173,9 @@ def test_a_level_that_started_in_the_future_or_long_ago_is_refused(settings, con
 
 
 def test_a_dataset_is_identified_by_the_digest_in_the_document(settings, conn):
-    results = written(GOOD, workload=Workload(dataset="/elsewhere/prompts.jsonl"), digest="12ab")
+    results = written(
+        GOOD, workload=Workload(dataset="/elsewhere/prompts.jsonl"), digests={"dataset": "12ab"}
+    )
 
     (imported,) = import_results(settings, "GPT-4o", results)
 
@@ -189,9 +191,9 @@ def test_a_dataset_without_a_digest_is_refused_even_if_the_file_exists(settings,
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "Hello"}\n')
 
-    results = replace(written(GOOD, workload=Workload(dataset=str(file))), dataset_sha256=None)
+    results = replace(written(GOOD, workload=Workload(dataset=str(file))), file_sha256={})
 
-    with pytest.raises(UnusableResultsError, match="dataset_sha256: missing"):
+    with pytest.raises(UnusableResultsError, match="file_sha256: does not fit"):
         import_results(settings, "GPT-4o", results)
 
     assert nothing_is_stored(conn)

@@ -74,6 +74,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
         ("GPT-4o mini", "limit@max", 86400),
+        ("GPT-4o mini", "calls@c4", 600),
         ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
     assert found[2].api_key_env == "OPENAI_API_KEY"
@@ -185,7 +186,8 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
         ),
         (
             {"inputs: 16, ": "", "- {name: Ranks, base_url: http://h/v1, model: m, api: rerank}": ""},
-            "3: llms[0].api='embeddings': no workload for it; expected one with inputs",
+            "3: llms[0].api='embeddings': no workload for it; expected a workload with inputs, as the"
+            " embeddings API needs",
         ),
         (
             {"inputs: 16": "inputs: 16, output_tokens: 5"},
@@ -400,3 +402,34 @@ def test_a_process_reports_each_fault_in_one_line_and_ends_with_code_2(command, 
 def test_a_missing_file_is_a_fault_of_the_setting():
     with pytest.raises(SettingsError, match="BENCHMARK_FILE='none': must be the path of a file"):
         Settings.from_env({**LEAST, "BENCHMARK_FILE": "none"})
+
+
+def test_an_answer_schema_is_found_next_to_the_file_and_identified_by_its_content(write, tmp_path):
+    text = GOOD + "        expects: json\n        answer_schema: schema.json\n"
+    (tmp_path / "schema.json").write_text('{"type": "object"}')
+
+    (found,) = read_benchmark_file(write(text))
+
+    assert found.workload.answer_schema == str(tmp_path / "schema.json")
+    assert found.definition["expects"] == "json"
+    assert len(found.definition["answer_schema"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("schema", "fault"), [(None, "file not found"), ("[]", "must be a JSON schema of type object")]
+)
+def test_a_wrong_answer_schema_is_refused_with_its_line(faults, tmp_path, schema, fault):
+    if schema:
+        (tmp_path / "schema.json").write_text(schema)
+    (found,) = faults(GOOD + "        expects: json\n        answer_schema: schema.json\n")
+
+    assert found.startswith("benchmark.yml:")
+    assert "workloads[0].answer_schema='schema.json'" in found
+    assert fault in found
+
+
+def test_an_llm_without_tools_does_not_take_part_in_what_needs_them(faults):
+    text = with_options("api: completions") + "        expects: tool\n"
+    (found,) = faults(text)
+
+    assert "no workload for it; expects=tool: does not apply to the completions API" in found

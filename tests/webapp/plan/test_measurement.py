@@ -97,7 +97,7 @@ def test_a_dataset_is_part_of_the_definition_by_its_content(tmp_path):
     file.write_text('{"prompt": "two"}\n')
 
     assert definition(workload, CLOSED, "chat") != first
-    assert definition(workload, CLOSED, "chat", dataset_digest=first["dataset"]) == first
+    assert definition(workload, CLOSED, "chat", digests={"dataset": first["dataset"]}) == first
     assert "input_tokens" not in first
 
 

@@ -155,6 +155,9 @@ class RequestSchema(Schema):
     answered_by = text(
         "Model that answered, if the response names another than was asked", "gpt-4o-mini", nullable=True
     )
+    answer_valid = flag(
+        "Whether the answer is what the workload expects; null if not checked", True, nullable=True
+    )
     http_status = count("HTTP status; null without a response", 200, nullable=True)
     error = text(f"Error class: {', '.join(ERROR_CLASSES)}; null for a success", "timeout", True)
     error_detail = text("Details of the error", "no end of the response within 60 s", nullable=True)
