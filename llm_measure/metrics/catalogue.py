@@ -349,7 +349,7 @@ METRICS.register(
         title="Capacity",
         unit=REQUESTS_PER_SECOND,
         better="higher",
-        formula="requests per second at the greatest load that keeps to every objective (SLO)",
+        formula="the greatest load that keeps to every objective (SLO)",
         derive=of.nothing,
         kinds=("search",),
         note="Only of a search (--find), which has no other metric. Of one by concurrency: the successful"
