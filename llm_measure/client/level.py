@@ -43,7 +43,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     # Of as many inputs as a request has, after which prompts repeat.
     rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
-    plan = starts(load, seed)
+    plan = starts(load, (seed, first_index))  # so that a level that is repeated has other arrivals
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [

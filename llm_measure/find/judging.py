@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite
+from math import ceil, floor, inf, isfinite
 from statistics import NormalDist
 
 import numpy as np
@@ -30,28 +30,29 @@ class Errors:
     missed: float
 
 
-def attained(target: Target, batches: Sequence[Values], errors: Errors) -> Attained:
-    """Return what a level attained of the objective; its batches are independent of each other."""
+def attained(
+    target: Target, batches: Sequence[Values], errors: Errors, most_effective: float = inf
+) -> Attained:
+    """Return what a level attained of the objective; its batches are independent of each other.
+
+    `most_effective` is the largest ratio of independent values to requests that is believed.
+    """
     values = np.sort(np.concatenate([batch.values for batch in batches]))
     if not len(values):
         return Attained(None, None, None, "undecided")
-    if target.quantile is None:
-        failed = [np.isfinite(batch.values) == False for batch in batches]  # noqa: E712
-        effective = len(values) / inflation([each.astype(float) for each in failed])
-        share = float(np.mean(np.concatenate(failed)))
-        low, high = share_bounds(share, int(effective), errors.missed, errors.met)
-        return Attained(share, low, high, _verdict(low, high, target.bound), share, int(effective))
-    number = int(_effective(target, batches, values))
+    requests = sum(len(batch.sizes) for batch in batches)
+    number = max(int(min(_effective(target, batches, values), requests * most_effective)), 1)
     share = float(np.mean(values > target.bound))
-    lowest, highest = (
-        rank_below(number, target.quantile, errors.missed),
-        rank_above(number, target.quantile, errors.met),
-    )
+    if target.quantile is None:
+        low, high = share_bounds(share, number, errors.missed, errors.met)
+        return Attained(share, low, high, _verdict(low, high, target.bound), share, number)
+    below = rank_below(number, target.quantile, errors.missed)
+    above = rank_above(number, target.quantile, errors.met)
     each = len(values) / number
-    low = None if lowest is None else float(values[max(floor(lowest * each), 1) - 1])
-    high = None if highest is None else float(values[min(ceil(highest * each), len(values)) - 1])
-    verdict = _verdict(low, high, target.bound)
+    low = None if below is None else float(values[max(floor(below * each), 1) - 1])
+    high = None if above is None else float(values[min(ceil(above * each), len(values)) - 1])
     middle = float(values[max(ceil(target.quantile * len(values)), 1) - 1])
+    verdict = _verdict(low, high, target.bound)
     return Attained(_known(middle), _known(low), _known(high), verdict, share, number)
 
 
@@ -105,7 +106,7 @@ def growth(records: Sequence[Record], errors: Errors) -> Growth:
     successive residuals. It is at least that of a queue which is neither sustained nor grows: a random walk,
     whose steps vary as Poisson arrivals and exponential service times do.
     """
-    if len(records) < LEAST_TREND:
+    if len(records) < LEAST_TREND or records[0].intended_ns == records[-1].intended_ns:
         return Growth(None, "undecided")
     planned = np.array([record.intended_ns for record in records], dtype=np.float64) / SECOND_NS
     latency = np.array([record.end_ns - record.intended_ns for record in records]) / SECOND_NS

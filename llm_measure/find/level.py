@@ -1,22 +1,26 @@
 """One level of a capacity search: its batches, and what they show so far."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import exp, inf, log
 from statistics import NormalDist
+
+import numpy as np
 
 from llm_measure.capacity import Search, Step, Verdict
 from llm_measure.find.judging import Errors, Growth, attained, growth
-from llm_measure.find.objectives import Target, Values, targets
+from llm_measure.find.objectives import Values, targets
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult
 
 LOOKS = 4  # at a level, at most: each look may err
-HOPE = 2  # looks, before a level is given up
-MUCH = 0.6
+# A level is given up after this many looks if the distance of its shares from what is allowed is below this
+# part of what the remaining requests could resolve.
+HOPE_LOOKS, HOPE = 2, 0.6
 MOST_TAIL = 0.2  # of a batch, which is left out at its end
 
 
-@dataclass
+@dataclass(eq=False)
 class Level:
     """A load, and the batches of requests that were measured under it."""
 
@@ -37,21 +41,18 @@ class Level:
         """Whether more requests may decide it."""
         return self.verdict == "undecided" and not self.is_closed
 
-    def is_hopeless(self, search: Search, most: float) -> bool:
-        """Return whether that many requests in all would hardly decide it.
-
-        They would if every share that is close to its limit came to lie beyond its standard error.
-        """
-        if self.step is None or len(self.results) < HOPE or not self.step.requests:
+    def is_hopeless(self, search: Search, most: int) -> bool:
+        """Return whether that many requests in all would hardly decide it, so close to the capacity."""
+        step = self.step
+        if step is None or len(self.results) < HOPE_LOOKS or not step.requests:
             return False
-        reach = -NormalDist().inv_cdf(errors_of(search, 1).met) * (self.step.requests / most) ** 0.5
-        open_ones = [
-            each for each in targets(search.slo) if self.step.attained[each.name].verdict == "undecided"
-        ]
-        return bool(open_ones) and all(
-            abs(found.share - each.allowed) < MUCH * reach * (each.allowed / max(found.effective, 1)) ** 0.5
-            for each in open_ones
-            for found in [self.step.attained[each.name]]
+        wanted = targets(search.slo)
+        reach = -NormalDist().inv_cdf(errors_of(search, 1).met) * (step.requests / most) ** 0.5
+        pairs = [(each.allowed, step.attained[each.name]) for each in wanted]
+        undecided = [(allowed, found) for allowed, found in pairs if found.verdict == "undecided"]
+        return bool(undecided) and all(
+            abs(found.share - allowed) < HOPE * reach * (allowed / max(found.effective, 1)) ** 0.5
+            for allowed, found in undecided
         )
 
     @property
@@ -59,33 +60,59 @@ class Level:
         """How long a request, or a conversation, of the newest batch lasted on average."""
         return stay_s(self.results[-1].records)
 
-    def add(self, result: LevelResult, search: Search) -> None:
-        """Take another batch into account."""
+    def add(self, result: LevelResult, search: Search, others: Sequence["Level"]) -> None:
+        """Take another batch into account; what is known of other levels bounds what it can say."""
         self.results.append(result)
         records = steady(result.records)
         self._requests += len(records)
-        wanted = targets(search.slo)
-        for target in wanted:
+        for target in targets(search.slo):
             self._values.setdefault(target.name, []).append(target.values(records))
-        self.step = self._judged(search, wanted, records)
+        self.step = self._judged(search, records, others)
 
-    def _judged(self, search: Search, wanted: Sequence[Target], newest: Sequence[Record]) -> Step:
+    def give_up(self, reason: str | None) -> None:
+        """Leave it undecided, for the reason."""
+        self.is_closed = True
+        if self.step:
+            self.step = replace(self.step, verdict="undecided", reason=reason)
+
+    def _judged(self, search: Search, newest: Sequence[Record], others: Sequence["Level"]) -> Step:
+        wanted = targets(search.slo)
         errors = errors_of(search, len(wanted))
-        found = {each.name: attained(each, self._values[each.name], errors) for each in wanted}
+        found = {
+            target.name: attained(
+                target, self._values[target.name], errors, self._most_effective(target.name, others)
+            )
+            for target in wanted
+        }
         trend = growth(newest, errors) if search.kind == "rate" else Growth(None, "met")
-        verdicts = [each.verdict for each in found.values()]
-        grown = None
+        reason = None
         if trend.verdict == "missed":
-            grown = f"the load was not sustained: latency grew by {trend.value:.2g} s per second"
+            reason = f"the load was not sustained: latency grew by {trend.value:.2g} s per second"
         return Step(
             load=self.load,
             requests=self._requests,
             attained=found,
-            verdict=_together([*verdicts, trend.verdict]),
+            verdict=_together([*(each.verdict for each in found.values()), trend.verdict]),
             throughput=_throughput(self.results),
             growth=trend.value,
-            reason=grown,
+            reason=reason,
         )
+
+    def _most_effective(self, objective: str, others: Sequence["Level"]) -> float:
+        """Return the ratio of independent values to requests that is to be expected between its neighbours.
+
+        Dependence grows with the load. A short level may not have met the long queues that show it.
+        """
+        known = sorted(
+            (log(step.load), log(step.attained[objective].effective / step.requests))
+            for step in (level.step for level in others)
+            if step and step.requests and step.attained[objective].effective
+        )
+        at = log(self.load)
+        if not known or at < known[0][0]:
+            return inf
+        loads, ratios = np.array(known).T
+        return exp(float(np.interp(at, loads, ratios)))
 
 
 def errors_of(search: Search, objectives: int) -> Errors:

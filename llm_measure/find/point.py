@@ -8,46 +8,51 @@ import numpy as np
 from llm_measure.capacity import Search, Step
 from llm_measure.find.objectives import Target, targets
 
-NEAR = 1.0  # in logarithms of odds
+NEAR = 0.1  # in logarithms of load: levels further away than this count little
+ROUNDS = 30
+STEEPEST, FLATTEST = 200.0, 1.0  # slopes of the logarithm of odds by that of load
 
 
 def crossing(search: Search, steps: Sequence[Step], low: float | None, high: float | None) -> float | None:
     """Return where the objectives stop being met, from `low` to `high`; None if no load meets them.
 
-    It is where the line through the logarithms of load and share of values above the bound crosses the share
-    that is allowed, the lowest crossing of all objectives. Levels weigh by the precision of that logarithm.
+    It is the lowest crossing of all objectives.
     """
-    if low is None or high is None:
-        return low
-    near = [step for step in steps if low <= step.load <= high]
-    found = [point for target in targets(search.slo) if (point := _crossing(target, near))]
-    top = near[-1]
-    grown = [step for step in near if step.load == high and step.reason and step.growth]
-    if grown:
-        found.append(high / (1 + (grown[0].growth or 0)))
-    point = min(max(min(found, default=(low * high) ** 0.5), low), high)
-    return float(max(int(point), low)) if search.kind == "concurrency" else point
+    loads = [step.load for step in steps]
+    if not loads or high == min(loads):
+        return None
+    least, most = low or min(loads), high or max(loads)
+    near = [step for step in steps if least <= step.load <= most]
+    found = [_crossing(target, near) for target in targets(search.slo)]
+    found += [
+        step.load / (1 + step.growth) for step in near if step.reason and step.growth and step.load == high
+    ]
+    point = min(max(min(found), least), most)
+    return float(max(int(point), least)) if search.kind == "concurrency" else point
 
 
-def _crossing(target: Target, steps: Sequence[Step]) -> float | None:
-    """Return the load at which the share crosses what is allowed; None if it does not rise."""
-    loads, logs, weights = [], [], []
-    for step in steps:
-        found = step.attained[target.name]
-        n = found.effective
-        # Half a value more, and one of a request more, keep the logarithm finite.
-        share = min((found.share * n + 0.5) / (n + 1), 1 - 0.5 / (n + 1))
-        loads.append(log(step.load))
-        logs.append(log(share / (1 - share)))
-        weights.append(n * share * (1 - share))
-    x, y, w = (np.array(each) for each in (loads, logs, weights))
+def _crossing(target: Target, steps: Sequence[Step]) -> float:
+    """Return the load at which the share of values above the bound crosses what is allowed.
+
+    The share follows a logistic curve of the logarithm of the load (a quasi-binomial model, fitted by
+    iterated weighted least squares); levels weigh by their requests, and less the further away they are.
+    """
+    x = np.array([log(step.load) for step in steps])
+    share = np.array([step.attained[target.name].share for step in steps])
+    requests = np.array([step.requests for step in steps], dtype=np.float64)
     limit = log(target.allowed / (1 - target.allowed))
-    w = w / (1 + ((y - limit) / NEAR) ** 4)
-    if len(x) < 2:
-        return None
-    mean_x, mean_y = np.average(x, weights=w), np.average(y, weights=w)
-    spread = float(w @ (x - mean_x) ** 2)
-    slope = float(w @ ((x - mean_x) * (y - mean_y))) / spread
-    if slope <= 0:
-        return None
-    return exp(mean_x + (limit - mean_y) / slope)
+    at = float(x[np.argmin(np.abs(share - target.allowed))])
+    slope = 10.0
+    for _ in range(ROUNDS):
+        weights = requests * np.exp(-(((x - at) / NEAR) ** 2)) + 1e-9
+        fitted = np.clip(limit + slope * (x - at), -15, 15)
+        p = 1 / (1 + np.exp(-fitted))
+        information = weights * p * (1 - p)
+        answer = fitted + (share - p) / (p * (1 - p))
+        middle, level = np.average(x, weights=information), np.average(answer, weights=information)
+        spread = float(information @ (x - middle) ** 2)
+        if spread > 0:
+            slope = float(information @ ((x - middle) * (answer - level))) / spread
+        slope = min(max(slope, FLATTEST), STEEPEST)
+        at = min(max(float(middle + (limit - level) / slope), float(x.min())), float(x.max()))
+    return exp(at)

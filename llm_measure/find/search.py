@@ -17,9 +17,10 @@ STEP = sqrt(TOLERANCE)
 PROBE_REQUESTS = 8  # one after another; their rate is the first load of a search without a start
 LEAST_REQUESTS = 64  # of a batch
 STAYS = 8  # how many times as long as a request a batch lasts at least
-WARMUP = 0.25  # of a batch's measured requests, before them
+WARMUP = 0.15  # of a batch's measured requests, before them
 FIRST_SHARE = 0.05  # of the budget, that a level near the capacity needs at least
 SHARE_OF_BUDGET = 0.25  # that one level may use
+NEARLY = 0.9  # of that, since the end of each batch is left out
 SPARE = 1.3  # by which the first batches exceed the fewest requests that could decide
 
 
@@ -53,7 +54,7 @@ class _Searcher:
         self._results: list[LevelResult] = []
         self._spent = 0
         self._stay_s = 0.0  # of a request, at the greatest load that is not missed
-        self._limited = False  # whether the client could not hold a load
+        self._is_limited = False  # whether the client could not hold a load
         self._factor = 2.0 if search.start is None else TOLERANCE
 
     def run(self) -> Iterator[Capacity]:
@@ -108,16 +109,16 @@ class _Searcher:
         return 1 / self._stay_s if self._stay_s else 1.0
 
     def _next(self) -> float | None:
-        """Return the load of the next batch, that of a level which it prolongs or another; None at the end."""
+        """Return the load of the next batch, which prolongs a level or is a new one; None at the end."""
         low, high = self._low, self._high
-        if high is None and not self._limited:
+        if high is None and not self._is_limited:
             return self._upwards()
         below = [level for level in self._levels if high is None or level.load < high]
         undecided = [level for level in below if low is None or level.load > low]
         is_open = [level.load for level in undecided if level.is_open]
         if is_open:
             return max(is_open)
-        if high is None or self._is_narrow():
+        if high is None or self._is_limited or self._is_narrow():
             return None
         if low is None:
             return self._downwards()
@@ -128,7 +129,7 @@ class _Searcher:
         if top.is_open and (self._search.start is not None or self._seems_missed(top)):
             return top.load
         if top.is_closed:
-            return self._rounded(max(top.load * STEP, top.load + 1e-9), up=True)
+            return self._rounded(top.load * STEP, up=True)
         return self._rounded(top.load * self._grown(), up=True)
 
     def _downwards(self) -> float | None:
@@ -145,15 +146,17 @@ class _Searcher:
     def _between(self, low: float, high: float, undecided: list[Level]) -> float | None:
         """Return a load within the bracket, next to levels that the budget could not decide."""
         if not undecided:
-            return self._new(sqrt(low * high))
+            return self._new(sqrt(low * high), up=True)
         lowest, highest = undecided[0], undecided[-1]
-        below = max(lowest.load / STEP, sqrt(low * lowest.load)) if lowest.load / low > STEP else None
-        above = min(highest.load * STEP, sqrt(high * highest.load)) if high / highest.load > STEP else None
-        sides = (above, below) if not self._seems_missed(highest) else (below, above)
-        return next((new for load in sides if load and (new := self._new(load))), None)
+        below = above = None
+        if lowest.load / low > STEP:
+            below = self._new(max(lowest.load / STEP, sqrt(low * lowest.load)))
+        if high / highest.load > STEP:
+            above = self._new(min(highest.load * STEP, sqrt(high * highest.load)), up=True)
+        return below or above if self._seems_missed(highest) else above or below
 
-    def _new(self, load: float) -> float | None:
-        load = self._rounded(load)
+    def _new(self, load: float, up: bool = False) -> float | None:
+        load = self._rounded(load, up)
         return None if any(level.load == load for level in self._levels) else load
 
     def _rounded(self, load: float, up: bool = False) -> float:
@@ -162,41 +165,45 @@ class _Searcher:
         return ceil(load - 1e-9) if up else max(1, int(load + 1e-9))
 
     def _seems_missed(self, level: Level) -> bool:
-        assert level.step
-        return any(
-            level.step.attained[target.name].share > target.allowed for target in targets(self._search.slo)
-        )
+        wanted, found = targets(self._search.slo), level.step.attained if level.step else {}
+        return any(found[target.name].share > target.allowed for target in wanted if target.name in found)
 
     # Measuring
 
     def _batch(self, load: float) -> bool:
         """Measure a batch at the load; return whether there were enough requests left for it."""
         level = next((level for level in self._levels if level.load == load), None) or Level(load)
-        requests = self._requests(level)
         left = int((self._search.budget - self._spent) / (1 + WARMUP))
-        if min(requests, left) < LEAST_REQUESTS:
+        requests = min(self._requests(level), left)
+        if requests < LEAST_REQUESTS:
             return False
-        requests = min(requests, left)
         asked = Load(
             **({"rate": load} if self._search.kind == "rate" else {"concurrency": int(load)}),
             requests=requests,
             warmup=int(requests * WARMUP),
         )
         result = self._run(asked)
-        if level not in self._levels:
-            self._levels.append(level)
-        level.add(result, self._search)
-        if not result.valid and level.verdict != "missed":
-            self._limited = True
-        most = self._search.budget * SHARE_OF_BUDGET
-        level.is_closed = (
-            len(level.results) >= LOOKS
-            or (level.step is not None and level.step.requests >= 0.9 * most)
-            or level.is_hopeless(self._search, most)
-        )
+        if not _is_of_the_endpoint(result) and self._spent + requests < self._search.budget:
+            result = self._run(asked)  # once more, since another program may have disturbed the client
+        others = [other for other in self._levels if other is not level]
+        self._levels = self._levels if level in self._levels else [*self._levels, level]
+        level.add(result, self._search, others)
+        most = int(self._search.budget * SHARE_OF_BUDGET)
+        if not _is_of_the_endpoint(result):
+            self._is_limited = True
+            level.give_up(result.invalid_reason)
+        elif level.is_open and self._is_enough(level, most):
+            level.give_up("too close to the capacity for the budget")
         if level.verdict != "missed":
             self._stay_s = level.stay_s
         return True
+
+    def _is_enough(self, level: Level, most: int) -> bool:
+        """Return whether to prolong the level no further."""
+        measured = level.step.requests if level.step else 0
+        return (
+            len(level.results) >= LOOKS or measured >= NEARLY * most or level.is_hopeless(self._search, most)
+        )
 
     def _run(self, load: Load) -> LevelResult:
         result = self._measure(load)
@@ -205,7 +212,7 @@ class _Searcher:
         return result
 
     def _requests(self, level: Level) -> int:
-        """Return how many requests the level's next batch has: as many as all before, so that each look counts."""
+        """Return the number of requests of the level's next batch, which makes it three times as long."""
         in_flight = level.load * self._stay_s if self._search.kind == "rate" else level.load
         least = max(LEAST_REQUESTS, ceil(STAYS * in_flight))
         known = level.step.requests if level.step else 0
@@ -217,3 +224,8 @@ class _Searcher:
         most = int(self._search.budget * SHARE_OF_BUDGET)
         requests = max(ceil(deciding), int(self._search.budget * FIRST_SHARE), 3 * known) - known
         return max(least, min(requests, most - known))
+
+
+def _is_of_the_endpoint(result: LevelResult) -> bool:
+    """Return whether the level shows the endpoint; one without a success does, for the client sent it."""
+    return result.valid or all(record.error for record in result.records)
