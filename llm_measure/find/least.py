@@ -14,5 +14,5 @@ def misses_always(found: Capacity) -> bool:
     if found.search.kind == "concurrency":
         return found.high <= 1
     alone = Level(load=1)
-    alone.add(found.levels[0], found.search)
+    alone.add(found.levels[0], found.search, others=())
     return alone.verdict == "missed"

@@ -30,8 +30,8 @@ def persist_search(  # noqa: PLR0913  (each is a part of what is stored)
     """Write the requests of all levels and the outcome in one transaction, and commit, as `persist` does.
 
     The run has one point, its `capacity`. Metrics of requests would mix levels, and so would the error rate,
-    of errors that the search provokes. A search that is undecided, or with a level that is not valid, becomes
-    an invalid run; one without a single correct response, a failed one.
+    of errors that the search provokes. A search that is undecided, also because the client could not hold a
+    level, becomes an invalid run; one without a single correct response, a failed one.
     """
     if not attempt.hold(conn):
         return None
@@ -63,10 +63,7 @@ def _whole(found: Capacity, levels: list[LevelResult]) -> LevelResult:
     """Return the levels, whose records have times since the first one, as one result."""
     records = [record for level in levels for record in level.records]
     ends = [record.end_ns for record in records if not record.warmup]
-    faults = [f"{level.load.name}: {level.invalid_reason}" for level in levels if not level.valid]
-    if not (faults or found.decided):
-        between = bracket({"kind": found.search.kind, "low": found.low, "high": found.high})
-        faults = [f"undecided after {found.requests} requests; the capacity is {between}"]
+    reason = None if found.decided else _why_undecided(found)
     return replace(
         levels[0],
         records=records,
@@ -75,10 +72,22 @@ def _whole(found: Capacity, levels: list[LevelResult]) -> LevelResult:
         client_wait_s=sum(level.client_wait_s for level in levels),
         clock="kernel" if all(level.clock == "kernel" for level in levels) else "client",
         send_lag=SendLag.of(records),
-        valid=not faults,
-        invalid_reason=next(iter(faults), None),
+        valid=reason is None,
+        invalid_reason=reason,
         repeated_prompts=sum(level.repeated_prompts for level in levels),
     )
+
+
+def _why_undecided(found: Capacity) -> str:
+    """Return why, and what is known: a level that is not valid ends the search unless its repetition is."""
+    last = found.levels[-1]
+    why = (
+        f"undecided after {found.requests} requests"
+        if last.valid
+        else f"{last.load.name}: {last.invalid_reason}"
+    )
+    between = bracket({"kind": found.search.kind, "low": found.low, "high": found.high})
+    return f"{why}; the capacity is {between}"
 
 
 def _finite(value: Any) -> Any:

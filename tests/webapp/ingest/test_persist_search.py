@@ -141,12 +141,22 @@ def test_an_undecided_search_by_concurrency_names_its_bracket(conn, keep):
 
 
 def test_a_level_that_the_client_could_not_hold_makes_the_run_invalid(conn, keep):
-    result = found(12.0, 13.0)
+    result = found(12.0, None, decided=False, path=[step(12.0, "met"), step(24.0, "undecided")])
     result.levels[1] = replace(result.levels[1], valid=False, invalid_reason="the client was late")
 
     keep(result)
 
-    assert outcome(conn) == ("invalid", 0, "poisson 13/s: the client was late")
+    reason = "poisson 24/s: the client was late; the capacity is at least 12 requests/s"
+    assert outcome(conn) == ("invalid", 0, reason)
+
+
+def test_a_level_that_was_valid_when_it_was_measured_again_does_not_cost_the_run(conn, keep):
+    result = found(12.0, 13.0)
+    result.levels[0] = replace(result.levels[0], valid=False, invalid_reason="the client was late")
+
+    keep(result)
+
+    assert outcome(conn) == ("finished", 1, None)
 
 
 def test_a_search_without_one_correct_response_is_a_failed_run(conn, keep):
