@@ -8,7 +8,20 @@ import logging
 import sys
 
 from bench.harness import print_rows, save
-from bench.sections import api, apis, detect, export, ingest, measure, migrations, page, run, scale, server
+from bench.sections import (
+    api,
+    apis,
+    detect,
+    export,
+    ingest,
+    measure,
+    migrations,
+    page,
+    run,
+    scale,
+    server,
+    trace,
+)
 from bench.system import postgres_version, system
 
 SECTIONS = {
@@ -23,6 +36,7 @@ SECTIONS = {
     "page": page.measure,
     "migrations": migrations.measure,
     "detect": detect.measure,
+    "trace": trace.measure,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
+from llm_measure.load.traces import TraceFacts
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
 from llm_measure.metrics.rates import Rates, rates
 from llm_measure.metrics.spans import Span, held
@@ -73,6 +74,7 @@ class LevelResult:
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
     transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
     counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
+    trace: TraceFacts | None = None  # what was replayed
 
     @cached_property
     def span(self) -> Span:
@@ -88,14 +90,13 @@ class LevelResult:
     @cached_property
     def rates(self) -> Rates | None:
         """Return the rates of an open loop; None for a closed one."""
-        return rates(self.records) if self.load.rate is not None else None
+        return rates(self.records) if self.load.is_open else None
 
     @cached_property
     def retry_after(self) -> RetryAfter:
         """Return to what extent the endpoint asked for pauses; the streams of a closed loop keep them."""
-        pauses = [
-            record.pause_ns for record in self.records if not record.warmup and record.pause_ns is not None
-        ]
+        failed = [record for record in self.records if record.error is not None and not record.warmup]
+        pauses = [record.pause_ns for record in failed if record.pause_ns is not None]
         return RetryAfter(len(pauses), sum(pauses) / SECOND_NS)
 
     @cached_property
@@ -118,15 +119,15 @@ class LevelResult:
     @cached_property
     def not_ranked(self) -> dict[str, str]:
         """Return why a metric says nothing about the endpoint, by the metric's name."""
-        return not_ranked(self.load.rate is not None, self.chunks_together, self.chunks_read_late)
+        return not_ranked(self.load.is_open, self.chunks_together, self.chunks_read_late)
 
 
-def not_ranked(at_a_rate: bool, together: float | None, read_late: float | None) -> dict[str, str]:
+def not_ranked(is_open: bool, together: float | None, read_late: float | None) -> dict[str, str]:
     """Return why metrics of such a level say nothing about the endpoint, by their names.
 
     Chunks that were read late may have come together.
     """
-    reasons = {"rps": "the load sets it"} if at_a_rate else {}
+    reasons = {"rps": "the load sets it"} if is_open else {}
     if (together or 0) + (read_late or 0) > MAX_TOGETHER:
         late = f", {read_late:.0%} were read late" if read_late else ""
         reasons["itl"] = f"{together or 0:.0%} of the chunks came together with the one before{late}"

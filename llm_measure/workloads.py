@@ -61,8 +61,15 @@ class Load:
             raise ValueError(f"requests={self.requests}: must be at least 1")
         if self.warmup < 0:
             raise ValueError(f"warmup={self.warmup}: must be at least 0")
+        if self.speed is not None and self.warmup:
+            raise ValueError(f"warmup={self.warmup}: does not apply to a trace")
         if self.arrival not in ("poisson", "constant"):
             raise ValueError(f"arrival={self.arrival!r}: must be poisson or constant")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are sent at planned moments, regardless of responses."""
+        return self.concurrency is None
 
     @property
     def name(self) -> str:
@@ -208,6 +215,11 @@ class Workload:
         return kind_of(self.inputs)
 
     @property
+    def generates_prompts(self) -> bool:
+        """Whether prompts are made of words, and nothing else brings them."""
+        return not (self.dataset or PROMPT_FIELDS & self.extra_body.keys())
+
+    @property
     def asked_prompt_tokens(self) -> int | None:
         """The length of each prompt or of all inputs; None if it varies, or something else brings them."""
         if self.dataset or self.trace or self.turns or PROMPT_FIELDS & self.extra_body.keys():
@@ -230,6 +242,8 @@ class Workload:
         """
         asked = asdict(self)
         del asked["inputs" if self.inputs is None else "output_tokens"]
+        if self.trace:
+            del asked["input_tokens"], asked["output_tokens"]
         for name, default in SELDOM.items():
             if asked[name] == default:
                 del asked[name]

@@ -19,7 +19,7 @@ from llm_measure.metrics import METRICS, Kind
 from webapp.plan import searches
 from webapp.plan.fields import Levels, Range
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import FileSchema, LLMSchema, WorkloadSchema
+from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"
@@ -61,16 +61,24 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"not": {"required": ["api_key_env", "token_command"]}},
     ],
     WorkloadSchema: [
-        {"oneOf": [{"required": [name]} for name in ("concurrency", "rate", "find")]},
-        {"oneOf": [{"required": [name]} for name in ("requests", "duration", "find")]},
+        {"oneOf": [{"required": [name]} for name in ("trace", "concurrency", "rate", "find")]},
+        {
+            "anyOf": [
+                {"required": ["trace"]},
+                {"oneOf": [{"required": [name]} for name in ("requests", "duration", "find")]},
+            ]
+        },
         {
             "dependencies": {
                 "arrival": ["rate"],
+                "speed": ["trace"],
+                "window": ["trace"],
                 "find": ["slo"],
                 "confidence": ["find"],
                 "budget": ["find"],
             }
         },
+        *({"not": {"required": ["trace", name]}} for name in NOT_OF_TRACES),
         {
             "if": {"required": ["find"]},
             "then": {

@@ -14,7 +14,7 @@ Decorator = Callable[[Any], Any]
 
 def endpoint_options(required: bool) -> Decorator:
     """Return a decorator that adds the options of where and as whom to ask; `required` is for --base-url."""
-    return _all(
+    return all_of(
         click.option("--base-url", required=required, metavar="URL",
                      help="Base URL up to the API's version, such as http://localhost:8000/v1;"
                      " of a Unix socket, such as http+unix://%2Frun%2Fvllm.sock/v1."),
@@ -47,7 +47,7 @@ def endpoint_options(required: bool) -> Decorator:
 
 def body_options() -> Decorator:
     """Return a decorator that adds the options of the fields that endpoints take or refuse."""
-    return _all(
+    return all_of(
         click.option("--max-tokens-field", default="max_tokens", show_default=True,
                      type=click.Choice(MAX_TOKENS_FIELDS),
                      help="Field that asks for the maximum; none to ask for no maximum."),
@@ -58,12 +58,12 @@ def body_options() -> Decorator:
 
 def extra_body_option() -> Decorator:
     """Return a decorator that adds --extra-body."""
-    return _all(
+    return all_of(
         click.option("--extra-body", type=JSONObject(), metavar="JSON",
                      help="JSON object to merge into each request's body; null removes a field."),
     )  # fmt: skip
 
 
-def _all(*options: Decorator) -> Decorator:
+def all_of(*options: Decorator) -> Decorator:
     """Return a decorator that adds the options in this order of the help text."""
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from llm_measure import apis
+from llm_measure.cli.trace_options import check_trace_options
 from llm_measure.client.model_list import only_model
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import TRANSPORT, Endpoint
 from llm_measure.expectations import expectation
+from llm_measure.load.traces import trace_of
 from llm_measure.workloads import Load, Workload
 
 UNKNOWN = "unknown"  # the model's name until the endpoint is asked for it
@@ -18,6 +20,7 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
     """Return what to measure; with --sweep, its first level. ValueError for wrong options."""
     if options["dataset"] and (options["input_tokens"] is not None or options["same_prompt"]):
         raise ValueError("--dataset: brings its prompts; leave out --input-tokens and --same-prompt")
+    check_trace_options(options)
     if options["with_records"] and options["format"] != "json":
         raise ValueError("--with-records: needs --format json")
     if options["records"] and options["records"] == options["out"]:
@@ -35,10 +38,12 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         extra_body=options["extra_body"] or {},
         expects=options["expects"],
         answer_schema=options["answer_schema"],
+        trace=options["trace"],
+        trace_window=options["window"],
     )
     expectation(workload)  # raises here what each request would raise
     endpoint.asked(workload)
-    loads = _loads(options)
+    loads = _replays(options, workload) if workload.trace else _loads(options)
     if options["model"] is None:
         endpoint = replace(endpoint, model=only_model(endpoint))
     return endpoint, workload.seeded(), loads
@@ -97,6 +102,13 @@ def level_load(options: dict[str, Any], concurrency: int | None = None, rate: fl
         duration_s=options["duration"],
         warmup=streams if options["warmup"] is None else options["warmup"],
     )
+
+
+def _replays(options: dict[str, Any], workload: Workload) -> list[Load]:
+    """Return the levels of a trace, with the number of requests; DatasetError if it cannot be used."""
+    rows = len(trace_of(workload))
+    requests = rows if options["requests"] is None else min(options["requests"], rows)
+    return [Load(speed=speed, requests=requests) for speed in options["speed"] or [1.0]]
 
 
 def _loads(options: dict[str, Any]) -> list[Load]:

@@ -7,6 +7,7 @@ import click
 
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
+from llm_measure.cli.trace_options import trace_options
 from llm_measure.cli.types import Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
@@ -38,6 +39,7 @@ FORMATS = ("table", "json", "csv")
               help="Requests per second; one level per number.")  # fmt: skip
 @click.option("--arrival", type=click.Choice(("poisson", "constant")),
               help="Arrivals of a rate.  [default: poisson]")  # fmt: skip
+@trace_options()
 @click.option("--sweep", is_flag=True, help="Double the concurrency until throughput stops growing.")
 @click.option("--requests", type=int, metavar="N",
               help="Measured requests per level.  [default: 4 per stream, at least 32]")  # fmt: skip

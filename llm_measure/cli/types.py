@@ -37,6 +37,20 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r}: must be numbers separated by commas, such as 1,8,64", param, ctx)
 
 
+class Window(click.ParamType):
+    """Two moments such as 60..360, as a pair of seconds."""
+
+    name = "window"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a pair of numbers."""
+        begin, _, end = value.partition("..")
+        try:
+            return float(begin), float(end)
+        except ValueError:
+            self.fail(f"{value!r}: must be FROM..TO in seconds, such as 60..360", param, ctx)
+
+
 class Objectives(click.ParamType):
     """Objectives such as ttft=0.5,tpot=0.05, as bounds by metric."""
 

@@ -15,8 +15,9 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
+from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
-from llm_measure.records import SECOND_NS
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
@@ -38,12 +39,13 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
     are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
-    DatasetError, TokenError, ClientProcessError.
+    DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     # Of as many inputs as a request has, after which prompts repeat.
     rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
-    plan = starts(load, (seed, first_index))  # so that a level that is repeated has other arrivals
+    trace = replayed(workload, load)
+    plan = starts(load, (seed, first_index), trace)  # so that a level that is repeated has other arrivals
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -55,7 +57,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return replace(_merged(endpoint, load, parts, rows), counting=counting)
+    facts = trace.facts if trace else None
+    return replace(_merged(endpoint, load, parts, rows), counting=counting, trace=facts)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -66,6 +69,7 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
         warmup=len(range(number, load.warmup, processes)),
         first_index=first_index + number,
         step=processes,
+        level_index=first_index,
     )
 
 
@@ -91,5 +95,10 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
-        repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
+        repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
     )
+
+
+def _number(record: Record) -> int:
+    """Return the number by which a dataset's row was chosen."""
+    return record.index if record.conversation is None else record.conversation

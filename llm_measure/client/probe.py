@@ -30,7 +30,7 @@ def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = No
     """
     api = apis.named(endpoint.api)
     has_query = isinstance(api, apis.EncodingAPI) and api.compares
-    if has_query or endpoint.asked(workload).asked_prompt_tokens is None:
+    if has_query or not endpoint.asked(workload).generates_prompts:
         return WORD_BY_WORD
     asked = replace(
         workload,

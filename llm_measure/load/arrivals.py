@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from llm_measure.load.traces import Trace
 from llm_measure.records import SECOND_NS
 from llm_measure.workloads import Load
 
@@ -11,14 +12,17 @@ from llm_measure.workloads import Load
 RAMP_S_PER_STREAM, MAX_RAMP_S = 0.0005, 1.0
 
 
-def starts(load: Load, seed: int | Sequence[int]) -> np.ndarray:
+def starts(load: Load, seed: int | Sequence[int], trace: Trace | None = None) -> np.ndarray:
     """Return the planned moments of the load in ns (int64) after its start, ascending.
 
     Open loop: of each request. n requests take n / rate: the last one is (n - 1) / rate after the first, and
     poisson arrivals draw the gaps in between from the exponential distribution, under that condition. The
     warm-up has a plan of the same kind in front. A duration means rate x duration requests, at least one.
+    Trace: of each of its requests, up to the load's number, at its distance from the first one.
     Closed loop: of each stream's first request; the others follow the responses.
     """
+    if load.speed is not None and trace is not None:
+        return _ns(trace.moments_ns[: load.requests] / (load.speed * SECOND_NS))
     if load.rate is None:
         streams = load.concurrency or 1
         ramp = min(streams * RAMP_S_PER_STREAM, MAX_RAMP_S)

@@ -17,6 +17,7 @@ class Row(NamedTuple):
 
     prompt: Prompt
     output_tokens: int | None
+    turns: tuple[Any, ...] | None = None  # what the user says, one after another; None if only once
 
 
 def read_dataset(path: Path) -> list[Row]:
@@ -56,7 +57,15 @@ def _row(line: str, where: str) -> Row:
     tokens = row.get("output_tokens")
     if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1):
         raise DatasetError(f"{where}: output_tokens={tokens!r}: must be a whole number of at least 1")
-    return Row(prompt, tokens)
+    return Row(prompt, tokens, _turns(prompt))
+
+
+def _turns(prompt: Prompt) -> tuple[Any, ...] | None:
+    if isinstance(prompt, str):
+        return None
+    said = (message for message in prompt if isinstance(message, dict) and message.get("role") == "user")
+    turns = tuple(message.get("content") for message in said)
+    return turns if len(turns) > 1 else None
 
 
 def _prompt(row: Any) -> Prompt | None:

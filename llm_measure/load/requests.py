@@ -9,7 +9,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
-from llm_measure.apis import EncodingAPI, StreamingAPI
+from llm_measure.apis import EncodingAPI, Signer, StreamingAPI
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.expectations import DESCRIPTION, NAME, expectation
@@ -17,6 +17,8 @@ from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
 from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
+from llm_measure.load.trace_prompts import trace_prompts
+from llm_measure.load.traces import trace_of
 from llm_measure.variables import filled
 from llm_measure.workloads import Workload
 
@@ -26,6 +28,9 @@ AUTHORIZATION = "Authorization"
 JSON = "application/json"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
+OUTPUT_LENGTHS = 4096  # of a trace, whose bodies are kept but for the prompt
+
+Build = Callable[[int, str | None], bytes]  # of a request, from its index and a key
 
 
 def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
@@ -35,25 +40,58 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     target: str,
     proxy_headers: bytes = b"",
     counting: Counting = WORD_BY_WORD,
-) -> Callable[[int, str | None], bytes]:
+    level_index: int = 0,
+) -> Build:
     """Return a function from a request's index and key to its bytes, head and body.
 
     They are the same for the same seed. `target` is the target of the request line, `counting` decides the
-    number of words of generated prompts. DatasetError if there is a dataset that cannot be used.
+    number of words of generated prompts. `level_index` is the index that the first request of the level has.
+    DatasetError if there is a dataset or trace that cannot be used.
     """
 
-    @lru_cache(maxsize=1)  # few requests have another key than the one before
-    def head(key: str | None) -> bytes:
-        return _post_head(endpoint.keyed(key), target, proxy_headers)
-
+    head = _heads(endpoint, target, proxy_headers)
     api = apis.named(endpoint.api)
     if isinstance(api, EncodingAPI):
         body = input_bodies(endpoint, api, workload, seed, counting)
     elif workload.dataset:
         body = _dataset_bodies(endpoint, workload, seed)
+    elif workload.trace:
+        body = _trace_bodies(endpoint, workload, f"{seed} {level_index}", counting, level_index)
     else:
         body = _bodies(endpoint, workload, seed, counting)
     return lambda index, key: _whole(head(key), body(index))
+
+
+def message_requests(
+    endpoint: Endpoint,
+    workload: Workload,
+    target: str,
+    proxy_headers: bytes = b"",
+    signer: Signer | None = None,
+) -> Callable[[list[dict[str, Any]], int], Build]:
+    """Return a function from messages and a maximum of output tokens to what builds their request.
+
+    It raises ValueError if the API refuses such messages. `signer` signs the requests, if they have to be.
+    """
+    head = _heads(endpoint, target, proxy_headers)
+
+    def build(body: bytes, key: str | None) -> bytes:
+        request = _whole(head(key), body)
+        return signer.signed(request) if signer else request
+
+    def building(messages: list[dict[str, Any]], output_tokens: int) -> Build:
+        body = _json(endpoint, workload, messages, output_tokens)
+        return lambda index, key: build(body, key)
+
+    return building
+
+
+def _heads(endpoint: Endpoint, target: str, proxy_headers: bytes) -> Callable[[str | None], bytes]:
+    @lru_cache(maxsize=1)  # few requests have another key than the one before
+    def head(key: str | None) -> bytes:
+        return _post_head(endpoint.keyed(key), target, proxy_headers)
+
+    return head
 
 
 def prompt_request(
@@ -76,6 +114,8 @@ def most_tokens(workload: Workload) -> int:
     """
     rows = read_dataset(Path(workload.dataset)) if workload.dataset else []
     asked = [_most(workload), *(row.output_tokens or 0 for row in rows), *_limits(workload.extra_body)]
+    if workload.trace:
+        asked.append(int(trace_of(workload).output_tokens.max()))
     return min(TOKENS_FACTOR * max(asked) + HIDDEN_TOKENS, MAX_TOKENS)
 
 
@@ -140,6 +180,25 @@ def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callab
             raise DatasetError(f"{workload.dataset}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
     return lambda index: bodies[index % len(bodies)]
+
+
+def _trace_bodies(
+    endpoint: Endpoint, workload: Workload, seed: str, counting: Counting, level_index: int
+) -> Callable[[int], bytes]:
+    """Build each body when it is sent: the trace may have any number of them, each of any length."""
+    trace = trace_of(workload)
+    prompt = trace_prompts(trace, seed, counting)
+
+    @lru_cache(maxsize=OUTPUT_LENGTHS)
+    def around(output_tokens: int) -> tuple[bytes, bytes, bytes]:
+        return _json(endpoint, workload, MARK, output_tokens).partition(json.dumps(MARK).encode())
+
+    def build(index: int) -> bytes:
+        row = index - level_index
+        before, mark, after = around(int(trace.output_tokens[row]))
+        return b'%b"%b"%b' % (before, prompt(row).encode(), after) if mark else before
+
+    return build
 
 
 def _json(endpoint: Endpoint, workload: Workload, prompt: Prompt, output_tokens: int) -> bytes:

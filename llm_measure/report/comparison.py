@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from llm_measure.report.errors import failed
+from llm_measure.report.loads import kind_of
 from llm_measure.report.numbers import shown
 
 # Of each column: its head, the metric, and the figure.
@@ -31,14 +32,14 @@ def comparison(levels: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table with a line per level; `levels` are those of the JSON document, all of one pattern."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     columns = OF_ENCODINGS if "inputs" in levels[0] else OF_ANSWERS
-    table.add_column("concurrency" if "concurrency" in levels[0] else "rate", justify="right", no_wrap=True)
+    table.add_column(kind_of(levels[0]), justify="right", no_wrap=True)
     for head, *_ in columns:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("failed", justify="right", no_wrap=True)
     table.add_column("valid", no_wrap=True)
     for level in levels:
         table.add_row(
-            f"{level.get('concurrency', level.get('rate')):g}",
+            f"{level[kind_of(level)]:g}",
             *(shown(level["metrics"][metric][figure]) for _, metric, figure in columns),
             shown(failed(level)),
             "yes" if level["valid"] else "no",

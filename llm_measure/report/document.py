@@ -14,6 +14,7 @@ from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
 from llm_measure.records import SECOND_NS
 from llm_measure.report.facts import facts
+from llm_measure.report.loads import stated
 from llm_measure.results import LevelResult
 from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Workload
@@ -48,8 +49,7 @@ def level(result: LevelResult, workload: Workload, records: bool = False) -> dic
     """Return one level of the document."""
     load, figures = result.load, summaries(result, workload)
     described: dict[str, Any] = {
-        "pattern": "closed" if load.concurrency else load.arrival,
-        **({"concurrency": load.concurrency} if load.concurrency else {"rate": load.rate}),
+        **stated(load),
         "warmup": load.warmup,
         **facts(workload, result),
         "error_details": _details(result),

@@ -28,6 +28,8 @@ def _lengths(workload: Workload, counting: Counting) -> Iterator[str]:
     """Yield whether prompts have another length than was asked for, as far as the endpoint counted them."""
     asked, least = workload.asked_prompt_tokens, counting.least_tokens(workload)
     if asked is None:
+        if counting.problem:
+            yield f"Each word of a prompt counts as a token: {counting.problem}."
         return
     if counting.problem:
         yield f"Prompts have {asked} words, not the tokens of the endpoint's count: {counting.problem}."

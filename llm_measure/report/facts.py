@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llm_measure.load.prompts import Counting
+from llm_measure.report.by_turn import of_conversations
 from llm_measure.report.doubts import warnings
 from llm_measure.report.tokens import output_tokens, prompt_tokens
 from llm_measure.results import LevelResult
@@ -22,6 +23,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
     prompt = prompt_tokens(workload, successful)
     return {
         **(asdict(result.rates) if result.rates else {}),
+        **({"trace": asdict(result.trace)} if result.trace else {}),
         "requests": len(measured),
         "errors": _counts(record.error for record in measured),
         "started_at": result.started_at.isoformat(),
@@ -42,6 +44,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "prompt": _prompt(workload, result.counting),
         "prompt_tokens": asdict(prompt),
         "cached_share": prompt.cached_share,
+        **of_conversations(workload, result),
         **(_of_streams(workload, result) if workload.inputs is None else {"inputs": workload.inputs}),
     }
 

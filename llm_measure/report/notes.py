@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_measure.load.trace_formats import TITLES
 from llm_measure.text import printable
 
 
@@ -18,7 +19,12 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
             f"{level['repeated_prompts']} of {level['requests']} requests repeat a prompt, since the dataset"
             " has fewer rows: the server may have answered them from a cache."
         )
-    yield _rates(level) if "rate" in level else _span(level)
+    if "conversations" in level:
+        turns = f"{level['requests']:,} requests are the turns of {level['conversations']:,} conversations"
+        yield f"{turns}; rates per second include the time in which their users think."
+    if "trace" in level:
+        yield _trace(level)
+    yield _span(level) if "concurrency" in level else _rates(level)
     for name, reason in level["not_ranked"].items():
         yield f"{name} is not ranked: {reason}."
     yield from _inputs(level) if "inputs" in level else _answers(level)
@@ -65,9 +71,10 @@ def _prompt_tokens(level: Mapping[str, Any]) -> str:
 
 def _counting(prompt: Mapping[str, Any]) -> str:
     """Return how the endpoint counts prompts, and so how long they are."""
+    words = "" if prompt["words"] is None else f", so prompts have {prompt['words']:.4g} words"
     return (
         f"The endpoint counts {prompt['overhead']} tokens for its template and"
-        f" {prompt['tokens_per_word']:.3g} per word, so prompts have {prompt['words']:.4g} words."
+        f" {prompt['tokens_per_word']:.3g} per word{words}."
     )
 
 
@@ -78,8 +85,16 @@ def _asked_and_counted(tokens: Mapping[str, Any]) -> str:
 
 def _waits(level: Mapping[str, Any]) -> str:
     asked, waited_s = level["retry_after"]["requests"], level["retry_after"]["waited_s"]
-    wait = "a rate does not wait" if "rate" in level else f"their streams waited {waited_s:.1f} s in all"
+    is_closed = "concurrency" in level
+    wait = f"their streams waited {waited_s:.1f} s in all" if is_closed else "an open loop does not wait"
     return f"Requests that the endpoint asked to be sent again later (Retry-After): {asked}; {wait}."
+
+
+def _trace(level: Mapping[str, Any]) -> str:
+    trace, late_ms = level["trace"], level["send_lag_ms"]["p99"]
+    left_out = f", {trace['left_out']:,} of them left out as failed" if trace["left_out"] else ""
+    of_rows = f"of {trace['rows']:,} in a trace as {TITLES[trace['format']]} has it{left_out}"
+    return f"{level['requests']:,} requests {of_rows}; p99 of their delay by the client: {late_ms:.2g} ms."
 
 
 def _span(level: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
+from llm_measure.load.traces import TraceFacts, check_replay
 from llm_measure.records import ERROR_CLASSES, Record
 from llm_measure.redaction import MAX_DETAIL, Secrets, clean, clean_texts
 from llm_measure.results import Clock, HTTPVersion, LevelResult, SendLag
@@ -50,6 +51,7 @@ class _Level(msgspec.Struct):
     http_version: HTTPVersion = "1.1"
     repeated_prompts: int = 0
     prompt: Counting = WORD_BY_WORD
+    trace: TraceFacts | None = None
 
 
 class _Files(msgspec.Struct):
@@ -77,6 +79,8 @@ def read_document(text: str) -> ReadDocument:
         files = msgspec.convert(found.workload, _Files)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)
+        for level in found.levels:
+            check_replay(workload, level.load)
         levels = [_level_result(level, found.endpoint) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --with-records" if "`records`" in str(error) else ""
@@ -110,6 +114,7 @@ def _level_result(level: _Level, endpoint: Endpoint) -> LevelResult:
         transport=endpoint.transport,
         repeated_prompts=level.repeated_prompts,
         counting=_checked(level.prompt),
+        trace=level.trace,
         invalid_reason=None if reason is None else clean(reason, MAX_DETAIL, Secrets()),
     )
 
@@ -134,11 +139,13 @@ def _check_numbers(level: _Level) -> None:
     seconds = {name: getattr(level, name) for name in ("duration_s", "client_cpu_s", "client_wait_s")}
     lags = {f"send_lag_ms.{name}": getattr(lag, name) for name in ("p50", "p99", "max")}
     load = {name: getattr(level.load, name) or 0 for name in ("concurrency", "requests", "warmup")}
+    rows = {} if level.trace is None else {each: getattr(level.trace, each) for each in ("rows", "left_out")}
     for name, value, low, high in (
         *((name, value, 0, MAX_SECONDS) for name, value in seconds.items()),
         *((name, value, -1000 * MAX_SECONDS, 1000 * MAX_SECONDS) for name, value in lags.items()),
         *((f"load.{name}", value, 0, MAX_REQUESTS) for name, value in load.items()),
         ("repeated_prompts", level.repeated_prompts, 0, len(level.records)),
+        *((f"trace.{name}", value, 0, MAX_REQUESTS) for name, value in rows.items()),
     ):
         for found in outside(name, value, low, high):
             raise ValueError(found)

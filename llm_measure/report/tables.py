@@ -10,6 +10,7 @@ from rich.table import Table
 
 from llm_measure.report.comparison import comparison
 from llm_measure.report.errors import error_lines, failed
+from llm_measure.report.loads import title
 from llm_measure.report.notes import notes
 from llm_measure.report.numbers import shown
 from llm_measure.text import printable
@@ -35,6 +36,8 @@ def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
         tables = [_table(level["metrics"], *layout) for layout in LAYOUTS]
         fitting = (table for table in tables if _width(table, console) <= console.width)
         console.print(next(fitting, tables[-1]))
+        if "by_turn" in level:
+            console.print(_by_turn(level["by_turn"]))
     if len(levels) > 1:
         console.print(comparison(levels))
 
@@ -53,6 +56,21 @@ def _table(metrics: Mapping[str, Any], names: Sequence[str], with_intervals: boo
         table.add_column(name, justify="right", no_wrap=True)
     for metric, figures in metrics.items():
         table.add_row(metric, figures["unit"], *(_cell(figures, name, with_intervals) for name in names))
+    return table
+
+
+def _by_turn(turns: Mapping[str, Any]) -> Table:
+    """Return the table of first turns against later ones."""
+    table = Table()
+    for name in ("metric", "unit", "turns"):
+        table.add_column(name, no_wrap=True)
+    names = ("n", "mean", "p50", "p95", "p99")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for metric in turns["first"]:
+        for which, metrics in turns.items():
+            figures = metrics[metric]
+            table.add_row(metric, figures["unit"], which, *(shown(figures[name]) for name in names))
     return table
 
 
@@ -75,8 +93,6 @@ def _print_messages(level: Mapping[str, Any], console: Console) -> None:
 
 
 def _title(level: Mapping[str, Any]) -> str:
-    load = f"concurrency {level['concurrency']}" if "concurrency" in level else ""
-    load = load or f"{level['pattern']} arrivals, {level['rate']:g}/s"
     return escape(
-        f"{load}: {level['requests']} requests, {failed(level)} failed, {level['duration_s']:.1f} s"
+        f"{title(level)}: {level['requests']} requests, {failed(level)} failed, {level['duration_s']:.1f} s"
     )

@@ -9,8 +9,10 @@ import pytest
 import trustme
 from rq.timeouts import JobTimeoutException
 
+from bench.traces import FOLDER
 from jobs.measurement_run import MeasurementError, fill_slot, fill_slots, run_measurement
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.traces import trace_of
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.scripted import ScriptedServer, read_request, scripted, whole
@@ -322,3 +324,24 @@ def test_inputs_are_measured_stored_and_derived_again(conn, settings, redis, moc
     assert list(boards) == [metric.name for metric in METRICS.of("encoding")]
     assert all(len(llms) == 1 for llms in boards.values())
     assert boards["e2e_latency"][0]["newest_run"]["measurement"]["inputs"] == 8
+
+
+@pytest.mark.usefixtures("lenient_validity")
+def test_a_trace_is_replayed_and_ranked_by_its_speed_but_for_rps(conn, settings, redis, mock_servers, client):
+    planned = measurement(
+        endpoint=Endpoint(mock_servers.start(ttft=0.01, itl=0.001), "m"),
+        load=Load(speed=50, requests=40),
+        workload=Workload(trace=str(FOLDER / "mooncake.jsonl"), trace_window=(1, 8)),
+    )
+
+    fill_slot(settings, redis, planned, 4_102_473_600, "job")
+
+    trace = trace_of(planned.workload)
+    rows = query(conn, "SELECT intended_ns, prompt_tokens, output_tokens FROM requests ORDER BY number")
+    assert [moment for moment, *_ in rows] == pytest.approx((trace.moments_ns[:40] / 50).tolist(), abs=1)
+    assert [prompt for _, prompt, _ in rows] == trace.input_tokens[:40].tolist()
+    assert [output for *_, output in rows] == trace.output_tokens[:40].tolist()
+    answer = client.get("/api/v1/benchmarks/leaderboard?source=measurement&scenario=chat@x50")
+    ranked = {board["metric"] for board in answer.json["metrics"] if board["llms"]}
+    assert "ttft" in ranked
+    assert "rps" not in ranked

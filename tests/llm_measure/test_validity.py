@@ -44,6 +44,42 @@ def test_a_level_whose_load_was_held_is_valid():
     assert why_invalid(Load(rate=1, requests=40), in_a_row(40), [FREE]) is None
 
 
+def talked(streams: int, thinks_s: float, conversations: int = 6, turns: int = 4, late: int = 0):
+    """Conversations of turns of a second each, one after another in each stream, the first ones longer."""
+    records = []
+    for stream in range(streams):
+        now = stream * SECOND // 1000
+        for number in range(conversations):
+            for turn in range(1, turns + 1 + late * (stream == 0 and number == conversations - 1)):
+                record = answered(len(records))
+                record.conversation, record.turn = number * streams + stream, turn
+                record.intended_ns, record.sent_ns, record.end_ns = now, now, now + SECOND
+                record.pause_ns = round(thinks_s * SECOND) or None
+                now = record.end_ns + round(thinks_s * SECOND)
+                records.append(record)
+            records[-1].pause_ns = None
+            now = records[-1].end_ns
+    return records
+
+
+def test_users_who_think_hold_their_streams():
+    load, records = Load(concurrency=4, requests=24), talked(4, thinks_s=9)
+    assert why_invalid(load, records, [FREE]) is None
+
+    for record in records:
+        record.pause_ns = None
+    assert "was not held" in str(why_invalid(load, records, [FREE]))
+
+
+def test_turns_after_the_last_conversation_has_begun_need_no_other_streams():
+    assert why_invalid(Load(concurrency=4, requests=24), talked(4, 0, late=90), [FREE]) is None
+
+
+def test_too_few_conversations_for_the_streams_are_no_load():
+    why = why_invalid(Load(concurrency=9, requests=8), talked(4, 1, conversations=2), [FREE])
+    assert why == "concurrency 9 was never reached by 8 conversations"
+
+
 @pytest.mark.parametrize(
     ("load", "records", "clients", "word"),
     [
@@ -112,3 +148,24 @@ def test_pauses_that_the_endpoint_asks_for_do_not_make_a_level_invalid():
     for record in records[1:]:
         record.pause_ns = 20 * SECOND
     assert why_invalid(Load(concurrency=4, requests=40), records, [FREE]) is None
+
+
+def test_requests_of_a_trace_may_be_due_at_one_moment():
+    records = [answered(number) for number in range(40)]
+    for number, record in enumerate(records):
+        record.intended_ns, record.sent_ns = 0, number * SECOND // 10_000
+        record.end_ns = record.sent_ns + SECOND
+
+    assert why_invalid(Load(speed=1), records, [FREE]) is None
+
+
+def test_a_trace_whose_requests_were_sent_too_slowly_is_not_valid():
+    records = in_a_row(200)
+    for number, record in enumerate(records):
+        record.intended_ns = number * SECOND // 1000
+        record.sent_ns = record.intended_ns + (number == 199) * SECOND // 4
+        record.end_ns = record.sent_ns + SECOND
+
+    assert why_invalid(Load(speed=3), records, [FREE]) == (
+        "the rate was not held: it was 46% of the planned rate"
+    )

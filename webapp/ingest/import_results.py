@@ -14,7 +14,7 @@ from webapp.ingest.persist import persist, why_invalid
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import refuse_changed
 from webapp.llms import UnknownLLMError
-from webapp.plan.measurement import definition, description, scenario_name
+from webapp.plan.measurement import LEVEL_FIELDS, definition, description, scenario_name
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, connect, llms, scenarios
@@ -105,9 +105,11 @@ def _import_level(  # noqa: PLR0913, PLR0917  (private; each is a part of what i
 
 def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
     """Return a name made of the lengths of what was asked, and a digest of all of it."""
-    asked = {name: value for name, value in wanted.items() if name not in ("concurrency", "rate", "arrival")}
+    asked = {name: value for name, value in wanted.items() if name not in LEVEL_FIELDS}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:6]
     workload = results.workload
+    if workload.trace:
+        return f"trace-{digest}"
     prompt = "dataset" if workload.dataset else workload.input_tokens
     lengths = (
         f"{prompt}-{workload.output_tokens}" if workload.inputs is None else f"{workload.inputs}x{prompt}"

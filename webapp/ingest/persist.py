@@ -98,8 +98,8 @@ def rederive(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
 def rederive_ranked(conn: Connection, run_id: int) -> dict[str, np.ndarray]:
     """Return those of the values that are points of a finished run; raises LookupError as `rederive` does."""
     measurement, records = _stored(conn, run_id)
-    at_a_rate = not measurement["level"].startswith("concurrency ")
-    left_out = not_ranked(at_a_rate, share_together(records), measurement.get("chunks_read_late"))
+    is_open = not measurement["level"].startswith("concurrency ")
+    left_out = not_ranked(is_open, share_together(records), measurement.get("chunks_read_late"))
     values = _derived(measurement, records)
     return {name: found for name, found in values.items() if len(found) and name not in left_out}
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from llm_measure.load.trace_formats import TITLES
 from llm_measure.metrics.clumps import MAX_TOGETHER
 from llm_measure.records import SECOND_NS
 from webapp.capacity import bracket
@@ -46,6 +47,10 @@ def _load(measurement: dict[str, Any]) -> Iterator[Fact]:
     """Yield what was sent, and how much of it was answered."""
     yield "Level", measurement["level"].capitalize(), "Load on the endpoint"
     yield "Requests", whole(measurement["requests"]), "Measured requests, without those of the warm-up"
+    if trace := measurement.get("trace"):
+        rows = f"{TITLES[trace['format']]}, {whole(trace['rows'])} requests"
+        left_out = f", {whole(trace['left_out'])} left out" if trace["left_out"] else ""
+        yield "Trace", rows + left_out, "Format of the file; requests without prompt or response are left out"
     errors = measurement["errors"]
     failed = sum(errors.values())
     classes = ", ".join(f"{name} {number}" for name, number in errors.items())

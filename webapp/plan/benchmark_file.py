@@ -15,7 +15,8 @@ from llm_measure.capacity import Search
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
-from llm_measure.workloads import Load
+from llm_measure.load.traces import TraceError, trace_of
+from llm_measure.workloads import Load, Workload
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.fields import UNKNOWN_FIELD
@@ -88,6 +89,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                 continue
             if not takes_part(llm, asked):
                 continue
+            what = workload(asked, folder)
             for load in _loads(asked):
                 yield Measurement(
                     llm=llm["name"],
@@ -97,10 +99,11 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     api_key_env=llm["api_key_env"],
                     workload_name=asked["name"],
                     description=asked.get("description"),
-                    workload=workload(asked, folder),
+                    workload=what,
                     load=load,
                     rank_insecure=llm["rank_insecure"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
+                    trace_s=_trace_s(what, load),
                 )
 
 
@@ -130,15 +133,27 @@ def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
             continue
         try:
             expectation(found)
+            if found.trace:
+                trace_of(found)
+        except TraceError as error:
+            faults[number] = {"trace": [str(error)]}
         except ValueError as error:
             faults[number] = refused(error).normalized_messages()
     if faults:
         raise ValidationError({"workloads": faults})
 
 
+def _trace_s(asked: Workload, load: Load | Search) -> float:
+    if isinstance(load, Search) or load.speed is None:
+        return 0.0
+    return trace_of(asked).seconds(load)
+
+
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load | Search]:
     if "find" in declared:
         yield search(declared)
+    for speed in declared.get("speed", (1.0,)) if "trace" in declared else ():
+        yield Load(speed=speed, requests=declared.get("requests"))
     rest = {
         "requests": declared.get("requests"),
         "duration_s": declared.get("duration"),

@@ -21,6 +21,7 @@ LONGEST_SLUG = 60
 LONGEST_SEARCH_S = 3_600
 # Any other API is part of a scenario's name, since only like is ranked with like.
 UNMARKED_API = "chat"
+LEVEL_FIELDS = ("concurrency", "rate", "arrival", "speed")  # of a load, that identify a level
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Measurement:
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
+    trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
 
     @property
     def scenario(self) -> str:
@@ -76,6 +78,8 @@ class Measurement:
             # Poisson arrivals exceed five standard deviations once in millions of runs.
             return (n + 5 * math.sqrt(n) + 5) / load.rate
 
+        if load.speed is not None:
+            return math.ceil(self.trace_s + timeout) + self.overhead_s
         lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
         return math.ceil(for_requests(load.warmup) + lasting + timeout) + self.overhead_s
 
@@ -161,12 +165,18 @@ def definition(
 def _identifying(load: Load | Search) -> dict[str, Any]:
     if isinstance(load, Search):
         return {"find": load.kind, "slo": load.slo, "confidence": load.confidence}
-    kept = ("concurrency",) if load.concurrency is not None else ("rate", "arrival")
-    return {name: getattr(load, name) for name in kept}
+    level = {name: getattr(load, name) for name in LEVEL_FIELDS if getattr(load, name) is not None}
+    if load.rate is None:
+        del level["arrival"]
+    return level
 
 
 def description(workload: Workload, load: Load | Search) -> str:
     """Return the scenario in words."""
+    if workload.trace:
+        begin, end = workload.trace_window or (None, None)
+        window = "" if begin is None else f" from {begin:g} s to {end:g} s"
+        return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
     if workload.inputs is not None:
         inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"

@@ -26,8 +26,11 @@ from webapp.plan.fields import (
 from webapp.plan.rules import RuleSchema
 
 MEASURED = ("llms", "workloads")
+# Fields of workloads that are no trace, which brings its lengths and moments.
+NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency",
+                 "rate", "arrival", "duration", "warmup")  # fmt: skip
 # Of a workload; their paths start at the file's folder.
-FILES = ("dataset", "answer_schema")
+FILES = ("dataset", "trace", "answer_schema")
 DEPENDENT_FIELDS = ("base_url", "model", "api", "max_tokens_field", "stream_usage")  # on one another
 
 
@@ -41,6 +44,11 @@ def _endpoint_field(name: str) -> Callable[[Any], None]:
             raise refused(error) from None
 
     return check
+
+
+def _check_window(moments: list[float]) -> None:
+    if not moments[0] < moments[-1]:
+        raise ValidationError("must be two moments, the second one later")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -115,6 +123,12 @@ class WorkloadSchema(StrictSchema):
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
+    trace = fields.String(validate=validate.Length(1))
+    speed = Levels(number_field(0.001, 100_000))
+    window = fields.List(
+        number_field(0, 1_000_000_000),
+        validate=[validate.Length(2, 2, error="must be two moments"), _check_window],
+    )
     requests = whole_field(1, 1_000_000)
     duration = number_field(1, 86_400)
     warmup = whole_field(0, 100_000, load_default=0)
@@ -133,9 +147,10 @@ class WorkloadSchema(StrictSchema):
         """Require one kind of level and one kind of end; refuse fields that do not apply."""
         if not isinstance(original, dict):
             return
-        faults = searches.faults(original)
-        for one, other in (("concurrency", "rate"), ("requests", "duration")):
-            if (one in original) == (other in original) and "find" not in original:
+        faults = _trace_faults(original) | searches.faults(original)
+        is_level = not original.keys() & {"trace", "find"}
+        for one, other in (("concurrency", "rate"), ("requests", "duration")) if is_level else ():
+            if (one in original) == (other in original):
                 faults[other if other in original else one] = [f"expected either {one} or {other}"]
         if "arrival" in original and not original.keys() & {"rate", "find"}:
             faults["arrival"] = ["applies only to a rate"]
@@ -203,6 +218,13 @@ class FileSchema(StrictSchema):
             raise ValidationError({"llms": faults})
 
 
+def _trace_faults(original: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the faults of fields that only a trace has, or that mean nothing to one."""
+    if "trace" in original:
+        return {name: ["does not apply to a trace"] for name in NOT_OF_TRACES if name in original}
+    return {name: ["needs trace"] for name in ("speed", "window") if name in original}
+
+
 def takes_part(llm: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
     """Return whether the LLM's API can answer the workload."""
     return _why_unsuitable(llm, asked) is None
@@ -263,4 +285,6 @@ def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     for name in FILES:
         if name in declared:
             chosen[name] = str(folder / declared[name])
+    if {"trace", "window"} <= declared.keys():
+        chosen["trace_window"] = tuple(declared["window"])
     return Workload(timeout_s=declared["timeout"], **chosen)

@@ -8,7 +8,7 @@ from llm_measure.capacity import Search
 from llm_measure.metrics import METRICS, Kind
 
 # What the search decides instead.
-LEFT_OUT = ("concurrency", "rate", "arrival", "requests", "duration", "warmup")
+LEFT_OUT = ("concurrency", "rate", "arrival", "trace", "requests", "duration", "warmup")
 NEEDING = ("confidence", "budget")
 QUANTILE = r"p[5-9][0-9](\.[0-9]{1,3})?"
 

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.traces import FOLDER
 from llm_measure.load.arrivals import SECOND_NS, starts
-from llm_measure.workloads import Load
+from llm_measure.load.traces import trace_of
+from llm_measure.workloads import Load, Workload
 
 
 @pytest.mark.parametrize("rate", [0.5, 20, 3000])
@@ -66,3 +68,13 @@ def test_streams_of_a_closed_loop_begin_one_after_another():
     assert np.all(np.diff(plan) > 0)
     assert plan[-1] <= SECOND_NS
     assert starts(Load(concurrency=100_000, requests=1), 1)[-1] <= SECOND_NS
+
+
+@pytest.mark.parametrize("requests", [None, 20, 1000])
+def test_a_trace_begins_with_its_first_request_and_keeps_its_gaps_at_its_speed(requests):
+    trace = trace_of(Workload(trace=str(FOLDER / "mooncake.jsonl"), trace_window=(3, 8)))
+
+    plan = starts(Load(speed=2.5, requests=requests), 1, trace)
+
+    assert plan[0] == 0
+    np.testing.assert_allclose(plan, trace.moments_ns[:requests] / 2.5, atol=1)

@@ -1,5 +1,6 @@
 import pytest
 
+from llm_measure.load.prompts import Counting
 from llm_measure.records import Record
 from llm_measure.report.doubts import warnings
 from llm_measure.workloads import Workload
@@ -19,6 +20,13 @@ def enough(**changes: object) -> list[Record]:
 def test_a_sound_level_has_no_warnings():
     assert list(warnings(Workload(), enough())) == []
     assert list(warnings(Workload(), [])) == []
+
+
+def test_an_endpoint_that_does_not_count_the_prompts_of_a_trace_is_a_warning():
+    counting = Counting(problem="the endpoint reports no prompt tokens")
+
+    found = list(warnings(Workload(trace="trace.csv"), enough(), counting))
+    assert found == ["Each word of a prompt counts as a token: the endpoint reports no prompt tokens."]
 
 
 def test_fewer_than_a_hundred_requests_behind_a_p99_are_a_warning():

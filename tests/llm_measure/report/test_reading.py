@@ -5,6 +5,7 @@ import pytest
 
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
+from llm_measure.load.traces import TraceFacts
 from llm_measure.report.document import as_json, document
 from llm_measure.report.reading import UnreadableDocumentError, read_document
 from llm_measure.workloads import Load, Workload
@@ -31,6 +32,19 @@ def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
         replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
         for made in LEVELS
     ]
+
+
+def test_a_level_of_a_trace_is_read_with_what_is_known_of_the_trace():
+    made = replace(
+        level([answered(0)]), load=Load(speed=2, requests=1), trace=TraceFacts("burstgpt", 1000, 30)
+    )
+    workload = Workload(trace="trace.csv", trace_window=(60, 90.5), seed=7)
+
+    found = read_document(as_json(document(ENDPOINT, workload, [made], True, {"trace": "12ab"})))
+
+    assert (found.workload, found.file_sha256) == (workload, {"trace": "12ab"})
+    (read,) = found.levels
+    assert (read.load, read.trace) == (made.load, made.trace)
 
 
 def test_what_was_read_is_written_as_it_was():
@@ -63,6 +77,7 @@ def nested(depth: int) -> list:
 
 
 PROMPT = {"overhead": 9, "tokens_per_word": 1.5, "probed": True, "problem": None, "words": 79.3}
+TRACE = {"format": "azure", "rows": 9, "left_out": 0}
 FIRST = ("levels", 0)
 RECORD = (*FIRST, "records", 1)
 
@@ -115,6 +130,10 @@ RECORD = (*FIRST, "records", 1)
         (changed("workload", "extra_body", value={"a": ["b\0"]}), "workload=b\\x00: NUL; expected a text"),
         (changed("workload", "extra_body", value={"a\0": 1}), "workload=a\\x00: NUL"),
         (changed("workload", "extra_body", value={"a": nested(500)}), "nested too deeply"),
+        (changed(*FIRST, "load", value={"speed": 2}), "trace: missing; expected both a trace and its speed"),
+        (changed(*FIRST, "trace", value=TRACE | {"format": "odd"}), "Invalid enum value 'odd'"),
+        (changed(*FIRST, "trace", value=TRACE | {"rows": -1}), "trace.rows=-1: out of range"),
+        (changed(*FIRST, "trace", value=TRACE | {"left_out": 2**40}), "trace.left_out=1099511627776: out of"),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_with_the_reason(document, word):

@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.traces import TraceFacts
 from llm_measure.report.csv import as_csv
 from llm_measure.report.document import document
 from llm_measure.report.tables import PIPE_WIDTH, print_tables
@@ -93,7 +94,20 @@ def test_pauses_that_the_endpoint_asked_for_are_mentioned():
     asked = "Requests that the endpoint asked to be sent again later (Retry-After): 1; "
     assert f"{asked}their streams waited 1.5 s in all." in printed(level([answered(0), refused]))
     at_a_rate = replace(level([answered(0), refused]), load=Load(rate=1, requests=2))
-    assert f"{asked}a rate does not wait." in printed(at_a_rate)
+    assert f"{asked}an open loop does not wait." in printed(at_a_rate)
+
+
+def test_a_trace_has_its_speed_its_format_and_what_was_left_out():
+    result = level([answered(0), answered(1)])
+    replayed = replace(result, load=Load(speed=2.5), trace=TraceFacts("burstgpt", 12_000, 340))
+
+    shown = printed(replayed)
+    assert "trace at 2.5x: 2 requests, 0 failed" in shown
+    assert (
+        "2 requests of 12,000 in a trace as BurstGPT has it, 340 of them left out as failed; p99 of their"
+        " delay by the client: 0.5 ms.\n"
+    ) in shown
+    assert "Offered 1 requests/s, achieved 1 requests/s." in shown
 
 
 def test_a_level_that_is_not_valid_says_why():

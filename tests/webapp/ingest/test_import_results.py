@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.traces import TraceFacts
 from llm_measure.report.document import document
 from llm_measure.report.reading import ReadDocument, read_document
 from llm_measure.workloads import Load, Workload
@@ -16,6 +17,7 @@ from tests.measured import answered, failed, level
 from tests.support import query
 from webapp.ingest import import_results as ingest
 from webapp.ingest.import_results import ArchivedLLMError, UnusableResultsError
+from webapp.ingest.persist import rederive_ranked
 from webapp.ingest.register import ChangedScenarioError
 from webapp.llms import UnknownLLMError
 
@@ -185,6 +187,38 @@ def test_a_dataset_is_identified_by_the_digest_in_the_document(settings, conn):
     )
     assert stored == "12ab"
     assert description.startswith("prompts of prompts.jsonl, ")
+
+
+def test_a_level_of_a_trace_is_stored_by_its_speed_without_rps(settings, conn, client):
+    workload = Workload(trace="/elsewhere/trace.jsonl", trace_window=(60, 90))
+    levels = [
+        replace(
+            GOOD,
+            load=Load(speed=speed),
+            trace=TraceFacts("mooncake", 4, 0),
+            started_at=GOOD.started_at + timedelta(minutes=speed),
+        )
+        for speed in (1, 2)
+    ]
+    now = levels[-1].started_at
+
+    found = ingest.import_results(
+        settings, "GPT-4o", written(*levels, workload=workload, digests={"trace": "12ab"}), now=now
+    )
+
+    names = [imported.scenario for imported in found]
+    assert names[0].startswith("trace-")
+    assert names == [f"{names[0].partition('@')[0]}@x{speed}" for speed in (1, 2)]
+    definitions = query(conn, "SELECT definition FROM scenarios WHERE name <> 'default' ORDER BY name")
+    assert [each["trace"] for (each,) in definitions] == ["12ab", "12ab"]
+    assert [each["speed"] for (each,) in definitions] == [1, 2]
+    board = client.get(f"/api/v1/benchmarks/leaderboard?source=measurement&scenario={names[1]}")
+    ranked = [each["metric"] for each in board.json["metrics"] if each["llms"]]
+    assert "ttft" in ranked
+    assert "rps" not in ranked
+    for (run,) in query(conn, "SELECT id FROM runs"):
+        assert rederive_ranked(conn, run).keys() == {*ranked, "error_rate"} - {"rps"}
+        assert client.get(f"/api/v1/benchmarks/runs/{run}").json["measurement"]["trace"]["rows"] == 4
 
 
 def test_a_dataset_without_a_digest_is_refused_even_if_the_file_exists(settings, conn, tmp_path):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from psycopg2.extras import Json
 
+from llm_measure.load.traces import TraceFacts
 from llm_measure.workloads import Load
 from tests.factories import add_run
 from tests.measured import answered, failed, level, measurement, store_level
@@ -50,6 +51,16 @@ def test_a_measured_run_shows_its_requests_span_and_what_the_client_waited(store
     assert shown["Token counts"] == "usage 7"
     assert shown["Finish reasons"] == "length 7"
     assert "Offered rate" not in shown
+
+
+def test_a_replayed_trace_is_named_by_its_format_and_size(store, reader):
+    load, trace = Load(speed=2), TraceFacts("burstgpt", 12_000, 340)
+
+    shown = facts(reader.get(store(replace(MIXED, load=load, trace=trace))).text)
+
+    assert shown["Level"] == "Trace at 2x"
+    assert shown["Trace"] == "BurstGPT, 12,000 requests, 340 left out"
+    assert shown["Offered rate"] == "1.00 requests/s"
 
 
 def test_the_page_shows_doubts_but_no_finish_reason_that_a_server_made_up(store, reader):

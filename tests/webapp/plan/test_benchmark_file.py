@@ -7,7 +7,9 @@ import sys
 import pytest
 import trustme
 
+from bench.traces import FOLDER
 from llm_measure.capacity import Search
+from llm_measure.workloads import Load
 from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
@@ -231,6 +233,63 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
     assert found.workload.dataset == str(tmp_path / "prompts.jsonl")
 
 
+REPLAYED = GOOD.partition("        concurrency")[0] + "        trace: trace.csv\n"
+AZURE = (FOLDER / "azure.csv").read_text()
+
+
+def test_a_trace_is_found_next_to_the_file_and_replayed_at_each_speed(write, tmp_path):
+    (tmp_path / "trace.csv").write_text(AZURE)
+
+    once = read_benchmark_file(write(REPLAYED))
+    more = read_benchmark_file(
+        write(REPLAYED + "        speed: [1, 2.5]\n        window: [1, 6]\n        requests: 12\n")
+    )
+
+    assert [(one.scenario, one.load) for one in once] == [("chat@x1", Load(speed=1))]
+    assert [(one.scenario, one.load) for one in more] == [
+        ("chat@x1", Load(speed=1, requests=12)),
+        ("chat@x2.5", Load(speed=2.5, requests=12)),
+    ]
+    assert more[0].workload.trace == str(tmp_path / "trace.csv")
+    assert (once[0].workload.trace_window, more[0].workload.trace_window) == (None, (1, 6))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines", "fault"),
+    [
+        (None, "", "8: workloads[0].trace='trace.csv': file not found"),
+        (AZURE + "\nx,1,1", "",
+         "8: workloads[0].trace='trace.csv': PATH:52: TIMESTAMP='x': must be a date and time, such as"
+         " 2023-11-16 18:17:03.9799600"),
+        (AZURE, "window: [900, 901]",
+         "8: workloads[0].trace='trace.csv': PATH: no requests from 900 s to 901 s; the last one is at 9"),
+        (AZURE, "window: [2, 1]", "9: workloads[0].window: must be two moments, the second one later"),
+        (AZURE, "window: [2]", "9: workloads[0].window: must be two moments"),
+        (AZURE, "window: [-1, 2]", "9: workloads[0].window[0]=-1: must be a number from 0 to"),
+        (AZURE, "speed: 0", "9: workloads[0].speed[0]: must be a number from 0.001"),
+        *(
+            (AZURE, line, f"9: workloads[0].{line.replace(': ', '=')}: does not apply to a trace")
+            for line in ("rate: 2", "concurrency: 2", "duration: 2", "warmup: 0", "input_tokens: 9",
+                         "output_tokens: 9", "inputs: 2", "dataset: 'a'", "unique_prompts: True")
+        ),
+    ],
+)  # fmt: skip
+def test_an_unusable_trace_and_what_does_not_apply_to_one_are_faults(faults, tmp_path, content, lines, fault):
+    if content is not None:
+        (tmp_path / "trace.csv").write_text(content)
+
+    found = faults(f"{REPLAYED}        {lines}\n")
+    expected = f"benchmark.yml:{fault}".replace("PATH", str(tmp_path / "trace.csv"))
+    assert any(each.startswith(expected) for each in found), found
+
+
+def test_speed_and_window_need_a_trace(faults):
+    assert faults(GOOD + "        speed: 2\n        window: [1, 2]\n") == [
+        "benchmark.yml:10: workloads[0].speed=2: needs trace",
+        "benchmark.yml:11: workloads[0].window: needs trace",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -290,6 +349,7 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
         (GOOD + "        find: rate\n", "8: workloads[0].concurrency=2: expected either find or concurrency"),
         (GOOD + "        budget: 900\n", "10: workloads[0].budget=900: needs find"),
+        (SEARCH + "        trace: a\n", "11: workloads[0].trace='a': expected either find or trace"),
         (SEARCH + "        warmup: 4\n", "11: workloads[0].warmup=4: expected either find or warmup"),
         (SEARCH.replace("        slo", "        # slo"), "8: workloads[0].find='rate': needs slo"),
         (SEARCH.replace("find: rate", "find: speed"), "8: workloads[0].find='speed': must be one of: rate, "),

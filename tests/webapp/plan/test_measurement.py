@@ -1,11 +1,15 @@
+import hashlib
+import math
 import re
 from dataclasses import replace
 
 import pytest
 
+from bench.traces import FOLDER
 from llm_measure.capacity import Search
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
+from llm_measure.load.traces import trace_of
 from llm_measure.workloads import Load, Workload
 from tests.measured import measurement
 from webapp.plan.benchmark_file import read_benchmark_file
@@ -21,6 +25,8 @@ CLOSED = Load(concurrency=8, requests=4)
         (CLOSED, "completions", "chat@c8-completions"),
         (Load(rate=2.5, requests=4), "chat", "chat@r2.5"),
         (Load(rate=2, arrival="constant", requests=4), "completions", "chat@r2-constant-completions"),
+        (Load(speed=0.5), "chat", "chat@x0.5"),
+        (Load(speed=2), "completions", "chat@x2-completions"),
     ],
 )
 def test_a_scenario_is_named_after_its_workload_level_and_api(load, api, name):
@@ -33,6 +39,45 @@ def test_a_scenario_is_described_in_words():
         description(Workload(dataset="/data/questions.jsonl"), Load(rate=2, requests=4))
         == "prompts of questions.jsonl, 128 output tokens, poisson 2/s"
     )
+
+
+def test_a_trace_is_described_by_its_file_window_and_speed():
+    trace = Workload(trace="/data/conversations.jsonl")
+
+    assert description(trace, Load(speed=2)) == "requests of conversations.jsonl, trace at 2x"
+    assert (
+        description(replace(trace, trace_window=(60, 360)), Load(speed=1))
+        == "requests of conversations.jsonl from 60 s to 360 s, trace at 1x"
+    )
+
+
+def test_a_trace_is_identified_by_its_bytes_window_and_speed_and_not_by_its_path_and_cap(tmp_path):
+    path = tmp_path / "trace.csv"
+    path.write_bytes((FOLDER / "azure.csv").read_bytes())
+    moved = [
+        definition(Workload(trace=str(each), trace_window=(1, 2.5)), load, "chat")
+        for each, load in ((path, Load(speed=2)), (FOLDER / "azure.csv", Load(speed=2, requests=9)))
+    ]
+
+    assert moved[0] == moved[1]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = {"trace": digest, "trace_window": [1, 2.5], "speed": 2}
+    assert moved[0].items() >= expected.items()
+    assert not moved[0].keys() & {"input_tokens", "output_tokens", "rate", "arrival", "concurrency"}
+
+
+@pytest.mark.parametrize(("more", "last"), [("", 49), (", requests: 10", 9), (", requests: 100", 49)])
+def test_the_longest_duration_of_a_trace_has_room_for_its_last_request(write, more, last):
+    trace = FOLDER / "azure.csv"
+    text = (
+        "llms:\n- {name: a, base_url: http://h/v1, model: a}\n"
+        f"workloads:\n- {{name: w, trace: {trace}, speed: 0.5, timeout: 30{more}}}"
+    )
+
+    (found,) = read_benchmark_file(write(text))
+
+    seconds = trace_of(found.workload).moments_ns[last] / 0.5e9
+    assert found.longest_s == math.ceil(seconds + 30) + found.overhead_s
 
 
 def test_a_definition_has_all_that_is_asked_and_the_level():

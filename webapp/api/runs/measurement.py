@@ -71,6 +71,14 @@ class OutputTokensSchema(Schema):
     chunks = count("Chunks with text", 6_300)
 
 
+class TraceSchema(Schema):
+    """The trace that was replayed."""
+
+    format = text("Format of the file: mooncake, azure or burstgpt", "mooncake")
+    rows = count("Requests in the file", 12_031)
+    left_out = count("Requests in the file without prompt or response, which are not sent", 0)
+
+
 class MeasurementSchema(Schema):
     """A measured run as a whole."""
 
@@ -184,6 +192,7 @@ class MeasurementSchema(Schema):
         allow_none=True,
         metadata={"description": "Requests per second that were answered, at a rate", "example": 1.9},
     )
+    trace = fields.Nested(TraceSchema)
     saturated = fields.Boolean(
         metadata={"description": "Whether the answers fell behind the requests, at a rate", "example": False}
     )

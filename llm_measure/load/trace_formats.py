@@ -1,0 +1,144 @@
+"""The formats of published traces: Mooncake's JSONL, Azure's and BurstGPT's CSV.
+
+https://github.com/kvcache-ai/Mooncake/tree/main/FAST25-release, https://github.com/Azure/AzurePublicDataset,
+https://github.com/HPMLL/BurstGPT
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Annotated, Literal, NamedTuple, TextIO
+
+import msgspec
+
+from llm_measure.apis.base import MAX_TOKENS, TokenCount
+from llm_measure.records import SECOND_NS
+
+TraceFormat = Literal["mooncake", "azure", "burstgpt"]
+TITLES: dict[TraceFormat, str] = {"mooncake": "Mooncake", "azure": "Azure", "burstgpt": "BurstGPT"}
+BLOCK_TOKENS = 512  # of each of the hash_ids in Mooncake's
+MAX_SECONDS = 9_000_000_000  # in either direction; their nanoseconds fit into 64 bits
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Request(NamedTuple):
+    """One row: a moment of the trace's clock, and lengths in tokens."""
+
+    moment_ns: int
+    input_tokens: int
+    output_tokens: int
+    blocks: list[int] | tuple[()] = ()  # of the prompt, BLOCK_TOKENS each, the last one perhaps shorter
+
+
+class FaultError(ValueError):
+    """A line is unusable; `line` is its number, and the message has no file."""
+
+    def __init__(self, line: int, problem: str):
+        super().__init__(problem)
+        self.line = line
+
+
+def requests_of(file: TextIO) -> tuple[TraceFormat, Iterator[Request]]:
+    """Return the format, as the first line shows it, and the rows as they are read; FaultError."""
+    number, first = next(((n, line) for n, line in enumerate(file, 1) if line.strip()), (1, ""))
+    lines = chain((first,), file)
+    if first.lstrip().startswith("{"):
+        return "mooncake", _mooncake(lines, number)
+    columns = [name.strip() for name in next(csv.reader([first]), ())]
+    for name, readers in TABLES.items():
+        if readers.keys() <= {*columns}:
+            fields = [(columns.index(column), column, read) for column, read in readers.items()]
+            return name, _table(lines, number, fields)
+    raise FaultError(
+        number, "unknown format; expected Mooncake's JSONL, or the header of Azure's or BurstGPT's CSV"
+    )
+
+
+class _MooncakeRow(msgspec.Struct):
+    timestamp: Annotated[float, msgspec.Meta(ge=-1000 * MAX_SECONDS, le=1000 * MAX_SECONDS)]  # ms
+    input_length: TokenCount
+    output_length: TokenCount
+    hash_ids: list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]] = []
+
+
+def _mooncake(lines: Iterator[str], number: int) -> Iterator[Request]:
+    decode = msgspec.json.Decoder(_MooncakeRow).decode
+    for line, text in enumerate(lines, number):
+        if not text.strip():
+            continue
+        try:
+            row = decode(text)
+            most = -(-row.input_length // BLOCK_TOKENS)
+            if len(row.hash_ids) > most:
+                raise ValueError(
+                    f"hash_ids: {len(row.hash_ids)} blocks for {row.input_length} tokens; expected at most"
+                    f" {most} of {BLOCK_TOKENS} tokens"
+                )
+        except ValueError as error:  # as msgspec's are
+            raise FaultError(line, str(error)) from None
+        moment_ns = round(row.timestamp * (SECOND_NS // 1000))
+        yield Request(moment_ns, row.input_length, row.output_length, row.hash_ids)
+
+
+def _table(
+    lines: Iterator[str], number: int, fields: list[tuple[int, str, Callable[[str], int]]]
+) -> Iterator[Request]:
+    """Yield the rows of a CSV file, whose header is the first line; columns are found by their names."""
+    reader = csv.reader(lines)
+    try:
+        next(reader)
+        for cells in reader:
+            if cells:
+                moment_ns, input_tokens, output_tokens = (_value(cells, *field) for field in fields)
+                yield Request(moment_ns, input_tokens, output_tokens)
+    except (csv.Error, ValueError) as error:
+        raise FaultError(number - 1 + reader.line_num, str(error)) from None
+
+
+def _value(cells: list[str], column: int, name: str, read: Callable[[str], int]) -> int:
+    try:
+        return read(cells[column])
+    except IndexError:
+        raise ValueError(f"{name}: missing") from None
+    except ValueError as error:
+        raise ValueError(f"{name}={cells[column]!r}: {error}") from None
+
+
+def _tokens(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= MAX_TOKENS:
+        raise ValueError(f"must be a whole number from 0 to {MAX_TOKENS}")
+    return number
+
+
+def _date_ns(text: str) -> int:
+    """Return the moment of a date in ns, to the microsecond; UTC without an offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date and time, such as 2023-11-16 18:17:03.9799600") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // MICROSECOND * 1000
+
+
+def _seconds_ns(text: str) -> int:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float("nan")
+    if not abs(seconds) <= MAX_SECONDS:
+        raise ValueError("must be a number of seconds")
+    return round(seconds * SECOND_NS)
+
+
+# Of each table: the columns of a row's moment and lengths, and how each is read.
+TABLES: dict[TraceFormat, dict[str, Callable[[str], int]]] = {
+    "azure": {"TIMESTAMP": _date_ns, "ContextTokens": _tokens, "GeneratedTokens": _tokens},
+    "burstgpt": {"Timestamp": _seconds_ns, "Request tokens": _tokens, "Response tokens": _tokens},
+}
