@@ -6,11 +6,13 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from redis import Redis, RedisError
 from rq import Worker, get_current_job
 from rq.timeouts import JobTimeoutException
 
+from jobs.capacity_search import from_last, search_capacity
 from jobs.endpoint import MeasurementError, late, with_secrets
 from jobs.future_slot import dropping_future_slots
 from jobs.lock import BusyError
@@ -19,12 +21,16 @@ from jobs.notify import ringing
 from jobs.schedule import series_of
 from jobs.sharded_level import measure_sharded
 from jobs.waiting_line import GATHERING, GatheringError, Waiting, gathering, in_turn
+from llm_measure.capacity import Capacity, Search
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
+from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
 from llm_measure.results import LevelResult
+from llm_measure.workloads import Load
 from webapp.ingest.attempt import Attempt, claimed
 from webapp.ingest.persist import persist
+from webapp.ingest.persist_search import persist_search
 from webapp.ingest.publish import publishing_afterwards
 from webapp.ingest.register import refuse_changed, refuse_changed_body, register
 from webapp.plan.current import lags_behind, read_plan
@@ -40,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerStopsError(Exception):
-    """The worker has been asked to stop; another one may measure the other levels."""
+    """The worker has been asked to stop; another one may measure the other levels, or search again."""
 
 
 def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
@@ -81,16 +87,16 @@ def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
 def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_id: str) -> None:
     """Fill the slot of each level; raises the first error after the last level.
 
-    Raises WorkerStopsError before a level if the worker of the job has been asked to stop, and GatheringError
-    if it has shards while another level gathers its own.
+    Raises WorkerStopsError before a level, also of a search, if the worker of the job has been asked to stop,
+    and GatheringError if it has shards while another level gathers its own.
     """
     failures: list[tuple[str, Exception]] = []
     for number, level in enumerate(planned.levels):
-        if number and _worker_stops(redis):
-            raise WorkerStopsError
+        if number:
+            _refuse_if_stopping(redis)
         try:
             fill_slot(settings, redis, level, slot, job_id)
-        except (JobTimeoutException, FutureSlotError, GatheringError):
+        except (JobTimeoutException, FutureSlotError, GatheringError, WorkerStopsError):
             raise
         except Exception as error:  # recorded in its run
             logger.warning("%s %s: %s", level.llm, level.scenario, error)
@@ -103,14 +109,15 @@ def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_i
         raise MeasurementError(f"{failed}: {scenario}: {first}") from first
 
 
-def _worker_stops(redis: Redis) -> bool:
+def _refuse_if_stopping(redis: Redis) -> None:
+    """Raise WorkerStopsError if the worker of the job has been asked to stop."""
     job = get_current_job()
     if job is None or not job.worker_name:
-        return False
+        return
     worker = f"{Worker.redis_worker_namespace_prefix}{job.worker_name}"
     with suppress(RedisError):
-        return bool(redis.hexists(worker, "shutdown_requested_date"))
-    return False
+        if redis.hexists(worker, "shutdown_requested_date"):
+            raise WorkerStopsError("the worker stops; another one measures again")
 
 
 def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: int, job_id: str) -> None:
@@ -140,50 +147,65 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
             if attempt.runs:
                 refuse_changed(conn, measurement.scenario, measurement.definition)
                 refuse_changed_body(conn, measurement)
+                planned = from_last(conn, measurement)
                 conn.close()
-                _measure_and_persist(settings, measurement, attempt, gathered)
+                _measure_and_persist(settings, redis, planned, attempt, gathered)
                 logger.info(
                     "%s %s: measured slot %s", measurement.llm, measurement.scenario, moment.isoformat()
                 )
 
 
 def _measure_and_persist(
-    settings: Settings, measurement: Measurement, attempt: Attempt, gathered: Callable[[], None]
+    settings: Settings, redis: Redis, measurement: Measurement, attempt: Attempt, gathered: Callable[[], None]
 ) -> None:
     """Measure, and store the result as soon as the database can be reached; MeasurementError if it failed."""
     if measurement.shards > 1:
         failure = measure_sharded(settings, measurement, attempt, gathered)
     else:
-        failure = _store(settings, measurement, attempt, _measure(measurement))
+        failure = _store(settings, measurement, attempt, _measure(redis, measurement))
     if failure:
         raise MeasurementError(failure)
 
 
-def _store(settings: Settings, measurement: Measurement, attempt: Attempt, result: LevelResult) -> str | None:
+def _store(
+    settings: Settings, measurement: Measurement, attempt: Attempt, result: LevelResult | Capacity
+) -> str | None:
+    asked = measurement.endpoint.asked(measurement.workload)
+    marks: dict[str, Any] = {"rank_insecure": measurement.rank_insecure, "server": measurement.server}
+
     def write(conn: Connection) -> str | None:
-        asked = measurement.endpoint.asked(measurement.workload)
-        return persist(conn, attempt, asked, result, measurement.rank_insecure, server=measurement.server)
+        if isinstance(result, Capacity):
+            return persist_search(conn, attempt, asked, result, **marks)
+        return persist(conn, attempt, asked, result, **marks)
 
     return reconnecting(settings, write, STORE_SECONDS)
 
 
-def _measure(measurement: Measurement) -> LevelResult:
-    """Measure the level, and stop it when it is late, which RQ's timeout cannot do; then it is not valid."""
-    give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
-    endpoint = with_secrets(measurement)
+def _measure(redis: Redis, measurement: Measurement) -> LevelResult | Capacity:
+    """Measure the level, or the levels of a search."""
+    endpoint, load = with_secrets(measurement), measurement.load
     try:
-        result = measure_level(
-            endpoint,
-            measurement.workload,
-            measurement.load,
-            on_progress=give_up.watch,
-            stop=give_up,
-            counting=probe_prompts(endpoint, measurement.workload),
-        )
+        if isinstance(load, Search):
+            refuse = partial(_refuse_if_stopping, redis)
+            return search_capacity(endpoint, measurement.workload, load, measurement.longest_s, refuse)
+        return _measure_level(endpoint, measurement, load)
     except (
         ValueError
     ) as error:  # there is no token, no credentials to sign requests, or no file of the endpoint
         raise MeasurementError(str(error)) from error
+
+
+def _measure_level(endpoint: Endpoint, measurement: Measurement, load: Load) -> LevelResult:
+    """Measure the level, and stop it when it is late, which RQ's timeout cannot do; then it is not valid."""
+    give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
+    result = measure_level(
+        endpoint,
+        measurement.workload,
+        load,
+        on_progress=give_up.watch,
+        stop=give_up,
+        counting=probe_prompts(endpoint, measurement.workload),
+    )
     if give_up.is_late:
         return replace(result, valid=False, invalid_reason=late(measurement))
     return result

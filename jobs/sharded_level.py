@@ -66,7 +66,7 @@ class Part:
             result = measure_share(
                 endpoint,
                 seeded,
-                measurement.load,
+                measurement.level,
                 number=self.number,
                 shares=measurement.shards,
                 begin=barrier.begin,

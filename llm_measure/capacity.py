@@ -37,6 +37,16 @@ class Search:
         if self.start is not None and not 0 < self.start < inf:
             raise ValueError(f"start={self.start}: must be greater than 0 and finite")
 
+    @property
+    def name(self) -> str:
+        """The search in words."""
+        return f"capacity by {self.kind}"
+
+    @property
+    def level(self) -> str:
+        """The short name: max of a search by rate, max-concurrency of one by concurrency."""
+        return "max" if self.kind == "rate" else f"max-{self.kind}"
+
 
 @dataclass(frozen=True)
 class Attained:

@@ -1,10 +1,13 @@
 """The result of one load level."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
+
+import numpy as np
 
 from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
@@ -28,6 +31,12 @@ class SendLag:
     p50: float
     p99: float
     max: float
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "SendLag":
+        """Return that of the measured requests."""
+        late = [record.late_ms for record in records if not record.warmup] or [0.0]
+        return cls(*np.percentile(late, (50, 99, 100)).tolist())
 
 
 @dataclass(frozen=True)

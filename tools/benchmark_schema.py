@@ -16,6 +16,7 @@ from marshmallow import Schema, fields, validate
 from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
+from webapp.plan import searches
 from webapp.plan.fields import Drawn, Length, Levels, Range
 from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
@@ -51,7 +52,6 @@ CHOICES: dict[str, dict[str, Any]] = {
             {"type": "array", "items": {"type": "string"}, "minItems": 1},
         ]
     },
-    "slo": {"propertyNames": {"enum": list(OBJECTIVES)}},
     "regions": {"uniqueItems": True},
 }
 LENGTHS = r"^([0-9.]+\.\.[0-9.]+|(log)?normal:[0-9.]+,[0-9.]+|file:.+)$"
@@ -63,17 +63,11 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
         {"not": {"required": ["api_key_env", "token_command"]}},
     ],
     WorkloadSchema: [
-        {
-            "oneOf": [
-                {"required": ["trace"]},
-                {"required": ["concurrency"]},
-                {"required": ["rate"]},
-            ]
-        },
+        {"oneOf": [{"required": [name]} for name in ("trace", "concurrency", "rate", "find")]},
         {
             "anyOf": [
                 {"required": ["trace"]},
-                {"oneOf": [{"required": ["requests"]}, {"required": ["duration"]}]},
+                {"oneOf": [{"required": [name]} for name in ("requests", "duration", "find")]},
             ]
         },
         {
@@ -82,9 +76,25 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
                 "speed": ["trace"],
                 "window": ["trace"],
                 "prefixes": ["shared_prefix"],
+                "find": ["slo"],
+                "confidence": ["find"],
+                "budget": ["find"],
             }
         },
         *({"not": {"required": ["trace", name]}} for name in NOT_OF_TRACES),
+        {
+            "if": {"required": ["find"]},
+            "then": {
+                "properties": {
+                    "warmup": False,
+                    "slo": {
+                        "minProperties": 1,
+                        "propertyNames": {"pattern": f"^({searches.pattern(OBJECTIVES)})$"},
+                    },
+                }
+            },
+            "else": {"properties": {"slo": {"propertyNames": {"enum": list(OBJECTIVES)}}}},
+        },
         {"not": {"required": ["dataset", "input_tokens"]}},
         {"not": {"required": ["inputs", "output_tokens"]}},
     ],

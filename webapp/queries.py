@@ -166,9 +166,14 @@ def known_metric(name: str, names: tuple[str, ...]) -> Metric:
 
 
 def metrics_in(conn: Connection, scenario: str) -> tuple[Metric, ...]:
-    """Return the metrics that measurements of the scenario have: of its kind of workload; all if unknown."""
+    """Return the metrics that measurements of the scenario have: of its kind.
+
+    If that is unknown, all that a level can have.
+    """
     definition = scenarios.definition(conn, scenario)
-    return tuple(METRICS) if definition is None else METRICS.of(kind_of(definition.get("inputs")))
+    if definition is None:
+        return tuple(metric for metric in METRICS if tuple(metric.kinds) != ("search",))
+    return METRICS.of("search" if "find" in definition else kind_of(definition.get("inputs")))
 
 
 def scenario_id(conn: Connection, name: str, source: str | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
         client_wait_s=max(time.waited_s for time in times),
         clock="kernel" if all(part.has_kernel_times for part in parts) else "client",
         http_version=parts[0].http_version,
-        send_lag=send_lag(measured),
+        send_lag=SendLag.of(records),
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
@@ -135,11 +136,6 @@ def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
         lengths=None if workload.seed is None else Lengths.of(workload, workload.seed),
         trace=trace,
     )
-
-
-def send_lag(measured: Sequence[Record]) -> SendLag:
-    """Return how late these requests were sent."""
-    return SendLag(*np.percentile([record.late_ms for record in measured] or [0.0], (50, 99, 100)).tolist())
 
 
 def _number(record: Record) -> int:

@@ -9,11 +9,11 @@ import msgspec
 
 from llm_measure import validity
 from llm_measure.client.client import ClientResult
-from llm_measure.client.level import merge, send_lag
+from llm_measure.client.level import merge
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
 from llm_measure.load.traces import replayed
-from llm_measure.results import LevelResult
+from llm_measure.results import LevelResult, SendLag
 from llm_measure.soundness import sound
 from llm_measure.workloads import Load, Workload
 
@@ -54,7 +54,7 @@ class Shard:
             "requests": len(measured),
             "offset_uncertainty_ms": self.beginning.offset_uncertainty_ms,
             "begin_error_ms": self.beginning.error_ms,
-            "send_lag_ms": asdict(send_lag(measured)),
+            "send_lag_ms": asdict(SendLag.of(self.result.records)),
             "client_cpu_s": self.result.time.busy_s,
             "client_wait_s": self.result.time.waited_s,
             "valid": self.invalid_reason is None,

@@ -362,3 +362,22 @@ METRICS.register(
         },
     )
 )
+METRICS.register(
+    Metric(
+        id=18,
+        name="capacity",
+        title="Capacity",
+        unit=REQUESTS_PER_SECOND,
+        better="higher",
+        formula="the greatest load that keeps to every objective (SLO)",
+        derive=of.nothing,
+        kinds=("search",),
+        note="Only of a search (--find), which has no other metric. Of one by concurrency: the successful"
+        " requests per second at that concurrency. 0 if even the least load misses an objective.",
+        elsewhere={
+            "vLLM": "has none; bench sweep serve_sla of releases up to 0.15 searched by point values.",
+            "GuideLLM": "has none; its sweep runs rates up to the greatest throughput, without an objective.",
+            "AIPerf": "has none; its adaptive search looks for the concurrency with the most goodput.",
+        },
+    )
+)

@@ -151,6 +151,11 @@ def goodput(sample: Sample) -> Values:
     return _per_second(sample, lambda record: _conforms(sample, record))
 
 
+def nothing(sample: Sample) -> Values:
+    """Derive nothing: one level says nothing of the metric."""
+    return []
+
+
 def latencies_from_intended(records: Sequence[Record]) -> dict[str, np.ndarray]:
     """Return ttft and e2e_latency in s counted from the planned moment of sending.
 

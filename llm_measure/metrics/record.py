@@ -10,8 +10,9 @@ from llm_measure.metrics.spans import Span
 from llm_measure.records import Record
 
 Values = Sequence[float] | np.ndarray
-# What requests ask for: a generated answer, or an encoding of each of their inputs (a vector or a score).
-Kind = Literal["generation", "encoding"]
+# What requests ask for: a generated answer, or an encoding of each of their inputs (a vector or a score). A
+# search for the capacity, of either, has metrics of its levels together.
+Kind = Literal["generation", "encoding", "search"]
 
 
 def kind_of(inputs: int | None) -> Kind:

@@ -1,7 +1,7 @@
 """A measured level stored as a run: its requests, then points and rollups as for any run."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult, not_ranked
 from llm_measure.soundness import sound
 from llm_measure.workloads import Workload
+from webapp.capacity import requests_per_second
 from webapp.ingest.attempt import Attempt, finish
 from webapp.store import Connection, requests, runs
 from webapp.store.requests import Request
@@ -45,23 +46,42 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
     """
     if not attempt.hold(conn):
         return None
-    (run,) = attempt.runs
-    records = [sound(record.since(result.start_ns)) for record in result.records]
-    result = replace(result, records=records, start_ns=0)
-    rows = (_request(record, result.load.name) for record in records)
-    requests.replace(conn, attempt.slot, run.id, rows)
+    result = sound_level(result, result.start_ns)
     more = {"server": server, "shards": list(shards)}
     described = summary(workload, result) | {name: what for name, what in more.items() if what}
+
+    def values() -> dict[str, np.ndarray]:
+        derived = derive(result.records, workload.slo, result.span, workload.inputs)
+        return {name: found for name, found in derived.items() if name not in result.not_ranked}
+
+    return store(conn, attempt, [result], result, described, values, rank_insecure)
+
+
+def store(  # noqa: PLR0913, PLR0917  (each is a part of what is stored)
+    conn: Connection,
+    attempt: Attempt,
+    levels: Sequence[LevelResult],
+    whole: LevelResult,
+    described: dict[str, Any],
+    values: Callable[[], dict[str, np.ndarray]],
+    rank_insecure: bool,
+) -> str | None:
+    """Write the requests of the levels, and the outcome of them as a whole; commit.
+
+    The attempt holds its run. `values` are those of a run that is neither failed nor invalid. Returns why it
+    failed.
+    """
+    (run,) = attempt.runs
+    rows = (_request(record, level.load.name) for level in levels for record in level.records)
+    requests.replace(conn, attempt.slot, run.id, rows)
     runs.describe(conn, run, described)
-    failure = _failure(result)
+    failure = _failure(whole)
     if failure:
         runs.fail(conn, attempt.runs, attempt.token, failure)
-    elif reason := why_invalid(result, rank_insecure):
+    elif reason := why_invalid(whole, rank_insecure):
         runs.invalidate(conn, attempt.runs, reason)
     else:
-        values = derive(result.records, workload.slo, result.span, workload.inputs)
-        ranked = {name: found for name, found in values.items() if name not in result.not_ranked}
-        finish(conn, attempt, ((run, METRICS[name], found) for name, found in ranked.items() if len(found)))
+        finish(conn, attempt, ((run, METRICS[name], found) for name, found in values().items() if len(found)))
     conn.commit()
     return failure
 
@@ -99,6 +119,8 @@ def _stored(conn: Connection, run_id: int) -> tuple[dict[str, Any], list[Record]
 
 
 def _derived(measurement: dict[str, Any], records: list[Record]) -> dict[str, np.ndarray]:
+    if find := measurement.get("find"):
+        return {"capacity": np.array([requests_per_second(find)])}
     # Runs from before spans were stored had rates over the whole level.
     span_ns = measurement.get("span_ns", (0, round(measurement["duration_s"] * SECOND_NS)))
     return derive(records, measurement["slo"], Span(*span_ns), measurement.get("inputs"))
@@ -128,6 +150,12 @@ def _failure(result: LevelResult) -> str | None:
     named = ", ".join(f"{error} {count}" for error, count in counts.most_common())
     detail = asked[0].error_detail or asked[0].error
     return f"all {len(asked)} requests failed ({named}); the first with: {detail}"
+
+
+def sound_level(result: LevelResult, start_ns: int) -> LevelResult:
+    """Return the level with times since `start_ns`; requests that cannot be true become failed ones."""
+    records = [sound(record.since(start_ns)) for record in result.records]
+    return replace(result, records=records, start_ns=result.start_ns - start_ns)
 
 
 def _request(record: Record, level: str) -> Request:

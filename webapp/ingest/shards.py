@@ -31,7 +31,7 @@ def store_shard(
         conn,
         attempt,
         workload,
-        merge_shards(endpoint, measurement.workload, measurement.load, shards, counting),
+        merge_shards(endpoint, measurement.workload, measurement.level, shards, counting),
         measurement.rank_insecure,
         server=measurement.server,
         shards=[each.facts() for each in shards],

@@ -15,7 +15,7 @@ from webapp.watch.state import title
 SOURCES = ("simulation", "measurement")
 WINDOWS = {"daily": "24h", "weekly": "7d"}
 # Of each scenario, those that it has.
-BEST_OF = ("ttft", "tps", "e2e_latency", "rps", "inputs_throughput")
+BEST_OF = ("ttft", "tps", "e2e_latency", "rps", "inputs_throughput", "capacity")
 # After an outage, a digest is sent later by as much as this.
 LATEST = timedelta(hours=12)
 

@@ -9,7 +9,7 @@ from flask import Response, render_template
 from llm_measure.metrics import METRICS
 from webapp.cache import snapshot
 from webapp.page import first_run
-from webapp.page.facts import warnings
+from webapp.page.facts import at_load, warnings
 from webapp.page.marks import Scale, sparkline
 from webapp.page.opening import OpenSeries, with_series
 from webapp.page.views import metrics_of, query_arguments, respond_cached, scenarios_of
@@ -103,6 +103,7 @@ def _board(query: dict[str, Any], conn: Connection) -> str:
         error_rates=leaderboard.error_rates(conn, window=query["window"], **series),
         total=len(rows),
         newest=newest,
+        loads={name: at_load(run.measurement or {}) for name, run in newest.items()},
         warnings={name: warnings(run.measurement or {}) for name, run in newest.items()},
         failures=failures,
         ongoing=_ongoing(conn, query["source"]),

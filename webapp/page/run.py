@@ -5,6 +5,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import NotFound
 
 from webapp.cache import snapshot
+from webapp.page import searched
 from webapp.page.facts import PARTS
 from webapp.page.views import query_arguments, respond_fresh
 from webapp.queries import LARGEST_ID, whole_filter
@@ -28,7 +29,12 @@ def show(live: bool) -> Response | str:
         raise NotFound(f"id={query['id']}: unknown run")
     (run,) = found
     parts = [(title, list(facts(run.measurement))) for title, facts in PARTS if run.measurement]
-    doubts = (run.measurement or {}).get("warnings", ())
-    return respond_fresh(
-        render_template("page/run.html", run=run, parts=parts, doubts=doubts), f"Run of {run.llm_name}", live
+    measurement = run.measurement or {}
+    html = render_template(
+        "page/run.html",
+        run=run,
+        parts=parts,
+        doubts=measurement.get("warnings", ()),
+        search=searched.drawn(measurement["find"]) if "find" in measurement else None,
     )
+    return respond_fresh(html, f"Run of {run.llm_name}", live)

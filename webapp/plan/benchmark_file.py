@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from marshmallow import RAISE, ValidationError
 
 from llm_measure import distributions, yaml_lines
+from llm_measure.capacity import Search
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
@@ -23,6 +24,7 @@ from webapp.plan.fields import UNKNOWN_FIELD
 from webapp.plan.measurement import Measurement
 from webapp.plan.rules import Rule, rule
 from webapp.plan.schema import FileSchema, refused, takes_part, workload
+from webapp.plan.searches import search
 from webapp.settings import ROOT, Settings, SettingsError
 
 LONGEST_VALUE = 60
@@ -103,7 +105,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     rank_insecure=llm["rank_insecure"],
                     shards=asked["shards"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
-                    trace_s=0.0 if load.speed is None else trace_of(what).seconds(load),
+                    trace_s=_trace_s(what, load),
                     region=region,
                 )
 
@@ -156,7 +158,15 @@ def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
     return faults
 
 
-def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:
+def _trace_s(asked: Workload, load: Load | Search) -> float:
+    if isinstance(load, Search) or load.speed is None:
+        return 0.0
+    return trace_of(asked).seconds(load)
+
+
+def _loads(declared: Mapping[str, Any]) -> Iterator[Load | Search]:
+    if "find" in declared:
+        yield search(declared)
     for speed in declared.get("speed", (1.0,)) if "trace" in declared else ():
         yield Load(speed=speed, requests=declared.get("requests"))
     rest = {

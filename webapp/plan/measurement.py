@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_measure.capacity import Search
 from llm_measure.distributions import shown
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.conversations import longest_conversation_s
@@ -19,6 +20,8 @@ from llm_measure.workloads import Load, Workload
 from webapp.scenarios import ScenarioName
 
 LONGEST_SLUG = 60
+# Of a search for the capacity, whose number of levels nobody knows ahead.
+LONGEST_SEARCH_S = 3_600
 # Any other API is part of a scenario's name, since only like is ranked with like.
 UNMARKED_API = "chat"
 LEVEL_FIELDS = ("concurrency", "rate", "arrival", "speed")  # of a load, that identify a level
@@ -26,7 +29,7 @@ LEVEL_FIELDS = ("concurrency", "rate", "arrival", "speed")  # of a load, that id
 
 @dataclass(frozen=True)
 class Measurement:
-    """One LLM, workload and level, from one region if the workload names some: one run per slot."""
+    """One LLM, workload and level, or search of one, from one region if there are some: one run per slot."""
 
     llm: str
     company_name: str
@@ -36,13 +39,20 @@ class Measurement:
     workload_name: str
     description: str | None
     workload: Workload
-    load: Load
+    load: Load | Search
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
     shards: int = 1  # number of workers that share the level, no part of what identifies the scenario
     trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
     region: str | None = None  # of the workers that measure it; None: of those without one
+
+    @property
+    def level(self) -> Load:
+        """The load of a measurement that is no search; TypeError if it is one."""
+        if isinstance(self.load, Search):
+            raise TypeError(f"{self.scenario}: a search has no level")
+        return self.load
 
     @property
     def scenario(self) -> str:
@@ -75,8 +85,10 @@ class Measurement:
 
     @property
     def longest_s(self) -> int:
-        """Maximum duration of the level in seconds: every request takes its whole timeout."""
+        """Maximum duration in seconds: every request of the level takes its whole timeout."""
         load, timeout = self.load, self.workload.timeout_s
+        if isinstance(load, Search):
+            return LONGEST_SEARCH_S
         each = longest_conversation_s(self.workload)
 
         def for_requests(n: int) -> float:
@@ -150,16 +162,19 @@ def slug(llm: str, name: str) -> str:
     return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
 
 
-def scenario_name(workload_name: str, load: Load, api: str, region: str | None = None) -> str:
-    """Return the name of a workload at a level, as chat@c8, chat@r2.5, chat@c8-completions or chat@c8@eu."""
+def scenario_name(workload_name: str, load: Load | Search, api: str, region: str | None = None) -> str:
+    """Return the name of a workload at a level, as chat@c8, chat@r2.5, chat@c8-completions or chat@c8@eu.
+
+    That of a search for the capacity is chat@max, or chat@max-concurrency.
+    """
     level = load.level + ("" if api == UNMARKED_API else f"-{api}")
     return str(ScenarioName(workload_name, level, region))
 
 
 def definition(
-    workload: Workload, load: Load, api: str, digests: Mapping[str, str] | None = None
+    workload: Workload, load: Load | Search, api: str, digests: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return what identifies a scenario: the API, all that is asked, and the level.
+    """Return what identifies a scenario: the API, all that is asked, and the level, or what is searched for.
 
     Neither the number of requests nor the seed is part of it. A file is represented by its SHA-256, by the
     name of the field; they are computed from the files if they are not given.
@@ -169,13 +184,19 @@ def definition(
     if workload.dataset:
         del asked["input_tokens"]
     asked |= file_digests(workload) if digests is None else digests
+    return json.loads(json.dumps({"api": api, **asked, **_identifying(load)}))
+
+
+def _identifying(load: Load | Search) -> dict[str, Any]:
+    if isinstance(load, Search):
+        return {"find": load.kind, "slo": load.slo, "confidence": load.confidence}
     level = {name: getattr(load, name) for name in LEVEL_FIELDS if getattr(load, name) is not None}
     if load.rate is None:
         del level["arrival"]
-    return json.loads(json.dumps({"api": api, **asked, **level}))
+    return level
 
 
-def description(workload: Workload, load: Load) -> str:
+def description(workload: Workload, load: Load | Search) -> str:
     """Return the scenario in words."""
     if workload.trace:
         begin, end = workload.trace_window or (None, None)

@@ -9,10 +9,12 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
+from llm_measure.capacity import LoadKind
 from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import kind_of
 from llm_measure.workloads import DISTRIBUTED, MOST_TURNS, Expected, Workload
+from webapp.plan import searches
 from webapp.plan.fields import (
     NAME,
     Command,
@@ -47,12 +49,6 @@ def _endpoint_field(name: str) -> Callable[[Any], None]:
             raise refused(error) from None
 
     return check
-
-
-def _check_objective(name: str) -> None:
-    known = METRICS.objectives("generation")  # of which workloads with inputs have fewer
-    if name not in known:
-        raise ValidationError(f"unknown objective; expected one of {', '.join(known)}")
 
 
 def _check_window(moments: list[float]) -> None:
@@ -149,11 +145,10 @@ class WorkloadSchema(StrictSchema):
     duration = number_field(1, 86_400)
     warmup = whole_field(0, 100_000, load_default=0)
     timeout = number_field(0.1, 3_600, load_default=60.0)
-    slo = fields.Dict(
-        keys=fields.String(validate=_check_objective),
-        values=number_field(0.000_001, 86_400),
-        load_default=dict,
-    )
+    slo = fields.Dict(keys=fields.String(), values=number_field(0.000_001, 86_400), load_default=dict)
+    find = fields.String(validate=validate.OneOf(get_args(LoadKind)))
+    confidence = number_field(0.5, 0.9999)
+    budget = whole_field(100, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     expects = fields.String(validate=validate.OneOf(get_args(Expected)))
     answer_schema = fields.String(validate=validate.Length(1))
@@ -171,11 +166,12 @@ class WorkloadSchema(StrictSchema):
         """Require one kind of level and one kind of end; refuse fields that do not apply."""
         if not isinstance(original, dict):
             return
-        faults = _trace_faults(original)
-        for one, other in () if "trace" in original else (("concurrency", "rate"), ("requests", "duration")):
+        faults = _trace_faults(original) | searches.faults(original)
+        is_level = not original.keys() & {"trace", "find"}
+        for one, other in (("concurrency", "rate"), ("requests", "duration")) if is_level else ():
             if (one in original) == (other in original):
                 faults[other if other in original else one] = [f"expected either {one} or {other}"]
-        if "arrival" in original and "rate" not in original:
+        if "arrival" in original and not original.keys() & {"rate", "find"}:
             faults["arrival"] = ["applies only to a rate"]
         if "dataset" in original and "input_tokens" in original:
             faults["dataset"] = ["expected either dataset or input_tokens"]
@@ -186,9 +182,13 @@ class WorkloadSchema(StrictSchema):
 
     @validates_schema(skip_on_field_errors=True)
     def check_workload(self, data: dict[str, Any], **kwargs: Any) -> None:
-        """Check the whole workload by the measuring library."""
+        """Check the objectives by name, and the whole workload by the measuring library."""
+        if faults := searches.unknown_objectives(data["slo"], kind_of(data.get("inputs")), "find" in data):
+            raise ValidationError({"slo": faults})
         try:
             workload(data, Path())
+            if "find" in data:
+                searches.search(data)
         except ValueError as error:
             raise refused(error) from None
 
@@ -310,6 +310,8 @@ def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; paths start at `folder`."""
     same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
+    if "find" in declared:  # whose objectives are of levels, not of requests
+        del chosen["slo"]
     for name in DISTRIBUTED:
         if name in declared:
             path = file_of(declared[name])

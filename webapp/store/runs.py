@@ -277,6 +277,21 @@ def newest_measurement(conn: Connection, llm: str, scenario: str) -> dict[str, A
         return row[0] if row else None
 
 
+def newest_find(conn: Connection, llm: str, scenario: str) -> dict[str, Any] | None:
+    """Return what the LLM's newest search in the scenario found, decided or not; None without one."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT measurement -> 'find' FROM runs"
+            " JOIN scenarios ON scenarios.id = scenario_id JOIN llms ON llms.id = llm_id"
+            " WHERE source = 'measurement' AND llms.name = %s AND scenarios.name = %s"
+            " AND status IN ('finished', 'invalid') AND measurement ? 'find'"
+            " ORDER BY slot DESC LIMIT 1",
+            (llm, scenario),
+        )
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+
 def measurement(conn: Connection, run_id: int) -> tuple[datetime, dict[str, Any]] | None:
     """Return the slot and the description of a measured run; None if it is unknown or was not measured."""
     with conn.cursor() as cursor:

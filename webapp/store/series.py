@@ -44,7 +44,7 @@ class Key:
 class Verdict:
     """A run that says something of its LLM: it finished, or its endpoint was asked and it failed.
 
-    `errors` is the number of failed requests by class, of `requests`; unknown ratios are None.
+    `errors` is the number of failed requests by class, of `requests`; an unknown ratio or capacity is None.
     """
 
     run_id: int
@@ -57,6 +57,7 @@ class Verdict:
     errors: dict[str, int]
     error_rate: float | None
     slo_attainment: float | None
+    capacity: float | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def newest_verdicts(
     Those of the excluded spans of each series are left out, and so are series without any.
     """
     arguments = {**_series(excluded), "limit": limit}
-    arguments |= {name: METRICS[name].id for name in ("error_rate", "slo_attainment")}
+    arguments |= {name: METRICS[name].id for name in ("error_rate", "slo_attainment", "capacity")}
     keys = list(excluded)
     found: dict[Key, list[Verdict]] = {}
     with conn.cursor() as cursor:

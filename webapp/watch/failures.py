@@ -7,7 +7,7 @@ and one that is invalid or missed, is the harness's trouble.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import gt, lt
+from operator import gt, le, lt
 
 from llm_measure.metrics import METRICS
 from webapp.settings import Settings
@@ -19,7 +19,7 @@ from webapp.watch.findings import Findings, Found, Judged
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound on a ratio of each run; a failed run has the `worst` value."""
+    """A bound on a metric of each run; a failed run has the `worst` value."""
 
     metric: str
     bound: float
@@ -41,6 +41,8 @@ def bounds(settings: Settings) -> tuple[Bound, ...]:
     return (
         Bound("error_rate", settings.watch_max_error_rate, gt, 1.0),
         Bound("slo_attainment", settings.watch_min_slo_attainment, lt, 0.0),
+        # Of 0, no load met the objectives; other changes of capacity are those of a level.
+        Bound("capacity", 0.0, le, 0.0),
     )
 
 

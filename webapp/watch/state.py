@@ -57,7 +57,9 @@ def words(signal: Signal) -> str:
     is_known = name in METRICS
     what = METRICS[name].inline_title if is_known else name
     if signal.kind == "degraded":
-        return f"{what} {100 * (signal.after or 0):.0f} %"
+        unit = METRICS[name].unit.symbol if is_known else "ratio"
+        after = signal.after or 0.0
+        return f"{what} {100 * after:.0f} %" if unit == "ratio" else f"{what} {after:.3g} {unit}"
     change = signal.change or 0.0
     risen, fallen = (
         ("slower", "faster") if is_known and METRICS[name].better == "lower" else ("higher", "lower")

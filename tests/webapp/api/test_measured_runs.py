@@ -8,6 +8,7 @@ from psycopg2.extras import Json
 
 from llm_measure.workloads import Workload
 from tests.measured import answered, failed, level, measurement, store_level
+from tests.searched import found, store_search
 from tests.support import query
 from tests.web import assert_error, slot
 from tests.webapp.conftest import with_key
@@ -101,6 +102,24 @@ class TestARun:
 
         assert (run["status"], run["measurement"]["transport"]) == ("finished", options)
         assert run["measurement"]["warnings"][0].startswith("TLS was not verified (insecure)")
+
+    def test_of_a_search_has_its_bracket_and_path(self, client, conn, settings, redis):
+        store_search(conn, settings, redis, slot(1), found(12.0, 13.0))
+
+        details = client.get(URL).json["runs"][0]["measurement"]
+
+        assert details["level"] == "capacity by rate"
+        find = details["find"]
+        assert (find["kind"], find["capacity"], find["low"], find["high"], find["decided"]) == (
+            *("rate", 12, 12, 13, True),
+        )
+        assert [(each["load"], each["verdict"], each["throughput"]) for each in find["path"]] == [
+            (12, "met", 12),
+            (13, "missed", 13),
+        ]
+        assert find["path"][1]["attained"]["ttft:p95"] == pytest.approx(
+            {"value": 0.8, "low": 0.7, "high": 0.9, "verdict": "missed"}
+        )
 
     def test_that_was_simulated_has_no_details(self, client, show_next_run):
         show_next_run()

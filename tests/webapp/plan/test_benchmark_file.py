@@ -8,6 +8,7 @@ import pytest
 import trustme
 
 from bench.traces import FOLDER
+from llm_measure.capacity import Search
 from llm_measure.workloads import Load
 from tests.support import KEY
 from tests.web import GUNICORN
@@ -25,6 +26,18 @@ GOOD = """
       - name: chat
         concurrency: 2
         requests: 10
+"""
+
+SEARCH = """
+    llms:
+      - name: Fast
+        base_url: http://127.0.0.1:9/v1
+        model: fast
+    workloads:
+      - name: chat
+        find: rate
+        slo: {"ttft:p95": 0.5, error_rate: 0.01}
+        interval: 60
 """
 
 
@@ -64,6 +77,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
         ("GPT-4o mini", "talk@c4", 600),
+        ("GPT-4o mini", "limit@max", 86400),
         ("GPT-4o mini", "calls@c4", 600),
         ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
@@ -193,7 +207,7 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
         ),
         (
             {"inputs: 16": "inputs: 16, slo: {ttft: 1}"},
-            "8: workloads[1].slo: unknown objective; expected one of e2e_latency",
+            "8: workloads[1].slo.ttft=1: unknown objective; expected one of e2e_latency",
         ),
         ({"inputs: 16": "inputs: 0"}, "8: workloads[1].inputs=0: must be a whole number from 1 to 10000"),
         (
@@ -220,6 +234,17 @@ def test_a_workload_with_regions_is_measured_from_each_of_them_at_all_levels(wri
         ("chat@@eu", "eu", 2),
         ("chat@@us", "us", 2),
     ]
+
+
+def test_a_search_is_a_level_of_its_workload(write):
+    (by_rate,) = read_benchmark_file(write(SEARCH + "        budget: 900\n        confidence: 0.9\n"))
+    (by_concurrency,) = read_benchmark_file(write(SEARCH.replace("find: rate", "find: concurrency")))
+
+    slo = {"ttft:p95": 0.5, "error_rate": 0.01}
+    assert by_rate.load == Search("rate", slo, confidence=0.9, budget=900)
+    assert by_concurrency.load == Search("concurrency", slo)
+    assert (by_rate.scenario, by_concurrency.scenario) == ("chat@max", "chat@max-concurrency")
+    assert by_rate.workload.slo == {}  # which are of requests, and a search's of levels
 
 
 def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
@@ -352,6 +377,18 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
+        (GOOD + "        find: rate\n", "8: workloads[0].concurrency=2: expected either find or concurrency"),
+        (GOOD + "        budget: 900\n", "10: workloads[0].budget=900: needs find"),
+        (SEARCH + "        trace: a\n", "11: workloads[0].trace='a': expected either find or trace"),
+        (SEARCH + "        warmup: 4\n", "11: workloads[0].warmup=4: expected either find or warmup"),
+        (SEARCH.replace("        slo", "        # slo"), "8: workloads[0].find='rate': needs slo"),
+        (SEARCH.replace("find: rate", "find: speed"), "8: workloads[0].find='speed': must be one of: rate, "),
+        (SEARCH.replace("ttft:p95", "ttft"), "9: workloads[0].slo.ttft=0.5: unknown objective; expected"
+         " error_rate, or a quantile such as ttft:p95 of ttft, "),
+        (SEARCH.replace("ttft:p95", "rps:p95"), "9: workloads[0].slo.rps:p95=0.5: unknown objective"),
+        (SEARCH.replace("p95", "p100"), "9: workloads[0].slo.ttft:p100=0.5: unknown objective"),
+        (SEARCH + "        confidence: 95\n", "11: workloads[0].confidence=95: must be a number from 0.5 to"),
+        (GOOD + "        slo: {ttft:p95: 1}\n", "10: workloads[0].slo.ttft:p95=1: unknown objective"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
         (GOOD + "        input_tokens: gamma:1,2\n",
          "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.traces import FOLDER
+from llm_measure.capacity import Search
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.traces import trace_of
@@ -97,6 +98,19 @@ def test_a_definition_has_all_that_is_asked_and_the_level():
         definition(workload, Load(rate=2, duration_s=9), "chat").items()
         >= {"rate": 2, "arrival": "poisson"}.items()
     )
+
+
+def test_a_search_is_defined_by_its_kind_objectives_and_confidence():
+    search = Search("rate", {"ttft:p95": 0.5}, confidence=0.9, budget=500, start=4.0)
+
+    found = definition(Workload(), search, "chat")
+
+    assert {name: found[name] for name in ("find", "slo", "confidence")} == {
+        "find": "rate", "slo": {"ttft:p95": 0.5}, "confidence": 0.9,
+    }  # fmt: skip
+    assert not {"budget", "start", "rate", "concurrency"} & found.keys()
+    assert description(Workload(), search) == "128 input tokens, 128 output tokens, capacity by rate"
+    assert scenario_name("chat", search, "completions") == "chat@max-completions"
 
 
 def test_the_same_workload_through_another_api_is_another_scenario():

@@ -10,6 +10,7 @@ from tests.web import slot
 from webapp.ingest.publish import publish
 from webapp.store import incidents
 from webapp.watch.actions import close
+from webapp.watch.state import title
 
 DOWN = {
     "status": "failed",
@@ -44,6 +45,21 @@ def test_it_is_up_again_with_the_first_run_that_finishes(watched, opened, kinds)
     assert (incident.status, incident.resolution) == ("resolved", "recovered")
     assert incident.signals[0].ended_at == slot(3)
     assert kinds() == ["opened", "resolved"]
+
+
+def test_an_llm_is_degraded_while_no_load_meets_its_objectives(watched, opened):
+    watched.show(3, capacity=12.0)
+    watched.show(capacity=0.0)
+    assert opened() == []
+
+    watched.show(capacity=0.0)
+
+    (incident,) = opened()
+    (signal,) = incident.signals
+    assert (signal.kind, signal.metric_name, signal.before, signal.after) == ("degraded", "capacity", 0, 0)
+    assert title(incident) == "GPT-4o: capacity 0 requests/s"
+    watched.show(2, capacity=12.0)
+    assert opened()[0].status == "resolved"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,17 @@ def test_steady_runs_open_no_incident(watched, opened, noted):
     assert noted() == []
 
 
+def test_a_capacity_that_falls_opens_an_incident_though_each_run_has_but_one(watched, opened, noted):
+    watched.runs(60, capacity=12.0)
+    watched.show(FOUND_WITHIN, capacity=9.0)
+
+    (incident,) = opened()
+    (signal,) = incident.signals
+    assert (signal.kind, signal.metric_name, signal.statistic) == ("change", "capacity", "mean")
+    assert signal.change == pytest.approx(-0.25, abs=0.03)
+    assert noted()[0].worse
+
+
 def test_a_level_that_gets_worse_opens_one_incident(watched, opened, noted, kinds):
     watched.runs(60, ttft=1.0)
     watched.show(FOUND_WITHIN, ttft=1.3)

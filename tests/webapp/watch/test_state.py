@@ -38,6 +38,8 @@ def incident(*signals: Signal, **changes: object) -> Incident:
         ({"kind": "down", "metric_name": None}, "down"),
         ({"kind": "degraded", "metric_name": "error_rate", "after": 0.25}, "error rate 25 %"),
         ({"kind": "degraded", "metric_name": "slo_attainment", "after": 0.5}, "SLO attainment 50 %"),
+        ({"kind": "degraded", "metric_name": "capacity", "after": 0.0}, "capacity 0 requests/s"),
+        ({"metric_name": "capacity", "change": -0.2}, "capacity 20 % lower"),
         ({"metric_name": "no_longer_registered"}, "no_longer_registered 30 % higher"),
         ({"kind": "degraded", "metric_name": "no_longer_registered"}, "no_longer_registered 130 %"),
     ],

@@ -4,6 +4,7 @@ from marshmallow import Schema, fields
 
 from llm_measure.records import ERROR_CLASSES
 from webapp.api.fields import count, text
+from webapp.api.runs.find import FindSchema
 
 
 def _counts(description: str, example: str) -> fields.Dict:
@@ -269,9 +270,12 @@ class MeasurementSchema(Schema):
         values=fields.Float(),
         required=True,
         metadata={
-            "description": "Service level objectives: bounds by metric, in seconds",
+            "description": "Service level objectives: bounds by metric, in seconds; of a search, by quantile",
             "example": {"ttft": 0.5},
         },
+    )
+    find = fields.Nested(
+        FindSchema, metadata={"description": "What was found, of a search for the capacity alone"}
     )
 
 

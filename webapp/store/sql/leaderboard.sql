@@ -1,5 +1,5 @@
 -- One row for each metric and ranked LLM in one window, source and scenario. Confidence intervals are clipped to
--- the metric's bounds.
+-- the metric's bounds. That of a single search for the capacity is its bracket.
 SELECT
     metrics.name AS metric_name,
     llms.name AS llm_name,
@@ -8,8 +8,8 @@ SELECT
     means.runs,
     means.n,
     means.mean,
-    CASE WHEN means.ci_low < metrics.lower_bound THEN metrics.lower_bound ELSE means.ci_low END,
-    CASE WHEN means.ci_high > metrics.upper_bound THEN metrics.upper_bound ELSE means.ci_high END,
+    CASE WHEN means.ci_low < metrics.lower_bound THEN metrics.lower_bound ELSE coalesce(means.ci_low, bracket.low) END,
+    CASE WHEN means.ci_high > metrics.upper_bound THEN metrics.upper_bound ELSE coalesce(means.ci_high, bracket.high) END,
     means.stddev,
     means.min,
     means.max,
@@ -22,6 +22,16 @@ FROM metric_means AS means
 JOIN metric_quantiles AS quantiles USING (time_window, source, scenario_id, llm_id, metric_id)
 JOIN metrics ON metrics.id = means.metric_id
 JOIN llms ON llms.id = means.llm_id
+-- Of a single search, whose one value has no spread.
+LEFT JOIN LATERAL (
+    SELECT
+        (measurement #>> '{capacity_bounds,0}')::float8 AS low,
+        (measurement #>> '{capacity_bounds,1}')::float8 AS high
+    FROM runs
+    WHERE metrics.name = 'capacity' AND means.n = 1
+      AND runs.source = means.source AND runs.scenario_id = means.scenario_id AND runs.llm_id = means.llm_id
+      AND runs.slot = means.last_measured
+) AS bracket ON true
 WHERE means.time_window = %(window)s
   AND means.source = %(source)s
   AND means.scenario_id = %(scenario_id)s

@@ -10,7 +10,8 @@ SELECT
     coalesce((measurement -> 'requests')::integer, 0),
     coalesce(measurement -> 'errors', '{}'),
     error_rate.mean,
-    slo_attainment.mean
+    slo_attainment.mean,
+    capacity.mean
 FROM unnest(
     %(source)s::text[], %(scenario_id)s::integer[], %(llm_id)s::integer[], %(excluded)s::tstzmultirange[]
 ) WITH ORDINALITY AS series (source, scenario_id, llm_id, excluded, number)
@@ -30,4 +31,6 @@ LEFT JOIN rollups AS error_rate
     ON error_rate.run_id = newest.id AND error_rate.metric_id = %(error_rate)s
 LEFT JOIN rollups AS slo_attainment
     ON slo_attainment.run_id = newest.id AND slo_attainment.metric_id = %(slo_attainment)s
+LEFT JOIN rollups AS capacity
+    ON capacity.run_id = newest.id AND capacity.metric_id = %(capacity)s
 ORDER BY series.number, slot DESC

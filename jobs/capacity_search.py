@@ -1,0 +1,92 @@
+"""The search for an endpoint's capacity: its levels are measured one after another."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from llm_measure.capacity import Capacity, Search
+from llm_measure.client.level import measure_level
+from llm_measure.client.probe import probe_prompts
+from llm_measure.endpoints import Endpoint
+from llm_measure.find.least import misses_always
+from llm_measure.find.search import searching
+from llm_measure.give_up import GiveUp
+from llm_measure.results import LevelResult
+from llm_measure.workloads import Load, Workload
+from webapp.capacity import next_start
+from webapp.plan.measurement import Measurement
+from webapp.store import Connection, runs
+
+# After this number of levels without a single correct response, the endpoint is down, not slow.
+LEVELS_ENOUGH = 2
+
+
+def from_last(conn: Connection, measurement: Measurement) -> Measurement:
+    """Return the measurement; a search starts at what the newest one of the LLM in the scenario found."""
+    if not isinstance(measurement.load, Search):
+        return measurement
+    found = runs.newest_find(conn, measurement.llm, measurement.scenario)
+    start = next_start(found) if found else None
+    return replace(measurement, load=replace(measurement.load, start=start))
+
+
+def search_capacity(
+    endpoint: Endpoint,
+    workload: Workload,
+    search: Search,
+    longest_s: float,
+    before_level: Callable[[], None],
+) -> Capacity:
+    """Return the capacity; decided, and None, if even the least load misses the objectives.
+
+    It is undecided if the search takes longer than `longest_s`, or if the endpoint is down. `before_level` is
+    called before each level; what it raises ends the search. Raises what `measure_level` raises.
+    """
+    levels = _Levels(endpoint, workload.seeded(), longest_s, before_level)
+    for found in searching(search, levels.measure):
+        if misses_always(found):
+            return replace(found, capacity=None, decided=True)
+        if levels.are_over:
+            break
+    return found
+
+
+class _Levels:
+    """The levels of one search; each prompt is unique among all of them."""
+
+    def __init__(
+        self, endpoint: Endpoint, workload: Workload, longest_s: float, before_level: Callable[[], None]
+    ):
+        self._endpoint, self._workload = endpoint, workload
+        self._longest_s, self._ends_at = longest_s, time.monotonic() + longest_s
+        self._before_level = before_level
+        self._counting = probe_prompts(endpoint, workload)
+        self._next_index = self._number = 0
+        self._is_late = self._is_answered = False
+
+    @property
+    def are_over(self) -> bool:
+        """Whether no other level is to follow: the time is over, or the endpoint is down."""
+        return self._is_late or (self._number >= LEVELS_ENOUGH and not self._is_answered)
+
+    def measure(self, load: Load) -> LevelResult:
+        """Return the level, which is not valid if it was stopped because the time is over."""
+        self._before_level()
+        give_up = GiveUp(self._workload.timeout_s, self._ends_at - time.monotonic())
+        result = measure_level(
+            self._endpoint,
+            self._workload,
+            load,
+            first_index=self._next_index,
+            on_progress=give_up.watch,
+            stop=give_up,
+            counting=self._counting,
+        )
+        self._next_index = max((record.index + 1 for record in result.records), default=self._next_index)
+        self._number += 1
+        self._is_answered |= any(record.error is None for record in result.records)
+        self._is_late = give_up.is_late
+        if self._is_late:
+            reason = f"stopped after {self._longest_s:g} s, before the search was decided"
+            return replace(result, valid=False, invalid_reason=reason)
+        return result

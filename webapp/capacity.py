@@ -1,0 +1,47 @@
+"""The result of a search for the capacity, as runs have it: the part `find` of the JSON report."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+Find = Mapping[str, Any]
+
+
+def requests_per_second(find: Find) -> float:
+    """Return the value of the metric `capacity`; 0 if even the least load misses the objectives."""
+    if find["capacity"] is None:
+        return 0.0
+    if find["kind"] == "rate":
+        return find["capacity"]
+    met = [step for step in find["path"] if step["verdict"] == "met" and step["load"] <= find["capacity"]]
+    return max(met, key=lambda step: step["load"])["throughput"] or 0.0
+
+
+def bounds(find: Find) -> tuple[float, float] | None:
+    """Return between which requests/s the capacity is; None if the search has found no upper bound."""
+    if find["high"] is None:
+        return None
+    low, high = find["low"] or 0.0, find["high"]
+    if find["kind"] == "concurrency":
+        throughput = {step["load"]: step["throughput"] or 0.0 for step in find["path"]}
+        low, high = throughput.get(low, 0.0), throughput.get(high, 0.0)
+    known = (low, high, requests_per_second(find))
+    return min(known), max(known)
+
+
+def bracket(find: Find) -> str:
+    """Return between which loads the capacity is, in words, such as "12.1 to 12.8 requests/s"."""
+    low, high = (None if find[end] is None else f"{find[end]:.3g}" for end in ("low", "high"))
+    if low is None and high is None:
+        return "unknown"
+    loads = f"less than {high}" if low is None else f"at least {low}" if high is None else f"{low} to {high}"
+    return f"{loads} requests/s" if find["kind"] == "rate" else f"concurrency {loads}"
+
+
+def next_start(find: Find) -> float | None:
+    """Return the load at which the next search starts: the capacity, or the middle of what is left of it."""
+    if find["capacity"]:
+        return find["capacity"]
+    if find["low"] and find["high"]:
+        return math.sqrt(find["low"] * find["high"])
+    return find["low"] or find["high"]
