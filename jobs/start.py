@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from jobs.folder_lock import AlreadyRunningError, folder_lock
 from jobs.supervisor import COMMANDS, supervise
 from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
+from webapp.plan.measurement import Measurement
 from webapp.probe import LOCAL, status
 from webapp.settings import COMPOSE_HOSTS, ROOT, Settings, SettingsError, exit_for, named_host, named_values
 
@@ -63,7 +65,11 @@ def main() -> None:
 
 def start_processes(names: list[str]) -> int:
     """Run the named processes on the servers that the settings name; returns the exit code."""
-    return supervise(names, read_benchmark_file(Settings.from_env()))
+    settings = Settings.from_env()
+    measurements = read_benchmark_file(settings)
+    if "scheduler" not in names:
+        return supervise(names, measurements, [settings.region])
+    return supervise(names, measurements, served_regions(settings, measurements))
 
 
 def start_everything() -> int:
@@ -76,17 +82,32 @@ def start_everything() -> int:
             settings = Settings.from_env()
             check_port(settings)
             measurements = read_benchmark_file(settings)
+            regions = served_regions(settings, measurements)
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 logger.info("%s %s in %s", state, server.name, server.folder)
                 server.start()
             migrate()
             threading.Thread(target=announce, args=(settings,), daemon=True).start()
-            code = supervise(list(COMMANDS), measurements, scheduler_options=["--run-now"])
+            code = supervise(list(COMMANDS), measurements, regions, ["--run-now"])
         finally:
             embedded.stop_all()
         logger.info("stopped")
         return code
+
+
+def served_regions(settings: Settings, measurements: Sequence[Measurement]) -> list[str | None]:
+    """Return this machine's region, after None, since the simulation needs workers without a region.
+
+    Logs the other regions of the benchmark file, which need workers elsewhere.
+    """
+    planned = {measurement.region for measurement in measurements}
+    for region in sorted(filter(None, planned - {settings.region})):
+        logger.warning(
+            "region %s: no worker of this machine measures from there; expected REGION=%s where one does",
+            *(region, region),
+        )
+    return list(dict.fromkeys((None, settings.region)))
 
 
 def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:

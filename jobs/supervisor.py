@@ -6,7 +6,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import psutil
@@ -29,17 +29,21 @@ SUPERVISED = "LLM_BENCHMARK_SUPERVISED"
 
 
 def supervise(
-    names: Sequence[str], measurements: Sequence[Measurement], scheduler_options: Sequence[str] = ()
+    names: Sequence[str],
+    measurements: Sequence[Measurement],
+    regions: Sequence[str | None],
+    scheduler_options: Sequence[str] = (),
 ) -> int:
     """Run the named processes with prefixed logs until one exits or a signal comes; then stop all.
 
-    Returns the exit code: 0 after a signal.
+    Workers run for each of the regions, of which None is no region. Returns the exit code: 0 after a signal.
     """
     manager = Manager()
     # Two processes cannot share METRICS_PORT.
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", SUPERVISED: str(ROOT), "METRICS_PORT": ""}
-    for label, command in commands(names, worker_count(measurements), scheduler_options).items():
-        manager.add_process(label, f"exec {shlex.join(command)}", env=environment, cwd=str(ROOT))
+    shared = {**os.environ, "PYTHONUNBUFFERED": "1", SUPERVISED: str(ROOT), "METRICS_PORT": ""}
+    workers = {region: worker_count(measurements, region) for region in regions}
+    for label, (command, own) in commands(names, workers, scheduler_options).items():
+        manager.add_process(label, f"exec {shlex.join(command)}", env={**shared, **own}, cwd=str(ROOT))
     tree = ProcessTree()
     try:
         manager.loop()
@@ -51,20 +55,35 @@ def supervise(
     return manager.returncode or 1
 
 
-def commands(names: Sequence[str], workers: int, scheduler_options: Sequence[str]) -> dict[str, list[str]]:
-    """Return the command of each process by its label: worker.1, worker.2 if there are several workers."""
-    labelled = {}
+def commands(
+    names: Sequence[str], workers: Mapping[str | None, int], scheduler_options: Sequence[str]
+) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """Return the command and the variables of each process by its label.
+
+    Labels are worker.1, worker.2 if there are several workers, and worker-eu for one of the region eu.
+    """
+    labelled: dict[str, tuple[list[str], dict[str, str]]] = {}
     for name in names:
-        options = scheduler_options if name == "scheduler" else ()
-        copies = workers if name == "worker" else 1
-        for number in range(1, copies + 1):
-            labelled[f"{name}.{number}" if copies > 1 else name] = [*COMMANDS[name], *options]
+        if name != "worker":
+            options = scheduler_options if name == "scheduler" else ()
+            labelled[name] = ([*COMMANDS[name], *options], {})
+            continue
+        for region, copies in workers.items():
+            label = f"{name}-{region}" if region else name
+            for number in range(1, copies + 1):
+                numbered = f"{label}.{number}" if copies > 1 else label
+                labelled[numbered] = (COMMANDS[name], {"REGION": region or ""})
     return labelled
 
 
-def worker_count(measurements: Sequence[Measurement]) -> int:
-    """Return 1, plus 1 for each measured server, so that a slow server does not delay the others' runs."""
-    return min(1 + len({measurement.server for measurement in measurements}), MOST_WORKERS)
+def worker_count(measurements: Sequence[Measurement], region: str | None = None) -> int:
+    """Return how many workers a region, or none in particular, needs.
+
+    That is 1 for each server measured from there, so that a slow one does not delay the others' runs, and
+    without a region 1 in addition, for the simulation.
+    """
+    servers = {measurement.server for measurement in measurements if measurement.region == region}
+    return min(max(1, len(servers) + (region is None)), MOST_WORKERS)
 
 
 class ProcessTree:

@@ -4,6 +4,9 @@ A job that finds what it needs busy ends for now and joins the line. Every worke
 calls, at least every second, the first in line for each endpoint that is free: one Lua script moves it to the
 front of the queue. So no holder has to wake anyone. When it ends, its own worker calls the next; when it is
 killed, its lock expires, and another worker does. A job keeps its place until it has what it waits for.
+
+Each queue has its line, since the workers of one region cannot call a job for those of another. Nevertheless,
+an endpoint is measured from one region at a time.
 """
 
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ from rq.job import Job, JobStatus
 
 from jobs.host import HOST_LOCK, places, processor
 from jobs.lock import LOCK_PREFIX, BusyError, renewed_lock
-from webapp.queue import WAITING_LINE, runs_queue
+from webapp.queue import runs_queue, waiting_line
 from webapp.settings import Settings
 
 # Of a job's hash: the server that it waits for; empty if a processor is enough.
@@ -78,26 +81,27 @@ class WaitingLine:
     def __init__(self, settings: Settings, redis: Redis):
         self._settings = settings
         self._redis = redis
-        queue = runs_queue(redis)
+        queue = runs_queue(redis, settings.region)
+        self._line = waiting_line(settings.region)
         self._keys = [
-            *(WAITING_LINE, queue.key, queue.intermediate_queue_key, Job.redis_job_namespace_prefix),
+            *(self._line, queue.key, queue.intermediate_queue_key, Job.redis_job_namespace_prefix),
             *(f"{LOCK_PREFIX}{ENDPOINT_LOCK}", f"{LOCK_PREFIX}{HOST_LOCK.format(settings.worker_host)}"),
         ]
 
     def join(self, job: Job, server: str, pipeline: Pipeline) -> None:
         """Add the commands that let the job wait at the place that it came at."""
         pipeline.hset(job.key, mapping={"status": JobStatus.DEFERRED.value, SERVER_FIELD: server})
-        pipeline.zadd(WAITING_LINE, {job.id: _place(job)})
+        pipeline.zadd(self._line, {job.id: _place(job)})
         if job.ttl:
             pipeline.expire(job.key, job.ttl)
 
     def leave(self, job: Job) -> None:
         """Give up the job's place, since it has what it waited for."""
-        self._redis.zrem(WAITING_LINE, job.id)
+        self._redis.zrem(self._line, job.id)
 
     def is_turn_of(self, job: Job, server: str) -> bool:
         """Return whether nobody who waits for the same server was enqueued before the job."""
-        keys = (WAITING_LINE, Job.redis_job_namespace_prefix)
+        keys = (self._line, Job.redis_job_namespace_prefix)
         return not self._redis.eval(SOMEBODY_IS_AHEAD, len(keys), *keys, repr(_place(job)), server)
 
     def call_next(self) -> None:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from types import FrameType
 from typing import cast
 
@@ -30,13 +31,13 @@ import jobs.self_check
 import jobs.simulation_run  # noqa: F401
 from jobs.failed_jobs import FailedJobs, keep_error
 from jobs.recovery import Recovery
-from jobs.run_job import RunJob
+from jobs.run_job import run_job_of
 from jobs.waiting_line import Waiting, WaitingLine
 from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.current import read_plan, vouch
-from webapp.queue import RunsQueue, refusal, runs_queue
+from webapp.queue import RunsQueue, known_regions, refusal, runs_queue
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
 from webapp.requirements import check_before_start
@@ -75,7 +76,7 @@ class RunWorker(Worker):
             [queue],
             connection=queue.connection,
             serializer=JSONSerializer,
-            job_class=RunJob,
+            job_class=run_job_of(queue),
             worker_ttl=WORKER_TTL,
             maintenance_interval=DEQUEUE_SECONDS,
             job_monitoring_interval=HEARTBEAT_SECONDS,
@@ -84,7 +85,7 @@ class RunWorker(Worker):
         self._settings = settings
         self._line = WaitingLine(settings, queue.connection)
         self._record = record
-        self._recovery = Recovery(queue, RunJob, self._end_abandoned)
+        self._recoveries: dict[str | None, Recovery] = {}
         self._failed = FailedJobs(record)
 
     @property
@@ -102,7 +103,7 @@ class RunWorker(Worker):
 
     def run_maintenance_tasks(self) -> None:
         """Recover what the dead left, call who waits, and record failed jobs; RQ calls this every second."""
-        self._recovery.run()
+        self._recover()
         self._line.call_next()
         vouch(self._settings, self.connection)
         self._failed.record()
@@ -134,7 +135,7 @@ class RunWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the job in a separate process; one that is refused ends as failed."""
-        reason = refusal(job)
+        reason = refusal(job, self._settings.region)
         if reason is None:
             super().execute_job(job, queue)
             self._failed.add(job)
@@ -178,10 +179,23 @@ class RunWorker(Worker):
     def _record_killed(self, job: Job, pid: int, status: int, usage: object) -> None:
         self._record(job, f"the run's process was killed (wait status {status})")
 
-    def _end_abandoned(self, job: Job, execution: Execution) -> None:
+    def _recover(self) -> None:
+        """Recover what was left in the worker's queue; without a region, also in those of regions.
+
+        All workers of a region may have died, or lost their network.
+        """
+        region = self._settings.region
+        for each in [region] if region else known_regions(self.connection):
+            if each not in self._recoveries:
+                queue = runs_queue(self.connection, each)
+                end = partial(self._end_abandoned, queue)
+                self._recoveries[each] = Recovery(queue, run_job_of(queue), end)
+            self._recoveries[each].run()
+
+    def _end_abandoned(self, queue: Queue, job: Job, execution: Execution) -> None:
         logger.warning("job %s: its worker died", job.id)
         self._record(job, "the run's worker died")
-        self.handle_job_failure(job, self.queues[0], exc_string="The worker died.", execution=execution)
+        self.handle_job_failure(job, queue, exc_string="The worker died.", execution=execution)
         self._failed.add(job)
 
 
@@ -229,7 +243,7 @@ def make_worker(settings: Settings, redis: Redis) -> RunWorker:
             return False
         return True
 
-    return RunWorker(runs_queue(redis), settings, record)
+    return RunWorker(runs_queue(redis, settings.region), settings, record)
 
 
 def serve(settings: Settings, stop: threading.Event, metrics: WorkerMetrics) -> None:

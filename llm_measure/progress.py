@@ -13,6 +13,7 @@ class Progress:
     failed: int
     elapsed_s: float
     refused: int = 0  # failures, if every request failed alike, with a 4xx or without a connection; else 0
+    conversations: int = 0  # that have begun, where requests are turns of such
 
 
 class Stop(Protocol):

@@ -42,7 +42,9 @@ class Record:
     token_source: Literal["usage", "chunks"] | None = None  # chunks: one token each, an estimate
     finish_reason: str | None = None
     answered_by: str | None = None  # the model, if the response names another than was asked
-    pause_ns: int | None = None  # how long its stream then paused; None if no Retry-After asked it to
+    # How long its stream then pauses: after a failure as a Retry-After asks, after an answer as the user of a
+    # conversation thinks; None if neither.
+    pause_ns: int | None = None
     status: int | None = None  # of HTTP
     error: str | None = None  # of ERROR_CLASSES
     error_detail: str | None = None

@@ -20,6 +20,8 @@ RANGES = {
     "output_tokens": (0, MAX_TOKENS),
     "reasoning_tokens": (0, MAX_TOKENS),
     "status": (0, 999),
+    "conversation": (0, 2**31 - 1),
+    "turn": (1, 2**15 - 1),
 }
 # In the order in which they come; None: it did not come.
 MOMENTS = (
@@ -62,7 +64,9 @@ def refused(record: Record, detail: str) -> Record:
         reasoning_tokens=None,
         token_source=None,
         pause_ns=None,
-        status=None if any(outside("status", record.status, *RANGES["status"])) else record.status,
+        status=_known(record, "status"),
+        conversation=_known(record, "conversation"),
+        turn=_known(record, "turn"),
         error="malformed",
         error_detail=detail,
     )
@@ -99,6 +103,12 @@ def outside(name: str, value: float | None, low: float, high: float) -> Iterator
     """Yield what is wrong with a value out of its range; nothing for None."""
     if value is not None and not low <= value <= high:
         yield f"{name}={_shown(value)}: out of range; expected {low} to {high}"
+
+
+def _known(record: Record, name: str) -> int | None:
+    """Return the value; None if it cannot be true."""
+    value = getattr(record, name)
+    return None if any(outside(name, value, *RANGES[name])) else value
 
 
 def _within(value: int, low: int, high: int) -> int:

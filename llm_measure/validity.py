@@ -60,17 +60,19 @@ def _limit(measured: list[Record], clients: Sequence[ClientTime]) -> str | None:
 
 def _not_held(load: Load, records: list[Record]) -> str | None:
     """Return why the load was not held until the last request was sent, or None if it was."""
-    sent = np.sort([record.sent_ns for record in records])
+    # Up to the beginning of the last conversation, since other streams end before its later turns.
+    begun = [record for record in records if record.turn in (None, 1)]
+    sent = np.sort([record.sent_ns for record in begun])
     if load.concurrency is not None:
         if len(sent) < load.concurrency:
-            return f"concurrency {load.concurrency} was never reached by {len(sent)} requests"
+            return f"concurrency {load.concurrency} was never reached by {len(sent)} {_unit(begun)}"
         begin, end = sent[load.concurrency - 1], sent[-1]
         if end > begin and (held := _in_flight(records, begin, end)) < MIN_HELD * load.concurrency:
             return (
                 f"concurrency {load.concurrency} was not held: {held:.1f} requests were in flight on average"
             )
     elif len(sent) > 1:
-        intended = np.sort([record.intended_ns for record in records])
+        intended = np.sort([record.intended_ns for record in begun])
         planned, actual = intended[-1] - intended[0], sent[-1] - sent[0]
         if load.speed is not None:  # many requests of a trace may be due at one moment
             actual = max(planned, actual - MAX_LAG_MS * 1e6)
@@ -79,12 +81,19 @@ def _not_held(load: Load, records: list[Record]) -> str | None:
     return None
 
 
+def _unit(begun: list[Record]) -> str:
+    return "conversations" if begun and begun[0].turn else "requests"
+
+
 def _in_flight(records: list[Record], begin: int, end: int) -> float:
-    """Return the mean number of requests in flight between two moments, including pauses after failures."""
+    """Return the mean number of requests in flight between two moments, including the pauses after them.
+
+    These are after failures, and while users of conversations think.
+    """
     pause_ns = int(MAX_PAUSE_S * SECOND_NS)
     spans = np.array(
         [
-            (record.sent_ns, record.end_ns + (max(pause_ns, record.pause_ns or 0) if record.error else 0))
+            (record.sent_ns, record.end_ns + max(pause_ns if record.error else 0, record.pause_ns or 0))
             for record in records
         ],
         dtype=np.int64,

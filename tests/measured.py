@@ -26,7 +26,7 @@ ANY_RECORDS = st.builds(
     chunk_offsets_ns=st.lists(NUMBERS, max_size=3), chunk_tokens=st.lists(NUMBERS, max_size=3),
     late_chunks=NUMBERS, first_token_unsure_ns=NUMBERS,
     first_answer_ns=MAYBE, prompt_tokens=MAYBE, cached_tokens=MAYBE, output_tokens=MAYBE,
-    reasoning_tokens=MAYBE, status=MAYBE,
+    reasoning_tokens=MAYBE, status=MAYBE, conversation=MAYBE, turn=MAYBE,
 )  # fmt: skip
 
 

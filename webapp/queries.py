@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app, request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, post_load, validate
 from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from llm_measure.metrics import METRICS, Metric, kind_of
@@ -13,6 +13,7 @@ from llm_measure.stats.histogram import Histogram
 from llm_measure.stats.intervals import quantile_interval
 from llm_measure.stats.ranks import rank_intervals
 from webapp.errors import shown
+from webapp.scenarios import REGION, REGION_RULE, in_region, split
 from webapp.store import Connection, catalogue, scenarios
 from webapp.store.leaderboard import Row
 from webapp.store.run_records import STATUSES
@@ -74,7 +75,36 @@ def metric_filter(default: str | None, description: str) -> fields.String:
     )
 
 
-class SeriesFilters(Schema):
+def region_filter(description: str) -> fields.String:
+    """Return a filter that takes the name of a region."""
+    return fields.String(
+        load_default=None,
+        validate=validate.Regexp(REGION, error=REGION_RULE),
+        metadata={"description": description, "example": "eu"},
+    )
+
+
+class RegionFilter(Schema):
+    """A filter by region, next to one by scenario.
+
+    Together they name a scenario, so that `region` is None in what is loaded if there is a scenario.
+    """
+
+    region = region_filter("Region that was measured from; the same as at the end of `scenario`")
+
+    @post_load
+    def join(self, query: dict[str, Any], **_: object) -> dict[str, Any]:
+        """Make the region a part of the scenario's name."""
+        if query["region"] and query["scenario"]:
+            try:
+                query["scenario"] = in_region(query["scenario"], query["region"])
+            except ValueError as error:
+                raise ValidationError({"region": [str(error)]}) from None
+            query["region"] = None
+        return query
+
+
+class SeriesFilters(RegionFilter):
     """The filters that select comparable values."""
 
     source = one_of(SOURCES, "simulation", "Source of the values; sources are never mixed")
@@ -83,8 +113,8 @@ class SeriesFilters(Schema):
     )
 
 
-class LeaderboardQuery(SeriesFilters):
-    """The filters of the leaderboard."""
+class LeaderboardFilters(Schema):
+    """What is shown of the selected values on the leaderboard."""
 
     metric = metric_filter(None, "One metric; by default all that the scenario can have")
     window = one_of(
@@ -95,16 +125,25 @@ class LeaderboardQuery(SeriesFilters):
     order = one_of(ORDERS, "best", "By mean, best or worst first in the metric's direction, or by name")
 
 
-class RunsQuery(Schema):
-    """The filters of the list of runs."""
+class LeaderboardQuery(SeriesFilters, LeaderboardFilters):
+    """The filters of the leaderboard."""
+
+
+class RunsFilters(Schema):
+    """The filters of the list of runs, except for the scenario and its region."""
 
     status = one_of(STATUSES, None, "Status of the runs; any by default")
     source = one_of(SOURCES, None, "Source of the values; any by default")
-    scenario = name_filter("Scenario; any by default", "default")
     llm = name_filter("One LLM, archived or not; all by default", "GPT-4o")
     job_id = name_filter("Id of the job; any by default", "simulation-1795521600")
     limit = whole_filter(1, MOST_RUNS, 50, "Maximum number of runs in one response", 50)
     cursor = whole_filter(1, LARGEST_ID, None, "`next` of the previous page; the newest by default", 1234)
+
+
+class RunsQuery(RunsFilters, RegionFilter):
+    """The filters of the list of runs."""
+
+    scenario = name_filter("Scenario; any by default", "default")
 
 
 def refuse_repeated_arguments(but: tuple[str, ...] = ()) -> None:
@@ -141,6 +180,16 @@ def scenario_id(conn: Connection, name: str, source: str | None = None) -> int:
             names = names[:LISTED_CHARACTERS] + "..."
         raise UnprocessableEntity(f"scenario={shown(name)}: unknown scenario; expected one of {names}")
     return found
+
+
+def scenario_ids(conn: Connection, query: dict[str, Any]) -> list[int] | None:
+    """Return the scenario of the query, or those of its region; None for all."""
+    if query["scenario"]:
+        return [scenario_id(conn, query["scenario"], query["source"])]
+    if not query["region"]:
+        return None
+    names = catalogue.scenario_names(conn)
+    return [scenario_id(conn, name) for name in names if split(name).region == query["region"]]
 
 
 def preferred_scenario(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from webapp.plan.measurement import Task
+from webapp.scenarios import REGION, split
 from webapp.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 # Of a job that is neither running nor ended. "deferred" is one that waits for an endpoint or a processor.
 WAITING_STATUSES = (b"queued", b"scheduled", b"deferred")
 
+# Of the workers without a region; that of a region is named after it, see `queue_name`.
 QUEUE_NAME = "runs"
 # The jobs that wait for an endpoint or a processor: ids by the time when they came to the queue.
 WAITING_LINE = "llm-benchmark:waiting"
@@ -39,6 +41,9 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {
     RUN_DIGEST: (int,),
     RECORD_MISSED: (str, str, int, int, int),
 }
+# Those of a measurement, whose second argument names what is measured, with its region; the workers of a
+# region run no others.
+REGIONAL = (RUN_MEASUREMENT,)
 LONGEST_DELAY = 86_400  # of RETRY_DELAY
 LONGEST_ARGUMENT = 500
 LARGEST_ARGUMENT = 250_000_000_000  # a moment in the year 9892
@@ -92,8 +97,11 @@ class JSONJob(Job):
             raise NoSuchJobError(f"job {self.id}: unreadable: {error}") from error
 
 
-def refusal(job: Job) -> str | None:
-    """Return why a worker must not run the job; None if it calls one of FUNCTIONS with fitting arguments."""
+def refusal(job: Job, region: str | None = None) -> str | None:
+    """Return why a worker of the region must not run the job.
+
+    None if it calls one of FUNCTIONS with fitting arguments, and belongs to the region's queue.
+    """
     try:
         name, instance, arguments, keywords = job.func_name, job.instance, job.args, job.kwargs
     except DeserializationError:
@@ -104,6 +112,9 @@ def refusal(job: Job) -> str | None:
     fits = isinstance(arguments, list) and list(map(type, arguments)) == list(types)
     if instance is not None or keywords or not fits or not all(map(_is_bounded, arguments)):
         return f"function={name!r}: arguments do not fit; expected {', '.join(t.__name__ for t in types)}"
+    own = split(arguments[1]).region if name in REGIONAL else None
+    if own != region:
+        return f"queue={queue_name(own)!r}: not this worker's; expected {queue_name(region)!r}"
     return None
 
 
@@ -129,9 +140,32 @@ class RunsQueue(Queue):
         return cls.lmove(cast("Redis", connection), queue_keys[0], timeout)
 
 
-def runs_queue(redis: Redis) -> Queue:
-    """Return the one queue of all workers; a worker on several queues can lose a job when it dies."""
-    return RunsQueue(QUEUE_NAME, connection=redis, serializer=JSONSerializer, job_class=JSONJob)
+def queue_name(region: str | None) -> str:
+    """Return the name of the queue of the region's workers, or of those without a region."""
+    return f"{QUEUE_NAME}-{region}" if region else QUEUE_NAME
+
+
+def waiting_line(region: str | None) -> str:
+    """Return the key of the line of the jobs of that queue."""
+    return f"{WAITING_LINE}:{region}" if region else WAITING_LINE
+
+
+def runs_queue(redis: Redis, region: str | None = None) -> Queue:
+    """Return the queue of the region's workers, or of those without a region.
+
+    A worker has one queue: on several, it can lose a job when it dies.
+    """
+    return RunsQueue(queue_name(region), connection=redis, serializer=JSONSerializer, job_class=JSONJob)
+
+
+def known_regions(redis: Redis) -> list[str | None]:
+    """Return the regions whose queues have ever had a job, after None for those without a region."""
+    prefix = f"{Queue.redis_queue_namespace_prefix}{QUEUE_NAME}-"
+    keys = (
+        key.decode(errors="replace") for key in cast("set[bytes]", redis.smembers(Queue.redis_queues_keys))
+    )
+    regions = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+    return [None, *sorted(region for region in regions if REGION.match(region))]
 
 
 def enqueue_simulation(queue: Queue, settings: Settings, slot: int) -> bool:
@@ -140,9 +174,9 @@ def enqueue_simulation(queue: Queue, settings: Settings, slot: int) -> bool:
 
 
 def enqueue_measurement(queue: Queue, settings: Settings, slot: int, task: Task) -> bool:
-    """Enqueue the measurements of a slot (Unix seconds); False if they were enqueued before."""
+    """Enqueue the measurements of a slot (Unix seconds) for the task's region; False if enqueued before."""
     return _enqueue(
-        queue,
+        runs_queue(queue.connection, task.region),
         settings,
         RUN_MEASUREMENT,
         measurement_job_id(task, slot),

@@ -23,6 +23,7 @@ __all__ = [
     "StreamingAPI",
     "Usage",
     "check",
+    "converses",
     "encodes",
     "named",
     "names",
@@ -65,6 +66,18 @@ def named(name: str) -> ProviderAPI:
 def encodes(name: str) -> bool:
     """Return whether the API takes inputs and answers with something for each, instead of generating."""
     return isinstance(named(name), EncodingAPI)
+
+
+def converses(name: str) -> bool:
+    """Return whether the API takes the messages of a conversation, rather than a single prompt."""
+    api = named(name)
+    if isinstance(api, EncodingAPI):
+        return False
+    try:
+        api.body("", [{"role": "user", "content": "Hello"}], 1)
+    except ValueError:
+        return False
+    return True
 
 
 def check(name: str) -> None:

@@ -15,6 +15,7 @@ from llm_measure.apis.base import (
     TokenCount,
     Usage,
     messages_of,
+    refuse_blank_answers,
     size,
     text_of,
     token_count,
@@ -151,7 +152,10 @@ class AnthropicMessages:
         return "messages"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
-        """Return the body; system messages become the system prompt. ValueError for calls of tools."""
+        """Return the body; system messages become the system prompt.
+
+        ValueError for calls of tools and blank answers.
+        """
         messages = messages_of(prompt)
         system = [message.get("content") for message in messages if _role(message) in SYSTEM_ROLES]
         asked = [message for message in messages if _role(message) not in SYSTEM_ROLES]
@@ -160,6 +164,7 @@ class AnthropicMessages:
                 "the messages API takes no tool calls in OpenAI's shape; expected messages of system, user"
                 " and assistant"
             )
+        refuse_blank_answers(self.name, asked)
         return {
             "model": model,
             **({"system": _system(system)} if system else {}),

@@ -50,6 +50,14 @@ def messages_of(prompt: Prompt) -> list[dict[str, Any]]:
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
+def refuse_blank_answers(api: str, messages: list[dict[str, Any]]) -> None:
+    """Raise ValueError for a blank message of the assistant, which some APIs refuse with a 400."""
+    for message in messages:
+        content = message.get("content")
+        if message.get("role") == "assistant" and isinstance(content, str) and not content.strip():
+            raise ValueError(f"the {api} API takes no blank answer; expected a text")
+
+
 class Usage(msgspec.Struct, gc=False):
     """The server's own token counts; None where it says nothing usable.
 

@@ -23,6 +23,7 @@ from llm_measure.apis.base import (
     TokenCount,
     Usage,
     messages_of,
+    refuse_blank_answers,
     size,
     text_of,
     token_count,
@@ -179,7 +180,7 @@ class BedrockConverse:
         return f"model/{quote(model, safe='')}/converse-stream"
 
     def body(self, model: str, prompt: Prompt, output_tokens: int) -> dict[str, Any]:
-        """Return the body; ValueError for what is no text and no block of Bedrock's."""
+        """Return the body; ValueError for what is no text and no block of Bedrock's, and a blank answer."""
         messages = messages_of(prompt)
         system, asked = [], []
         for message in messages:
@@ -188,6 +189,7 @@ class BedrockConverse:
                 system += content
             else:
                 asked.append({"role": role, "content": content})
+        refuse_blank_answers(self.name, messages)
         return {
             "messages": asked,
             **({"system": system} if system else {}),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from llm_measure.apis.base import SYSTEM_ROLES, Prompt, messages_of
+from llm_measure.apis.base import SYSTEM_ROLES, Prompt, messages_of, refuse_blank_answers
 
 ROLES = {"user": "user", "assistant": "model"}
 PARTS = "texts and images as data URLs"
@@ -11,7 +11,7 @@ PARTS = "texts and images as data URLs"
 def contents_of(prompt: Prompt) -> dict[str, Any]:
     """Return the fields `contents` and, if there are system messages, `systemInstruction`.
 
-    ValueError for calls of tools, and for parts that are neither texts nor images as data URLs.
+    ValueError for calls of tools, a blank answer, and parts that are neither texts nor images as data URLs.
     """
     messages = messages_of(prompt)
     system: list[dict[str, Any]] = []
@@ -27,6 +27,7 @@ def contents_of(prompt: Prompt) -> dict[str, Any]:
                 "the gemini API takes no tool calls in OpenAI's shape; expected messages of system, user"
                 " and assistant"
             )
+    refuse_blank_answers("gemini", messages)
     return ({"systemInstruction": {"parts": system}} if system else {}) | {"contents": contents}
 
 

@@ -13,7 +13,7 @@ from llm_measure.capacity import Capacity, Search
 from llm_measure.cli.errors import CommandError
 from llm_measure.cli.find import levels_of
 from llm_measure.cli.options import level_load
-from llm_measure.cli.output import check_writable, write, write_records
+from llm_measure.cli.output import check_writable, write, write_plot, write_records
 from llm_measure.cli.progress import progress_display
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
@@ -54,6 +54,8 @@ def measure_and_report(
         if results:
             report = document(endpoint, workload, results, options["with_records"], digests)
             write(report | {"find": found[-1].to_dict()} if found else report, options)
+            if options["plot"]:
+                write_plot(found[-1] if found else report, options["plot"])
     if failure:
         raise failure
     return (any if isinstance(asked, Search) else all)(map(_has_a_response, results))

@@ -29,8 +29,9 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load], Sear
     check_trace_options(options)
     if options["with_records"] and options["format"] != "json":
         raise ValueError("--with-records: needs --format json")
-    if options["records"] and options["records"] == options["out"]:
-        raise ValueError("--records and --out: expected different files")
+    files = [options[name] for name in ("out", "records", "plot") if options[name]]
+    if len(set(files)) < len(files):
+        raise ValueError("--out, --records and --plot: expected different files")
     endpoint = endpoint_of(options)
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
@@ -38,6 +39,8 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load], Sear
         inputs=_inputs(options),
         dataset=options["dataset"],
         unique_prompts=not options["same_prompt"],
+        shared_prefix=options["shared_prefix"],
+        prefixes=options["prefixes"],
         seed=options["seed"],
         timeout_s=options["timeout"],
         slo={} if search else options["slo"] or {},

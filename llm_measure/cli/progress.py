@@ -51,7 +51,7 @@ def _lines(load: Load) -> Callable[[Progress], None]:
 
 def _fraction(load: Load, progress: Progress) -> float:
     if load.requests is not None:
-        return progress.ended / (load.warmup + load.requests)
+        return (progress.conversations or progress.ended) / (load.warmup + load.requests)
     return min(1.0, progress.elapsed_s / (load.duration_s or 1))
 
 

@@ -8,28 +8,34 @@ import click
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.cli.trace_options import trace_options
-from llm_measure.cli.types import Numbers, Objectives
+from llm_measure.cli.types import FiniteRange, Length, Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
 
 
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
 @endpoint_options(required=True)
-@click.option("--input-tokens", type=int, metavar="N", help="Tokens per prompt or input.  [default: 128]")
+@click.option("--input-tokens", type=Length(), metavar="LENGTH",
+              help="Tokens per prompt or input: N, A..B, normal:MEAN,STDDEV, lognormal:MEAN,STDDEV or"
+              " file:PATH.  [default: 128]")  # fmt: skip
 @click.option("--inputs", type=int, metavar="N",
               help="Texts per request of embeddings, documents of rerank.  [default: 1]")  # fmt: skip
 @click.option("--no-probe", is_flag=True,
               help="Count each word as a token, instead of learning how the endpoint counts.")  # fmt: skip
-@click.option("--output-tokens", type=int, metavar="N",
-              help="Maximum output tokens (max_tokens).  [default: 128]")  # fmt: skip
+@click.option("--output-tokens", type=Length(), metavar="LENGTH",
+              help="Maximum output tokens (max_tokens), as --input-tokens.  [default: 128]")  # fmt: skip
 @body_options()
 @click.option("--dataset", metavar="FILE",
-              help="JSONL file of prompts: prompt or messages, output_tokens.")  # fmt: skip
+              help="File of prompts: JSONL, ShareGPT's JSON, an OpenAI batch file or CSV.")  # fmt: skip
 @click.option("--expects", type=click.Choice(("text", "tool", "json")), default="text", show_default=True,
               help="What valid_answers counts: calls of a tool, or JSON.")  # fmt: skip
 @click.option("--answer-schema", metavar="FILE",
               help="JSON schema of the arguments or the answer.  [default: a built-in one]")  # fmt: skip
 @click.option("--same-prompt", is_flag=True, help="Send the same prompt in all requests.")
+@click.option("--shared-prefix", type=FiniteRange(0, 1), default=0.0, metavar="RATIO",
+              help="Part of each prompt that it has in common with others.  [default: 0]")  # fmt: skip
+@click.option("--prefixes", type=int, default=1, metavar="N",
+              help="Number of different common beginnings.  [default: 1]")  # fmt: skip
 @click.option("--seed", type=int, metavar="N",
               help="Random seed for prompts, a dataset's order and arrivals.  [default: random]")  # fmt: skip
 @extra_body_option()
@@ -69,6 +75,8 @@ FORMATS = ("table", "json", "csv")
 @click.option("--with-records", is_flag=True, help="Include every request in the JSON report.")
 @click.option("--records", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write a JSON line per request to FILE, at the end of each level.")  # fmt: skip
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Draw latency against throughput at each level into FILE.svg, .png or .html.")  # fmt: skip
 def run(**options: Any) -> None:
     """Measure an endpoint, level by level.
 

@@ -9,26 +9,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic_ns
-from typing import NamedTuple
+from typing import cast
 
 import uvloop
 
 from llm_measure import apis
+from llm_measure.apis import StreamingAPI
 from llm_measure.client.asked import Asked
 from llm_measure.client.clock import Alarm
 from llm_measure.client.connections import Connections
+from llm_measure.client.conversing import Conversing
 from llm_measure.client.dial import Dialer, DialError
+from llm_measure.client.exchange import Exchange
 from llm_measure.client.judge import Judge
 from llm_measure.client.key import Key
 from llm_measure.client.limits import Memory, allow_many_connections
+from llm_measure.client.moments import Moments
+from llm_measure.client.outcome import Outcome
 from llm_measure.client.poller import Poller
 from llm_measure.client.retry_after import asked_wait_s
 from llm_measure.client.signing import SignedRequests, signer_of
 from llm_measure.client.token_command import Token
 from llm_measure.client.waiting import RunQueue, Waiting
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.conversations import conversations_of
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
-from llm_measure.load.requests import request_builder
+from llm_measure.load.requests import Build, request_builder
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.redaction import Secrets
@@ -51,14 +57,6 @@ class Share:
     first_index: int
     step: int  # between its indexes
     level_index: int = 0  # of the level's first request
-
-
-class Outcome(NamedTuple):
-    """How a request ended."""
-
-    record: Record
-    ended_ns: int | None  # when a right response ended; None if it failed
-    wait_s: float | None = None  # what a Retry-After asks for
 
 
 @dataclass(frozen=True)
@@ -93,18 +91,14 @@ class Client:
         self._share = share
         self._api = api = apis.named(endpoint.api)
         self._dialer = dialer = Dialer(endpoint)
-        build = request_builder(
-            endpoint,
-            workload,
-            seed,
-            dialer.request_target,
-            dialer.proxy_headers,
-            counting,
-            share.level_index,
-        )
         signer = signer_of(endpoint)
-        self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
-        self._build = self._signed or build
+        places = dialer.request_target, dialer.proxy_headers, counting
+        self._conversations = conversations_of(endpoint, workload, seed, *places, signer)
+        self._signed = None
+        if self._conversations is None:
+            build = request_builder(endpoint, workload, seed, *places, share.level_index)
+            self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
+            self._build = self._signed or build
         self._memory = Memory()
         secrets = Secrets((*dialer.secrets, *(signer.secrets if signer else ())))
         self._judge = Judge(api, Asked.of(endpoint, workload), secrets, self._memory)
@@ -112,7 +106,7 @@ class Client:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._plan: deque[int] = deque()  # moments still to come
         self._begin_ns = 0
-        self._sent = 0
+        self._begun = 0  # number of requests or, with turns, of conversations
         self._last_send_ns: int | None = None  # when a duration ends
         self._all_sent = asyncio.Event()
         self._stopped = False
@@ -154,6 +148,18 @@ class Client:
         self._connections = Connections(
             self._dialer, self._poller, self._memory, self._api.end, self._workload.timeout_s
         )
+        self._moments = Moments(loop)
+        self._conversing = None
+        if self._conversations:
+            self._conversing = Conversing(
+                self._conversations,
+                cast(StreamingAPI, self._api),
+                self._share.first_index,
+                self._share.step,
+                self._send,
+                self._moments,
+                self._memory,
+            )
         self._over = loop.create_future()
         self._alarm = Alarm(loop, self._begin_what_is_due)
         watch = loop.create_task(self._watch(on_progress, stop))
@@ -179,6 +185,7 @@ class Client:
             self._stop()
             self._key.close()
             self._alarm.close()
+            self._moments.close()
             self._poller.close()
             self._connections.close()
             self._run_queue.close()
@@ -197,11 +204,16 @@ class Client:
             await asyncio.sleep(TICK_S)
             self._waiting.tick(TICK_S)
             if on_progress and self._begin_ns:
-                elapsed_s = (monotonic_ns() - self._begin_ns) / SECOND_NS
-                judge = self._judge
-                on_progress(Progress(self._sent, judge.ended, judge.failed, elapsed_s, judge.refused))
+                on_progress(self._progress())
             if stop and stop.is_set():
                 self._stop()
+
+    def _progress(self) -> Progress:
+        judge, elapsed_s = self._judge, (monotonic_ns() - self._begin_ns) / SECOND_NS
+        if self._conversing is None:
+            return Progress(self._begun, judge.ended, judge.failed, elapsed_s, judge.refused)
+        sent = self._conversing.sent
+        return Progress(sent, judge.ended, judge.failed, elapsed_s, judge.refused, self._begun)
 
     def _stop(self) -> None:
         """Send nothing more, and cancel what is in flight."""
@@ -238,13 +250,13 @@ class Client:
     async def _send_one(self, intended_ns: int) -> None:
         number = self._next_number()
         if number is not None:
-            await self._request(number, intended_ns)
+            await self._perform(number, intended_ns)
 
     async def _run_stream(self, intended_ns: int) -> None:
-        """Send one request after another: a stream of a closed loop."""
+        """Send one request, or hold one conversation, after another: a stream of a closed loop."""
         pause_s = MIN_PAUSE_S
         while (number := self._next_number()) is not None:
-            outcome = await self._request(number, intended_ns)
+            outcome = await self._perform(number, intended_ns)
             if outcome.ended_ns is not None:
                 intended_ns, pause_s = outcome.ended_ns, MIN_PAUSE_S
             elif not self._stopped:
@@ -266,8 +278,8 @@ class Client:
             outcome.record.pause_ns = monotonic_ns() - begun
 
     def _next_number(self) -> int | None:
-        """Return the next request's number within the share; None if the share is done."""
-        number, share = self._sent, self._share
+        """Return the number of the next request or conversation within the share; None if that is done."""
+        number, share = self._begun, self._share
         if self._stopped or (share.requests is not None and number >= share.warmup + share.requests):
             return None
         if self._load.duration_s is not None and number >= share.warmup:
@@ -276,28 +288,36 @@ class Client:
                 self._last_send_ns = now + int(self._load.duration_s * SECOND_NS)
             elif self._load.concurrency and now > self._last_send_ns:
                 return None
-        self._sent += 1
-        if share.requests is not None and self._sent == share.warmup + share.requests:
+        self._begun += 1
+        if share.requests is not None and self._begun == share.warmup + share.requests:
             self._all_sent.set()
         return number
 
-    async def _request(self, number: int, intended_ns: int) -> Outcome:
-        """Send one request and keep what comes."""
+    async def _perform(self, number: int, intended_ns: int) -> Outcome:
+        """Send the request, or hold the conversation, of that number."""
         index = self._share.first_index + number * self._share.step
-        record = Record(index, number < self._share.warmup, intended_ns, 0, 0)
+        is_warmup = number < self._share.warmup
+        if self._conversing:
+            return await self._conversing.hold(index, is_warmup, intended_ns, lambda: self._last_send_ns)
+        outcome, _ = await self._send(Record(index, is_warmup, intended_ns, 0, 0), self._build)
+        return outcome
+
+    async def _send(self, record: Record, build: Build) -> tuple[Outcome, Exchange | None]:
+        """Send one request and keep what comes; the exchange is None without a connection."""
         try:
             key = await self._key.current(record)
-            exchange = await self._connections.exchange(self._build(index, key), record)
+            exchange = await self._connections.exchange(build(record.index, key), record)
         except DialError as error:
             record.sent_ns = record.end_ns = monotonic_ns()
             self._judge.keep_unanswered(record, error.failure, str(error))
-            return Outcome(record, None)
+            return Outcome(record, None), None
         if exchange.status == 401:
             exchange.detail = self._key.refused(key)
         self._poller.catch_up()
         wait_s = asked_wait_s(exchange)
         record.pause_ns = None if wait_s is None else 0
-        return Outcome(record, exchange.end_ns if self._judge.judge(exchange, record) else None, wait_s)
+        is_right = self._judge.judge(exchange, record)
+        return Outcome(record, exchange.end_ns if is_right else None, wait_s), exchange
 
 
 def _wall_time(moment_ns: int) -> datetime:

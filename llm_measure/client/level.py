@@ -14,10 +14,11 @@ from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
-from llm_measure.records import SECOND_NS
+from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
@@ -58,8 +59,9 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
+    merged = _merged(endpoint, load, parts, rows)
     facts = trace.facts if trace else None
-    return replace(_merged(endpoint, load, parts, rows), counting=counting, trace=facts)
+    return replace(merged, counting=counting, lengths=Lengths.of(workload, seed), trace=facts)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -97,5 +99,10 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
-        repeated_prompts=0 if rows is None else sum(record.index >= rows for record in measured),
+        repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
     )
+
+
+def _number(record: Record) -> int:
+    """Return the number by which a dataset's row was chosen."""
+    return record.index if record.conversation is None else record.conversation

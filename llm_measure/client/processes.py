@@ -99,6 +99,7 @@ def _sum(progress: list[Progress]) -> Progress:
         failed=sum(each.failed for each in progress),
         elapsed_s=max(each.elapsed_s for each in progress),
         refused=sum(refused) if all(refused) else 0,
+        conversations=sum(each.conversations for each in progress),
     )
 
 

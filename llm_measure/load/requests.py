@@ -9,14 +9,15 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
-from llm_measure.apis import EncodingAPI, StreamingAPI
+from llm_measure.apis import EncodingAPI, Signer, StreamingAPI
 from llm_measure.apis.base import MAX_TOKENS, Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.expectations import DESCRIPTION, NAME, expectation
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
-from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
+from llm_measure.load.lengths import generated_prompts, varying_maximum
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.trace_prompts import trace_prompts
 from llm_measure.load.traces import trace_of
 from llm_measure.variables import filled
@@ -24,11 +25,16 @@ from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
+# Unlike any other number, so that it can be found, too.
+MAXIMUM = 7_305_846_129_018_354
+MAXIMUM_MARK = str(MAXIMUM).encode()
 AUTHORIZATION = "Authorization"
 JSON = "application/json"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
 TOKENS_FACTOR, HIDDEN_TOKENS = 8, 32_768
 OUTPUT_LENGTHS = 4096  # of a trace, whose bodies are kept but for the prompt
+
+Build = Callable[[int, str | None], bytes]  # of a request, from its index and a key
 
 
 def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
@@ -39,7 +45,7 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     proxy_headers: bytes = b"",
     counting: Counting = WORD_BY_WORD,
     level_index: int = 0,
-) -> Callable[[int, str | None], bytes]:
+) -> Build:
     """Return a function from a request's index and key to its bytes, head and body.
 
     They are the same for the same seed. `target` is the target of the request line, `counting` decides the
@@ -47,10 +53,7 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     DatasetError if there is a dataset or trace that cannot be used.
     """
 
-    @lru_cache(maxsize=1)  # few requests have another key than the one before
-    def head(key: str | None) -> bytes:
-        return _post_head(endpoint.keyed(key), target, proxy_headers)
-
+    head = _heads(endpoint, target, proxy_headers)
     api = apis.named(endpoint.api)
     if isinstance(api, EncodingAPI):
         body = input_bodies(endpoint, api, workload, seed, counting)
@@ -63,6 +66,38 @@ def request_builder(  # noqa: PLR0913, PLR0917  (each names a part of a request)
     return lambda index, key: _whole(head(key), body(index))
 
 
+def message_requests(
+    endpoint: Endpoint,
+    workload: Workload,
+    target: str,
+    proxy_headers: bytes = b"",
+    signer: Signer | None = None,
+) -> Callable[[list[dict[str, Any]], int], Build]:
+    """Return a function from messages and a maximum of output tokens to what builds their request.
+
+    It raises ValueError if the API refuses such messages. `signer` signs the requests, if they have to be.
+    """
+    head = _heads(endpoint, target, proxy_headers)
+
+    def build(body: bytes, key: str | None) -> bytes:
+        request = _whole(head(key), body)
+        return signer.signed(request) if signer else request
+
+    def building(messages: list[dict[str, Any]], output_tokens: int) -> Build:
+        body = _json(endpoint, workload, messages, output_tokens)
+        return lambda index, key: build(body, key)
+
+    return building
+
+
+def _heads(endpoint: Endpoint, target: str, proxy_headers: bytes) -> Callable[[str | None], bytes]:
+    @lru_cache(maxsize=1)  # few requests have another key than the one before
+    def head(key: str | None) -> bytes:
+        return _post_head(endpoint.keyed(key), target, proxy_headers)
+
+    return head
+
+
 def prompt_request(
     endpoint: Endpoint, workload: Workload, prompt: str, target: str, proxy_headers: bytes = b""
 ) -> bytes:
@@ -71,7 +106,7 @@ def prompt_request(
     if isinstance(api, EncodingAPI):
         body = input_body(endpoint, api, workload, prompt)
     else:
-        body = _json(endpoint, workload, prompt, _most(workload))
+        body = _json(endpoint, workload, prompt, max(1, round(workload.output_length.mean)))
     return _whole(_post_head(endpoint, target, proxy_headers), body)
 
 
@@ -131,24 +166,36 @@ def _whole(head: bytes, content: bytes) -> bytes:
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
-    prompt = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
-    whole = _json(endpoint, workload, MARK, _most(workload))
+    prompt = generated_prompts(workload, seed, counting)
+    maximum = varying_maximum(workload, seed)
+    whole = _json(endpoint, workload, MARK, MAXIMUM if maximum else _most(workload))
     before, mark, after = whole.partition(json.dumps(MARK).encode())
     if not mark:  # extra_body brings a prompt
-        return lambda index: whole
-    return lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after)
+        return _with_maximum(lambda index: whole, maximum)
+    return _with_maximum(lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after), maximum)
 
 
 def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
     """Build the body of each row; they are sent in an order that depends on the seed, again and again."""
+    maximum = varying_maximum(workload, seed)
+    usual = MAXIMUM if maximum else _most(workload)
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
         try:
-            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or _most(workload)))
+            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or usual))
         except ValueError as error:
-            raise DatasetError(f"{workload.dataset}: {error}") from None
+            raise DatasetError(f"{row.where}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
-    return lambda index: bodies[index % len(bodies)]
+    return _with_maximum(lambda index: bodies[index % len(bodies)], maximum)
+
+
+def _with_maximum(
+    body: Callable[[int], bytes], maximum: Callable[[int], int] | None
+) -> Callable[[int], bytes]:
+    """Return the bodies with the maximum of each request instead of MAXIMUM, if it varies."""
+    if maximum is None:
+        return body
+    return lambda index: body(index).replace(MAXIMUM_MARK, b"%d" % maximum(index), 1)
 
 
 def _trace_bodies(

@@ -17,7 +17,7 @@ from llm_measure.records import SECOND_NS
 
 TraceFormat = Literal["mooncake", "azure", "burstgpt"]
 TITLES: dict[TraceFormat, str] = {"mooncake": "Mooncake", "azure": "Azure", "burstgpt": "BurstGPT"}
-BLOCK_TOKENS = 512  # that each of Mooncake's hash_ids stands for
+BLOCK_TOKENS = 512  # of each of the hash_ids in Mooncake's
 MAX_SECONDS = 9_000_000_000  # in either direction; their nanoseconds fit into 64 bits
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

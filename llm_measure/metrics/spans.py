@@ -35,7 +35,8 @@ class Span:
 def held(records: Sequence[Record], concurrency: int) -> Span | None:
     """Return the span from the first moment to the last at which the concurrency was held; None without one.
 
-    Held means that at least 90 % of the streams had a request, counted from its planned moment. The span
+    Held means that at least 90 % of the streams had a request, counted from its planned moment, or a user who
+    thinks about the next turn of a conversation. The span
     begins when the first measured request is due, or later, and ends before any request that was cancelled.
     """
     if not records:
@@ -57,4 +58,4 @@ def held(records: Sequence[Record], concurrency: int) -> Span | None:
 
 
 def _pause_ns(record: Record) -> int:
-    return max(PAUSE_NS, record.pause_ns or 0) if record.error else 0
+    return max(PAUSE_NS if record.error else 0, record.pause_ns or 0)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llm_measure.report.errors import failed
@@ -13,18 +13,25 @@ from llm_measure.text import csv_cell
 
 
 def as_csv(levels: Sequence[Mapping[str, Any]]) -> str:
-    """Return one line per level and metric; `levels` are those of the JSON document."""
-    rows = [
-        _columns(level) | {"metric": name, "unit": figures["unit"]} | {each: figures[each] for each in NAMES}
-        for level in levels
-        for name, figures in level["metrics"].items()
-    ]
+    """Return a line per level and metric, and kind of turn; `levels` are those of the JSON document."""
+    rows = [_columns(level) | described for level in levels for described in _rows(level)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows[0])
     for row in rows:
         writer.writerow(csv_cell(cell) if isinstance(cell, str) else cell for cell in row.values())
     return text.getvalue()
+
+
+def _rows(level: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each metric; with conversations, then those of first and of later turns."""
+    turns = {"all": level["metrics"], **level["by_turn"]} if "by_turn" in level else {None: level["metrics"]}
+    for which, metrics in turns.items():
+        for name, figures in metrics.items():
+            column = {"turns": which} if which else {}
+            yield {**column, "metric": name, "unit": figures["unit"]} | {
+                each: figures.get(each) for each in NAMES
+            }
 
 
 def _columns(level: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,9 @@ def notes(level: Mapping[str, Any]) -> Iterator[str]:
             f"{level['repeated_prompts']} of {level['requests']} requests repeat a prompt, since the dataset"
             " has fewer rows: the server may have answered them from a cache."
         )
+    if "conversations" in level:
+        turns = f"{level['requests']:,} requests are the turns of {level['conversations']:,} conversations"
+        yield f"{turns}; rates per second include the time in which their users think."
     if "trace" in level:
         yield _trace(level)
     yield _span(level) if "concurrency" in level else _rates(level)
@@ -68,7 +71,7 @@ def _prompt_tokens(level: Mapping[str, Any]) -> str:
 
 def _counting(prompt: Mapping[str, Any]) -> str:
     """Return how the endpoint counts prompts, and so how long they are."""
-    words = "" if prompt["words"] is None else f", so prompts have {prompt['words']:.4g} words"
+    words = "" if prompt["words"] is None else f", so prompts have {prompt['words']:.4g} words on average"
     return (
         f"The endpoint counts {prompt['overhead']} tokens for its template and"
         f" {prompt['tokens_per_word']:.3g} per word{words}."

@@ -36,6 +36,8 @@ def print_tables(levels: Sequence[Mapping[str, Any]], console: Console) -> None:
         tables = [_table(level["metrics"], *layout) for layout in LAYOUTS]
         fitting = (table for table in tables if _width(table, console) <= console.width)
         console.print(next(fitting, tables[-1]))
+        if "by_turn" in level:
+            console.print(_by_turn(level["by_turn"]))
     if len(levels) > 1:
         console.print(comparison(levels))
 
@@ -54,6 +56,21 @@ def _table(metrics: Mapping[str, Any], names: Sequence[str], with_intervals: boo
         table.add_column(name, justify="right", no_wrap=True)
     for metric, figures in metrics.items():
         table.add_row(metric, figures["unit"], *(_cell(figures, name, with_intervals) for name in names))
+    return table
+
+
+def _by_turn(turns: Mapping[str, Any]) -> Table:
+    """Return the table of first turns against later ones."""
+    table = Table()
+    for name in ("metric", "unit", "turns"):
+        table.add_column(name, no_wrap=True)
+    names = ("n", "mean", "p50", "p95", "p99")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for metric in turns["first"]:
+        for which, metrics in turns.items():
+            figures = metrics[metric]
+            table.add_row(metric, figures["unit"], which, *(shown(figures[name]) for name in names))
     return table
 
 

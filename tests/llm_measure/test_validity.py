@@ -44,6 +44,42 @@ def test_a_level_whose_load_was_held_is_valid():
     assert why_invalid(Load(rate=1, requests=40), in_a_row(40), [FREE]) is None
 
 
+def talked(streams: int, thinks_s: float, conversations: int = 6, turns: int = 4, late: int = 0):
+    """Conversations of turns of a second each, one after another in each stream, the first ones longer."""
+    records = []
+    for stream in range(streams):
+        now = stream * SECOND // 1000
+        for number in range(conversations):
+            for turn in range(1, turns + 1 + late * (stream == 0 and number == conversations - 1)):
+                record = answered(len(records))
+                record.conversation, record.turn = number * streams + stream, turn
+                record.intended_ns, record.sent_ns, record.end_ns = now, now, now + SECOND
+                record.pause_ns = round(thinks_s * SECOND) or None
+                now = record.end_ns + round(thinks_s * SECOND)
+                records.append(record)
+            records[-1].pause_ns = None
+            now = records[-1].end_ns
+    return records
+
+
+def test_users_who_think_hold_their_streams():
+    load, records = Load(concurrency=4, requests=24), talked(4, thinks_s=9)
+    assert why_invalid(load, records, [FREE]) is None
+
+    for record in records:
+        record.pause_ns = None
+    assert "was not held" in str(why_invalid(load, records, [FREE]))
+
+
+def test_turns_after_the_last_conversation_has_begun_need_no_other_streams():
+    assert why_invalid(Load(concurrency=4, requests=24), talked(4, 0, late=90), [FREE]) is None
+
+
+def test_too_few_conversations_for_the_streams_are_no_load():
+    why = why_invalid(Load(concurrency=9, requests=8), talked(4, 1, conversations=2), [FREE])
+    assert why == "concurrency 9 was never reached by 8 conversations"
+
+
 @pytest.mark.parametrize(
     ("load", "records", "clients", "word"),
     [

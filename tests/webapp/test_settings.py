@@ -29,6 +29,7 @@ def test_missing_settings_have_the_documented_defaults():
     assert settings.watch_cool_down == 3600
     assert (settings.log_level, settings.log_format) == ("INFO", "text")
     assert settings.public_dashboard is False
+    assert settings.region is None
     assert (settings.bind, settings.web_concurrency) == ("127.0.0.1:8001", 2)
 
 
@@ -103,6 +104,7 @@ def test_the_interval_is_given_in_minutes(minutes, seconds):
         ("TRUSTED_PROXIES", "proxy", "must be an address or network"),
         ("FRAME_ANCESTORS", "'self'; script-src *", "must be sources"),
         ("KEEPALIVE", "0", "whole number from 1 to 3600"),
+        ("REGION", "EU west", "must be 1 to 31 of the characters a-z, 0-9 and -"),
     ],
 )
 def test_a_fault_has_the_name_the_value_and_what_is_expected(name, value, remedy):

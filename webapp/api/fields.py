@@ -1,6 +1,10 @@
 """Schema fields with a description, a unit and an example for the OpenAPI document."""
 
+from typing import Any
+
 from marshmallow import fields
+
+from webapp.scenarios import split
 
 
 def number(description: str, example: float, nullable: bool = False) -> fields.Float:
@@ -41,6 +45,24 @@ def scenarios() -> fields.List:
         fields.String(),
         required=True,
         metadata={"description": "Scenarios with ended runs of the source", "example": ["default"]},
+    )
+
+
+class Region(fields.String):
+    """A field of the region in a scenario's name."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return split(value).region
+
+
+def region() -> Region:
+    """Return a field of the region of the object's scenario."""
+    return Region(
+        attribute="scenario",
+        dump_only=True,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Region that was measured from; null without one", "example": "eu"},
     )
 
 

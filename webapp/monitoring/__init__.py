@@ -21,7 +21,8 @@ Of the whole system, the same from every API server, so aggregate with max() ove
     llm_benchmark_points_inserted_total{source}                        counter
     llm_benchmark_last_finished_run_timestamp_seconds{source,scenario,llm}
                                                                        gauge, Unix time
-    llm_benchmark_queue_jobs{queue,state}                              gauge; state "queued", "started",
+    llm_benchmark_queue_jobs{queue,state}                              gauge; queue "runs", or "runs-eu" of
+                                                                       a region; state "queued", "started",
                                                                        "scheduled" (for a retry), "failed",
                                                                        "waiting" (for an endpoint or a
                                                                        processor)

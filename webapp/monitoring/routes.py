@@ -53,7 +53,8 @@ class Scrape:
         yield from requests.collect(extensions["counts"])
         yield GaugeMetricFamily("llm_benchmark_schedule_interval_seconds", "Time between slots", interval)
         in_database = _families(_from_database)
-        in_redis = _families(lambda: queue.collect(extensions["redis"]))
+        planned = {each.region for each in extensions["plan"].measurements()}
+        in_redis = _families(lambda: queue.collect(extensions["redis"], planned))
         yield from in_database or ()
         yield from in_redis or ()
         yield dependency_up(postgresql=in_database is not None, redis=in_redis is not None)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llm_measure.metrics import METRICS
+from webapp.scenarios import in_words
 
 MOST_LINES = 20  # of a kind; the page and the API have the others
 EVENTS = {
@@ -48,7 +49,7 @@ def _incident(state: dict[str, Any]) -> Iterator[str]:
 
 
 def _signal(signal: dict[str, Any]) -> str:
-    where = f"{signal['llm']}, {signal['scenario']}: "
+    where = f"{signal['llm']}, {in_words(signal['scenario'])}: "
     ended = f", ended {_time(signal['ended_at'])}" if signal["ended_at"] else ""
     since = f" since {_time(signal['started_at'])}{ended}"
     if signal["kind"] == "down":
@@ -74,7 +75,7 @@ def _digest(digest: dict[str, Any]) -> Iterator[str]:
     for words, worse in (("Slower or worse", True), ("Faster or better", False)):
         changes = [each for each in digest["changes"] if each["worse"] is worse]
         yield from _section(
-            words, [f"{each['llm']}, {each['scenario']}: {_change(each)}" for each in changes]
+            words, [f"{each['llm']}, {in_words(each['scenario'])}: {_change(each)}" for each in changes]
         )
     yield from _section(
         "Open incidents",
@@ -90,7 +91,8 @@ def _digest(digest: dict[str, Any]) -> Iterator[str]:
 def _best(best: dict[str, Any]) -> str:
     unit = METRICS[best["metric"]].unit.symbol
     shared = f", not distinguishable from {', '.join(best['ties'])}" if best["ties"] else ""
-    return f"{best['scenario']}, {best['metric']}: {best['llm']}, {_number(best['mean'])} {unit}{shared}"
+    where = f"{in_words(best['scenario'])}, {best['metric']}"
+    return f"{where}: {best['llm']}, {_number(best['mean'])} {unit}{shared}"
 
 
 def _section(heading: str, lines: list[str]) -> Iterator[str]:

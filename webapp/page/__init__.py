@@ -9,6 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Flask
 from werkzeug.exceptions import NotFound
 
+from webapp import scenarios
 from webapp.headers import set_headers
 from webapp.page import (
     access,
@@ -18,6 +19,7 @@ from webapp.page import (
     incidents,
     leaderboard,
     llm,
+    load_curves,
     marks,
     run,
     runs,
@@ -41,6 +43,7 @@ VIEWS = (
     ("/", "leaderboard", leaderboard.show),
     ("/llm", "llm", llm.show),
     ("/compare", "compare", compare.show),
+    ("/load-curves", "load_curves", load_curves.show),
     ("/runs", "runs", runs.show),
     ("/run", "run", run.show),
     ("/incidents", "incidents", incidents.show),
@@ -61,6 +64,8 @@ FILTERS = {
     "amount": text.amount,
     "signed": text.signed,
     "span": text.span,
+    "scenario": scenarios.in_words,
+    "parts": scenarios.split,
     "reason": access.shown_reason,
 }
 
@@ -82,6 +87,7 @@ def register_page(app: Flask, settings: Settings) -> None:
         csrf_token=access.csrf_token,
         is_signed_in=access.is_signed_in,
         address=views.address,
+        choices=views.choices,
         live_address=views.live_address,
         count_open=incidents.count_open,
     )

@@ -47,7 +47,7 @@ def of_llm(
         for signal in incident.signals:
             if (signal.scenario, signal.llm_name) == (scenario[1], llm[1]):
                 found.setdefault(signal.metric_name, []).extend(of_signal(incident, signal, address))
-    for change in changes.read(conn, since=since, source=source, scenario_id=scenario[0], llm_id=llm[0]):
+    for change in changes.read(conn, since=since, source=source, scenario_ids=[scenario[0]], llm_id=llm[0]):
         if not change.worse:
             text = f"{label(change.metric_name)} {signed(change.change)}, which is better"
             found.setdefault(change.metric_name, []).append(Mark(change.slot, "better", text, None))

@@ -41,13 +41,13 @@ def read(
     *,
     source: str,
     now: datetime,
-    scenario_id: int | None = None,
+    scenario_ids: list[int] | None = None,
     llm_id: int | None = None,
 ) -> dict[str, Bars]:
     """Return the bars by the name of each LLM that has any, of all ranked LLMs or of one."""
     rows: dict[str, list[Availability]] = {}
     for row in availability.read(
-        conn, period="day", reach=REACH, now=now, source=source, scenario_id=scenario_id, llm_id=llm_id
+        conn, period="day", reach=REACH, now=now, source=source, scenario_ids=scenario_ids, llm_id=llm_id
     ):
         rows.setdefault(row.llm_name, []).append(row)
     return {name: bars(found, now) for name, found in rows.items()}

@@ -16,6 +16,7 @@ from webapp.page.access import require_reader_or_key
 from webapp.page.text import utc
 from webapp.page.version import version
 from webapp.page.views import query_arguments
+from webapp.scenarios import in_words
 from webapp.store import Connection, incidents, llms
 from webapp.store.incidents import Incident, Signal
 from webapp.watch.state import title, words
@@ -84,7 +85,7 @@ def _lines(incident: Incident) -> list[str]:
 
 
 def _sign(signal: Signal) -> str:
-    where = f"{signal.llm_name} in {signal.scenario}: {words(signal)}"
+    where = f"{signal.llm_name} in {in_words(signal.scenario)}: {words(signal)}"
     if signal.low is None or signal.high is None:
         return where
     return f"{where} (95 % interval {100 * signal.low:+.0f} % to {100 * signal.high:+.0f} %)"

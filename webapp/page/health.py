@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from webapp.scenarios import split
 from webapp.store.incidents import Incident
 
 STATES = ("down", "degraded", "no data", "operational")  # worst first
@@ -10,13 +11,25 @@ STATES = ("down", "degraded", "no data", "operational")  # worst first
 SILENCE = timedelta(hours=24)
 
 
-def health(llm_name: str, ongoing: Iterable[Incident], is_heard: bool, scenario: str | None = None) -> str:
-    """Return one of STATES from the open incidents, of one scenario or all; `is_heard` by SILENCE."""
+def health(
+    llm_name: str,
+    ongoing: Iterable[Incident],
+    is_heard: bool,
+    scenario: str | None = None,
+    region: str | None = None,
+) -> str:
+    """Return one of STATES from the open incidents, of all scenarios or of one or a region.
+
+    `is_heard` is about SILENCE.
+    """
     kinds = {
         signal.kind
         for incident in ongoing
         for signal in incident.signals
-        if signal.llm_name == llm_name and not signal.ended_at and scenario in (None, signal.scenario)
+        if signal.llm_name == llm_name
+        and not signal.ended_at
+        and scenario in (None, signal.scenario)
+        and region in (None, split(signal.scenario).region)
     }
     if "down" in kinds:
         return "down"

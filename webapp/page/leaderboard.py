@@ -16,7 +16,7 @@ from webapp.page.views import metrics_of, query_arguments, respond_cached, scena
 from webapp.queries import (
     ORDERS,
     SOURCES,
-    LeaderboardQuery,
+    LeaderboardFilters,
     metric_filter,
     metrics_in,
     one_of,
@@ -44,7 +44,7 @@ FIRST_ROWS = 25
 MOST_RUNS_OF_A_TREND = 288
 
 
-class Query(OpenSeries, LeaderboardQuery):
+class Query(OpenSeries, LeaderboardFilters):
     """The query string of /."""
 
     metric = metric_filter("ttft", "The metric")

@@ -104,7 +104,7 @@ def _metrics(query: dict[str, Any], conn: Connection) -> str:
         scenarios=scenarios_of(conn, query["source"], query["scenario"]),
         step=step,
         bars=availability.read(
-            conn, source=query["source"], now=now, scenario_id=scenario, llm_id=llm.id
+            conn, source=query["source"], now=now, scenario_ids=[scenario], llm_id=llm.id
         ).get(llm.name),
     )
 

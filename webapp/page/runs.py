@@ -13,14 +13,22 @@ from webapp.on_demand import job_status, request_measurement, request_simulation
 from webapp.page.access import require_writer
 from webapp.page.views import query_arguments, respond_fresh
 from webapp.plan.measurement import Measurement
-from webapp.queries import SOURCES, RunsQuery, llm_id, scenario_id
+from webapp.queries import SOURCES, RunsFilters, llm_id, name_filter, region_filter, scenario_id
+from webapp.scenarios import split
 from webapp.store import Connection, catalogue, llms, run_records
 from webapp.store.run_records import STATUSES
 
 
+class Query(RunsFilters):
+    """The query string of /runs."""
+
+    scenario = name_filter("Scenario, without its region of all regions; any by default", "chat@c8")
+    region = region_filter("Region that was measured from; any by default")
+
+
 def show(live: bool) -> Response | str:
     """Return one page of runs, newest first."""
-    query = query_arguments(RunsQuery)
+    query = query_arguments(Query)
     with snapshot() as conn:
         html = _list(query, conn)
     return respond_fresh(html, "Runs", live)
@@ -47,11 +55,12 @@ def _declared(slug: str) -> Measurement:
 
 
 def _list(query: dict[str, Any], conn: Connection) -> str:
+    scenarios = catalogue.scenario_names(conn)
     found = run_records.read(
         conn,
         limit=query["limit"] + 1,
         before=query["cursor"],
-        scenario_id=scenario_id(conn, query["scenario"], query["source"]) if query["scenario"] else None,
+        scenario_ids=_scenario_ids(conn, query, scenarios),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         **{name: query[name] for name in ("status", "source", "job_id")},
     )
@@ -65,9 +74,25 @@ def _list(query: dict[str, Any], conn: Connection) -> str:
         statuses=STATUSES,
         measurements=current_app.extensions["plan"].measurements(),
         sources=SOURCES,
-        scenarios=catalogue.scenario_names(conn),
+        scenarios=scenarios,
         llms=[llm.name for archived in (False, True) for llm in llms.read_all(conn, archived)],
     )
+
+
+def _scenario_ids(conn: Connection, query: dict[str, Any], names: list[str]) -> list[int] | None:
+    """Return the scenarios that are asked for, of all regions unless one is named; None for all."""
+    scenario, region = query["scenario"], query["region"]
+    if scenario is None and region is None:
+        return None
+    parts = [split(name) for name in names]
+    found = [
+        str(part)
+        for part in parts
+        if scenario in (None, str(part), part.local) and region in (None, part.region)
+    ]
+    if scenario and not any(scenario in (str(part), part.local) for part in parts):
+        found = [scenario]  # refused as unknown
+    return [scenario_id(conn, name, query["source"]) for name in found]
 
 
 def _job_status(job_id: str) -> str | None:

@@ -46,7 +46,7 @@ def show(live: bool) -> Response | str:
 
 
 def _status(query: dict[str, Any], conn: Connection) -> str:
-    source = with_series(conn, {**query, "scenario": None})["source"]
+    source = with_series(conn, {**query, "scenario": None, "region": None})["source"]
     now = datetime.now(UTC)
     ongoing = incidents.read(conn, source=source, status="open")
     states = _states(conn, source, now, ongoing)

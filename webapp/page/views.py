@@ -2,8 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from flask import Response, render_template, request, url_for
 from markupsafe import Markup
@@ -16,6 +16,7 @@ from webapp.cache import answers, etag
 from webapp.page.access import is_signed_in
 from webapp.page.version import version
 from webapp.queries import answer_name, metrics_in, refuse_repeated_arguments
+from webapp.scenarios import split
 from webapp.store import Connection, catalogue
 
 HTML = "text/html; charset=utf-8"
@@ -27,9 +28,12 @@ PRESENT_SECONDS = 600
 
 
 def query_arguments(schema: type[Schema], but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Load the query string, except for the arguments `but`; UnprocessableEntity if `schema` refuses it."""
+    """Load the query string, except for the arguments `but`; UnprocessableEntity if `schema` refuses it.
+
+    A form whose fields are empty sends them nevertheless, unless a script keeps them out.
+    """
     refuse_repeated_arguments(but)
-    arguments = {name: value for name, value in request.args.items() if name not in but}
+    arguments = {name: value for name, value in request.args.items() if value and name not in but}
     try:
         return schema().load(arguments, unknown=RAISE)
     except ValidationError as error:
@@ -125,6 +129,25 @@ def scenarios_of(conn: Connection, source: str, chosen: str) -> list[str]:
     """Return the scenarios of the source's runs, and the chosen one."""
     names = catalogue.scenario_names(conn, source)
     return names if chosen in names else [chosen, *names]
+
+
+class Choices(NamedTuple):
+    """What the selectors of scenario and region offer."""
+
+    scenarios: list[str]  # without their regions
+    regions: list[str | None]  # of the chosen scenario, or of all; empty if there are none at all
+
+
+def choices(names: Sequence[str], chosen: str | None) -> Choices:
+    """Return what can be chosen among these scenarios, next to the chosen one."""
+    parts = [split(name) for name in names]
+    local = split(chosen).local if chosen else None
+    regions = dict.fromkeys(part.region for part in parts if local in (None, part.local))
+    is_regional = any(part.region for part in parts)
+    return Choices(
+        list(dict.fromkeys(part.local for part in parts)),
+        sorted(regions, key=lambda region: region or "") if is_regional else [],
+    )
 
 
 def metrics_of(conn: Connection, query: dict[str, Any]) -> list[Metric]:

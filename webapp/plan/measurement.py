@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_measure.distributions import shown
 from llm_measure.endpoints import Endpoint
 from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
+from webapp.scenarios import ScenarioName
 
 LONGEST_SLUG = 60
 # Any other API is part of a scenario's name, since only like is ranked with like.
@@ -23,7 +25,7 @@ LEVEL_FIELDS = ("concurrency", "rate", "arrival", "speed")  # of a load, that id
 
 @dataclass(frozen=True)
 class Measurement:
-    """One LLM, workload and level: one run per slot."""
+    """One LLM, workload and level, from one region if the workload names some: one run per slot."""
 
     llm: str
     company_name: str
@@ -38,16 +40,23 @@ class Measurement:
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
     trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
+    region: str | None = None  # of the workers that measure it; None: of those without one
 
     @property
     def scenario(self) -> str:
         """The scenario's name, see `scenario_name`."""
-        return scenario_name(self.workload_name, self.load, self.endpoint.api)
+        return scenario_name(self.workload_name, self.load, self.endpoint.api, self.region)
+
+    @property
+    def task_name(self) -> str:
+        """The name of what one job measures: the workload, in its region."""
+        return str(ScenarioName(self.workload_name, "", self.region))
 
     @property
     def definition(self) -> dict[str, Any]:
-        """What identifies the scenario, see `definition`."""
-        return definition(self.workload, self.load, self.endpoint.api)
+        """What identifies the scenario, see `definition`, with the region if there is one."""
+        asked = definition(self.workload, self.load, self.endpoint.api)
+        return asked | ({"region": self.region} if self.region else {})
 
     @property
     def slug(self) -> str:
@@ -83,7 +92,7 @@ class Measurement:
 class Task:
     """What one job measures: an LLM by a workload, its levels one after another; on demand, one level."""
 
-    name: str  # of the workload, or of the scenario
+    name: str  # of the workload in its region, or of the scenario
     levels: tuple[Measurement, ...]  # of one LLM, at least one
 
     @property
@@ -106,22 +115,27 @@ class Task:
         """The seconds between two slots."""
         return self.levels[0].interval
 
+    @property
+    def region(self) -> str | None:
+        """The region of the workers that measure it; None: of those without one."""
+        return self.levels[0].region
+
 
 def tasks(measurements: Iterable[Measurement]) -> tuple[Task, ...]:
-    """Return the tasks of the schedule: a plan has the levels of an LLM and workload next to each other."""
-    grouped = groupby(measurements, lambda measurement: (measurement.llm, measurement.workload_name))
+    """Return the tasks of the schedule: a plan has the levels of an LLM, workload and region together."""
+    grouped = groupby(measurements, lambda measurement: (measurement.llm, measurement.task_name))
     return tuple(Task(name, tuple(levels)) for (_, name), levels in grouped)
 
 
 def task(measurements: Iterable[Measurement], llm: str, name: str) -> Task | None:
-    """Return what a job measures: the LLM by the workload or in the scenario of that name; None if unplanned.
+    """Return what a job measures: the LLM by the task or in the scenario of that name; None if unplanned.
 
-    Names of workloads have no @, and those of scenarios have one.
+    A scenario's name has a level, and a task's has none.
     """
     levels = tuple(
         measurement
         for measurement in measurements
-        if measurement.llm == llm and name in (measurement.workload_name, measurement.scenario)
+        if measurement.llm == llm and name in (measurement.task_name, measurement.scenario)
     )
     return Task(name, levels) if levels else None
 
@@ -133,9 +147,10 @@ def slug(llm: str, name: str) -> str:
     return f"{words[:LONGEST_SLUG].strip('-')}-{digest}".lstrip("-")
 
 
-def scenario_name(workload_name: str, load: Load, api: str) -> str:
-    """Return the name of a workload at a level, such as chat@c8, chat@r2.5 or chat@c8-completions."""
-    return f"{workload_name}@{load.level}" + ("" if api == UNMARKED_API else f"-{api}")
+def scenario_name(workload_name: str, load: Load, api: str, region: str | None = None) -> str:
+    """Return the name of a workload at a level, as chat@c8, chat@r2.5, chat@c8-completions or chat@c8@eu."""
+    level = load.level + ("" if api == UNMARKED_API else f"-{api}")
+    return str(ScenarioName(workload_name, level, region))
 
 
 def definition(
@@ -164,8 +179,11 @@ def description(workload: Workload, load: Load) -> str:
         window = "" if begin is None else f" from {begin:g} s to {end:g} s"
         return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
+    input_tokens, output_tokens = shown(workload.input_tokens), shown(workload.output_tokens)
     if workload.inputs is not None:
-        inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
+        inputs = f"of {dataset}" if dataset else f"of {input_tokens} tokens"
         return f"{workload.inputs} inputs {inputs}, {load.name}"
-    prompts = f"prompts of {dataset}" if dataset else f"{workload.input_tokens} input tokens"
-    return f"{prompts}, {workload.output_tokens} output tokens, {load.name}"
+    prompts = f"prompts of {dataset}" if dataset else f"{input_tokens} input tokens"
+    if workload.shared_prefix:
+        prompts += f" with {workload.shared_prefix:.0%} in common ({workload.prefixes} prefixes)"
+    return f"{prompts}, {output_tokens} output tokens, {load.name}"

@@ -9,12 +9,14 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
+from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
 from llm_measure.workloads import Expected, Workload
 from webapp.plan.fields import (
     NAME,
     Command,
+    Length,
     Levels,
     StrictSchema,
     number_field,
@@ -22,6 +24,7 @@ from webapp.plan.fields import (
     whole_field,
 )
 from webapp.plan.rules import RuleSchema
+from webapp.scenarios import REGION, REGION_RULE
 
 MEASURED = ("llms", "workloads")
 # Fields of workloads that are no trace, which brings its lengths and moments.
@@ -53,6 +56,11 @@ def _check_objective(name: str) -> None:
 def _check_window(moments: list[float]) -> None:
     if not moments[0] < moments[-1]:
         raise ValidationError("must be two moments, the second one later")
+
+
+def _check_unique(regions: list[str]) -> None:
+    if len(set(regions)) < len(regions):
+        raise ValidationError("duplicate region")
 
 
 def _check_json(value: dict[str, Any]) -> None:
@@ -119,11 +127,13 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = whole_field(1, 10_000_000)
-    output_tokens = whole_field(1, 10_000_000)
+    input_tokens = Length(1, 10_000_000)
+    output_tokens = Length(1, 10_000_000)
     inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
+    shared_prefix = number_field(0, 1)
+    prefixes = whole_field(1, 1_000_000)
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
@@ -146,6 +156,10 @@ class WorkloadSchema(StrictSchema):
     expects = fields.String(validate=validate.OneOf(get_args(Expected)))
     answer_schema = fields.String(validate=validate.Length(1))
     interval = number_field(1 / 60, 10_080)
+    regions = fields.List(
+        fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
+        validate=[validate.Length(1), _check_unique],
+    )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_choices(self, data: Any, original: Any, **kwargs: Any) -> None:
@@ -278,8 +292,12 @@ def refused(error: ValueError) -> ValidationError:
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; paths start at `folder`."""
-    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body", "expects")
+    same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
+    for name in ("input_tokens", "output_tokens"):
+        if name in declared:
+            path = file_of(declared[name])
+            chosen[name] = f"file:{folder / path}" if path else declared[name]
     for name in FILES:
         if name in declared:
             chosen[name] = str(folder / declared[name])

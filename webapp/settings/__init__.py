@@ -89,6 +89,7 @@ class Settings:
     self_check_interval: int  # seconds between self-checks; 0: none
     measurements_per_host: int | None  # at the same time; None: as many as processors
     worker_host: str  # workers of the same name share the processors of one machine
+    region: str | None  # from which a worker measures; None: from none in particular
     watch_min_change: float  # the smallest change of level that is reported, such as 0.1
     watch_failed_runs: int  # in a row, after which an LLM is down
     watch_max_error_rate: float  # beyond these bounds in as many runs, an LLM is degraded
@@ -192,6 +193,7 @@ def _read(environ: Mapping[str, str], needs_key: bool) -> Settings:
             "MEASUREMENTS_PER_HOST", lambda raw: parse.whole(1, 1024)(raw) if raw else None, ""
         ),
         worker_host=read("WORKER_HOST", parse.text, socket.gethostname()),
+        region=read("REGION", lambda raw: parse.region(raw) if raw else None, ""),
         watch_min_change=read("WATCH_MIN_CHANGE", parse.number(0.01, 10), "0.1"),
         watch_failed_runs=read("WATCH_FAILED_RUNS", parse.whole(1, 100), "2"),
         watch_max_error_rate=read("WATCH_MAX_ERROR_RATE", parse.number(0, 1), "0.1"),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_network
 
+from webapp.scenarios import REGION, REGION_RULE
 from webapp.settings.environment import ROOT
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -66,6 +67,13 @@ def file(raw: str) -> str:
     if raw and not (ROOT / raw).is_file():
         raise ValueError("must be the path of a file, absolute or relative to the project's folder")
     return str(ROOT / raw) if raw else ""
+
+
+def region(raw: str) -> str:
+    """Accept the name of a region."""
+    if not REGION.match(raw):
+        raise ValueError(f"{REGION_RULE}; or empty")
+    return raw
 
 
 def password(raw: str) -> str:

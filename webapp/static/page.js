@@ -20,6 +20,7 @@ function liveAddress() {
   // A poll continues what the page shows, even if its address names no series and another is measured first.
   const shown = main.querySelector("[data-source]");
   if (shown) for (const name of ["source", "scenario"]) address.searchParams.set(name, shown.dataset[name]);
+  if (shown) address.searchParams.delete("region"); // part of that scenario
   if (allRows) address.searchParams.set("rows", "all");
   return address;
 }
@@ -161,6 +162,8 @@ function countSelected() {
   button.textContent = button.disabled ? "Select 2 to 5 LLMs to compare" : `Compare selected (${selected})`;
 }
 
+const DEPENDENT = { source: ["scenario", "region"], workload: ["api", "region", "kind"], api: ["region", "kind"], region: ["kind"] };
+
 // Keeps empty fields out of the address.
 function disableEmpty(form) {
   for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
@@ -168,8 +171,8 @@ function disableEmpty(form) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-filters]");
-  // Another source has other scenarios; the server chooses one.
-  if (form?.elements.scenario && event.target.name === "source") form.elements.scenario.disabled = true;
+  // Another source has other scenarios and regions, another workload other levels; the server chooses.
+  for (const name of (form && DEPENDENT[event.target.name]) ?? []) if (form.elements[name]) form.elements[name].disabled = true;
   if (form) form.requestSubmit();
   if (event.target.matches("input[name=llm]")) countSelected();
 });

@@ -39,7 +39,7 @@ JOIN llms ON llms.id = llm_id
 WHERE period = %(period)s
   AND starts_at > %(now)s - %(reach)s::interval
   AND source = %(source)s
-  AND (%(scenario_id)s IS NULL OR scenario_id = %(scenario_id)s)
+  AND (%(scenario_ids)s IS NULL OR scenario_id = ANY(%(scenario_ids)s))
   AND CASE WHEN %(llm_id)s IS NULL THEN llms.archived_at IS NULL ELSE llms.id = %(llm_id)s END
 GROUP BY llms.name, starts_at
 ORDER BY llms.name, starts_at
@@ -71,7 +71,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     reach: timedelta,
     now: datetime,
     source: str,
-    scenario_id: int | None = None,
+    scenario_ids: list[int] | None = None,
     llm_id: int | None = None,
 ) -> list[Availability]:
     """Return the availability by LLM and time, of all ranked LLMs or of one; `period` is hour or day."""
@@ -80,7 +80,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "reach": reach,
         "now": now,
         "source": source,
-        "scenario_id": scenario_id,
+        "scenario_ids": scenario_ids,
         "llm_id": llm_id,
     }
     with conn.cursor() as cursor:

@@ -17,7 +17,7 @@ JOIN metrics ON metrics.id = metric_id
 WHERE detected_slot >= %(since)s
   AND (%(until)s IS NULL OR detected_slot < %(until)s)
   AND (%(source)s IS NULL OR source = %(source)s)
-  AND (%(scenario_id)s IS NULL OR scenario_id = %(scenario_id)s)
+  AND (%(scenario_ids)s IS NULL OR scenario_id = ANY(%(scenario_ids)s))
   AND (%(llm_id)s IS NULL OR llm_id = %(llm_id)s)
 ORDER BY detected_slot, changes.id
 LIMIT %(limit)s
@@ -56,7 +56,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     since: datetime,
     until: datetime | None = None,
     source: str | None = None,
-    scenario_id: int | None = None,
+    scenario_ids: list[int] | None = None,
     llm_id: int | None = None,
     limit: int | None = None,
 ) -> list[Change]:
@@ -65,7 +65,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "since": since,
         "until": until,
         "source": source,
-        "scenario_id": scenario_id,
+        "scenario_ids": scenario_ids,
         "llm_id": llm_id,
         "limit": limit,
     }

@@ -78,7 +78,7 @@ def read(  # noqa: PLR0913  (each is a filter)
     before: int | None = None,
     status: str | None = None,
     source: str | None = None,
-    scenario_id: int | None = None,
+    scenario_ids: list[int] | None = None,
     llm_id: int | None = None,
     job_id: str | None = None,
 ) -> list[RunRecord]:
@@ -90,7 +90,7 @@ def read(  # noqa: PLR0913  (each is a filter)
         "before": before,
         "status": status,
         "source": source,
-        "scenario_id": scenario_id,
+        "scenario_ids": scenario_ids,
         "llm_id": llm_id,
         "job_id": job_id,
     }

@@ -59,3 +59,15 @@ def test_without_two_moments_there_is_no_rate(records):
     found = rates(records)
 
     assert (found.offered_rate, found.achieved_rate, found.saturated) == (None, None, False)
+
+
+def test_later_turns_that_take_longer_with_their_history_saturate_nothing():
+    records = [answered(number) for number in range(40)]
+    for number, record in enumerate(records):
+        record.conversation, record.turn = number // 20, number % 20 + 1
+        record.end_ns = record.intended_ns + record.turn * SECOND
+    assert not rates(records).saturated
+
+    for record in records:
+        record.conversation = record.turn = None
+    assert rates(records[:20]).saturated

@@ -97,6 +97,14 @@ def test_a_stream_that_is_asked_to_wait_keeps_its_place():
     assert held(records[:2], 2) == span(0, 5)
 
 
+def test_a_user_who_thinks_keeps_its_stream():
+    records = [at(0, 0, 6), at(1, 0, 1)]
+    assert held(records, 2) == span(0, 1)
+
+    records[1].pause_ns = 4 * SECOND
+    assert held(records, 2) == span(0, 5)
+
+
 def test_what_was_cancelled_is_not_within_the_span():
     records = [at(0, 0, 2), at(1, 0, 3), at(2, 2, 4, "cancelled"), at(3, 3, 4, "cancelled")]
 

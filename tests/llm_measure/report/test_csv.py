@@ -80,4 +80,4 @@ def test_each_level_and_metric_has_a_line():
         ("poisson", "2.5", "true", "1", "0"),
     }
     assert (rows[0]["unit"], rows[0]["n"], rows[0]["p50"]) == ("s", "2", "0.2")
-    assert (rows[-1]["metric"], rows[-1]["n"], rows[-1]["mean"]) == ("goodput", "0", "")
+    assert (rows[-1]["metric"], rows[-1]["n"], rows[-1]["mean"]) == ("valid_answers", "0", "")

@@ -4,12 +4,14 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from llm_measure.metrics import METRICS
 from tests.factories import add_failed_runs, add_run, add_scenario
+from tests.measured import measurement
 from tests.support import KEY, query
 from tests.web import show_run, slot
 from tests.webapp.api.shown_runs import finish_run, show
@@ -17,7 +19,8 @@ from tests.webapp.monitoring.scraping import scrape, value
 from webapp import monitoring
 from webapp.monitoring import stored
 from webapp.monitoring.stored import GEN_AI_BOUNDS
-from webapp.queue import enqueue_simulation, runs_queue
+from webapp.plan.measurement import Task
+from webapp.queue import enqueue_measurement, enqueue_simulation, runs_queue
 from webapp.store import llms, runs, self_checks, totals
 from webapp.store.self_checks import SelfCheckError
 
@@ -180,6 +183,17 @@ class TestTheQueue:
         assert value(samples, "llm_benchmark_queue_jobs", queue="runs", state="failed") == 0
         oldest = value(samples, "llm_benchmark_queue_oldest_job_timestamp_seconds", queue="runs")
         assert before - 1 < oldest < time.time()
+
+    def test_of_a_region_is_counted_if_it_is_planned_or_has_jobs(self, client, settings, redis):
+        planned = [measurement(region="eu")]
+        client.application.extensions["plan"] = SimpleNamespace(measurements=lambda: planned)
+        enqueue_measurement(runs_queue(redis), settings, 600, Task("chat@@us", (measurement(region="us"),)))
+        redis.sadd("rq:queues", "rq:queue:runs-left", "rq:queue:other")
+        samples = scrape(client)
+
+        for queue, waiting in (("runs", 0), ("runs-eu", 0), ("runs-us", 1), ("runs-left", None)):
+            assert value(samples, "llm_benchmark_queue_jobs", queue=queue, state="queued") == waiting
+            assert value(samples, "llm_benchmark_workers", queue=queue) == (None if waiting is None else 0)
 
     def test_is_not_changed_by_a_scrape(self, client, settings, redis):
         enqueue_simulation(runs_queue(redis), settings, 600)

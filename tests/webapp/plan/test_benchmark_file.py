@@ -13,6 +13,7 @@ from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
+from webapp.plan.measurement import description, tasks
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -200,6 +201,18 @@ def test_what_does_not_apply_to_a_kind_is_refused_by_name(faults, changes, fault
     assert faults(text) == [f"benchmark.yml:{fault}"]
 
 
+def test_a_workload_with_regions_is_measured_from_each_of_them_at_all_levels(write):
+    found = read_benchmark_file(
+        write(GOOD.replace("concurrency: 2", "concurrency: [1, 2]") + "        regions: [eu, us]\n")
+    )
+
+    assert [one.scenario for one in found] == ["chat@c1@eu", "chat@c2@eu", "chat@c1@us", "chat@c2@us"]
+    assert [(task.name, task.region, len(task.levels)) for task in tasks(found)] == [
+        ("chat@@eu", "eu", 2),
+        ("chat@@us", "us", 2),
+    ]
+
+
 def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
     (tmp_path / "prompts.jsonl").write_text('{"prompt": "one"}\n')
 
@@ -317,12 +330,26 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD.replace("requests: 10", "requests: 0"), "9: workloads[0].requests=0: must be a whole"),
         (GOOD.replace("requests: 10", "warmup: 1"), "7: workloads[0].requests: expected either"),
         (GOOD.replace("concurrency: 2", "concurrency: [2, 2]"), "8: workloads[0].concurrency: duplicate"),
+        (GOOD + "        regions: []\n", "10: workloads[0].regions: shorter than minimum length 1"),
+        (GOOD + "        regions: [eu, EU]\n", "10: workloads[0].regions[1]='EU': must be 1 to 31 of the"),
+        (GOOD + "        regions: [eu, eu]\n", "10: workloads[0].regions: duplicate region"),
         (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: expected either concurrency or rate"),
         (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': applies only to a rate"),
         (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
+        (GOOD + "        input_tokens: gamma:1,2\n",
+         "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),
+        (GOOD + "        input_tokens: 1..90000000\n",
+         "10: workloads[0].input_tokens='1..90000000': must have a mean from 1 to 1e+07"),
+        (GOOD + "        input_tokens: '128'\n", "10: workloads[0].input_tokens='128': not a valid integer"),
+        (GOOD + "        input_tokens: 1.5\n", "10: workloads[0].input_tokens=1.5: not a valid integer"),
+        (GOOD + "        output_tokens: file:none.txt\n",
+         "10: workloads[0].output_tokens='file:none.txt': file not found"),
+        (GOOD + "        shared_prefix: 1.5\n",
+         "10: workloads[0].shared_prefix=1.5: must be a number from 0 to 1"),
+        (GOOD + "        prefixes: 4\n", "10: workloads[0].prefixes=4: needs shared_prefix"),
         (GOOD + "        extra_body: {since: 2026-01-01}\n",
          "10: workloads[0].extra_body: must be valid in JSON"),
         (GOOD + "        extra_body: {top_p: .nan}\n", "10: workloads[0].extra_body: must be valid in JSON"),
@@ -330,6 +357,31 @@ def test_speed_and_window_need_a_trace(faults):
 )  # fmt: skip
 def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault):
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
+
+
+def test_a_shared_prefix_is_part_of_the_definition_and_described(write):
+    (planned,) = read_benchmark_file(write(f"{GOOD}        shared_prefix: 0.5\n        prefixes: 4\n"))
+
+    assert (planned.definition["shared_prefix"], planned.definition["prefixes"]) == (0.5, 4)
+    described = description(planned.workload, planned.load)
+    assert described.startswith("128 input tokens with 50% in common (4 prefixes), 128 output tokens")
+
+
+def test_lengths_of_a_file_are_found_from_the_benchmark_files_folder(write, faults, tmp_path):
+    (tmp_path / "lengths.txt").write_text("8\n16\n")
+    text = f"{GOOD}        input_tokens: file:lengths.txt\n        output_tokens: normal:64,8\n"
+
+    (planned,) = read_benchmark_file(write(text))
+    assert planned.workload.input_tokens == f"file:{tmp_path}/lengths.txt"
+    assert planned.definition["output_tokens"] == "normal:64,8"
+    assert len(planned.definition["input_tokens"]) == 64
+
+    (tmp_path / "lengths.txt").write_text("8\nmany\n")
+    (fault,) = faults(text)
+    assert fault == (
+        f"benchmark.yml:10: workloads[0].input_tokens='file:lengths.txt': {tmp_path}/lengths.txt:2:"
+        " must be a number of at least 0"
+    )
 
 
 def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):

@@ -23,8 +23,8 @@ CASES = of_faults.pytestmark[0].args[1]
 # The faults that a schema can find; others are duplicates, names that refer to nothing, and files.
 FINDABLE = re.compile(
     r"unknown field|missing|must be (?!at least|valid in JSON|a printable)|unknown provider API"
-    r"|expected either|applies only|unknown objective|invalid input type|needs api_key_env|duplicate level"
-    r"|expected one of max_tokens|needs digest|does not apply to a trace|needs trace"
+    r"|expected either|applies only|unknown objective|invalid input type|needs api_key_env"
+    r"|duplicate (level|region)|expected one of max_tokens|needs digest|does not apply to a trace|needs trace"
 )
 
 

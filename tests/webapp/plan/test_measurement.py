@@ -12,7 +12,7 @@ from llm_measure.load.traces import trace_of
 from llm_measure.workloads import Load, Workload
 from tests.measured import measurement
 from webapp.plan.benchmark_file import read_benchmark_file
-from webapp.plan.measurement import definition, description, scenario_name
+from webapp.plan.measurement import definition, description, scenario_name, task
 
 CLOSED = Load(concurrency=8, requests=4)
 
@@ -106,6 +106,24 @@ def test_the_same_workload_through_another_api_is_another_scenario():
     assert (chat.scenario, completions.scenario) == ("chat@c8", "chat@c8-completions")
     assert chat.definition != completions.definition
     assert chat.slug != completions.slug
+
+
+def test_the_same_workload_from_another_region_is_another_scenario():
+    anywhere, eu, us = (measurement(region=region) for region in (None, "eu", "us"))
+
+    assert [one.scenario for one in (anywhere, eu, us)] == ["chat@c8", "chat@c8@eu", "chat@c8@us"]
+    assert anywhere.definition == definition(anywhere.workload, anywhere.load, "chat")
+    assert eu.definition == anywhere.definition | {"region": "eu"}
+    assert len({one.slug for one in (anywhere, eu, us)}) == 3
+
+
+def test_a_job_measures_a_task_or_a_scenario_of_its_region_alone():
+    planned = [measurement(region=region) for region in (None, "eu")]
+
+    found = [task(planned, "Measured", name) for name in ("chat", "chat@c8", "chat@@eu", "chat@c8@eu")]
+
+    assert [each and each.levels for each in found] == [(planned[0],)] * 2 + [(planned[1],)] * 2
+    assert task(planned, "Measured", "chat@@us") is None
 
 
 def test_a_workload_with_inputs_is_described_and_defined_by_them():

@@ -14,7 +14,7 @@ from webapp.api.arguments import filters
 from webapp.api.availability.schemas import BY_HOUR, REACHES, AvailabilityQuery, AvailabilitySchema
 from webapp.api.common import document_read, keyed_blueprint
 from webapp.cache import answers
-from webapp.queries import answer_name, llm_id, scenario_id
+from webapp.queries import answer_name, llm_id, scenario_ids
 from webapp.store import Connection, availability, views
 from webapp.store.availability import Availability
 from webapp.windows import HOUR
@@ -46,19 +46,18 @@ def get_availability(query: dict[str, Any]) -> Response:
 
 
 def _availability(query: dict[str, Any], conn: Connection) -> bytes:
-    source, scenario = query["source"], query["scenario"]
     found = availability.read(
         conn,
         period=query["period"],
         reach=REACHES[query["window"]],
         now=datetime.now(UTC),
-        source=source,
-        scenario_id=scenario_id(conn, scenario, source) if scenario else None,
+        source=query["source"],
+        scenario_ids=scenario_ids(conn, query),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
     )
     parts = {
         "generation": views.generation(conn),
-        **{name: query[name] for name in ("period", "window", "source", "scenario")},
+        **{name: query[name] for name in ("period", "window", "source", "scenario", "region")},
         "llms": list(_by_llm(found)),
     }
     return AvailabilitySchema().dumps(parts).encode()

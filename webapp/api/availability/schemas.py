@@ -5,7 +5,7 @@ from datetime import timedelta
 from marshmallow import Schema, fields
 
 from webapp.api.fields import count, text, timestamp
-from webapp.queries import SOURCES, name_filter, one_of
+from webapp.queries import SOURCES, RegionFilter, name_filter, one_of
 from webapp.windows import DAY, HOUR
 
 REACHES = {
@@ -19,7 +19,7 @@ LONGEST_BY_HOUR = timedelta(days=7)
 BY_HOUR = tuple(name for name, reach in REACHES.items() if reach <= LONGEST_BY_HOUR)
 
 
-class AvailabilityQuery(Schema):
+class AvailabilityQuery(RegionFilter):
     """The filters of the availability."""
 
     period = one_of((HOUR, DAY), DAY, f"A row per hour, for {' and '.join(BY_HOUR)}, or per day, in UTC")
@@ -69,6 +69,7 @@ class AvailabilitySchema(Schema):
     window = text("Window", "30d")
     source = text("Source of the runs", "simulation")
     scenario = text("Scenario; null for all", "default", nullable=True)
+    region = text("Region; null for all, and if `scenario` has one", "eu", nullable=True)
     llms = fields.List(
         fields.Nested(LLMAvailabilitySchema), required=True, metadata={"description": "LLMs, by name"}
     )

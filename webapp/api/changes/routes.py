@@ -11,7 +11,7 @@ from webapp.api.arguments import filters
 from webapp.api.changes.schemas import ChangesQuery, ChangesSchema
 from webapp.api.common import document_read, keyed_blueprint
 from webapp.cache import answers
-from webapp.queries import answer_name, llm_id, scenario_id
+from webapp.queries import answer_name, llm_id, scenario_ids
 from webapp.store import Connection, changes, views
 
 blueprint = keyed_blueprint(
@@ -42,7 +42,7 @@ def _changes(query: dict[str, Any], conn: Connection) -> bytes:
         since=query["since"] or datetime.now(UTC) - DEFAULT_REACH,
         until=query["until"],
         source=query["source"],
-        scenario_id=scenario_id(conn, query["scenario"], query["source"]) if query["scenario"] else None,
+        scenario_ids=scenario_ids(conn, query),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         limit=MOST_CHANGES + 1,
     )

@@ -6,10 +6,10 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 
 from webapp.api.fields import count, flag, number, text, timestamp
 from webapp.api.points.schemas import moment
-from webapp.queries import SOURCES, name_filter, one_of
+from webapp.queries import SOURCES, RegionFilter, name_filter, one_of
 
 
-class ChangesQuery(Schema):
+class ChangesQuery(RegionFilter):
     """The filters of the changes."""
 
     llm = name_filter("One LLM, archived or not; all by default", "GPT-4o")

@@ -8,6 +8,7 @@ from werkzeug.exceptions import NotFound, UnprocessableEntity
 
 from webapp.errors import shown
 from webapp.queries import SIMULATED_SCENARIO, preferred_scenario, quantile_intervals, scenario_id
+from webapp.scenarios import ScenarioName, split
 from webapp.store import Connection, catalogue, distribution, incidents, leaderboard, run_records, scenarios
 from webapp.store.incidents import SEVERITIES, Incident
 from webapp.store.leaderboard import Row
@@ -34,7 +35,7 @@ def read(conn: Connection, query: dict[str, Any]) -> dict[str, Any]:
     As in {"source": "simulation", "scenario": "default", "candidates": [...], "without_values": {"GPT-4o":
     "failed"}}, where the latter has the status of the newest run.
     """
-    source, scenario = _series(conn, query["workload"], query["source"])
+    source, scenario = _series(conn, query["workload"], query["region"], query["source"])
     series: dict[str, Any] = {"source": source, "scenario_id": scenario_id(conn, scenario, source)}
     rows = leaderboard.read(conn, metric_names=[query["objective"]], window=query["window"], **series)
     names = {row.llm_name for row in rows}
@@ -50,7 +51,9 @@ def read(conn: Connection, query: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _series(conn: Connection, workload: str | None, source: str | None) -> tuple[str, str]:
+def _series(
+    conn: Connection, workload: str | None, region: str | None, source: str | None
+) -> tuple[str, str]:
     """Return the source and the scenario that are asked for: those with values, or else any."""
     choices = (
         ("measurement", scenarios.measured(conn, [])),
@@ -58,12 +61,20 @@ def _series(conn: Connection, workload: str | None, source: str | None) -> tuple
         ("measurement", catalogue.scenario_names(conn, "measurement")),
     )
     for each, names in choices:
-        matching = [name for name in names if workload in (None, name, name.partition("@")[0])]
+        matching = [name for name in names if _matches(split(name), workload, region)]
         if matching and source in (None, each):
             return each, preferred_scenario(matching)
+    if region is not None:
+        raise UnprocessableEntity(f"region={region!r}: nothing of that workload was measured from there")
     if workload is None:
         raise NotFound("No LLM to recommend: nothing has been measured yet")
     raise UnprocessableEntity(f"workload={shown(workload)}: unknown workload or scenario of that source")
+
+
+def _matches(name: ScenarioName, workload: str | None, region: str | None) -> bool:
+    """Return whether the scenario is of the workload, or is the one named so, and in the region, if any."""
+    names = (str(name), name.workload, *([name.local] if region else []))
+    return workload in (None, *names) and region in (None, name.region)
 
 
 def _candidates(

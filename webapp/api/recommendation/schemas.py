@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from webapp.api.fields import count, number, text, timestamp
-from webapp.queries import SOURCES, metric_filter, name_filter, one_of
+from webapp.queries import SOURCES, metric_filter, name_filter, one_of, region_filter
 from webapp.windows import LATEST, WINDOWS
 
 STATISTICS = ("mean", "p95")
@@ -15,6 +15,7 @@ class RecommendationQuery(Schema):
     workload = name_filter(
         "Workload or scenario; by default, one that is measured, or the simulation's without any", "chat"
     )
+    region = region_filter("Region that was measured from; any by default")
     objective = metric_filter("e2e_latency", "Metric by which the best LLM is chosen")
     statistic = one_of(STATISTICS, "mean", "Statistic of the metric")
     source = one_of(SOURCES, None, "Source of the values; measurement by default if the workload is measured")

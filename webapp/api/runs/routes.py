@@ -32,7 +32,7 @@ from webapp.cache import snapshot
 from webapp.errors import shown
 from webapp.on_demand import job_status, request_measurement, request_simulation, status_with_runs
 from webapp.plan.measurement import Measurement
-from webapp.queries import RunsQuery, llm_id, scenario_id
+from webapp.queries import RunsQuery, llm_id, scenario_ids
 from webapp.store import Connection, requests, run_records, views
 from webapp.store.run_records import RunRecord
 
@@ -72,7 +72,7 @@ def _find(conn: Connection, query: dict[str, Any]) -> list[RunRecord]:
         conn,
         limit=query["limit"] + 1,
         before=query["cursor"],
-        scenario_id=scenario_id(conn, query["scenario"], query["source"]) if query["scenario"] else None,
+        scenario_ids=scenario_ids(conn, query),
         llm_id=llm_id(conn, query["llm"]) if query["llm"] else None,
         **{name: query[name] for name in ("status", "source", "job_id")},
     )

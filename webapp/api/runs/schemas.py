@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from llm_measure.records import ERROR_CLASSES
-from webapp.api.fields import count, flag, text, timestamp
+from webapp.api.fields import count, flag, region, text, timestamp
 from webapp.api.runs.measurement import MEASUREMENT_EXAMPLE, MeasurementSchema
 from webapp.on_demand import STATUSES as JOB_STATUSES
 from webapp.queries import LONGEST_NAME, whole_filter
@@ -29,7 +29,7 @@ class DeclaredSchema(Schema):
     scenario = fields.String(
         required=True,
         validate=validate.Length(1, LONGEST_NAME),
-        metadata={"description": "Scenario, a workload at a level", "example": "chat@c8"},
+        metadata={"description": "Scenario, a workload at a level, with its region", "example": "chat@c8"},
     )
 
 
@@ -48,6 +48,7 @@ class RunSchema(Schema):
     )
     source = text("Source of the values: simulation or measurement", "simulation")
     scenario = text("Scenario", "default")
+    region = region()
     llm_name = text("Name of the LLM", "GPT-4o")
     slot = timestamp("Scheduled time of the run")
     status = text(

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
+from marshmallow import Schema
 
 from llm_measure.metrics import METRICS
 from webapp.auth import HEADER
@@ -16,7 +17,7 @@ from webapp.page.badges.drawing import Badge, svg
 from webapp.page.opening import OpenSeries
 from webapp.page.version import version
 from webapp.page.views import at_present, query_arguments
-from webapp.queries import LONGEST_NAME, answer_name, one_of
+from webapp.queries import LONGEST_NAME, SOURCES, RegionFilter, answer_name, name_filter, one_of
 from webapp.store import Connection
 from webapp.windows import WINDOWS_BY_NAME
 
@@ -35,10 +36,17 @@ class MetricQuery(OpenSeries):
     statistic = one_of(values.STATISTICS, "mean", "Statistic of all values in the window")
 
 
+class RunsQuery(RegionFilter):
+    """The query string of a badge that counts runs."""
+
+    source = one_of(SOURCES, None, "Source of the runs; what is measured by default")
+    scenario = name_filter("Scenario; all together by default", "chat@c8")
+
+
 # What may be asked, and what reads it, by the name of the badge if that is not a metric's.
-OTHERS: dict[str, tuple[type[OpenSeries], Read]] = {
-    "availability": (OpenSeries, values.of_availability),
-    "status": (OpenSeries, values.of_status),
+OTHERS: dict[str, tuple[type[Schema], Read]] = {
+    "availability": (RunsQuery, values.of_availability),
+    "status": (RunsQuery, values.of_status),
 }
 
 
@@ -83,7 +91,7 @@ def show(llm_name: str, name: str) -> Response:
     return response
 
 
-def _asked(name: str) -> tuple[type[OpenSeries], Read] | None:
+def _asked(name: str) -> tuple[type[Schema], Read] | None:
     """Return the schema of the query string, and what reads the badge; None for an unknown name."""
     if name in METRICS:
         return MetricQuery, partial(values.of_metric, METRICS[name])

@@ -9,7 +9,7 @@ from webapp.page.badges.drawing import Badge, Color
 from webapp.page.health import SILENCE, health
 from webapp.page.opening import with_series
 from webapp.page.text import figure
-from webapp.queries import SOURCES, scenario_id
+from webapp.queries import SOURCES, scenario_id, scenario_ids
 from webapp.store import Connection, availability, catalogue, incidents, leaderboard
 from webapp.store.availability import Availability
 
@@ -66,7 +66,7 @@ def of_status(conn: Connection, llm_name: str, query: dict[str, Any]) -> Badge |
     _, hours = _counts(conn, llm_id, {**query, "source": source}, "hour", SILENCE)
     ongoing = incidents.read(conn, status="open", source=source, llm_id=llm_id)
     is_heard = any(hour.ratio is not None for hour in hours)
-    state = health(llm_name, ongoing, is_heard, query["scenario"])
+    state = health(llm_name, ongoing, is_heard, query["scenario"], query["region"])
     return _badge(llm_name, "status", source, (state, COLORS_OF_STATES[state]))
 
 
@@ -74,7 +74,7 @@ def _counts(
     conn: Connection, llm_id: int, query: dict[str, Any], period: str, reach: timedelta
 ) -> tuple[str, list[Availability]]:
     """Return the query's source, or what is measured rather than simulated, and its hours or days."""
-    scenario = query["scenario"] and scenario_id(conn, query["scenario"], query["source"])
+    asked = scenario_ids(conn, query)
     source, found = "", []
     for source in [query["source"]] if query["source"] else reversed(SOURCES):
         found = availability.read(
@@ -83,7 +83,7 @@ def _counts(
             reach=reach,
             now=datetime.now(UTC),
             source=source,
-            scenario_id=scenario,
+            scenario_ids=asked,
             llm_id=llm_id,
         )
         if found:

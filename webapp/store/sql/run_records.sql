@@ -25,7 +25,7 @@ WHERE (%(run_id)s IS NULL OR runs.id = %(run_id)s)
   AND (%(before)s IS NULL OR runs.id < %(before)s)
   AND (%(status)s IS NULL OR runs.status = %(status)s)
   AND (%(source)s IS NULL OR runs.source = %(source)s)
-  AND (%(scenario_id)s IS NULL OR runs.scenario_id = %(scenario_id)s)
+  AND (%(scenario_ids)s IS NULL OR runs.scenario_id = ANY(%(scenario_ids)s))
   AND (%(llm_id)s IS NULL OR runs.llm_id = %(llm_id)s)
   AND (%(job_id)s IS NULL OR runs.job_id = %(job_id)s)
 ORDER BY runs.id DESC
