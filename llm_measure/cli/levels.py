@@ -53,11 +53,9 @@ def measure_and_report(
             failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
             report = document(endpoint, workload, results, options["with_records"], digests)
-            if found:
-                report["find"] = found[-1].to_dict()
-            write(report, options)
+            write(report | {"find": found[-1].to_dict()} if found else report, options)
             if options["plot"]:
-                write_plot(report, options["plot"])
+                write_plot(found[-1] if found else report, options["plot"])
     if failure:
         raise failure
     return (any if isinstance(asked, Search) else all)(map(_has_a_response, results))

@@ -21,11 +21,12 @@ def url():
         yield url
 
 
-def test_the_capacity_and_its_path_are_in_the_report(url):
+def test_the_capacity_and_its_path_are_in_the_report(url, tmp_path):
     slo = "ttft:p80=0.022,error_rate=0.2"
     asked = ("--find", "concurrency", "--slo", slo, "--budget", "1500", "--format", "json")
+    picture = tmp_path / "path.svg"
 
-    result = invoke("run", "--base-url", url, *ASKED, *asked)
+    result = invoke("run", "--base-url", url, *ASKED, *asked, "--plot", str(picture))
 
     assert result.exit_code == 0
     report = json.loads(result.stdout)
@@ -36,6 +37,7 @@ def test_the_capacity_and_its_path_are_in_the_report(url):
     assert find["requests"] == sum(level["requests"] + level["warmup"] for level in report["levels"])
     assert [step["load"] for step in find["path"]][:2] == [1, 2]
     assert find["path"][0]["attained"].keys() == find["slo"].keys()
+    assert picture.read_text().count('class="mark"') == 2 * len(find["path"])
     assert "concurrency 1: " in result.stderr
 
 
@@ -64,6 +66,7 @@ def test_ctrl_c_reports_the_path_so_far(url):
         (("--find", "rate", "--slo", "ttft:p95=1", "--requests", "9"), "--find and --requests"),
         (("--find", "concurrency", "--slo", "ttft:p95=1", "--arrival", "constant"), "needs --find rate"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--confidence", "2"), "confidence=2.0"),
+        (("--find", "rate", "--slo", "ttft:p95=1", "--plot", "a.png"), "ends with .svg with --find"),
         (("--budget", "9"), "--budget: needs --find"),
         (("--confidence", "0.9"), "--confidence: needs --find"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--api", "embeddings"), "slo=ttft:p95: unknown objective"),
