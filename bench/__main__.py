@@ -13,6 +13,7 @@ from bench.sections import (
     apis,
     detect,
     export,
+    find,
     ingest,
     measure,
     migrations,
@@ -20,6 +21,7 @@ from bench.sections import (
     run,
     scale,
     server,
+    shards,
     trace,
 )
 from bench.system import postgres_version, system
@@ -36,7 +38,9 @@ SECTIONS = {
     "page": page.measure,
     "migrations": migrations.measure,
     "detect": detect.measure,
+    "shards": shards.measure,
     "trace": trace.measure,
+    "find": find.measure,
 }
 
 

@@ -17,10 +17,10 @@ from jobs.missed import record_lost
 from jobs.notify import ringing
 from webapp.ingest.publish import publish
 from webapp.plan.current import read_plan
-from webapp.queue import OVERHEAD_SECONDS, RUN_TIMEOUT, failed, unfinished
+from webapp.queue import RUN_TIMEOUT, failed, longest_seconds, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
-from webapp.store import Connection, clock, messages, partitions, retention, runs
+from webapp.store import Connection, clock, messages, partitions, retention, run_shards, runs
 from webapp.store.reconnect import connect_patiently
 from webapp.store.transactions import limit_lock_waits
 
@@ -74,12 +74,13 @@ def end_abandoned(conn: Connection, settings: Settings, redis: Redis, now: datet
     started = runs.running_jobs(conn, now)
     over = [job_id for job_id, gone in zip(started, failed(redis, started), strict=True) if gone]
     ended = runs.fail_abandoned(conn, over, now, UNRECORDED)
-    longest = (measurement.longest_s + OVERHEAD_SECONDS for measurement in read_plan(settings, redis))
+    longest = map(longest_seconds, read_plan(settings, redis))
     before = now - timedelta(seconds=max([RUN_TIMEOUT, *longest]))
     job_ids = runs.running_jobs(conn, before)
     states = unfinished(redis, job_ids)
     abandoned = [job_id for job_id, alive in zip(job_ids, states, strict=True) if not alive]
     ended += runs.fail_abandoned(conn, abandoned, before, ABANDONED)
+    run_shards.delete_left_over(conn)
     conn.commit()
     if ended:
         logger.warning("recorded %d abandoned runs as failed", ended)

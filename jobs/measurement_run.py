@@ -1,6 +1,7 @@
 """The measured runs of a slot: lock endpoint and processor, then measure, persist and publish each level."""
 
 import logging
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,15 +11,16 @@ from redis import Redis, RedisError
 from rq import Worker, get_current_job
 from rq.timeouts import JobTimeoutException
 
+from jobs.endpoint import MeasurementError, late, with_secrets
 from jobs.future_slot import dropping_future_slots
 from jobs.lock import BusyError
 from jobs.missed import is_late, record_late
 from jobs.notify import ringing
 from jobs.schedule import series_of
-from jobs.waiting_line import Waiting, in_turn
+from jobs.sharded_level import measure_sharded
+from jobs.waiting_line import GATHERING, GatheringError, Waiting, gathering, in_turn
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
-from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import GiveUp
 from llm_measure.results import LevelResult
 from webapp.ingest.attempt import Attempt, claimed
@@ -29,16 +31,12 @@ from webapp.plan.current import lags_behind, read_plan
 from webapp.plan.measurement import Measurement, Task, task
 from webapp.queue import STORE_SECONDS, measurement_job_id
 from webapp.redis import cache_redis
-from webapp.settings import Settings, secret_variable
+from webapp.settings import Settings
 from webapp.store import Connection
 from webapp.store.clock import FutureSlotError
 from webapp.store.reconnect import connect_patiently, reconnecting
 
 logger = logging.getLogger(__name__)
-
-
-class MeasurementError(Exception):
-    """A measurement failed; the message is one line, which is shown with the run."""
 
 
 class WorkerStopsError(Exception):
@@ -73,6 +71,8 @@ def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
     try:
         with dropping_future_slots(), in_turn(settings, redis, planned.server):
             fill_slots(settings, redis, planned, slot, job.id if job else "on-demand")
+    except GatheringError:
+        return Waiting(GATHERING)
     except (BusyError, WorkerStopsError):
         return Waiting(planned.server)
     return None
@@ -81,7 +81,8 @@ def run_measurement(llm: str, name: str, slot: int) -> Waiting | None:
 def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_id: str) -> None:
     """Fill the slot of each level; raises the first error after the last level.
 
-    Raises WorkerStopsError before a level if the worker of the job has been asked to stop.
+    Raises WorkerStopsError before a level if the worker of the job has been asked to stop, and GatheringError
+    if it has shards while another level gathers its own.
     """
     failures: list[tuple[str, Exception]] = []
     for number, level in enumerate(planned.levels):
@@ -89,7 +90,7 @@ def fill_slots(settings: Settings, redis: Redis, planned: Task, slot: int, job_i
             raise WorkerStopsError
         try:
             fill_slot(settings, redis, level, slot, job_id)
-        except (JobTimeoutException, FutureSlotError):
+        except (JobTimeoutException, FutureSlotError, GatheringError):
             raise
         except Exception as error:  # recorded in its run
             logger.warning("%s %s: %s", level.llm, level.scenario, error)
@@ -120,6 +121,7 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
     """
     moment = datetime.fromtimestamp(slot, UTC)
     with (
+        gathering(settings, redis, measurement.shards) as gathered,
         ringing(settings, redis),
         publishing_afterwards(settings, redis),
         closing(connect_patiently(settings)) as conn,
@@ -139,29 +141,36 @@ def fill_slot(settings: Settings, redis: Redis, measurement: Measurement, slot: 
                 refuse_changed(conn, measurement.scenario, measurement.definition)
                 refuse_changed_body(conn, measurement)
                 conn.close()
-                _measure_and_persist(settings, measurement, attempt)
+                _measure_and_persist(settings, measurement, attempt, gathered)
                 logger.info(
                     "%s %s: measured slot %s", measurement.llm, measurement.scenario, moment.isoformat()
                 )
 
 
-def _measure_and_persist(settings: Settings, measurement: Measurement, attempt: Attempt) -> None:
+def _measure_and_persist(
+    settings: Settings, measurement: Measurement, attempt: Attempt, gathered: Callable[[], None]
+) -> None:
     """Measure, and store the result as soon as the database can be reached; MeasurementError if it failed."""
-    result = _measure(measurement)
+    if measurement.shards > 1:
+        failure = measure_sharded(settings, measurement, attempt, gathered)
+    else:
+        failure = _store(settings, measurement, attempt, _measure(measurement))
+    if failure:
+        raise MeasurementError(failure)
 
+
+def _store(settings: Settings, measurement: Measurement, attempt: Attempt, result: LevelResult) -> str | None:
     def write(conn: Connection) -> str | None:
         asked = measurement.endpoint.asked(measurement.workload)
         return persist(conn, attempt, asked, result, measurement.rank_insecure, server=measurement.server)
 
-    failure = reconnecting(settings, write, STORE_SECONDS)
-    if failure:
-        raise MeasurementError(failure)
+    return reconnecting(settings, write, STORE_SECONDS)
 
 
 def _measure(measurement: Measurement) -> LevelResult:
     """Measure the level, and stop it when it is late, which RQ's timeout cannot do; then it is not valid."""
     give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
-    endpoint = _endpoint(measurement)
+    endpoint = with_secrets(measurement)
     try:
         result = measure_level(
             endpoint,
@@ -176,17 +185,5 @@ def _measure(measurement: Measurement) -> LevelResult:
     ) as error:  # there is no token, no credentials to sign requests, or no file of the endpoint
         raise MeasurementError(str(error)) from error
     if give_up.is_late:
-        reason = f"stopped after {measurement.longest_s} s, longer than all timeouts of its requests together"
-        return replace(result, valid=False, invalid_reason=reason)
+        return replace(result, valid=False, invalid_reason=late(measurement))
     return result
-
-
-def _endpoint(measurement: Measurement) -> Endpoint:
-    """Return the endpoint with its secrets, which are neither in the plan nor in the database."""
-    key = secret_variable(measurement.api_key_env) if measurement.api_key_env else None
-    if measurement.api_key_env and key is None:
-        raise MeasurementError(f"environment variable {measurement.api_key_env}: not set in the worker")
-    try:
-        return replace(measurement.endpoint, api_key=key).with_variables(secret_variable)
-    except ValueError as error:
-        raise MeasurementError(f"{error} in the worker") from None

@@ -23,6 +23,7 @@ COMMANDS = {
     "worker": [sys.executable, "-m", "jobs.worker"],
 }
 MOST_WORKERS = 4
+MOST_SHARING_WORKERS = 16  # of one level
 WATCH_SECONDS = 0.5
 # Set for every process of a supervisor, to its folder, so that a later supervisor recognizes them.
 SUPERVISED = "LLM_BENCHMARK_SUPERVISED"
@@ -80,10 +81,14 @@ def worker_count(measurements: Sequence[Measurement], region: str | None = None)
     """Return how many workers a region, or none in particular, needs.
 
     That is 1 for each server measured from there, so that a slow one does not delay the others' runs, and
-    without a region 1 in addition, for the simulation.
+    without a region 1 in addition, for the simulation. A level with shards needs that number of workers at
+    the same time.
     """
-    servers = {measurement.server for measurement in measurements if measurement.region == region}
-    return min(max(1, len(servers) + (region is None)), MOST_WORKERS)
+    planned = [measurement for measurement in measurements if measurement.region == region]
+    servers = {measurement.server for measurement in planned}
+    shards = max((measurement.shards for measurement in planned), default=1)
+    usual = min(max(1, len(servers) + (region is None)), MOST_WORKERS)
+    return max(usual, min(shards, MOST_SHARING_WORKERS))
 
 
 class ProcessTree:

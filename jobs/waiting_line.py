@@ -9,7 +9,7 @@ Each queue has its line, since the workers of one region cannot call a job for t
 an endpoint is measured from one region at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from redis import Redis, RedisError
@@ -25,6 +25,14 @@ from webapp.settings import Settings
 # Of a job's hash: the server that it waits for; empty if a processor is enough.
 SERVER_FIELD = "server"
 ENDPOINT_LOCK = "endpoint-"
+# Of levels with shards, one at a time gathers its workers, as if that were a server to wait for: two would
+# each get a part of them, and wait for the others in vain.
+GATHERING = "gathering"
+
+
+class GatheringError(BusyError):
+    """Another level gathers its shards."""
+
 
 # Which jobs in line still wait: those that ended, failed or wait for a retry have lost their place.
 IS_IN_LINE = """
@@ -133,3 +141,22 @@ def in_turn(settings: Settings, redis: Redis, server: str = "") -> Iterator[None
             if job:
                 line.leave(job)
         yield
+
+
+@contextmanager
+def gathering(settings: Settings, redis: Redis, shards: int) -> Iterator[Callable[[], None]]:
+    """Be the one level with shards that gathers them; yields a function to call once all are there.
+
+    Raises GatheringError if it is the turn of another level. For a level without shards, nothing is held.
+    """
+    job = get_current_job()
+    with ExitStack() as held:
+        if shards > 1:
+            with suppress(RedisError):
+                if job and not WaitingLine(settings, redis).is_turn_of(job, GATHERING):
+                    raise GatheringError(f"{GATHERING}: others wait for it")
+            try:
+                held.enter_context(renewed_lock(redis, f"{ENDPOINT_LOCK}{GATHERING}", wait=False))
+            except BusyError as error:
+                raise GatheringError(str(error)) from None
+        yield held.close

@@ -28,6 +28,7 @@ import jobs.maintenance
 import jobs.measurement_run
 import jobs.missed
 import jobs.self_check
+import jobs.shard_run
 import jobs.simulation_run  # noqa: F401
 from jobs.failed_jobs import FailedJobs, keep_error
 from jobs.recovery import Recovery

@@ -40,6 +40,12 @@ def fault(record: Record) -> str | None:
     return next(_faults(record), None)
 
 
+def sound(record: Record) -> Record:
+    """Return the record, as a failed request if one of its values cannot be true."""
+    found = fault(record)
+    return refused(record, found) if found else record
+
+
 def refused(record: Record, detail: str) -> Record:
     """Return the request as one that failed, without what its response claimed; it has no fault."""
     intended_ns = _within(record.intended_ns, *MOMENT)

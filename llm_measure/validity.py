@@ -30,13 +30,14 @@ def why_invalid(load: Load, records: list[Record], clients: Sequence[ClientTime]
         return "no request was measured to its end"
     if all(record.error for record in measured):
         return "no request succeeded"
-    if limit := _limit(measured, clients):
+    if limit := client_limit(records, clients):
         return f"the client was the limit: {limit}"
     return _not_held(load, records)
 
 
-def _limit(measured: list[Record], clients: Sequence[ClientTime]) -> str | None:
-    """Return by what the client changed the figures, or None if it did not."""
+def client_limit(records: list[Record], clients: Sequence[ClientTime]) -> str | None:
+    """Return by what the client changed the figures of its records, or None if it did not."""
+    measured = [record for record in records if not record.warmup and record.error != "cancelled"]
     busy = max(client.busy_s / client.lasted_s for client in clients)
     if busy > MAX_BUSY:
         return f"it used {busy:.0%} of a processor; more client processes may help"

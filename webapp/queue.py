@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 from redis import Redis
 from rq import Queue, Retry
@@ -11,7 +12,7 @@ from rq.exceptions import DeserializationError, DuplicateJobError, NoSuchJobErro
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from webapp.plan.measurement import Task
+from webapp.plan.measurement import Measurement, Task
 from webapp.scenarios import REGION, split
 from webapp.settings import Settings
 
@@ -30,6 +31,7 @@ RUN_SELF_CHECK = "jobs.self_check.run_self_check"
 RUN_MAINTENANCE = "jobs.maintenance.run_maintenance"
 RUN_DELIVERY = "jobs.notify.run_delivery"
 RUN_DIGEST = "jobs.notify.run_digest"
+RUN_SHARD = "jobs.shard_run.run_shard"
 RECORD_MISSED = "jobs.missed.record_missed"
 # The only functions that a worker runs, with the types of their arguments.
 FUNCTIONS: dict[str, tuple[type, ...]] = {
@@ -40,10 +42,11 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {
     RUN_DELIVERY: (int,),
     RUN_DIGEST: (int,),
     RECORD_MISSED: (str, str, int, int, int),
+    RUN_SHARD: (str, str, int, str, int),
 }
 # Those of a measurement, whose second argument names what is measured, with its region; the workers of a
 # region run no others.
-REGIONAL = (RUN_MEASUREMENT,)
+REGIONAL = (RUN_MEASUREMENT, RUN_SHARD)
 LONGEST_DELAY = 86_400  # of RETRY_DELAY
 LONGEST_ARGUMENT = 500
 LARGEST_ARGUMENT = 250_000_000_000  # a moment in the year 9892
@@ -53,6 +56,12 @@ RUN_TIMEOUT = 600
 STORE_SECONDS = 300
 # Seconds that a measurement's job needs for each level in addition to it: to connect, to end and to store.
 OVERHEAD_SECONDS = 60 + STORE_SECONDS
+# For how long the job of a level with shards waits for the others: if there are too few workers, and if there
+# are enough, which have other work.
+GATHER_SECONDS = 60
+LONGEST_GATHER_SECONDS = 600
+# For how long the shards that have come together connect and prepare.
+PREPARE_SECONDS = 120
 # Without a worker, jobs of this number of slots wait in the queue. The slot of a job that waits for longer
 # than that number of intervals is missed.
 BACKLOG_SLOTS = 10
@@ -181,8 +190,31 @@ def enqueue_measurement(queue: Queue, settings: Settings, slot: int, task: Task)
         RUN_MEASUREMENT,
         measurement_job_id(task, slot),
         (task.llm, task.name, slot),
-        timeout=sum(level.longest_s + OVERHEAD_SECONDS for level in task.levels),
+        timeout=sum(map(longest_seconds, task.levels)),
     )
+
+
+def enqueue_shards(queue: Queue, settings: Settings, level: Measurement, slot: int, token: UUID) -> None:
+    """Enqueue the other shards of a level, before all runs that wait, for the attempt with that token."""
+    for number in range(1, level.shards):
+        _enqueue(
+            queue,
+            settings,
+            RUN_SHARD,
+            f"shard-{token}-{number}",
+            (level.llm, level.scenario, slot, str(token), number),
+            ttl=LONGEST_GATHER_SECONDS,
+            timeout=longest_seconds(level),
+            result_ttl=DELIVERY_RESULT_SECONDS,
+            at_front=True,
+            is_retried=False,
+        )
+
+
+def longest_seconds(level: Measurement) -> int:
+    """Return how long a job may take for the level: to wait for others, to measure and to store it."""
+    gathering = LONGEST_GATHER_SECONDS + PREPARE_SECONDS if level.shards > 1 else 0
+    return level.longest_s + OVERHEAD_SECONDS + gathering
 
 
 def enqueue_self_check(queue: Queue, settings: Settings, slot: int) -> bool:
@@ -273,6 +305,7 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
     timeout: int = RUN_TIMEOUT,
     result_ttl: int = RESULT_SECONDS,
     at_front: bool = False,
+    is_retried: bool = True,
 ) -> bool:
     """Enqueue the call; without `ttl` its job never expires."""
     try:
@@ -285,7 +318,7 @@ def _enqueue(  # noqa: PLR0913, PLR0917  (private; those above name them)
             ttl=ttl,
             result_ttl=result_ttl,
             failure_ttl=FAILURE_SECONDS,
-            retry=_retry(settings),
+            retry=_retry(settings) if is_retried else None,
             at_front=at_front,
         )
     except DuplicateJobError:

@@ -174,6 +174,7 @@ class Client:
             busy, begun, self._waiting = time.process_time(), monotonic_ns(), Waiting(self._run_queue)
             self._key.start()
             self._begin_what_is_due()
+            self._end_if_over()  # a share may have no moment
             await self._over
             self._time = ClientTime(
                 busy_s=time.process_time() - busy,

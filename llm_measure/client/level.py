@@ -1,7 +1,7 @@
 """One load level, from its plan to its result, by one process or several."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +14,9 @@ from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
-from llm_measure.load.traces import replayed
+from llm_measure.load.traces import TraceFacts, replayed
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
@@ -42,10 +43,9 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
-    # Of as many inputs as a request has, after which prompts repeat.
-    rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     trace = replayed(workload, load)
-    plan = starts(load, seed, trace)
+    # The first index is in it, so that a level that is repeated has other arrivals.
+    plan = starts(load, (seed, first_index), trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -57,8 +57,34 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    facts = trace.facts if trace else None
-    return replace(_merged(endpoint, load, parts, rows), counting=counting, trace=facts)
+    seeded = replace(workload, seed=seed)
+    return merge(endpoint, seeded, load, parts, counting, trace.facts if trace else None)
+
+
+def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
+    endpoint: Endpoint,
+    workload: Workload,
+    load: Load,
+    *,
+    number: int,
+    shares: int,
+    begin: Callable[[], int],
+    on_progress: Callable[[Progress], None] | None = None,
+    stop: Stop | None = None,
+    counting: Counting = WORD_BY_WORD,
+) -> ClientResult:
+    """Put one of the load's shares on the endpoint, by this process, and return its result.
+
+    Other machines measure the other shares, numbered from 0, with the same workload, whose seed is set, and
+    the same counting. `begin` is called when all is ready and returns the moment of this machine's monotonic
+    clock, in ns, at which the level begins. Raises like `measure_level`, and what `begin` raises.
+    """
+    seed = workload.seeded().seed or 0
+    plan = starts(load, (seed, 0), replayed(workload, load))
+    token = ask(endpoint.token_command, stop) if endpoint.token_command else None
+    share = _share(load, plan, 0, number, shares)
+    client = Client(endpoint, workload, load, share, seed, token, counting)
+    return client.run(begin, on_progress, stop)
 
 
 def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
@@ -73,7 +99,17 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int | None) -> LevelResult:
+def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
+    endpoint: Endpoint,
+    workload: Workload,
+    load: Load,
+    parts: Sequence[ClientResult],
+    counting: Counting,
+    trace: TraceFacts | None = None,
+) -> LevelResult:
+    """Return the level that the results of all shares are together; moments are all of one clock."""
+    # Of as many inputs as a request has, after which prompts repeat.
+    rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -81,7 +117,6 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
     end_ns = max((record.end_ns for record in measured), default=start_ns)
     times = [part.time for part in parts]
     reason = why_invalid(load, records, times)
-    p50, p99, most = np.percentile([record.late_ms for record in measured] or [0.0], (50, 99, 100)).tolist()
     return LevelResult(
         load=load,
         records=records,
@@ -92,12 +127,20 @@ def _merged(endpoint: Endpoint, load: Load, parts: list[ClientResult], rows: int
         client_wait_s=max(time.waited_s for time in times),
         clock="kernel" if all(part.has_kernel_times for part in parts) else "client",
         http_version=parts[0].http_version,
-        send_lag=SendLag(p50, p99, most),
+        send_lag=send_lag(measured),
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
         repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
+        counting=counting,
+        lengths=None if workload.seed is None else Lengths.of(workload, workload.seed),
+        trace=trace,
     )
+
+
+def send_lag(measured: Sequence[Record]) -> SendLag:
+    """Return how late these requests were sent."""
+    return SendLag(*np.percentile([record.late_ms for record in measured] or [0.0], (50, 99, 100)).tolist())
 
 
 def _number(record: Record) -> int:

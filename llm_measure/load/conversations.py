@@ -11,7 +11,8 @@ from llm_measure.apis import Signer
 from llm_measure.distributions import draw
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError, Row, read_dataset
-from llm_measure.load.prompts import Counting, prompt_builder
+from llm_measure.load.lengths import generated_prompts
+from llm_measure.load.prompts import Counting
 from llm_measure.load.requests import Build, message_requests
 from llm_measure.records import SECOND_NS
 from llm_measure.workloads import MOST_TURNS, WHOLE_CONVERSATIONS, Workload
@@ -109,7 +110,7 @@ def longest_conversation(workload: Workload) -> int:
 
 
 def _generated(workload: Workload, seed: int, counting: Counting) -> Says:
-    prompt = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
+    prompt = generated_prompts(workload, seed, counting)
     return lambda conversation, turn: [_user(prompt(turn_number(conversation, turn)))]
 
 
@@ -120,7 +121,7 @@ def _rows(workload: Workload, seed: int, requests: Requests) -> list[Row]:
         try:
             requests(list(chain.from_iterable(_said(row))), 1)
         except ValueError as error:
-            raise DatasetError(f"{workload.dataset}: {error}") from None
+            raise DatasetError(f"{row.where}: {error}") from None
     Random(seed).shuffle(rows)  # noqa: S311  (nothing secret)
     return rows
 

@@ -1,6 +1,7 @@
 """A measured level stored as a run: its requests, then points and rollups as for any run."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from llm_measure.metrics.clumps import share_together
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.report.facts import facts
 from llm_measure.results import LevelResult, not_ranked
-from llm_measure.soundness import fault, refused
+from llm_measure.soundness import sound
 from llm_measure.workloads import Workload
 from webapp.ingest.attempt import Attempt, finish
 from webapp.store import Connection, requests, runs
@@ -29,6 +30,7 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
     rank_insecure: bool = False,
     *,
     server: str | None = None,
+    shards: Sequence[dict[str, Any]] = (),
 ) -> str | None:
     """Write the level's requests and outcome for the attempt's one run in one transaction, and commit.
 
@@ -39,15 +41,18 @@ def persist(  # noqa: PLR0913  (each is a part of what is stored)
 
     A request with values that cannot be true becomes a failed one, so that it does not cost the run. A level
     without verified TLS is not valid, unless `rank_insecure`. The `server` is what incidents are about.
+    `shards` describe those of a level that several workers have measured.
     """
     if not attempt.hold(conn):
         return None
     (run,) = attempt.runs
-    records = [_sound(record.since(result.start_ns)) for record in result.records]
+    records = [sound(record.since(result.start_ns)) for record in result.records]
     result = replace(result, records=records, start_ns=0)
     rows = (_request(record, result.load.name) for record in records)
     requests.replace(conn, attempt.slot, run.id, rows)
-    runs.describe(conn, run, {**summary(workload, result), **({"server": server} if server else {})})
+    more = {"server": server, "shards": list(shards)}
+    described = summary(workload, result) | {name: what for name, what in more.items() if what}
+    runs.describe(conn, run, described)
     failure = _failure(result)
     if failure:
         runs.fail(conn, attempt.runs, attempt.token, failure)
@@ -123,11 +128,6 @@ def _failure(result: LevelResult) -> str | None:
     named = ", ".join(f"{error} {count}" for error, count in counts.most_common())
     detail = asked[0].error_detail or asked[0].error
     return f"all {len(asked)} requests failed ({named}); the first with: {detail}"
-
-
-def _sound(record: Record) -> Record:
-    found = fault(record)
-    return refused(record, found) if found else record
 
 
 def _request(record: Record, level: str) -> Request:

@@ -134,6 +134,12 @@ def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
     lag = measurement["send_lag_ms"]
     lags = ", ".join(f"{name} {figure(lag[name])} ms" for name in ("p50", "p99", "max"))
     yield "Send lag", lags, "How late requests were sent"
+    if shards := measurement.get("shards"):
+        hosts = len({shard["host"] for shard in shards})
+        machines = "one machine" if hosts == 1 else f"{whole(hosts)} machines"
+        error = max(shard["begin_error_ms"] for shard in shards)
+        meaning = "Workers that shared the level, and how far off the common begin one was at most"
+        yield "Shards", f"{whole(len(shards))} on {machines}, begun within {figure(error)} ms", meaning
 
 
 def _seconds(value: float) -> str:

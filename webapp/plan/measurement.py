@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_measure.distributions import shown
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.conversations import longest_conversation_s
 from llm_measure.report.document import file_digests
@@ -39,6 +40,7 @@ class Measurement:
     interval: int  # seconds
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
+    shards: int = 1  # number of workers that share the level, no part of what identifies the scenario
     trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
     region: str | None = None  # of the workers that measure it; None: of those without one
 
@@ -180,10 +182,13 @@ def description(workload: Workload, load: Load) -> str:
         window = "" if begin is None else f" from {begin:g} s to {end:g} s"
         return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
+    input_tokens, output_tokens = shown(workload.input_tokens), shown(workload.output_tokens)
     if workload.inputs is not None:
-        inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
+        inputs = f"of {dataset}" if dataset else f"of {input_tokens} tokens"
         return f"{workload.inputs} inputs {inputs}, {load.name}"
-    prompts = f"prompts of {dataset}" if dataset else f"{workload.input_tokens} input tokens"
+    prompts = f"prompts of {dataset}" if dataset else f"{input_tokens} input tokens"
+    if workload.shared_prefix:
+        prompts += f" with {workload.shared_prefix:.0%} in common ({workload.prefixes} prefixes)"
     if workload.turns is not None:
-        prompts = f"conversations of {workload.turns} turns, {prompts}"
-    return f"{prompts}, {workload.output_tokens} output tokens, {load.name}"
+        prompts = f"conversations of {shown(workload.turns)} turns, {prompts}"
+    return f"{prompts}, {output_tokens} output tokens, {load.name}"

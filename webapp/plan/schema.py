@@ -17,6 +17,7 @@ from webapp.plan.fields import (
     NAME,
     Command,
     Drawn,
+    Length,
     Levels,
     StrictSchema,
     number_field,
@@ -27,6 +28,7 @@ from webapp.plan.rules import RuleSchema
 from webapp.scenarios import REGION, REGION_RULE
 
 MEASURED = ("llms", "workloads")
+MOST_SHARDS = 64
 # Fields of workloads that are no trace, which brings its lengths and moments.
 NOT_OF_TRACES = ("input_tokens", "output_tokens", "inputs", "dataset", "unique_prompts", "concurrency",
                  "rate", "arrival", "duration", "warmup")  # fmt: skip
@@ -127,11 +129,13 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = whole_field(1, 10_000_000)
-    output_tokens = whole_field(1, 10_000_000)
+    input_tokens = Length(1, 10_000_000)
+    output_tokens = Length(1, 10_000_000)
     inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
+    shared_prefix = number_field(0, 1)
+    prefixes = whole_field(1, 1_000_000)
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
@@ -156,6 +160,7 @@ class WorkloadSchema(StrictSchema):
     turns = Drawn(whole_field(1, MOST_TURNS))
     think_time = Drawn(number_field(0, 86_400))
     interval = number_field(1 / 60, 10_080)
+    shards = whole_field(1, MOST_SHARDS, load_default=1)
     regions = fields.List(
         fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
         validate=[validate.Length(1), _check_unique],
@@ -186,6 +191,17 @@ class WorkloadSchema(StrictSchema):
             workload(data, Path())
         except ValueError as error:
             raise refused(error) from None
+
+    @validates_schema(skip_on_field_errors=True)
+    def check_shards(self, data: dict[str, Any], **kwargs: Any) -> None:
+        """Refuse more shards than there is work for: streams of each level, and requests."""
+        limits = {
+            "streams of a level": min(data.get("concurrency", [MOST_SHARDS])),
+            "requests": data.get("requests", MOST_SHARDS),
+        }
+        for of_what, most in limits.items():
+            if data["shards"] > most:
+                raise ValidationError(f"expected at most {most}, the number of {of_what}", "shards")
 
 
 class FileSchema(StrictSchema):
@@ -292,7 +308,7 @@ def refused(error: ValueError) -> ValidationError:
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; paths start at `folder`."""
-    same = ("inputs", "unique_prompts", "slo", "extra_body", "expects")
+    same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
     for name in DISTRIBUTED:
         if name in declared:

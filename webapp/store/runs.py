@@ -68,6 +68,29 @@ def hold(conn: Connection, runs: list[ClaimedRun], token: UUID) -> bool:
         return cursor.rowcount == len(runs)
 
 
+def attempted(  # noqa: PLR0913  (each names a part of what makes a run unique)
+    conn: Connection, *, source: str, scenario: str, llm: str, slot: datetime, token: UUID
+) -> ClaimedRun | None:
+    """Return the run that the attempt has claimed; None once it has ended or a newer one has claimed it."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT runs.id, llms.name FROM runs"
+            " JOIN scenarios ON scenarios.id = scenario_id JOIN llms ON llms.id = llm_id"
+            " WHERE source = %s AND scenarios.name = %s AND llms.name = %s AND slot = %s"
+            " AND token = %s AND status = 'running'",
+            (source, scenario, llm, slot, str(token)),
+        )
+        row = cursor.fetchone()
+        return ClaimedRun(*row) if row else None
+
+
+def outcome(conn: Connection, run: ClaimedRun, token: UUID) -> tuple[str, str | None]:
+    """Return the run's status and error; "claimed" and None if a newer attempt has claimed it."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT status, error FROM runs WHERE id = %s AND token = %s", (run.id, str(token)))
+        return cursor.fetchone() or ("claimed", None)
+
+
 def finish(conn: Connection, runs: list[ClaimedRun], points_per_run: int) -> None:
     """Mark the runs, which the caller holds, finished with that number of points each."""
     with conn.cursor() as cursor:

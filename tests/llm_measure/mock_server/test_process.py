@@ -1,6 +1,11 @@
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import psutil
+
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
 from tests.llm_measure.interpreter import python
 from tests.web import wait_until
 
@@ -34,3 +39,17 @@ def test_a_mock_server_ends_when_the_process_that_started_it_is_killed(tmp_path)
         starter.wait()
 
         wait_until(lambda: not responds(url))
+
+
+def test_several_processes_serve_one_port():
+    with running_mock_server(Behaviour(), processes=2) as url:
+        port = urlsplit(url).port
+        serving = [
+            child.pid
+            for child in psutil.Process().children(recursive=True)
+            if any(each.status == "LISTEN" and each.laddr.port == port for each in child.net_connections())
+        ]
+        assert responds(url)
+
+    assert len(serving) == 2
+    assert not responds(url)

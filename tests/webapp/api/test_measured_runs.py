@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from psycopg2.extras import Json
 
 from llm_measure.workloads import Workload
 from tests.measured import answered, failed, level, measurement, store_level
@@ -32,6 +33,22 @@ def stored(conn, settings, redis):
     return f"{URL}/{run_id}"
 
 
+SHARDS = [
+    {
+        "shard": number,
+        "worker": f"w{number}",
+        "host": "h",
+        "requests": 2,
+        "offset_uncertainty_ms": 0.1,
+        "begin_error_ms": 0.1,
+        "send_lag_ms": {"p50": 0.1, "p99": 0.5, "max": 1.5},
+        "client_cpu_s": 0.1,
+        "client_wait_s": 0.0,
+        "valid": True,
+        "invalid_reason": None,
+    }
+    for number in range(2)
+]
 AS_WORDS = {"overhead": 0, "tokens_per_word": 1.0, "probed": False, "problem": None, "words": 128.0}
 
 
@@ -69,6 +86,11 @@ class TestARun:
             "warnings": MIXED_WARNINGS,
             "slo": {"ttft": 0.5},
         }
+
+    def test_has_the_shards_of_a_level_that_workers_shared(self, client, conn, stored):
+        query(conn, "UPDATE runs SET measurement = measurement || %s RETURNING id", Json({"shards": SHARDS}))
+
+        assert client.get(stored).json["measurement"]["shards"] == SHARDS
 
     def test_names_the_options_of_its_connection(self, client, conn, settings, redis):
         options = {"insecure": True, "proxy": "http://us:${PASSWORD}@proxy:3128"}

@@ -53,6 +53,14 @@ def test_a_measured_run_shows_its_requests_span_and_what_the_client_waited(store
     assert "Offered rate" not in shown
 
 
+def test_a_run_that_workers_shared_shows_how_many_and_how_well_they_began(store, reader, conn):
+    shards = [{"shard": n, "host": host, "begin_error_ms": 0.1 * n} for n, host in enumerate("aba", 1)]
+    address = store()
+    query(conn, "UPDATE runs SET measurement = measurement || %s RETURNING id", Json({"shards": shards}))
+
+    assert facts(reader.get(address).text)["Shards"] == "3 on 2 machines, begun within 0.300 ms"
+
+
 def test_a_replayed_trace_is_named_by_its_format_and_size(store, reader):
     load, trace = Load(speed=2), TraceFacts("burstgpt", 12_000, 340)
 

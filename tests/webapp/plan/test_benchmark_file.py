@@ -13,7 +13,7 @@ from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
-from webapp.plan.measurement import tasks
+from webapp.plan.measurement import description, tasks
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -79,6 +79,14 @@ def test_omitted_fields_have_their_documented_defaults(write):
     assert (found.interval, found.company_name, found.provider) == (420, "Fast", "Fast")
     assert (found.endpoint.api, found.api_key_env) == ("chat", None)
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
+
+
+def test_shards_are_no_part_of_what_identifies_a_scenario(write):
+    (alone,) = read_benchmark_file(write(GOOD))
+    (shared,) = read_benchmark_file(write(GOOD + "        shards: 2\n"))
+
+    assert (alone.shards, shared.shards) == (1, 2)
+    assert (alone.scenario, alone.definition) == (shared.scenario, shared.definition)
 
 
 def test_options_of_the_endpoint_keep_the_names_of_variables(write):
@@ -336,10 +344,26 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD + "        regions: [eu, eu]\n", "10: workloads[0].regions: duplicate region"),
         (GOOD + "        rate: 1\n", "10: workloads[0].rate=1: expected either concurrency or rate"),
         (GOOD + "        arrival: poisson\n", "10: workloads[0].arrival='poisson': applies only to a rate"),
+        (GOOD + "        shards: 0\n", "10: workloads[0].shards=0: must be a whole number from 1 to 64"),
+        (GOOD + "        shards: 3\n",
+         "10: workloads[0].shards=3: expected at most 2, the number of streams of a level"),
+        (GOOD.replace("concurrency: 2", "rate: 9") + "        shards: 11\n",
+         "10: workloads[0].shards=11: expected at most 10, the number of requests"),
         (GOOD + "        dataset: none.jsonl\n", "10: workloads[0].dataset='none.jsonl': file not found"),
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
+        (GOOD + "        input_tokens: gamma:1,2\n",
+         "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),
+        (GOOD + "        input_tokens: 1..90000000\n",
+         "10: workloads[0].input_tokens='1..90000000': must have a mean from 1 to 1e+07"),
+        (GOOD + "        input_tokens: '128'\n", "10: workloads[0].input_tokens='128': not a valid integer"),
+        (GOOD + "        input_tokens: 1.5\n", "10: workloads[0].input_tokens=1.5: not a valid integer"),
+        (GOOD + "        output_tokens: file:none.txt\n",
+         "10: workloads[0].output_tokens='file:none.txt': file not found"),
+        (GOOD + "        shared_prefix: 1.5\n",
+         "10: workloads[0].shared_prefix=1.5: must be a number from 0 to 1"),
+        (GOOD + "        prefixes: 4\n", "10: workloads[0].prefixes=4: needs shared_prefix"),
         (GOOD + "        extra_body: {since: 2026-01-01}\n",
          "10: workloads[0].extra_body: must be valid in JSON"),
         (GOOD + "        extra_body: {top_p: .nan}\n", "10: workloads[0].extra_body: must be valid in JSON"),
@@ -347,6 +371,31 @@ def test_speed_and_window_need_a_trace(faults):
 )  # fmt: skip
 def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault):
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
+
+
+def test_a_shared_prefix_is_part_of_the_definition_and_described(write):
+    (planned,) = read_benchmark_file(write(f"{GOOD}        shared_prefix: 0.5\n        prefixes: 4\n"))
+
+    assert (planned.definition["shared_prefix"], planned.definition["prefixes"]) == (0.5, 4)
+    described = description(planned.workload, planned.load)
+    assert described.startswith("128 input tokens with 50% in common (4 prefixes), 128 output tokens")
+
+
+def test_lengths_of_a_file_are_found_from_the_benchmark_files_folder(write, faults, tmp_path):
+    (tmp_path / "lengths.txt").write_text("8\n16\n")
+    text = f"{GOOD}        input_tokens: file:lengths.txt\n        output_tokens: normal:64,8\n"
+
+    (planned,) = read_benchmark_file(write(text))
+    assert planned.workload.input_tokens == f"file:{tmp_path}/lengths.txt"
+    assert planned.definition["output_tokens"] == "normal:64,8"
+    assert len(planned.definition["input_tokens"]) == 64
+
+    (tmp_path / "lengths.txt").write_text("8\nmany\n")
+    (fault,) = faults(text)
+    assert fault == (
+        f"benchmark.yml:10: workloads[0].input_tokens='file:lengths.txt': {tmp_path}/lengths.txt:2:"
+        " must be a number of at least 0"
+    )
 
 
 def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):

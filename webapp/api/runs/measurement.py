@@ -70,6 +70,40 @@ class OutputTokensSchema(Schema):
     chunks = count("Chunks with text", 6_300)
 
 
+class ShardSchema(Schema):
+    """What one of several workers measured of a level."""
+
+    shard = count("Number of the shard, from 0", 0)
+    worker = text("Name of its worker", "5cf1b3e0a9c34e6c9a3f6f1f1e9f2a3b")
+    host = text("Name of its machine: WORKER_HOST", "worker-0")
+    requests = count("Number of its measured requests", 50)
+    offset_uncertainty_ms = fields.Float(
+        required=True,
+        metadata={"description": "Of its clock's offset to Redis' clock, in ms", "example": 0.1},
+    )
+    begin_error_ms = fields.Float(
+        required=True,
+        metadata={
+            "description": "By how much at most it began before or after the common moment, in ms",
+            "example": 0.1,
+        },
+    )
+    send_lag_ms = fields.Nested(SendLagSchema, required=True)
+    client_cpu_s = fields.Float(
+        required=True, metadata={"description": "CPU time of its client, in seconds", "example": 0.15}
+    )
+    client_wait_s = fields.Float(
+        required=True,
+        metadata={"description": "How long its client waited for a processor, in seconds", "example": 0.05},
+    )
+    valid = fields.Boolean(
+        required=True, metadata={"description": "Whether it was not the limit", "example": True}
+    )
+    invalid_reason = fields.String(
+        allow_none=True, metadata={"description": "Why it is not valid", "example": None}
+    )
+
+
 class TraceSchema(Schema):
     """The trace that was replayed."""
 
@@ -156,6 +190,10 @@ class MeasurementSchema(Schema):
             "description": "Ratio of chunks that the client read late, at moments unknown",
             "example": 0.0,
         },
+    )
+    shards = fields.List(
+        fields.Nested(ShardSchema),
+        metadata={"description": "The shards of a level that several workers have measured together"},
     )
     transport = fields.Dict(
         keys=fields.String(),

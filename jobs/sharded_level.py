@@ -1,0 +1,150 @@
+"""A level that several workers share: the job of its slot coordinates, and the others come to its barrier."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+
+from rq import Queue, Worker, get_current_job
+
+from jobs.barrier import Barrier, Terms, open_barrier
+from jobs.endpoint import MeasurementError, late, with_secrets
+from llm_measure.client.level import measure_share
+from llm_measure.client.probe import probe_prompts
+from llm_measure.client.shards import Shard, shard
+from llm_measure.endpoints import Endpoint
+from llm_measure.give_up import GiveUp
+from llm_measure.load.prompts import Counting
+from llm_measure.progress import Stop
+from webapp.ingest.attempt import Attempt
+from webapp.ingest.shards import store_shard
+from webapp.plan.measurement import Measurement
+from webapp.queue import (
+    GATHER_SECONDS,
+    LONGEST_GATHER_SECONDS,
+    STORE_SECONDS,
+    enqueue_shards,
+    runs_queue,
+)
+from webapp.redis import queue_redis
+from webapp.settings import Settings
+from webapp.store import runs
+from webapp.store.reconnect import reconnecting
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Part:
+    """One shard's part in an attempt: share `number` of the level."""
+
+    settings: Settings
+    measurement: Measurement
+    attempt: Attempt
+    number: int
+    barrier: Barrier
+    counting: Counting
+
+    def take(self, endpoint: Endpoint) -> None:
+        """Measure the share, and store its result; raises ShardError if the attempt fails."""
+        measured = self._measure(endpoint)
+        self.barrier.check()
+        reconnecting(
+            self.settings,
+            lambda conn: store_shard(conn, self.attempt, self.measurement, measured, self.counting),
+            STORE_SECONDS,
+        )
+
+    def _measure(self, endpoint: Endpoint) -> Shard:
+        measurement, barrier = self.measurement, self.barrier
+        give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
+        # Of all shards the same, and of each attempt another, or the server's caches would know the prompts.
+        seeded = replace(measurement.workload, seed=self.attempt.token.int & 0xFFFF_FFFF)
+        try:
+            result = measure_share(
+                endpoint,
+                seeded,
+                measurement.load,
+                number=self.number,
+                shares=measurement.shards,
+                begin=barrier.begin,
+                on_progress=give_up.watch,
+                stop=_Either(give_up, barrier.pulse),
+                counting=self.counting,
+            )
+        except ValueError as error:  # as in jobs.measurement_run
+            raise MeasurementError(str(error)) from error
+        job = get_current_job()
+        return shard(
+            self.number,
+            result,
+            worker=(job and job.worker_name) or "",
+            host=self.settings.worker_host,
+            beginning=barrier.beginning,
+            invalid_reason=late(measurement) if give_up.is_late else None,
+        )
+
+
+def measure_sharded(
+    settings: Settings, measurement: Measurement, attempt: Attempt, gathered: Callable[[], None]
+) -> str | None:
+    """Measure the level together with other workers, and wait until one of them has stored the run.
+
+    Calls `gathered` once all are there. Returns why the run failed, None if it did not. Raises ShardError if
+    a shard is lost or fails, or if there are too few workers.
+    """
+    endpoint = with_secrets(measurement)
+    with closing(queue_redis(settings)) as redis:
+        queue = runs_queue(redis, measurement.region)
+        counting = probe_prompts(endpoint, measurement.workload)
+        open_barrier(redis, attempt.token, terms(measurement, counting))
+        with Barrier(redis, attempt.token, 0, measurement.shards) as barrier:
+            slot = int(attempt.slot.timestamp())
+            enqueue_shards(queue, settings, measurement, slot, attempt.token)
+            barrier.gather(lambda is_full: _patience(queue, measurement.shards, is_full))
+            gathered()
+            Part(settings, measurement, attempt, 0, barrier, counting).take(endpoint)
+            return _wait_for_end(settings, attempt, barrier)
+
+
+def terms(measurement: Measurement, counting: Counting) -> Terms:
+    """Return what all shards of the measurement must know or agree on."""
+    agreed = [
+        measurement.definition,
+        asdict(measurement.load),
+        measurement.server,
+        measurement.endpoint.model,
+    ]
+    digest = hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()
+    return Terms(measurement.shards, digest, counting)
+
+
+class _Either:
+    """A `stop`: set when the level is to be given up, or the attempt has failed."""
+
+    def __init__(self, *stops: Stop):
+        self._stops = stops
+
+    def is_set(self) -> bool:
+        return any(stop.is_set() for stop in self._stops)
+
+
+def _patience(queue: Queue, shards: int, is_full: bool) -> float:
+    """Return for how long to wait for shards: longer if there are enough workers, which have other work."""
+    are_enough = not is_full and Worker.count(queue=queue) >= shards
+    return LONGEST_GATHER_SECONDS if are_enough else GATHER_SECONDS
+
+
+def _wait_for_end(settings: Settings, attempt: Attempt, barrier: Barrier) -> str | None:
+    """Wait until the last shard has stored the run; return why that has failed, None if it has not."""
+    (run,) = attempt.runs
+    while True:
+        status, error = reconnecting(
+            settings, lambda conn: runs.outcome(conn, run, attempt.token), STORE_SECONDS
+        )
+        if status != "running":
+            return error if status == "failed" else None
+        barrier.check()
+        time.sleep(POLL_SECONDS)
