@@ -13,6 +13,7 @@ from bench.sections import (
     apis,
     detect,
     export,
+    find,
     ingest,
     measure,
     migrations,
@@ -39,6 +40,7 @@ SECTIONS = {
     "detect": detect.measure,
     "shards": shards.measure,
     "trace": trace.measure,
+    "find": find.measure,
 }
 
 

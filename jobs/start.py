@@ -66,7 +66,10 @@ def main() -> None:
 def start_processes(names: list[str]) -> int:
     """Run the named processes on the servers that the settings name; returns the exit code."""
     settings = Settings.from_env()
-    return supervise(names, read_benchmark_file(settings), [settings.region])
+    measurements = read_benchmark_file(settings)
+    if "scheduler" not in names:
+        return supervise(names, measurements, [settings.region])
+    return supervise(names, measurements, served_regions(settings, measurements))
 
 
 def start_everything() -> int:
@@ -79,29 +82,32 @@ def start_everything() -> int:
             settings = Settings.from_env()
             check_port(settings)
             measurements = read_benchmark_file(settings)
-            warn_of_unserved(settings, measurements)
+            regions = served_regions(settings, measurements)
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 logger.info("%s %s in %s", state, server.name, server.folder)
                 server.start()
             migrate()
             threading.Thread(target=announce, args=(settings,), daemon=True).start()
-            regions = dict.fromkeys((None, settings.region))  # a worker without a region runs the simulation
-            code = supervise(list(COMMANDS), measurements, list(regions), ["--run-now"])
+            code = supervise(list(COMMANDS), measurements, regions, ["--run-now"])
         finally:
             embedded.stop_all()
         logger.info("stopped")
         return code
 
 
-def warn_of_unserved(settings: Settings, measurements: Sequence[Measurement]) -> None:
-    """Log the regions of the benchmark file whose workers this machine does not start."""
+def served_regions(settings: Settings, measurements: Sequence[Measurement]) -> list[str | None]:
+    """Return this machine's region, after None, since the simulation needs workers without a region.
+
+    Logs the other regions of the benchmark file, which need workers elsewhere.
+    """
     planned = {measurement.region for measurement in measurements}
     for region in sorted(filter(None, planned - {settings.region})):
         logger.warning(
             "region %s: no worker of this machine measures from there; expected REGION=%s where one does",
             *(region, region),
         )
+    return list(dict.fromkeys((None, settings.region)))
 
 
 def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:

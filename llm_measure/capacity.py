@@ -1,8 +1,10 @@
 """Capacity: the greatest load at which an endpoint keeps to its objectives, and how it was found."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from math import inf
+from typing import Any, Literal, get_args
 
+from llm_measure.find.objectives import targets
 from llm_measure.results import LevelResult
 
 LoadKind = Literal["rate", "concurrency"]
@@ -12,10 +14,10 @@ Verdict = Literal["met", "missed", "undecided"]
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched for.
+    """What is searched for; ValueError if it is unclear.
 
     `slo` maps objectives to bounds: `ttft:p95` (a quantile of a metric that has objectives, in its unit) or
-    `error_rate`.
+    `error_rate` (a ratio).
     """
 
     kind: LoadKind
@@ -24,15 +26,31 @@ class Search:
     budget: int = 20_000  # requests of the whole search
     start: float | None = None  # the first load: the capacity of the last search
 
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(LoadKind):
+            raise ValueError(f"find={self.kind!r}: must be one of {', '.join(get_args(LoadKind))}")
+        targets(self.slo)
+        if not 0.5 <= self.confidence < 1:
+            raise ValueError(f"confidence={self.confidence}: must be at least 0.5 and below 1")
+        if self.budget < 1:
+            raise ValueError(f"budget={self.budget}: must be at least 1")
+        if self.start is not None and not 0 < self.start < inf:
+            raise ValueError(f"start={self.start}: must be greater than 0 and finite")
+
 
 @dataclass(frozen=True)
 class Attained:
-    """What a level attained of one objective: the value, and its confidence bounds, in the metric's unit."""
+    """What a level attained of one objective: the value, and its confidence bounds, in the metric's unit.
 
-    value: float
-    low: float
-    high: float
+    None for what is not known: a bound of too few requests, or a quantile that failed requests reach into.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
     verdict: Verdict
+    share: float = 0.0  # ratio of the values above the objective's bound
+    effective: int = 0  # number of independent values that say as much as those measured
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,8 @@ class Step:
     attained: dict[str, Attained]
     verdict: Verdict
     throughput: float | None  # successful requests/s
+    growth: float | None = None  # of latency, in seconds per second of a rate; above 0 if it is not sustained
+    reason: str | None = None  # why it is missed, or was given up, apart from its objectives
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ FORMS = "N, A..B, normal:MEAN,STDDEV, lognormal:MEAN,STDDEV or file:PATH"
 # What is drawn for one request is independent of what else is drawn for it.
 Purpose = Literal["input", "output", "prefix", "turns", "think"]
 PURPOSES: dict[Purpose, int] = {"input": 1, "output": 2, "prefix": 3, "turns": 4, "think": 5}
+LEAST, MOST = 1e-6, 1e9  # of means and deviations, so that what is drawn is finite
 HIGHEST_DRAW = 1 - 2**-53
 WORD = 2**64 - 1
 
@@ -73,7 +74,8 @@ class Uniform(Distribution):
 
     def whole(self, draw: float) -> int:
         """Return a whole number; each is equally likely."""
-        return max(1, math.floor(self.low + draw * (self.high - self.low + 1)))
+        # The highest draws are rounded up to the next number.
+        return max(1, min(math.floor(self.low + draw * (self.high - self.low + 1)), math.floor(self.high)))
 
     @property
     def mean(self) -> float:
@@ -142,12 +144,12 @@ def parse(text: float | str) -> Distribution:
     """Return the distribution that the text or number describes, see FORMS; raises ValueError."""
     kind, colon, rest = str(text).partition(":")
     if colon and kind == "file":
-        return Empirical(_file_values(rest))
+        return Empirical(_values_of(rest))
     makers: dict[str, Callable[[float, float], Distribution]] = {"normal": Normal, "lognormal": LogNormal}
     try:
         if colon:
             mean, deviation = map(_number, rest.split(","))
-            if not (mean > 0 and deviation > 0):
+            if not (mean >= LEAST and deviation >= LEAST):
                 raise ValueError
             return makers[kind](mean, deviation)
         ends = [_number(part) for part in kind.split("..")]
@@ -167,14 +169,28 @@ def file_of(text: float | str) -> str | None:
 
 def _number(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if not abs(number) <= MOST:
         raise ValueError
     return number
 
 
-@lru_cache(maxsize=8)  # of a workload's few distributions, each of which is parsed for many requests
-def _file_values(path: str) -> tuple[float, ...]:
+def shown(text: float | str) -> str:
+    """Return the text of a distribution with the name of its file alone."""
+    path = file_of(text)
+    return f"file:{Path(path).name}" if path else str(text)
+
+
+def _values_of(path: str) -> tuple[float, ...]:
     """Return the numbers of a file, one per line, ascending; ValueError with the line of a wrong one."""
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from None
+    return _read_values(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=8)  # of a workload's few distributions, which are parsed again and again
+def _read_values(path: str, changed_ns: int, size: int) -> tuple[float, ...]:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import TraceFacts
 from llm_measure.metrics.clumps import MAX_TOGETHER, share_read_late, share_together
@@ -65,6 +66,7 @@ class LevelResult:
     repeated_prompts: int = 0  # number of measured requests whose row of a dataset had been sent before
     transport: dict[str, Any] = field(default_factory=dict)  # see `Endpoint.transport`
     counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
+    lengths: Lengths | None = None  # that were drawn; None if that is unknown, as of a file elsewhere
     trace: TraceFacts | None = None  # what was replayed
 
     @cached_property

@@ -216,24 +216,30 @@ class Workload:
 
     @property
     def generates_prompts(self) -> bool:
-        """Whether prompts are made of words, and nothing else brings them."""
+        """Whether prompts are made of words, and neither a dataset nor `extra_body` brings them."""
         return not (self.dataset or PROMPT_FIELDS & self.extra_body.keys())
+
+    @property
+    def asks_for_length(self) -> bool:
+        """Whether each prompt, or each input, has a length of `input_tokens`."""
+        return self.generates_prompts and not (self.trace or self.turns)
 
     @property
     def asked_prompt_tokens(self) -> int | None:
         """The length of each prompt or of all inputs; None if it varies, or something else brings them."""
-        if self.dataset or self.trace or self.turns or PROMPT_FIELDS & self.extra_body.keys():
-            return None
-        length = self.input_length
-        return int(length.value) * (self.inputs or 1) if isinstance(length, Constant) else None
+        length = _constant(self.input_tokens) if self.asks_for_length else None
+        return None if length is None else length * (self.inputs or 1)
+
+    @property
+    def asks_for_maximum(self) -> bool:
+        """Whether output_tokens are what each response is asked to have at most."""
+        is_replaced = any(has(self.extra_body, path) for path in MAXIMUM_FIELDS)
+        return not (self.dataset or self.trace or is_replaced)
 
     @property
     def asked_output_tokens(self) -> int | None:
         """The maximum length of each response; None if it varies, or something else may ask for another."""
-        length = self.output_length
-        is_replaced = any(has(self.extra_body, path) for path in MAXIMUM_FIELDS)
-        is_asked = isinstance(length, Constant) and not (self.dataset or self.trace or is_replaced)
-        return int(length.value) if is_asked and isinstance(length, Constant) else None
+        return _constant(self.output_tokens) if self.asks_for_maximum else None
 
     def asked(self) -> dict[str, Any]:
         """Return its fields by name, but for those that mean nothing to it.
@@ -272,3 +278,9 @@ def _distribution(name: str, given: float | str) -> Distribution | None:
         return distributions.parse(given)
     except ValueError as error:
         raise ValueError(f"{name}={given}: {error}") from None
+
+
+def _constant(given: float | str) -> int | None:
+    """Return the length that all have; None if they vary."""
+    length = None if distributions.file_of(given) else distributions.parse(given)
+    return int(length.value) if isinstance(length, Constant) else None

@@ -11,6 +11,24 @@ migrate: [{{ $postgresql }}]
 grafana-reader: [{{ $postgresql }}, GRAFANA_DB_PASSWORD]
 {{- end }}
 
+{{/* The values of each Deployment of workers by its component: worker, and worker-eu of the region eu. */}}
+{{- define "llm-benchmark.workers" -}}
+worker: {{ toJson .Values.worker }}
+{{- range .Values.worker.regions }}
+worker-{{ .name }}: {{ mergeOverwrite (deepCopy $.Values.worker) (dict "region" .name) (omit . "name") | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* The components of all workers, separated by commas. */}}
+{{- define "llm-benchmark.workerComponents" -}}
+{{ include "llm-benchmark.workers" . | fromYaml | keys | sortAlpha | join ", " }}
+{{- end }}
+
+{{/* The name of a component's objects; takes (list $ "component"). */}}
+{{- define "llm-benchmark.componentName" -}}
+{{ printf "%s-%s" (include "llm-benchmark.fullname" (index . 0)) (index . 1) | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
 {{- define "llm-benchmark.podMetadata" -}}
 {{- $root := index . 0 }}{{- $component := index . 1 }}
 labels:
@@ -21,7 +39,7 @@ annotations:
   # Replaces the pods when a setting or secret changes.
   checksum/config: {{ include (print $root.Template.BasePath "/configmap.yaml") $root | sha256sum }}
   {{- include "llm-benchmark.secretChecksums" $root | nindent 2 }}
-  kubectl.kubernetes.io/default-container: {{ $component }}
+  kubectl.kubernetes.io/default-container: {{ regexReplaceAll "-.*" $component "" }}
   {{- with (index $root.Values $component).podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -98,7 +116,7 @@ volumes:
   {{- end }}
 {{- end }}
 
-{{/* Takes (list $ "container"). */}}
+{{/* Takes (list $ "container"), and a region's workers also the region. */}}
 {{- define "llm-benchmark.container" -}}
 {{- $root := index . 0 }}{{- $container := index . 1 }}
 image: {{ include "llm-benchmark.image" $root | quote }}
@@ -117,6 +135,9 @@ env:
   # Workers on one node share its processors.
   - name: WORKER_HOST
     valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+  {{- end }}
+  {{- range slice . 2 }}
+  - {name: REGION, value: {{ . | quote }}}
   {{- end }}
   {{- range index (include "llm-benchmark.secretsOf" $root | fromYaml) $container }}
   - name: {{ . }}

@@ -189,7 +189,7 @@ class _Examination:
             finding.usage = first.prompt_tokens is not None
         else:
             self._describe_streams(seen)
-        if self._endpoint.asked(self._workload(self._endpoint)).asked_prompt_tokens is None:
+        if not self._endpoint.asked(self._workload(self._endpoint)).generates_prompts:
             return  # extra_body brings the prompt
         finding.words, finding.prompt_tokens = 1 + len(WORDS), first.prompt_tokens
         if len(more) > 1 and first.prompt_tokens and more[1].prompt_tokens:

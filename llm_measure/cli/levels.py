@@ -3,15 +3,17 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from llm_measure.capacity import Capacity, Search
 from llm_measure.cli.errors import CommandError
+from llm_measure.cli.find import levels_of
 from llm_measure.cli.options import level_load
-from llm_measure.cli.output import check_writable, write, write_records
+from llm_measure.cli.output import check_writable, write, write_plot, write_records
 from llm_measure.cli.progress import progress_display
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
@@ -27,19 +29,21 @@ from llm_measure.workloads import Load, Workload
 
 
 def measure_and_report(
-    endpoint: Endpoint, workload: Workload, loads: list[Load], options: dict[str, Any]
+    endpoint: Endpoint, workload: Workload, asked: list[Load] | Search, options: dict[str, Any]
 ) -> bool:
     """Measure each level, then write the report; return whether each had a successful response.
 
+    Of a search, whether any had, since its loads may be too much for the endpoint.
     `options` are those of the command. Raises CommandError; levels measured before it are reported anyway.
     """
     check_writable(options)
     results: list[LevelResult] = []
+    found: list[Capacity] = []
     failure: Exception | None = None
     with _stop_signals() as stop:
         try:
             digests = file_digests(workload)
-            for result in _levels(endpoint, workload, loads, options, stop):
+            for result in _levels(endpoint, workload, asked, options, stop, found.append):
                 results.append(result)
                 if options["records"]:
                     write_records(options["records"], result, append=len(results) > 1)
@@ -48,14 +52,24 @@ def measure_and_report(
         except (ValueError, ClientProcessError) as error:  # such as a dataset that became unreadable
             failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
-            write(document(endpoint, workload, results, options["with_records"], digests), options)
+            report = document(endpoint, workload, results, options["with_records"], digests)
+            if found:
+                report["find"] = found[-1].to_dict()
+            write(report, options)
+            if options["plot"]:
+                write_plot(report, options["plot"])
     if failure:
         raise failure
-    return all(map(_has_a_response, results))
+    return (any if isinstance(asked, Search) else all)(map(_has_a_response, results))
 
 
-def _levels(
-    endpoint: Endpoint, workload: Workload, loads: list[Load], options: dict[str, Any], stop: Stop
+def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
+    endpoint: Endpoint,
+    workload: Workload,
+    asked: list[Load] | Search,
+    options: dict[str, Any],
+    stop: Stop,
+    keep: Callable[[Capacity], None],
 ) -> Iterator[LevelResult]:
     first_index = 0
     refusals = Refusals(options["give_up_after"], stop)
@@ -82,10 +96,12 @@ def _levels(
         first_index = max((record.index + 1 for record in result.records), default=first_index)
         return result
 
-    if options["sweep"]:
+    if isinstance(asked, Search):
+        results = levels_of(asked, measure, options, keep)
+    elif options["sweep"]:
         results = sweep(lambda streams: measure(level_load(options, concurrency=streams)))
     else:
-        results = map(measure, loads)
+        results = map(measure, asked)
     for result in results:
         if refusals.are_enough:
             print(_refused(result), file=sys.stderr)

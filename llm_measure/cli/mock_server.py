@@ -58,6 +58,10 @@ from llm_measure.mock_server.behaviour import Behaviour
               help="Ratio of responses that stop half way.")  # fmt: skip
 @click.option("--truncate-rate", type=float, default=0.0, show_default=True, metavar="RATIO",
               help="Ratio of responses cut off within a chunk.")  # fmt: skip
+@click.option("--servers", type=int, metavar="N",
+              help="Requests served at a time; the others wait in order.  [default: all]")  # fmt: skip
+@click.option("--service-cv", type=float, default=0.0, show_default=True, metavar="RATIO",
+              help="Coefficient of variation of requests' times, 1 for exponential ones.")  # fmt: skip
 @click.option("--slowdown-per-stream", type=float, default=0.0, show_default=True, metavar="RATIO",
               help="Ratio by which each stream in flight prolongs the times of the next.")  # fmt: skip
 @click.option("--seed", type=int, default=20, show_default=True, metavar="N",

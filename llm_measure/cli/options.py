@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from llm_measure import apis
+from llm_measure.capacity import Search
+from llm_measure.cli.find import check_objectives, search_of
 from llm_measure.cli.trace_options import check_trace_options
 from llm_measure.client.model_list import only_model
 from llm_measure.client.tls import check_files
@@ -16,15 +18,20 @@ from llm_measure.workloads import Load, Workload
 UNKNOWN = "unknown"  # the model's name until the endpoint is asked for it
 
 
-def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
-    """Return what to measure; with --sweep, its first level. ValueError for wrong options."""
+def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load], Search | None]:
+    """Return what to measure; with --sweep, its first level, with --find, what is searched for instead.
+
+    ValueError for wrong options.
+    """
+    search = search_of(options)
     if options["dataset"] and (options["input_tokens"] is not None or options["same_prompt"]):
         raise ValueError("--dataset: brings its prompts; leave out --input-tokens and --same-prompt")
     check_trace_options(options)
     if options["with_records"] and options["format"] != "json":
         raise ValueError("--with-records: needs --format json")
-    if options["records"] and options["records"] == options["out"]:
-        raise ValueError("--records and --out: expected different files")
+    files = [options[name] for name in ("out", "records", "plot") if options[name]]
+    if len(set(files)) < len(files):
+        raise ValueError("--out, --records and --plot: expected different files")
     endpoint = endpoint_of(options)
     workload = Workload(
         input_tokens=128 if options["input_tokens"] is None else options["input_tokens"],
@@ -32,21 +39,27 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load]]:
         inputs=_inputs(options),
         dataset=options["dataset"],
         unique_prompts=not options["same_prompt"],
+        shared_prefix=options["shared_prefix"],
+        prefixes=options["prefixes"],
         seed=options["seed"],
         timeout_s=options["timeout"],
-        slo=options["slo"] or {},
+        slo={} if search else options["slo"] or {},
         extra_body=options["extra_body"] or {},
         expects=options["expects"],
         answer_schema=options["answer_schema"],
+        turns=options["turns"],
+        think_time=0.0 if options["think_time"] is None else options["think_time"],
         trace=options["trace"],
         trace_window=options["window"],
     )
     expectation(workload)  # raises here what each request would raise
     endpoint.asked(workload)
-    loads = _replays(options, workload) if workload.trace else _loads(options)
+    if search:
+        check_objectives(search, workload)
+    loads = [] if search else _replays(options, workload) if workload.trace else _loads(options)
     if options["model"] is None:
         endpoint = replace(endpoint, model=only_model(endpoint))
-    return endpoint, workload.seeded(), loads
+    return endpoint, workload.seeded(), loads, search
 
 
 def endpoint_of(options: dict[str, Any]) -> Endpoint:

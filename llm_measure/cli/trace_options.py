@@ -9,7 +9,7 @@ from llm_measure.cli.types import Numbers, Window
 
 # What a trace decides, and what would have no meaning with it.
 EXCLUDED = ("dataset", "input_tokens", "output_tokens", "same_prompt", "inputs", "concurrency", "rate",
-            "arrival", "sweep", "duration", "warmup")  # fmt: skip
+            "arrival", "sweep", "duration", "warmup", "turns")  # fmt: skip
 
 
 def trace_options() -> Decorator:

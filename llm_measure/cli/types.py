@@ -37,6 +37,26 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r}: must be numbers separated by commas, such as 1,8,64", param, ctx)
 
 
+class Length(click.ParamType):
+    """A number of tokens, or their distribution as a text."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return a whole number as one, a distribution as it is given."""
+        from llm_measure import distributions  # noqa: PLC0415
+
+        try:
+            return int(value)
+        except ValueError:
+            pass
+        try:
+            distributions.parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+        return value
+
+
 class Window(click.ParamType):
     """Two moments such as 60..360, as a pair of seconds."""
 
@@ -49,6 +69,22 @@ class Window(click.ParamType):
             return float(begin), float(end)
         except ValueError:
             self.fail(f"{value!r}: must be FROM..TO in seconds, such as 60..360", param, ctx)
+
+
+class Drawn(click.ParamType):
+    """A number, or as a text what is drawn instead, which `Workload` checks."""
+
+    name = "drawn"
+
+    def __init__(self, kind: type[int] | type[float]):
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number as such, any other text as it is."""
+        try:
+            return self._kind(value)
+        except ValueError:
+            return value
 
 
 class Objectives(click.ParamType):

@@ -13,6 +13,7 @@ from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
 from llm_measure.load.datasets import count_rows
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import TraceFacts, replayed
 from llm_measure.progress import Progress, Stop
@@ -42,7 +43,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
     trace = replayed(workload, load)
-    plan = starts(load, seed, trace)
+    # The first index is in it, so that a level that is repeated has other arrivals.
+    plan = starts(load, (seed, first_index), trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -54,7 +56,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return merge(endpoint, workload, load, parts, counting, trace.facts if trace else None)
+    seeded = replace(workload, seed=seed)
+    return merge(endpoint, seeded, load, parts, counting, trace.facts if trace else None)
 
 
 def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
@@ -76,7 +79,7 @@ def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
     clock, in ns, at which the level begins. Raises like `measure_level`, and what `begin` raises.
     """
     seed = workload.seeded().seed or 0
-    plan = starts(load, seed, replayed(workload, load))
+    plan = starts(load, (seed, 0), replayed(workload, load))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     share = _share(load, plan, 0, number, shares)
     client = Client(endpoint, workload, load, share, seed, token, counting)
@@ -129,6 +132,7 @@ def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
         transport=endpoint.transport,
         repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
         counting=counting,
+        lengths=None if workload.seed is None else Lengths.of(workload, workload.seed),
         trace=trace,
     )
 

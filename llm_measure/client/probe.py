@@ -35,7 +35,7 @@ def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = No
     asked = replace(
         workload,
         inputs=workload.inputs and 1,
-        output_tokens=min(workload.output_tokens, OUTPUT_TOKENS),
+        output_tokens=min(round(workload.output_length.most), OUTPUT_TOKENS),
         timeout_s=min(workload.timeout_s, TIMEOUT_S / 2),
     )
     return asyncio.run(_unless_stopped(_probe(with_key(endpoint, stop), asked), stop))

@@ -1,5 +1,7 @@
 """When requests are meant to be sent: absolute moments, planned before the first one is sent."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from llm_measure.load.traces import Trace
@@ -10,7 +12,7 @@ from llm_measure.workloads import Load
 RAMP_S_PER_STREAM, MAX_RAMP_S = 0.0005, 1.0
 
 
-def starts(load: Load, seed: int, trace: Trace | None = None) -> np.ndarray:
+def starts(load: Load, seed: int | Sequence[int], trace: Trace | None = None) -> np.ndarray:
     """Return the planned moments of the load in ns (int64) after its start, ascending.
 
     Open loop: of each request. n requests take n / rate: the last one is (n - 1) / rate after the first, and

@@ -11,11 +11,13 @@ from llm_measure.apis import Signer
 from llm_measure.distributions import draw
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError, Row, read_dataset
-from llm_measure.load.prompts import Counting, prompt_builder
+from llm_measure.load.lengths import generated_prompts
+from llm_measure.load.prompts import Counting
 from llm_measure.load.requests import Build, message_requests
 from llm_measure.records import SECOND_NS
 from llm_measure.workloads import MOST_TURNS, WHOLE_CONVERSATIONS, Workload
 
+RARE = 0.999  # the probability that a user thinks no longer than what is reckoned with
 Message = dict[str, Any]
 # What the user says in a turn of a conversation, both by their numbers; in the first one, after instructions.
 Says = Callable[[int, int], list[Message]]
@@ -89,6 +91,17 @@ def turn_number(conversation: int, turn: int) -> int:
     return conversation * MOST_TURNS + turn - 1
 
 
+def longest_conversation_s(workload: Workload) -> float:
+    """Return how long a conversation may take, in seconds, or a single request; raises DatasetError.
+
+    Every turn takes its whole timeout, and every user thinks for as long as one in a thousand does.
+    """
+    if workload.turns is None:
+        return workload.timeout_s
+    think_s = distributions.parse(workload.think_time).real(RARE)
+    return longest_conversation(workload) * (workload.timeout_s + think_s)
+
+
 def longest_conversation(workload: Workload) -> int:
     """Return the largest number of turns that a conversation may have; raises DatasetError."""
     if workload.turns != WHOLE_CONVERSATIONS:
@@ -97,7 +110,7 @@ def longest_conversation(workload: Workload) -> int:
 
 
 def _generated(workload: Workload, seed: int, counting: Counting) -> Says:
-    prompt = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
+    prompt = generated_prompts(workload, seed, counting)
     return lambda conversation, turn: [_user(prompt(turn_number(conversation, turn)))]
 
 
@@ -108,7 +121,7 @@ def _rows(workload: Workload, seed: int, requests: Requests) -> list[Row]:
         try:
             requests(list(chain.from_iterable(_said(row))), 1)
         except ValueError as error:
-            raise DatasetError(f"{workload.dataset}: {error}") from None
+            raise DatasetError(f"{row.where}: {error}") from None
     Random(seed).shuffle(rows)  # noqa: S311  (nothing secret)
     return rows
 

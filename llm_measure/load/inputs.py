@@ -13,6 +13,7 @@ from llm_measure.apis.encoding import ONE, EncodingAPI, Wanted
 from llm_measure.endpoints import Endpoint
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
+from llm_measure.load.lengths import generated_prompts
 from llm_measure.load.prompts import Counting, prompt_builder
 from llm_measure.load.words import WORDS
 from llm_measure.workloads import Workload
@@ -67,14 +68,15 @@ def _body(endpoint: Endpoint, api: EncodingAPI, workload: Workload) -> dict[str,
 
 def _texts(workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Return a function from a text's number to its JSON; generated words need no escaping."""
-    text = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
+    text = generated_prompts(workload, seed, counting)
     return lambda number: b'"%b"' % text(number).encode()
 
 
 def _dataset_texts(workload: Workload, seed: int) -> Callable[[int], bytes]:
     rows = read_dataset(Path(workload.dataset or ""))
-    if any(not isinstance(row.prompt, str) for row in rows):
-        raise DatasetError(f"{workload.dataset}: messages are no inputs; expected a prompt in each row")
+    for row in rows:
+        if not isinstance(row.prompt, str):
+            raise DatasetError(f"{row.where}: messages are no inputs; expected a prompt in each row")
     texts = [json.dumps(row.prompt).encode() for row in rows]
     Random(seed).shuffle(texts)  # noqa: S311  (nothing secret)
     return lambda number: texts[number % len(texts)]

@@ -16,7 +16,8 @@ from llm_measure.expectations import DESCRIPTION, NAME, expectation
 from llm_measure.json_merge import merged
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
-from llm_measure.load.prompts import WORD_BY_WORD, Counting, prompt_builder
+from llm_measure.load.lengths import generated_prompts, varying_maximum
+from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.trace_prompts import trace_prompts
 from llm_measure.load.traces import trace_of
 from llm_measure.variables import filled
@@ -24,6 +25,9 @@ from llm_measure.workloads import Workload
 
 # Unlike any prompt, so that it can be found in the JSON and replaced.
 MARK = "\u0001"
+# Unlike any other number, so that it can be found, too.
+MAXIMUM = 7_305_846_129_018_354
+MAXIMUM_MARK = str(MAXIMUM).encode()
 AUTHORIZATION = "Authorization"
 JSON = "application/json"
 # How far a server may exceed the output tokens that it is asked for: this factor, and this number.
@@ -102,7 +106,7 @@ def prompt_request(
     if isinstance(api, EncodingAPI):
         body = input_body(endpoint, api, workload, prompt)
     else:
-        body = _json(endpoint, workload, prompt, _most(workload))
+        body = _json(endpoint, workload, prompt, max(1, round(workload.output_length.mean)))
     return _whole(_post_head(endpoint, target, proxy_headers), body)
 
 
@@ -162,24 +166,36 @@ def _whole(head: bytes, content: bytes) -> bytes:
 
 def _bodies(endpoint: Endpoint, workload: Workload, seed: int, counting: Counting) -> Callable[[int], bytes]:
     """Build the body once around a mark, and replace the mark by each prompt, which needs no escaping."""
-    prompt = prompt_builder(counting.words(workload), workload.unique_prompts, seed)
-    whole = _json(endpoint, workload, MARK, _most(workload))
+    prompt = generated_prompts(workload, seed, counting)
+    maximum = varying_maximum(workload, seed)
+    whole = _json(endpoint, workload, MARK, MAXIMUM if maximum else _most(workload))
     before, mark, after = whole.partition(json.dumps(MARK).encode())
     if not mark:  # extra_body brings a prompt
-        return lambda index: whole
-    return lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after)
+        return _with_maximum(lambda index: whole, maximum)
+    return _with_maximum(lambda index: b'%b"%b"%b' % (before, prompt(index).encode(), after), maximum)
 
 
 def _dataset_bodies(endpoint: Endpoint, workload: Workload, seed: int) -> Callable[[int], bytes]:
     """Build the body of each row; they are sent in an order that depends on the seed, again and again."""
+    maximum = varying_maximum(workload, seed)
+    usual = MAXIMUM if maximum else _most(workload)
     bodies = []
     for row in read_dataset(Path(workload.dataset or "")):
         try:
-            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or _most(workload)))
+            bodies.append(_json(endpoint, workload, row.prompt, row.output_tokens or usual))
         except ValueError as error:
-            raise DatasetError(f"{workload.dataset}: {error}") from None
+            raise DatasetError(f"{row.where}: {error}") from None
     Random(seed).shuffle(bodies)  # noqa: S311  (nothing secret)
-    return lambda index: bodies[index % len(bodies)]
+    return _with_maximum(lambda index: bodies[index % len(bodies)], maximum)
+
+
+def _with_maximum(
+    body: Callable[[int], bytes], maximum: Callable[[int], int] | None
+) -> Callable[[int], bytes]:
+    """Return the bodies with the maximum of each request instead of MAXIMUM, if it varies."""
+    if maximum is None:
+        return body
+    return lambda index: body(index).replace(MAXIMUM_MARK, b"%d" % maximum(index), 1)
 
 
 def _trace_bodies(

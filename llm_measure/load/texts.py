@@ -1,6 +1,5 @@
 """Texts of any number of words, unique from their first words on."""
 
-from array import array
 from collections.abc import Callable
 from math import gcd
 from random import Random
@@ -9,37 +8,43 @@ from llm_measure.load.words import WORDS
 from llm_measure.workloads import UNIQUE_WORDS
 
 POOL_WORDS = 1 << 16
+BASE = len(WORDS)
+PAIRS = BASE**2
 
 
-def text_builder(seed: int | str, most_words: int) -> Callable[[int, int], str]:
-    """Return a function from a text's number and its number of words, up to `most_words`, to the text.
+def text_builder(seed: int | str) -> Callable[[int, int], str]:
+    """Return a function from a text's number, which may be negative, and its number of words to the text.
 
-    The first words spell the number, so that no two texts begin alike; the others are cut from a long text at
-    a position that depends on the number. A shorter text is the beginning of a longer one of that number. The
-    same seed gives the same texts.
+    The first words spell the number, so that no two texts begin alike; the others are cut from a long text,
+    which begins again after its last word, at a position that depends on the number. A shorter text is the
+    beginning of a longer one of that number. The same seed gives the same texts.
     """
     random = Random(seed)  # noqa: S311  (nothing secret)
-    vocabulary = random.sample(WORDS, len(WORDS))
-    base = len(vocabulary)
-    # A step that shares no divisor with the number of indexes visits each of them once.
-    indexes = base**UNIQUE_WORDS
-    offset, step = random.randrange(indexes), _coprime(random, indexes)
-    pool = random.choices(vocabulary, k=POOL_WORDS + most_words)
-    at = array("q", [0])
+    vocabulary = random.sample(WORDS, BASE)
+    # A step that shares no divisor with the number of beginnings visits each of them once.
+    beginnings = BASE**UNIQUE_WORDS
+    offset, step = random.randrange(beginnings), _coprime(random, beginnings)
+    pool = random.choices(vocabulary, k=POOL_WORDS)
+    at = [0]
     for word in pool:
         at.append(at[-1] + len(word) + 1)
     text = " ".join(pool) + " "
 
     def build(number: int, words: int) -> str:
-        index = (offset + number * step) % indexes
-        first = []
-        for _ in range(UNIQUE_WORDS):
-            index, digit = divmod(index, base)
-            first.append(vocabulary[digit])
+        # Two words in each half, since Python calculates faster below 2**30.
+        high, low = divmod((offset + number * step) % beginnings, PAIRS)
+        first = (
+            f"{vocabulary[low % BASE]} {vocabulary[low // BASE]}"
+            f" {vocabulary[high % BASE]} {vocabulary[high // BASE]}"
+        )
         if words <= UNIQUE_WORDS:
-            return " ".join(first[:words])
-        begin = (number * 7919) % POOL_WORDS
-        return f"{' '.join(first)} {text[at[begin] : at[begin + words - UNIQUE_WORDS] - 1]}"
+            return " ".join(first.split()[:words])
+        begin = number * 7919 % POOL_WORDS
+        end = begin + words - UNIQUE_WORDS
+        if end <= POOL_WORDS:
+            return f"{first} {text[at[begin] : at[end] - 1]}"
+        rounds, end = divmod(end, POOL_WORDS)
+        return f"{first} {text[at[begin] :]}{text * (rounds - 1)}{text[: at[end]]}"[:-1]
 
     return build
 

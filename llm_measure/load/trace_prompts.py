@@ -17,8 +17,8 @@ def trace_prompts(trace: Trace, seed: int | str, counting: Counting) -> Callable
     """
     ratio = counting.tokens_per_word
     lengths = trace.input_tokens
-    block = text_builder(f"{seed} blocks", round(BLOCK_TOKENS / ratio) + 1)
-    unique = text_builder(f"{seed} rows", round(int(lengths.max()) / ratio) + UNIQUE_WORDS)
+    block = text_builder(f"{seed} blocks")
+    unique = text_builder(f"{seed} rows")
 
     def build(row: int) -> str:
         left = max(UNIQUE_WORDS, round((int(lengths[row]) - counting.overhead) / ratio))

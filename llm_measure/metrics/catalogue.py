@@ -9,6 +9,7 @@ from llm_measure.metrics.registry import MetricRegistry
 
 SECONDS = Unit("s", "seconds", "seconds")
 SECONDS_PER_TOKEN = Unit("s/token", "seconds per token", "seconds_per_token")
+TOKENS = Unit("tokens", "tokens", "tokens")
 TOKENS_PER_SECOND = Unit("tokens/s", "tokens per second", "tokens_per_second")
 INPUTS_PER_SECOND = Unit("inputs/s", "inputs per second", "inputs_per_second")
 REQUESTS_PER_SECOND = Unit("requests/s", "requests per second", "requests_per_second")
@@ -207,6 +208,25 @@ METRICS.register(
             "vLLM": "has none.",
             "GuideLLM": "has none per request.",
             "AIPerf": "prefill_throughput_per_user: all prompt tokens, cached ones included, over TTFT.",
+        },
+    )
+)
+METRICS.register(
+    Metric(
+        id=17,
+        name="cached_tokens",
+        title="Cached prompt tokens",
+        unit=TOKENS,
+        better="higher",
+        formula="tokens of the prompt that the server had in a cache",
+        derive=of.per_request(of.cached_tokens),
+        note="One value per request, only where the server reports it; vLLM does with"
+        " --enable-prompt-tokens-details. Prompts are unique unless a prefix is shared, so otherwise only a"
+        " chat template is cached.",
+        elsewhere={
+            "vLLM": "has none; its server's own metrics have a hit rate of the prefix cache.",
+            "GuideLLM": "has none.",
+            "AIPerf": "usage_prompt_cache_read_tokens: the same count, from the server's usage.",
         },
     )
 )

@@ -37,6 +37,11 @@ def reasoning_share(record: Record) -> float | None:
     return min(record.reasoning_tokens / record.output_tokens, 1.0)
 
 
+def cached_tokens(record: Record) -> float | None:
+    """Return how many tokens of the prompt the server had in a cache; None if it does not report them."""
+    return record.cached_tokens
+
+
 def prefill_throughput(record: Record) -> float | None:
     """Return the prompt tokens that were not cached, per second until the first token; None without any."""
     seconds, uncached = ttft(record), (record.prompt_tokens or 0) - (record.cached_tokens or 0)

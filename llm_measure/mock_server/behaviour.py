@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heapreplace
 from random import Random
 from typing import Literal
 
@@ -40,13 +41,15 @@ class Behaviour:
     rate_limit_rate: float = 0.0
     stall_rate: float = 0.0
     truncate_rate: float = 0.0
+    servers: int | None = None  # how many requests are served at a time, the others in order; None: all
+    service_cv: float = 0.0  # coefficient of variation of the factor by which a request's times differ
     slowdown_per_stream: float = 0.0  # ratio by which each further stream prolongs all times
     seed: int = 20
     api_key: str | None = field(default=None, repr=False)  # required of clients if given
     control: bool = False  # whether clients may change this behaviour
 
     def __post_init__(self) -> None:
-        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open"):
+        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open", "service_cv"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 0")
         for name in RATES:
@@ -60,6 +63,8 @@ class Behaviour:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
         if not 0 < self.tokens_per_word < 100:
             raise ValueError(f"tokens_per_word={self.tokens_per_word}: must be greater than 0 and below 100")
+        if self.servers is not None and self.servers < 1:
+            raise ValueError(f"servers={self.servers}: must be at least 1")
         if self.output_tokens is not None and self.output_tokens < 0:
             raise ValueError(f"output_tokens={self.output_tokens}: must be at least 0")
         if not self.chunk_tokens or min(self.chunk_tokens) < 1:
@@ -80,6 +85,22 @@ class Behaviour:
         """Return how many of that many output tokens are reasoning: streamed, and hidden."""
         reasoning = min(self.reasoning_tokens, tokens)
         return (0, reasoning) if self.reasoning == "hidden" else (reasoning, 0)
+
+
+class ServiceQueue:
+    """The servers, each with the moment from which it is free; whoever comes first is served first.
+
+    Since a request's time of service is known when it arrives, so is when it begins.
+    """
+
+    def __init__(self, servers: int):
+        self._free_ns = [0] * servers
+
+    def wait_ns(self, now_ns: int, service_ns: int) -> int:
+        """Return how long a request that arrives now waits, and keep a server for it."""
+        begin_ns = max(now_ns, self._free_ns[0])
+        heapreplace(self._free_ns, begin_ns + service_ns)
+        return begin_ns - now_ns
 
 
 class FaultInjector:
@@ -106,7 +127,8 @@ class FaultInjector:
         the number of streams in flight.
         """
         behaviour = self._behaviour
-        slowdown = 1 + behaviour.slowdown_per_stream * (streams - 1)
+        served = streams if behaviour.servers is None else min(streams, behaviour.servers)
+        slowdown = (1 + behaviour.slowdown_per_stream * (served - 1)) * self._factor()
         parts = behaviour.parts_per_token
         step, deviation = behaviour.itl / parts, behaviour.itl_std / parts**0.5
         at = self._spread(behaviour.ttft, behaviour.ttft_std) * slowdown
@@ -121,8 +143,16 @@ class FaultInjector:
     def is_steady(self) -> bool:
         """Whether all requests of one length have the same moments."""
         return not (
-            self._behaviour.ttft_std or self._behaviour.itl_std or self._behaviour.slowdown_per_stream
+            self._behaviour.ttft_std
+            or self._behaviour.itl_std
+            or self._behaviour.slowdown_per_stream
+            or self._behaviour.service_cv
         )
+
+    def _factor(self) -> float:
+        """Draw the factor of a request's times, of a gamma distribution with mean 1; 1 is exponential."""
+        variance = self._behaviour.service_cv**2
+        return self._random.gammavariate(1 / variance, variance) if variance else 1.0
 
     def _spread(self, mean: float, deviation: float) -> float:
         return max(0.0, self._random.gauss(mean, deviation)) if deviation else mean

@@ -12,7 +12,7 @@ import httptools
 
 from llm_measure.client.clock import Alarm
 from llm_measure.mock_server.answers import BODY_END, Answer, Kind, build, encode, plain, refusal
-from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
+from llm_measure.mock_server.behaviour import Behaviour, FaultInjector, ServiceQueue
 from llm_measure.mock_server.control import changed, shown
 from llm_measure.mock_server.dialects import (
     CHAT,
@@ -90,6 +90,7 @@ class MockServer:
         self._faults = FaultInjector(behaviour)
         self._build = lru_cache(maxsize=1024)(lambda kind: build(kind, behaviour))
         self._encode = lru_cache(maxsize=64)(lambda dialect, asked: encode(dialect, asked, behaviour))
+        self._queue = ServiceQueue(behaviour.servers) if behaviour.servers else None
         self._steady: dict[tuple[int, ...], list[int]] = {}
 
     async def listen(
@@ -140,6 +141,9 @@ class MockServer:
         self.streams += 1
         answer, is_streamed = built
         moments = self._moments(answer)
+        if self._queue:
+            wait_ns = self._queue.wait_ns(received_ns, moments[-1])
+            moments = [wait_ns + moment for moment in moments]
         if not is_streamed:
             moments, pieces = moments[-1:], [answer.whole]
         else:

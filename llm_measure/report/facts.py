@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from llm_measure.load.prompts import Counting
 from llm_measure.report.by_turn import of_conversations
 from llm_measure.report.doubts import warnings
 from llm_measure.report.tokens import output_tokens, prompt_tokens
@@ -20,7 +19,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
     """Return what is known of the level as a whole, as JSON has it."""
     measured = [record for record in result.records if not record.warmup]
     successful = [record for record in measured if record.error is None]
-    prompt = prompt_tokens(workload, successful)
+    prompt = prompt_tokens(workload, successful, result.lengths)
     return {
         **(asdict(result.rates) if result.rates else {}),
         **({"trace": asdict(result.trace)} if result.trace else {}),
@@ -31,7 +30,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "transport": result.transport,
         "warnings": [
             *([UNVERIFIED] if result.insecure else ()),
-            *warnings(workload, successful, result.counting),
+            *warnings(workload, successful, result.counting, result.lengths),
         ],
         "client_cpu_s": result.client_cpu_s,
         "client_wait_s": result.client_wait_s,
@@ -41,7 +40,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "repeated_prompts": result.repeated_prompts,
         "retry_after": asdict(result.retry_after),
         "answered_by": result.answered_by,
-        "prompt": _prompt(workload, result.counting),
+        "prompt": _prompt(workload, result),
         "prompt_tokens": asdict(prompt),
         "cached_share": prompt.cached_share,
         **of_conversations(workload, result),
@@ -56,16 +55,23 @@ def _of_streams(workload: Workload, result: LevelResult) -> dict[str, Any]:
     return {
         "chunks_together": result.chunks_together,
         "chunks_read_late": result.chunks_read_late,
-        "output_tokens": asdict(output_tokens(workload, successful)),
+        "output_tokens": asdict(output_tokens(workload, successful, result.lengths)),
         "token_sources": _counts(record.token_source for record in successful),
         "finish_reasons": _counts(record.finish_reason for record in successful),
     }
 
 
-def _prompt(workload: Workload, counting: Counting) -> dict[str, Any]:
-    """Return how the endpoint counts prompts, and how many words they have if they are generated."""
-    is_generated = workload.asked_prompt_tokens is not None
-    return {**asdict(counting), "words": counting.words(workload) if is_generated else None}
+def _prompt(workload: Workload, result: LevelResult) -> dict[str, Any]:
+    """Return how the endpoint counts prompts, and how many words they have on average if that is known."""
+    each, mean = workload.asked_prompt_tokens, None
+    if each is not None:
+        mean = each / (workload.inputs or 1)
+    elif result.lengths and workload.asks_for_length:
+        mean = result.lengths.input.mean
+    return {
+        **asdict(result.counting),
+        "words": None if mean is None else result.counting.words(workload, mean),
+    }
 
 
 def _counts(names: Iterable[str | None]) -> dict[str, int]:

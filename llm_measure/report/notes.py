@@ -71,7 +71,7 @@ def _prompt_tokens(level: Mapping[str, Any]) -> str:
 
 def _counting(prompt: Mapping[str, Any]) -> str:
     """Return how the endpoint counts prompts, and so how long they are."""
-    words = "" if prompt["words"] is None else f", so prompts have {prompt['words']:.4g} words"
+    words = "" if prompt["words"] is None else f", so prompts have {prompt['words']:.4g} words on average"
     return (
         f"The endpoint counts {prompt['overhead']} tokens for its template and"
         f" {prompt['tokens_per_word']:.3g} per word{words}."

@@ -9,6 +9,7 @@ import msgspec
 from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import TraceFacts, check_replay
 from llm_measure.records import ERROR_CLASSES, Record
@@ -79,9 +80,10 @@ def read_document(text: str) -> ReadDocument:
         files = msgspec.convert(found.workload, _Files)
         _check_texts(found.workload)
         _check_texts(found.endpoint.extra_body)
+        lengths = _lengths(workload)
         for level in found.levels:
             check_replay(workload, level.load)
-        levels = [_level_result(level, found.endpoint) for level in found.levels]
+        levels = [replace(_level_result(level, found.endpoint), lengths=lengths) for level in found.levels]
     except msgspec.ValidationError as error:
         hint = "; write it with --with-records" if "`records`" in str(error) else ""
         raise UnreadableDocumentError(f"{error}{hint}") from None
@@ -90,6 +92,12 @@ def read_document(text: str) -> ReadDocument:
     if not levels:
         raise UnreadableDocumentError("levels: empty; expected at least one")
     return ReadDocument(found.endpoint, workload, files.file_sha256, levels)
+
+
+def _lengths(workload: Workload) -> Lengths | None:
+    """Return the lengths that were drawn; None without a seed, or if a file says them, which is not read."""
+    is_elsewhere = {"input_tokens", "output_tokens"} & workload.files.keys()
+    return None if workload.seed is None or is_elsewhere else Lengths.of(workload, workload.seed)
 
 
 def _level_result(level: _Level, endpoint: Endpoint) -> LevelResult:

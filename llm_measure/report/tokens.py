@@ -1,8 +1,10 @@
 """The tokens of a level: those that were asked for, counted by the server, and seen in its streams."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from llm_measure.load.conversations import turn_number
+from llm_measure.load.lengths import Lengths
 from llm_measure.records import Record
 from llm_measure.workloads import Workload
 
@@ -33,20 +35,24 @@ class OutputTokens:
     chunks: int  # with text
 
 
-def prompt_tokens(workload: Workload, successful: Sequence[Record]) -> PromptTokens:
+def prompt_tokens(
+    workload: Workload, successful: Sequence[Record], lengths: Lengths | None = None
+) -> PromptTokens:
     """Return the prompt tokens; servers that report cached ones may leave a count of none out."""
     cached = [record.cached_tokens for record in successful if record.cached_tokens is not None]
     return PromptTokens(
-        asked=_asked(workload.asked_prompt_tokens, successful),
+        asked=_sum_of(asked_prompt(workload, lengths), successful),
         counted=_sum(record.prompt_tokens for record in successful),
         cached=sum(cached) if cached else None,
     )
 
 
-def output_tokens(workload: Workload, successful: Sequence[Record]) -> OutputTokens:
+def output_tokens(
+    workload: Workload, successful: Sequence[Record], lengths: Lengths | None = None
+) -> OutputTokens:
     """Return the output tokens."""
     return OutputTokens(
-        asked=_asked(workload.asked_output_tokens, successful),
+        asked=_sum_of(_asked_output(workload, lengths), successful),
         counted=_sum(record.output_tokens if is_counted(record) else None for record in successful),
         seen=sum(sum(record.chunk_tokens) for record in successful),
         chunks=sum(len(record.chunk_offsets_ns) for record in successful),
@@ -58,8 +64,34 @@ def is_counted(record: Record) -> bool:
     return record.token_source == "usage"  # noqa: S105  (no password)
 
 
-def _asked(each: int | None, requests: Sequence[Record]) -> int | None:
-    return None if each is None else each * len(requests)
+def asked_prompt(workload: Workload, lengths: Lengths | None) -> Callable[[Record], int] | None:
+    """Return how many prompt tokens a request asks for; None if that is unknown, or not by a length."""
+    each, inputs = workload.asked_prompt_tokens, workload.inputs or 1
+    if each is not None:
+        return lambda record: each
+    if lengths is None or not workload.asks_for_length:
+        return None
+    return lambda record: sum(lengths.input_tokens(record.index * inputs + each) for each in range(inputs))
+
+
+def _asked_output(workload: Workload, lengths: Lengths | None) -> Callable[[Record], int] | None:
+    each = workload.asked_output_tokens
+    if each is not None:
+        return lambda record: each
+    if lengths is None or not workload.asks_for_maximum:
+        return None
+    return lambda record: lengths.output_tokens(_number(record))
+
+
+def _number(record: Record) -> int:
+    """Return the number by which lengths were drawn: the index, or that of a conversation's turn."""
+    if record.conversation is None or record.turn is None:
+        return record.index
+    return turn_number(record.conversation, record.turn)
+
+
+def _sum_of(asked: Callable[[Record], int] | None, requests: Sequence[Record]) -> int | None:
+    return None if asked is None else sum(map(asked, requests))
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

@@ -21,15 +21,28 @@ def quantile_ranks(n: int, p: float, confidence: float = 0.95) -> tuple[int, int
     n is too small for that, such as below 368 values for p = 0.99. Source: David and Nagaraja, Order
     Statistics, 3rd ed., section 7.1.
     """
-    counts, probabilities = _binomial(n, p)
-    at_most = np.cumsum(probabilities)
     tail = (1 - confidence) / 2
-    # The low end may have at most `tail` of the probability below it: P(B < low) <= tail.
-    low = int(counts[np.searchsorted(at_most, tail, side="right")])
-    # P(B >= high) <= tail, summed from its small end to keep its digits.
+    low, high = rank_below(n, p, tail), rank_above(n, p, tail)
+    return None if low is None or high is None else (low, high)
+
+
+@lru_cache(maxsize=4096)
+def rank_below(n: int, p: float, tail: float) -> int | None:
+    """Return the rank whose value exceeds the p-quantile with at most the probability `tail`, or None."""
+    counts, probabilities = binomial(n, p)
+    # P(B < rank) <= tail
+    rank = int(counts[np.searchsorted(np.cumsum(probabilities), tail, side="right")])
+    return rank if rank >= 1 else None
+
+
+@lru_cache(maxsize=4096)
+def rank_above(n: int, p: float, tail: float) -> int | None:
+    """Return the rank whose value is below the p-quantile with at most the probability `tail`, or None."""
+    counts, probabilities = binomial(n, p)
+    # P(B >= rank) <= tail, summed from its small end to keep its digits.
     at_least = np.cumsum(probabilities[::-1])
-    high = int(counts[-1 - np.searchsorted(at_least, tail, side="right")]) + 1
-    return (low, high) if low >= 1 and high <= n else None
+    rank = int(counts[-1 - np.searchsorted(at_least, tail, side="right")]) + 1
+    return rank if rank <= n else None
 
 
 def quantile_interval(histogram: Histogram, p: float, confidence: float = 0.95) -> tuple[float, float] | None:
@@ -46,8 +59,11 @@ def quantile_interval(histogram: Histogram, p: float, confidence: float = 0.95) 
     return low / (1 + copysign(ACCURACY, low)), high / (1 - copysign(ACCURACY, high))
 
 
-def _binomial(n: int, p: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the counts that matter and their probabilities, by the ratio of each to the one before."""
+def binomial(n: int, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of n values, each with probability p, that matter, and their probabilities.
+
+    They follow from the ratio of each probability to the one before.
+    """
     reach = ceil(REACH * sqrt(n * p * (1 - p))) + MARGIN
     counts = np.arange(max(0, int(n * p) - reach), min(n, int(n * p) + reach) + 1)
     ratios = (n - counts[:-1]) / counts[1:] * (p / (1 - p))

@@ -140,7 +140,16 @@ def test_every_setting_of_the_example_reaches_the_chart(deployment):
     """Those that the chart sets itself, and files of this machine, excepted."""
     example = (ROOT / ".env.example").read_text()
     names = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
-    own = {"HOST", "PORT", "METRICS_PORT", "WORKER_HOST", "LOG_FORMAT", "GRAFANA_PASSWORD", "BENCHMARK_FILE"}
+    own = {
+        "HOST",
+        "PORT",
+        "METRICS_PORT",
+        "WORKER_HOST",
+        "REGION",
+        "LOG_FORMAT",
+        "GRAFANA_PASSWORD",
+        "BENCHMARK_FILE",
+    }
     files = {name for name in names if re.fullmatch("POSTGRES_SSL(ROOTCERT|CERT|KEY)|REDIS_SSL_.*", name)}
     given = {
         "SECRET_KEY": "s" * 32,

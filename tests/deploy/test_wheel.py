@@ -13,7 +13,7 @@ from llm_measure import __version__
 from webapp.settings import ROOT
 
 MOST_BYTES = 500_000
-OWN_DEPENDENCIES = {"click", "h2", "httptools", "msgspec", "numpy", "pyyaml", "rich", "uvloop"}
+OWN_DEPENDENCIES = {"click", "h2", "httptools", "jsonschema", "msgspec", "numpy", "pyyaml", "rich", "uvloop"}
 SERVER_ONLY = {"flask", "psycopg2-binary", "redis", "rq", "sqlalchemy", "werkzeug"}
 METADATA = f"llm_measure-{__version__}.dist-info"
 
@@ -63,7 +63,7 @@ def test_the_servers_dependencies_are_an_extra(wheel):
 
     assert (metadata["Name"], metadata["Version"]) == ("llm-measure", __version__)
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata.get_all("Provides-Extra") == ["bedrock", "server"]
+    assert metadata.get_all("Provides-Extra") == ["bedrock", "plot", "server"]
     needed = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert {line.split(";")[0].strip() for line in needed} == OWN_DEPENDENCIES
 

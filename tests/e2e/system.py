@@ -42,6 +42,7 @@ VIEWS = {
     "llm": "/llm?name=GPT-4o&window=24h",
     "compare": "/compare?llm=GPT-4o&llm=Llama+3.1+70B&llm=Claude+3.5+Sonnet",
     "compare nothing": "/compare",
+    "load curves": "/load-curves",
     "runs": "/runs",
     "run": "/run?id=1",
     "incidents": "/incidents",

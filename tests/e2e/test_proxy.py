@@ -40,7 +40,7 @@ def test_the_page_is_styled_and_updates_itself(tab):
 
 
 def test_its_navigation_leads_everywhere(tab):
-    for name, heading in (("Compare", "Compare"), ("Runs", "Runs")):
+    for name, heading in (("Compare", "Compare"), ("Load curves", "Load curves"), ("Runs", "Runs")):
         tab.page.get_by_role("navigation", name="Main").get_by_role("link", name=name).click()
         expect(tab.page.get_by_role("heading", name=heading)).to_be_visible()
     tab.page.get_by_role("link", name="API", exact=True).click()

@@ -9,6 +9,7 @@ import pytest
 from jobs import recovery
 from jobs.run_job import RunJob
 from jobs.scheduler import SlotScheduler
+from jobs.start import served_regions
 from jobs.supervisor import commands, worker_count
 from jobs.worker import make_worker
 from tests.jobs.system import until
@@ -124,10 +125,13 @@ def test_slots_that_no_worker_of_a_region_could_take_are_recorded_as_missed_by_t
     assert "chat@c8@eu" in [job.args[1] for job in missed]
 
 
-def test_make_start_runs_the_workers_of_its_region_and_one_for_the_simulation():
-    workers = {region: worker_count(EVERYWHERE[1:], region) for region in (None, "eu")}
+def test_make_start_runs_the_workers_of_its_region_and_one_for_the_simulation(settings, caplog):
+    regions = served_regions(replace(settings, region="eu"), EVERYWHERE)
+    workers = {region: worker_count(EVERYWHERE[1:], region) for region in regions}
 
     found = commands(["worker"], workers, ())
 
     assert {label: own["REGION"] for label, (_, own) in found.items()} == {"worker": "", "worker-eu": "eu"}
     assert worker_count(EVERYWHERE) == 2
+    (warning,) = caplog.messages
+    assert warning.startswith("region us: no worker of this machine measures from there; expected REGION=us")

@@ -5,7 +5,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from llm_measure.distributions import draw, parse
+from llm_measure.distributions import HIGHEST_DRAW, draw, parse
 
 DRAWS = [draw(20, index, "input") for index in range(20_000)]
 
@@ -39,6 +39,7 @@ def test_values_have_the_mean_and_the_deviation_of_the_distribution(text, mean, 
 def test_whole_numbers_include_both_ends():
     values = {parse("1..3").whole(each) for each in DRAWS}
     assert values == {1, 2, 3}
+    assert parse("2..5").whole(HIGHEST_DRAW) == 5
 
 
 def test_a_file_has_a_number_per_line(tmp_path):
@@ -49,6 +50,14 @@ def test_a_file_has_a_number_per_line(tmp_path):
     assert math.isclose(fmean(values), parse(f"file:{file}").mean, rel_tol=0.03)
 
 
+def test_a_file_that_changes_is_read_again(tmp_path):
+    file = tmp_path / "lengths.txt"
+    file.write_text("30\n")
+    assert parse(f"file:{file}").mean == 30
+    file.write_text("300\n")
+    assert parse(f"file:{file}").mean == 300
+
+
 def test_a_faulty_file_is_refused_with_its_line(tmp_path):
     file = tmp_path / "lengths.txt"
     file.write_text("30\nmany\n")
@@ -56,7 +65,9 @@ def test_a_faulty_file_is_refused_with_its_line(tmp_path):
         parse(f"file:{file}")
 
 
-@pytest.mark.parametrize("text", ["", "a", "5..3", "-1", "nan", "normal:5", "normal:0,1", "gamma:1,2"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "5..3", "-1", "nan", "normal:5", "normal:0,1", "normal:1,1e-9", "1e12", "gamma:1,2"]
+)
 def test_a_text_that_describes_no_distribution_is_refused(text):
     with pytest.raises(ValueError, match="must be one of N, A\\.\\.B"):
         parse(text)

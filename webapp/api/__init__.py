@@ -8,6 +8,7 @@ from webapp.api.history.routes import blueprint as history
 from webapp.api.incidents.routes import blueprint as incidents
 from webapp.api.leaderboard.routes import blueprint as leaderboard
 from webapp.api.llms.routes import blueprint as llms
+from webapp.api.load_curves.routes import blueprint as load_curves
 from webapp.api.points.routes import blueprint as points
 from webapp.api.rankings.routes import blueprint as rankings
 from webapp.api.recommendation.routes import blueprint as recommendation
@@ -17,6 +18,7 @@ from webapp.api.self_checks.routes import blueprint as self_checks
 BLUEPRINTS = (
     rankings,
     leaderboard,
+    load_curves,
     history,
     points,
     runs,

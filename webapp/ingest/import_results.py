@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from llm_measure.distributions import shown
 from llm_measure.report.reading import ReadDocument
 from llm_measure.results import LevelResult
 from webapp.ingest.attempt import claimed
@@ -110,8 +111,10 @@ def _workload_name(results: ReadDocument, wanted: dict[str, Any]) -> str:
     workload = results.workload
     if workload.trace:
         return f"trace-{digest}"
-    prompt = "dataset" if workload.dataset else workload.input_tokens
+    prompt = "dataset" if workload.dataset else shown(workload.input_tokens)
     lengths = (
-        f"{prompt}-{workload.output_tokens}" if workload.inputs is None else f"{workload.inputs}x{prompt}"
+        f"{prompt}-{shown(workload.output_tokens)}"
+        if workload.inputs is None
+        else f"{workload.inputs}x{prompt}"
     )
     return f"{lengths}-{digest}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_measure.load.trace_formats import TITLES
+from llm_measure.metrics import METRICS
 from llm_measure.metrics.clumps import MAX_TOGETHER
 from llm_measure.records import SECOND_NS
 from webapp.page.text import figure, percentage, whole
@@ -102,6 +103,19 @@ def _asked_and_counted(tokens: dict[str, int | None]) -> str:
     return ", ".join(f"{whole(number)} {name}" for number, name in numbers if number is not None) or "Unknown"
 
 
+def _turns(measurement: dict[str, Any]) -> Iterator[Fact]:
+    """Yield how later turns of conversations compare with first ones."""
+    if "by_turn" not in measurement:
+        return
+    first, later = (measurement["by_turn"][name] for name in ("first", "later"))
+    yield "Conversations", whole(measurement["conversations"]), "Whose turns the requests are"
+    for name, figures in first.items():
+        others = later[name]
+        if figures["n"] and others["n"]:
+            medians = f"{figure(figures['p50'])}, then {figure(others['p50'])} {figures['unit']}"
+            yield METRICS[name].title, medians, "Median of first turns, then of later ones"
+
+
 def _client(measurement: dict[str, Any]) -> Iterator[Fact]:
     """Yield whether the machine of the worker was busy."""
     seconds = measurement["duration_s"]
@@ -132,4 +146,4 @@ def _seconds(value: float) -> str:
     return f"{figure(value)} s"
 
 
-PARTS = (("Load", _load), ("Responses", _responses), ("Client", _client))
+PARTS = (("Load", _load), ("Responses", _responses), ("Turns", _turns), ("Client", _client))

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from marshmallow import RAISE, ValidationError
 
-from llm_measure import yaml_lines
+from llm_measure import distributions, yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
 from llm_measure.load.traces import TraceError, trace_of
-from llm_measure.workloads import Load
+from llm_measure.workloads import DISTRIBUTED, Load, Workload
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.fields import UNKNOWN_FIELD
@@ -125,12 +125,13 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
 
 
 def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
+    """Raise ValidationError for files that are missing, and for those that cannot be used."""
     faults = {}
     for number, asked in enumerate(workloads):
         found = workload(asked, folder)
         lost = {name: ["file not found"] for name, path in found.files.items() if not Path(path).is_file()}
-        if lost:
-            faults[number] = lost
+        if faulty := lost or _faulty_lengths(found):
+            faults[number] = faulty
             continue
         try:
             expectation(found)
@@ -142,6 +143,17 @@ def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
             faults[number] = refused(error).normalized_messages()
     if faults:
         raise ValidationError({"workloads": faults})
+
+
+def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
+    """Return the faults of the files that lengths are drawn from, by the field."""
+    faults = {}
+    for name in asked.files.keys() & set(DISTRIBUTED):
+        try:
+            distributions.parse(getattr(asked, name))
+        except ValueError as error:
+            faults[name] = [str(error)]
+    return faults
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load]:

@@ -1,9 +1,10 @@
-"""Kinds of fields that a benchmark file has: names, numbers, levels, commands; and what its schemas share."""
+"""Kinds of fields of a benchmark file: names, numbers, lengths, levels, commands; what its schemas share."""
 
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from llm_measure.distributions import file_of, parse
 from llm_measure.endpoint_checks import command_words
 
 # Control characters, halves of surrogate pairs, and what separates workload and level.
@@ -79,6 +80,37 @@ class Levels(fields.Field):
         if len(set(levels)) < len(levels):
             raise ValidationError("duplicate level")
         return levels
+
+
+class Length(fields.Field):
+    """A whole number of tokens, or their distribution as a text; its file is read later."""
+
+    def __init__(self, low: int, high: int):
+        super().__init__()
+        self.low, self.high = low, high
+        self.number = whole_field(low, high)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | str:
+        if not isinstance(value, str) or value.strip().isdecimal():
+            return self.number.deserialize(value, attr, data, **kwargs)
+        try:
+            mean = None if file_of(value) else parse(value).mean
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if mean is not None and not self.low <= mean <= self.high:
+            raise ValidationError(f"must have a mean from {self.low} to {self.high:g}")
+        return value
+
+
+class Drawn(fields.Field):
+    """A number, or as a text what is drawn instead, which the measuring library checks."""
+
+    def __init__(self, number: fields.Field):
+        super().__init__()
+        self.number = number
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value if isinstance(value, str) else self.number.deserialize(value, attr, data, **kwargs)
 
 
 class Command(fields.Field):

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from llm_measure.distributions import shown
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.conversations import longest_conversation_s
 from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
 from webapp.scenarios import ScenarioName
@@ -75,17 +77,18 @@ class Measurement:
     def longest_s(self) -> int:
         """Maximum duration of the level in seconds: every request takes its whole timeout."""
         load, timeout = self.load, self.workload.timeout_s
+        each = longest_conversation_s(self.workload)
 
         def for_requests(n: int) -> float:
             if load.rate is None or not n:
-                return math.ceil(n / (load.concurrency or 1)) * timeout
+                return math.ceil(n / (load.concurrency or 1)) * each
             # Poisson arrivals exceed five standard deviations once in millions of runs.
             return (n + 5 * math.sqrt(n) + 5) / load.rate
 
         if load.speed is not None:
             return math.ceil(self.trace_s + timeout) + self.overhead_s
         lasting = for_requests(load.requests or 0) if load.duration_s is None else load.duration_s
-        return math.ceil(for_requests(load.warmup) + lasting + timeout) + self.overhead_s
+        return math.ceil(for_requests(load.warmup) + lasting + each) + self.overhead_s
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,13 @@ def description(workload: Workload, load: Load) -> str:
         window = "" if begin is None else f" from {begin:g} s to {end:g} s"
         return f"requests of {Path(workload.trace).name}{window}, {load.name}"
     dataset = Path(workload.dataset).name if workload.dataset else None
+    input_tokens, output_tokens = shown(workload.input_tokens), shown(workload.output_tokens)
     if workload.inputs is not None:
-        inputs = f"of {dataset}" if dataset else f"of {workload.input_tokens} tokens"
+        inputs = f"of {dataset}" if dataset else f"of {input_tokens} tokens"
         return f"{workload.inputs} inputs {inputs}, {load.name}"
-    prompts = f"prompts of {dataset}" if dataset else f"{workload.input_tokens} input tokens"
-    return f"{prompts}, {workload.output_tokens} output tokens, {load.name}"
+    prompts = f"prompts of {dataset}" if dataset else f"{input_tokens} input tokens"
+    if workload.shared_prefix:
+        prompts += f" with {workload.shared_prefix:.0%} in common ({workload.prefixes} prefixes)"
+    if workload.turns is not None:
+        prompts = f"conversations of {shown(workload.turns)} turns, {prompts}"
+    return f"{prompts}, {output_tokens} output tokens, {load.name}"

@@ -9,12 +9,15 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
+from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import METRICS
-from llm_measure.workloads import Expected, Workload
+from llm_measure.workloads import DISTRIBUTED, MOST_TURNS, Expected, Workload
 from webapp.plan.fields import (
     NAME,
     Command,
+    Drawn,
+    Length,
     Levels,
     StrictSchema,
     number_field,
@@ -126,11 +129,13 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = whole_field(1, 10_000_000)
-    output_tokens = whole_field(1, 10_000_000)
+    input_tokens = Length(1, 10_000_000)
+    output_tokens = Length(1, 10_000_000)
     inputs = whole_field(1, 10_000)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
+    shared_prefix = number_field(0, 1)
+    prefixes = whole_field(1, 1_000_000)
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
     arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
@@ -152,6 +157,8 @@ class WorkloadSchema(StrictSchema):
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     expects = fields.String(validate=validate.OneOf(get_args(Expected)))
     answer_schema = fields.String(validate=validate.Length(1))
+    turns = Drawn(whole_field(1, MOST_TURNS))
+    think_time = Drawn(number_field(0, 86_400))
     interval = number_field(1 / 60, 10_080)
     shards = whole_field(1, MOST_SHARDS, load_default=1)
     regions = fields.List(
@@ -301,8 +308,12 @@ def refused(error: ValueError) -> ValidationError:
 
 def workload(declared: Mapping[str, Any], folder: Path) -> Workload:
     """Return a declared workload for the measuring library; paths start at `folder`."""
-    same = ("input_tokens", "output_tokens", "inputs", "unique_prompts", "slo", "extra_body", "expects")
+    same = ("inputs", "unique_prompts", "shared_prefix", "prefixes", "slo", "extra_body", "expects")
     chosen = {name: declared[name] for name in same if name in declared}
+    for name in DISTRIBUTED:
+        if name in declared:
+            path = file_of(declared[name])
+            chosen[name] = f"file:{folder / path}" if path else declared[name]
     for name in FILES:
         if name in declared:
             chosen[name] = str(folder / declared[name])

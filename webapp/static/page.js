@@ -162,6 +162,8 @@ function countSelected() {
   button.textContent = button.disabled ? "Select 2 to 5 LLMs to compare" : `Compare selected (${selected})`;
 }
 
+const DEPENDENT = { source: ["scenario", "region"], workload: ["api", "region", "kind"], api: ["region", "kind"], region: ["kind"] };
+
 // Keeps empty fields out of the address.
 function disableEmpty(form) {
   for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
@@ -169,10 +171,8 @@ function disableEmpty(form) {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-filters]");
-  // Another source has other scenarios and regions; the server chooses.
-  if (form && event.target.name === "source") {
-    for (const name of ["scenario", "region"]) if (form.elements[name]) form.elements[name].disabled = true;
-  }
+  // Another source has other scenarios and regions, another workload other levels; the server chooses.
+  for (const name of (form && DEPENDENT[event.target.name]) ?? []) if (form.elements[name]) form.elements[name].disabled = true;
   if (form) form.requestSubmit();
   if (event.target.matches("input[name=llm]")) countSelected();
 });

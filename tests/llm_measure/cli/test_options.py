@@ -11,6 +11,7 @@ import trustme
 
 from llm_measure.report.reading import read_document
 from tests.llm_measure.cli.command import invoke
+from tests.llm_measure.conversing import conversing
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import STREAMS
 
@@ -60,6 +61,40 @@ def test_what_cannot_be_used_ends_it_with_2_and_one_line_before_anything_is_sent
     assert word in done.stderr
     assert done.stderr.count("\n") == 1
     assert "s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--turns", "some"], "turns=some: must be one of N, A..B"),
+        (["--turns", "all"], "turns=all: needs a dataset of conversations"),
+        (["--think-time", "2"], "think_time=2.0: needs turns"),
+        (["--turns", "3", "--api", "completions"], "turns=3: do not apply to the completions API"),
+    ],
+)
+def test_conversations_that_cannot_be_held_are_refused(options, word):
+    done = run("http://127.0.0.1:1/v1", *options)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert word in done.stderr
+
+
+def test_each_record_of_a_conversation_has_its_number_and_turn(tmp_path):
+    records = tmp_path / "records.jsonl"
+    with conversing() as server:
+        options = ("--turns", "2..3", "--think-time", "0.01", "--seed", "4", "--no-probe")
+        report = ("--records", str(records), "--format", "json", "--with-records")
+        done = run(server.url, *options, *report)
+
+    (found,) = json.loads(done.stdout)["levels"]
+    turns = [
+        (each["conversation"], each["turn"]) for each in map(json.loads, records.read_text().splitlines())
+    ]
+    assert server.faults() == []
+    assert len(set(turns)) == len(turns) == len(server.said)
+    assert (found["conversations"], len({number for number, _ in turns})) == (4, 4)
+    assert found["by_turn"]["later"]["ttft"]["n"] == sum(turn > 1 for _, turn in turns)
+    assert read_document(done.stdout).levels[0].records[0].turn == 1
 
 
 def test_insecure_is_stated_in_the_table_the_csv_and_the_json(secured):

@@ -8,11 +8,13 @@ from shutil import rmtree
 
 import pytest
 
+from llm_measure.load.lengths import Lengths
 from llm_measure.metrics import METRICS
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
 from llm_measure.records import Record
 from llm_measure.report.reading import UnreadableDocumentError, read_document
+from llm_measure.workloads import Workload
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import STREAMS
@@ -87,9 +89,26 @@ def test_prompts_have_the_tokens_of_the_endpoints_count_unless_it_is_not_probed(
             "problem": None, "words": pytest.approx(80, abs=0.5),
         }  # fmt: skip
         assert level["prompt_tokens"]["counted"] == pytest.approx(level["prompt_tokens"]["asked"], rel=0.02)
-    assert "counts 28 tokens for its template and 1.25 per word, so prompts have 79.93 words." in table
+    assert (
+        "counts 28 tokens for its template and 1.25 per word, so prompts have 79.93 words on average."
+        in table
+    )
     for level in json.loads(as_words.stdout)["levels"]:
         assert level["prompt_tokens"]["counted"] == 16 * (28 + 160)
+
+
+def test_drawn_lengths_are_reported_by_their_distribution_and_as_they_were_drawn(url):
+    asked = ["--base-url", url, "--model", "m", "--requests", "20", "--concurrency", "4", "--warmup", "0"]
+    lengths = ["--input-tokens", "20..60", "--output-tokens", "2..6", "--seed", "5"]
+
+    found = json.loads(invoke("run", *asked, *lengths, "--format", "json").stdout)
+
+    assert (found["workload"]["input_tokens"], found["workload"]["output_tokens"]) == ("20..60", "2..6")
+    (level,) = found["levels"]
+    drawn = Lengths.of(Workload(input_tokens="20..60", output_tokens="2..6"), 5)
+    assert level["prompt_tokens"]["asked"] == sum(map(drawn.input_tokens, range(20)))
+    assert level["prompt_tokens"]["counted"] == level["prompt_tokens"]["asked"]
+    assert level["output_tokens"]["counted"] == sum(map(drawn.output_tokens, range(20)))
 
 
 @pytest.mark.parametrize("api", ["embeddings", "rerank", "rerank-tei"])
@@ -329,6 +348,13 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--key-scheme", ""], "--key-scheme: needs --api-key-env"),
         (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read"),
         (["--dataset", "x", "--input-tokens", "5"], "--input-tokens"),
+        (["--prefixes", "4"], "prefixes=4: needs shared_prefix"),
+        (["--shared-prefix", "2"], "'--shared-prefix': 2.0 is not in the range 0<=x<=1"),
+        (["--input-tokens", "gamma:1,2"], "'--input-tokens': 'gamma:1,2': must be one of N, A..B, normal:"),
+        (
+            ["--output-tokens", "file:/nowhere"],
+            "'--output-tokens': 'file:/nowhere': /nowhere: cannot be read",
+        ),
         (["--dataset", "x", "--same-prompt"], "--same-prompt"),
         (["--extra-body", "[]"], "'[]': must be a JSON object"),
         (["--out", "/nowhere/x"], "--out /nowhere/x: cannot be written: No such file or directory"),
@@ -337,7 +363,10 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--processes", "0"], "--processes"),
         (["--with-records"], "--with-records: needs --format json"),
         (["--records", "/nowhere/x"], "--records /nowhere/x: cannot be written: No such file or directory"),
-        (["--records", "/nowhere/x", "--out", "/nowhere/x"], "--records and --out: expected different files"),
+        (
+            ["--records", "/nowhere/x", "--out", "/nowhere/x"],
+            "--out, --records and --plot: expected different files",
+        ),
     ],
 )
 def test_wrong_options_end_it_with_2_and_one_line(options, word):

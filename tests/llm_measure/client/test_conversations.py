@@ -9,6 +9,8 @@ import pytest
 
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
+from llm_measure.mock_server.behaviour import Behaviour
+from llm_measure.mock_server.process import running_mock_server
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.conversing import APIS, answer_to, conversing
@@ -172,3 +174,13 @@ def test_an_api_without_messages_refuses_turns(api):
     endpoint = Endpoint("http://127.0.0.1:9/v1", "m", api=api)
     with pytest.raises(ValueError, match=r"completions API|inputs: missing"):
         measure_level(endpoint, workload(), Load(concurrency=1, requests=1))
+
+
+def test_the_mock_server_counts_the_whole_history_in_each_api():
+    with running_mock_server(Behaviour(ttft=0.0, itl=0.0)) as url:
+        for api in APIS:
+            base = url.removesuffix("/v1") if api in ("azure", "bedrock") else url
+            endpoint = Endpoint(base, "m", api=api, api_key="k")
+            result = measure_level(endpoint, workload(), Load(concurrency=1, requests=1))
+            counted = [record.prompt_tokens for record in result.records]
+            assert counted == [12, 12 + 9 + 12, 12 + 9 + 12 + 9 + 12], api

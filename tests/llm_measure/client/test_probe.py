@@ -33,6 +33,14 @@ def test_prompts_have_the_tokens_that_were_asked_for_as_the_endpoint_counts_them
     assert sum(counted) / len(counted) == pytest.approx(tokens, rel=0.02)
 
 
+def test_prompts_of_various_lengths_have_their_mean(endpoint):
+    result = measure(endpoint, Workload(input_tokens="64..256", output_tokens="1..9"), LOAD)
+
+    (level,) = result.to_dict()["levels"]
+    assert level["prompt"]["probed"]
+    assert level["prompt_tokens"]["counted"] == pytest.approx(level["prompt_tokens"]["asked"], rel=0.02)
+
+
 def test_so_have_the_texts_of_embeddings_and_those_of_rerank_are_counted_in_words():
     with running_mock_server(Behaviour(**FAST, template_tokens=2, tokens_per_word=1.4)) as url:
         workload = Workload(input_tokens=100, inputs=4)

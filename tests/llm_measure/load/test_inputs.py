@@ -82,7 +82,9 @@ def test_messages_of_a_dataset_are_refused(tmp_path):
     path = tmp_path / "talks.jsonl"
     path.write_text('{"messages": [{"role": "user", "content": "a"}]}\n')
 
-    with pytest.raises(DatasetError, match="messages are no inputs; expected a prompt in each row"):
+    with pytest.raises(
+        DatasetError, match=r"talks\.jsonl:1: messages are no inputs; expected a prompt in each row"
+    ):
         body(EMBEDDINGS, Workload(inputs=1, dataset=str(path)))
 
 

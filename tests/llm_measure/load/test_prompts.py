@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from llm_measure.load.prompts import Counting, prompt_builder
+from llm_measure.load.texts import POOL_WORDS
 from llm_measure.workloads import Workload
 
 
@@ -45,9 +46,24 @@ def test_the_length_changes_no_other_word():
     assert prompt_builder(20.5, True, 3)(7).startswith(prompt_builder(20, True, 3)(7))
 
 
-def test_a_template_is_part_of_the_tokens():
-    counting, workload = Counting(overhead=20, tokens_per_word=1.5), Workload(input_tokens=50)
+def test_prompts_of_various_lengths_are_unique_and_cut_from_the_same_texts():
+    various, fixed = prompt_builder(lambda index: 10 * index, True, 3), prompt_builder(20, True, 3)
 
-    assert (counting.words(workload), counting.least_tokens(workload)) == (20, 26)
-    assert counting.words(replace(workload, input_tokens=20)) == 4
-    assert counting.words(replace(workload, input_tokens=20, unique_prompts=False)) == 1
+    assert various(2) == fixed(2)
+    assert various(7).startswith(fixed(7))
+    assert len(various(20_000).split(" ")) == 200_000 > 3 * POOL_WORDS
+
+
+def test_prompts_that_are_not_unique_are_the_same_as_far_as_they_go():
+    prompt = prompt_builder(lambda index: index, unique=False, seed=3)
+
+    assert prompt(9).startswith(prompt(5))
+    assert [len(prompt(words).split(" ")) for words in (5, 9)] == [5, 9]
+
+
+def test_a_template_is_part_of_the_tokens():
+    counting, workload = Counting(overhead=20, tokens_per_word=1.5), Workload()
+
+    assert (counting.words(workload, 50), counting.least_tokens(workload)) == (20, 26)
+    assert counting.words(workload, 20) == 4
+    assert counting.words(replace(workload, unique_prompts=False), 20) == 1

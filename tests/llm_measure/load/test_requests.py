@@ -180,11 +180,11 @@ def test_a_dataset_is_shuffled_by_the_seed(tmp_path):
     assert sorted(order(1)) == list(range(50)) != order(1)
 
 
-def test_a_conversation_that_the_api_cannot_take_names_the_dataset(tmp_path):
+def test_a_conversation_that_the_api_cannot_take_names_the_line(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"messages": [{"role": "user", "content": "hi"}]}')
 
-    with pytest.raises(DatasetError, match=r"rows\.jsonl: the completions API takes no messages"):
+    with pytest.raises(DatasetError, match=r"rows\.jsonl:1: the completions API takes no messages"):
         built(Workload(dataset=str(path)), endpoint=Endpoint("http://x/v1", "m", "completions"))
 
 

@@ -1,8 +1,10 @@
 import re
 
+import numpy as np
 import pytest
+from scipy import stats
 
-from llm_measure.mock_server.behaviour import Behaviour, FaultInjector
+from llm_measure.mock_server.behaviour import Behaviour, FaultInjector, ServiceQueue
 
 
 def test_faults_have_their_rates_and_follow_the_seed():
@@ -50,3 +52,24 @@ def test_moments_are_those_of_the_tokens():
 
 def test_the_key_is_never_shown():
     assert "sesame" not in repr(Behaviour(api_key="sesame"))
+
+
+def test_servers_take_who_comes_first_and_the_others_wait():
+    queue = ServiceQueue(2)
+
+    assert [queue.wait_ns(now, 100) for now in (0, 10, 20, 300)] == [0, 0, 80, 0]
+
+
+def test_times_vary_by_a_factor_of_the_given_spread_around_their_mean():
+    injector = FaultInjector(Behaviour(ttft=0.1, itl=0.01, service_cv=1.0))
+
+    times = np.array([injector.moments((0, 10), 1) for _ in range(20_000)]) / 1e9
+
+    assert times.mean(axis=0) == pytest.approx([0.1, 0.2], rel=0.03)
+    assert stats.kstest(times[:, 1], "expon", args=(0, 0.2)).pvalue > 0.01
+    np.testing.assert_allclose(times[:, 1], 2 * times[:, 0], atol=2e-9)
+
+
+def test_no_servers_are_refused():
+    with pytest.raises(ValueError, match="servers=0: must be at least 1"):
+        Behaviour(servers=0)

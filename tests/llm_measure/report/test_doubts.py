@@ -1,5 +1,6 @@
 import pytest
 
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import Counting
 from llm_measure.records import Record
 from llm_measure.report.doubts import warnings
@@ -47,6 +48,44 @@ def test_prompts_that_may_repeat_may_be_cached(asked):
 @pytest.mark.parametrize(("prompt", "cached"), [(192, 64), (128, 12), (None, None), (None, 64)])
 def test_a_shared_template_and_a_few_cached_tokens_are_no_warning(prompt, cached):
     assert list(warnings(Workload(), enough(prompt_tokens=prompt, cached_tokens=cached))) == []
+
+
+def test_prompts_with_a_shared_prefix_may_be_cached_that_far():
+    workload = Workload(shared_prefix=0.5)
+
+    assert list(warnings(workload, enough(cached_tokens=64))) == []
+    (found,) = warnings(workload, enough(cached_tokens=112))
+    assert found.startswith(
+        "The server had 88% of the prompt tokens in a cache, although at most 50% of each"
+    )
+
+
+def test_drawn_lengths_below_the_shortest_possible_prompt_are_a_warning():
+    workload, counting = Workload(input_tokens="10..100"), Counting(overhead=40, probed=True)
+
+    (found,) = warnings(workload, [], counting, Lengths.of(workload, 1))
+    assert found == ("Prompts have 61 tokens on average instead of 55: the shortest possible one has 44.")
+    workload = Workload(input_tokens="50..100")
+    assert list(warnings(workload, [], counting, Lengths.of(workload, 1))) == []
+
+
+def test_drawn_lengths_without_a_count_of_the_endpoint_are_a_warning():
+    workload, counting = Workload(input_tokens="10..100"), Counting(problem="no usage")
+
+    (found,) = warnings(workload, [], counting, Lengths.of(workload, 1))
+    assert found == "Prompts have 10..100 words, not the tokens of the endpoint's count: no usage."
+
+
+def test_cached_prompts_of_drawn_lengths_are_a_warning():
+    workload = Workload(input_tokens="50..100")
+    lengths, records = Lengths.of(workload, 1), enough()
+    for record in records:
+        record.prompt_tokens = lengths.input_tokens(record.index) + 30
+
+    assert list(warnings(workload, records, lengths=lengths)) == []
+    for record in records:
+        record.cached_tokens = 30 + 20
+    assert "in a cache, although prompts were" in next(warnings(workload, records, lengths=lengths))
 
 
 def test_tokens_that_were_counted_and_not_streamed_are_a_warning():

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import Counting
 from llm_measure.load.traces import TraceFacts
 from llm_measure.report.document import as_json, document
@@ -29,7 +30,12 @@ def test_what_was_written_is_read_with_moments_from_the_start_of_each_level():
     assert found.endpoint == replace(ENDPOINT, api_key=None)
     assert (found.workload, found.file_sha256) == (WORKLOAD, {})
     assert found.levels == [
-        replace(made, start_ns=0, records=[record.since(made.start_ns) for record in made.records])
+        replace(
+            made,
+            start_ns=0,
+            records=[record.since(made.start_ns) for record in made.records],
+            lengths=Lengths.of(WORKLOAD, WORKLOAD.seed),
+        )
         for made in LEVELS
     ]
 

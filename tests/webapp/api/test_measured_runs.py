@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 from psycopg2.extras import Json
 
+from llm_measure.workloads import Workload
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.support import query
 from tests.web import assert_error, slot
@@ -130,6 +131,21 @@ class TestItsRequests:
         assert second["first_answer_ns"] == second["first_token_ns"]
         assert (second["cached_tokens"], second["reasoning_tokens"]) == (64, 0)
         assert (second["answered_by"], first["answered_by"]) == ("another", None)
+
+    def test_that_are_turns_have_the_number_of_their_conversation(self, client, conn, settings, redis):
+        records = [answered(number) for number in range(4)]
+        for number, record in enumerate(records):
+            record.conversation, record.turn = number // 2, number % 2 + 1
+        talk = measurement(workload_name="talk", workload=Workload(turns=2))
+        store_level(conn, settings, redis, slot(7), talk, level(records))
+
+        (run, *_) = client.get(f"{URL}?scenario=talk@c8").json["runs"]
+        listed = client.get(f"{URL}/{run['id']}/requests").json["requests"]
+
+        turns = [(each["conversation"], each["turn"]) for each in listed]
+        assert turns == [(0, 1), (0, 2), (1, 1), (1, 2)]
+        assert run["measurement"]["conversations"] == 2
+        assert run["measurement"]["by_turn"]["later"]["ttft"]["n"] == 2
 
     def test_are_listed_in_pages(self, client, stored):
         numbers, cursor = [], ""

@@ -189,6 +189,20 @@ def test_a_dataset_is_identified_by_the_digest_in_the_document(settings, conn):
     assert description.startswith("prompts of prompts.jsonl, ")
 
 
+def test_lengths_of_a_file_are_identified_by_its_digest_and_the_file_is_not_read(settings, conn):
+    workload = Workload(input_tokens="file:/elsewhere/lengths.txt", output_tokens="8..64", seed=7)
+    results = written(GOOD, workload=workload, digests={"input_tokens": "12ab"})
+
+    (imported,) = import_results(settings, "GPT-4o", results)
+
+    assert imported.scenario.startswith("file:lengths.txt-8..64-")
+    ((stored, description),) = query(
+        conn, "SELECT definition ->> 'input_tokens', description FROM scenarios WHERE name <> 'default'"
+    )
+    assert stored == "12ab"
+    assert description.startswith("file:lengths.txt input tokens, 8..64 output tokens, ")
+
+
 def test_a_level_of_a_trace_is_stored_by_its_speed_without_rps(settings, conn, client):
     workload = Workload(trace="/elsewhere/trace.jsonl", trace_window=(60, 90))
     levels = [

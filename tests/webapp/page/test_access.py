@@ -10,7 +10,7 @@ from tests.webapp.page.conftest import sign_in, token
 from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.page.access import _proof
 
-VIEWS = ["/", "/llm?name=GPT-4o", "/compare", "/runs", "/incidents", "/status"]
+VIEWS = ["/", "/llm?name=GPT-4o", "/compare", "/load-curves", "/runs", "/incidents", "/status"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from psycopg2.extras import Json
 
 from llm_measure.load.traces import TraceFacts
-from llm_measure.workloads import Load
+from llm_measure.workloads import Load, Workload
 from tests.factories import add_run
 from tests.measured import answered, failed, level, measurement, store_level
 from tests.support import query
@@ -69,6 +69,17 @@ def test_a_replayed_trace_is_named_by_its_format_and_size(store, reader):
     assert shown["Level"] == "Trace at 2x"
     assert shown["Trace"] == "BurstGPT, 12,000 requests, 340 left out"
     assert shown["Offered rate"] == "1.00 requests/s"
+
+
+def test_conversations_show_first_turns_next_to_later_ones(store, reader):
+    records = [answered(number, ttft=0.1 + number % 2 / 5) for number in range(8)]
+    for number, record in enumerate(records):
+        record.conversation, record.turn = number // 2, number % 2 + 1
+
+    shown = facts(reader.get(store(level(records), workload=Workload(turns=2))).text)
+
+    assert shown["Conversations"] == "4"
+    assert shown["Time to first token"] == "0.100, then 0.300 s"
 
 
 def test_the_page_shows_doubts_but_no_finish_reason_that_a_server_made_up(store, reader):

@@ -13,7 +13,7 @@ from tests.support import KEY
 from tests.web import GUNICORN
 from tests.webapp.plan.conftest import LEAST
 from webapp.plan.benchmark_file import BenchmarkFileError, read_benchmark_file
-from webapp.plan.measurement import tasks
+from webapp.plan.measurement import description, tasks
 from webapp.settings import ROOT, Settings, SettingsError
 
 GOOD = """
@@ -63,6 +63,7 @@ def test_the_example_is_valid():
         ("GPT-4o mini", "chat@c8", 3600),
         ("GPT-4o mini", "steady@r0.5", 14400),
         ("GPT-4o mini", "steady@r2", 14400),
+        ("GPT-4o mini", "talk@c4", 600),
         ("GPT-4o mini", "calls@c4", 600),
         ("BGE M3 on TEI", "texts@c16-embeddings", 600),
     ]
@@ -352,6 +353,17 @@ def test_speed_and_window_need_a_trace(faults):
         (GOOD + "        slo: {ttf: 1}\n",
          "10: workloads[0].slo.ttf=1: unknown objective; expected one of ttft"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
+        (GOOD + "        input_tokens: gamma:1,2\n",
+         "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),
+        (GOOD + "        input_tokens: 1..90000000\n",
+         "10: workloads[0].input_tokens='1..90000000': must have a mean from 1 to 1e+07"),
+        (GOOD + "        input_tokens: '128'\n", "10: workloads[0].input_tokens='128': not a valid integer"),
+        (GOOD + "        input_tokens: 1.5\n", "10: workloads[0].input_tokens=1.5: not a valid integer"),
+        (GOOD + "        output_tokens: file:none.txt\n",
+         "10: workloads[0].output_tokens='file:none.txt': file not found"),
+        (GOOD + "        shared_prefix: 1.5\n",
+         "10: workloads[0].shared_prefix=1.5: must be a number from 0 to 1"),
+        (GOOD + "        prefixes: 4\n", "10: workloads[0].prefixes=4: needs shared_prefix"),
         (GOOD + "        extra_body: {since: 2026-01-01}\n",
          "10: workloads[0].extra_body: must be valid in JSON"),
         (GOOD + "        extra_body: {top_p: .nan}\n", "10: workloads[0].extra_body: must be valid in JSON"),
@@ -359,6 +371,31 @@ def test_speed_and_window_need_a_trace(faults):
 )  # fmt: skip
 def test_a_fault_names_line_field_value_and_what_is_expected(faults, text, fault):
     assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
+
+
+def test_a_shared_prefix_is_part_of_the_definition_and_described(write):
+    (planned,) = read_benchmark_file(write(f"{GOOD}        shared_prefix: 0.5\n        prefixes: 4\n"))
+
+    assert (planned.definition["shared_prefix"], planned.definition["prefixes"]) == (0.5, 4)
+    described = description(planned.workload, planned.load)
+    assert described.startswith("128 input tokens with 50% in common (4 prefixes), 128 output tokens")
+
+
+def test_lengths_of_a_file_are_found_from_the_benchmark_files_folder(write, faults, tmp_path):
+    (tmp_path / "lengths.txt").write_text("8\n16\n")
+    text = f"{GOOD}        input_tokens: file:lengths.txt\n        output_tokens: normal:64,8\n"
+
+    (planned,) = read_benchmark_file(write(text))
+    assert planned.workload.input_tokens == f"file:{tmp_path}/lengths.txt"
+    assert planned.definition["output_tokens"] == "normal:64,8"
+    assert len(planned.definition["input_tokens"]) == 64
+
+    (tmp_path / "lengths.txt").write_text("8\nmany\n")
+    (fault,) = faults(text)
+    assert fault == (
+        f"benchmark.yml:10: workloads[0].input_tokens='file:lengths.txt': {tmp_path}/lengths.txt:2:"
+        " must be a number of at least 0"
+    )
 
 
 def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):
@@ -485,3 +522,37 @@ def test_an_llm_without_tools_does_not_take_part_in_what_needs_them(faults):
     (found,) = faults(text)
 
     assert "no workload for it; expects=tool: does not apply to the completions API" in found
+
+
+def test_conversations_have_turns_and_think_times_that_identify_the_scenario(write, tmp_path):
+    (tmp_path / "pauses.txt").write_text("1\n2\n")
+    text = GOOD + "        turns: 2..4\n        think_time: file:pauses.txt\n"
+
+    (found,) = read_benchmark_file(write(text))
+
+    assert (found.workload.turns, found.workload.think_time) == ("2..4", f"file:{tmp_path}/pauses.txt")
+    assert found.definition["turns"] == "2..4"
+    assert len(found.definition["think_time"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ("turns: 0", "turns=0: must be a whole number from 1 to 1000"),
+        ("turns: 2..5000", "turns='2..5000': must be from 1 to 1000"),
+        ("turns: some", "turns='some': must be one of N, A..B"),
+        ("turns: all", "turns='all': needs a dataset of conversations"),
+        ("think_time: 1", "think_time=1: needs turns"),
+        ("turns: 3\n        think_time: -1", "think_time=-1: must be a number from 0 to 86400"),
+    ],
+)
+def test_wrong_conversations_are_refused_by_their_field(faults, options, fault):
+    (found,) = faults(GOOD + f"        {options}\n")
+
+    assert f"workloads[0].{fault}" in found
+
+
+def test_an_llm_without_messages_does_not_take_part_in_conversations(faults):
+    (found,) = faults(with_options("api: completions") + "        turns: 3\n")
+
+    assert "no workload for it; turns=3: do not apply to the completions API" in found

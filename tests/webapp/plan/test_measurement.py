@@ -179,6 +179,7 @@ def test_the_server_is_the_urls_host_and_port(url, server):
     [
         ("concurrency: 4, requests: 10, timeout: 30", 3 * 30 + 30),
         ("concurrency: 4, duration: 20, timeout: 30, warmup: 5", 20 + 30 + 2 * 30),
+        ("concurrency: 4, requests: 10, timeout: 30, turns: 2..5, think_time: 3", 3 * 5 * 33 + 5 * 33),
         ("rate: 1, requests: 16, timeout: 30", 16 + 5 * 4 + 5 + 30),
         ("rate: 0.1, duration: 60, timeout: 5, warmup: 25", (25 + 5 * 5 + 5) / 0.1 + 60 + 5),
     ],

@@ -112,6 +112,26 @@ class TraceSchema(Schema):
     left_out = count("Requests in the file without prompt or response, which are not sent", 0)
 
 
+TURN_FIGURES_EXAMPLE = {"unit": "s", "n": 20, "mean": 0.21, "p50": 0.2, "p95": 0.3, "p99": 0.31}
+
+
+def _figure(description: str, example: float) -> fields.Float:
+    return fields.Float(
+        required=True, allow_none=True, metadata={"description": description, "example": example}
+    )
+
+
+class TurnFiguresSchema(Schema):
+    """Figures of a metric over some turns; null without a value."""
+
+    unit = text("Unit", "s")
+    n = count("Number of values", 20)
+    mean = _figure("Mean", 0.21)
+    p50 = _figure("Median", 0.2)
+    p95 = _figure("95th percentile", 0.3)
+    p99 = _figure("99th percentile", 0.31)
+
+
 class MeasurementSchema(Schema):
     """A measured run as a whole."""
 
@@ -200,6 +220,17 @@ class MeasurementSchema(Schema):
         metadata={
             "description": "Ratio of the prompt tokens that the server had in a cache; null if unknown",
             "example": 0.0,
+        },
+    )
+    conversations = fields.Integer(
+        metadata={"description": "Number of conversations; only of workloads with turns", "example": 20}
+    )
+    by_turn = fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(keys=fields.String(), values=fields.Nested(TurnFiguresSchema)),
+        metadata={
+            "description": "Metrics of first turns and of later ones; only of workloads with turns",
+            "example": {name: {"ttft": TURN_FIGURES_EXAMPLE} for name in ("first", "later")},
         },
     )
     inputs = fields.Integer(

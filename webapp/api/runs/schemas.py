@@ -156,6 +156,8 @@ class RequestSchema(Schema):
     answered_by = text(
         "Model that answered, if the response names another than was asked", "gpt-4o-mini", nullable=True
     )
+    conversation = count("Number of its conversation; null of single prompts", 7, nullable=True)
+    turn = count("Turn within the conversation, from 1; null of single prompts", 2, nullable=True)
     answer_valid = flag(
         "Whether the answer is what the workload expects; null if not checked", True, nullable=True
     )

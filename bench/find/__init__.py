@@ -1,0 +1,1 @@
+"""Queues whose capacity is known, and a search by point estimates for comparison."""

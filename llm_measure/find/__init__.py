@@ -1,0 +1,1 @@
+"""The search for the greatest load at which an endpoint keeps to its objectives."""

@@ -1,0 +1,164 @@
+"""One level of a capacity search: its batches, and what they show so far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import exp, inf, log
+from statistics import NormalDist
+
+import numpy as np
+
+from llm_measure.capacity import Search, Step, Verdict
+from llm_measure.find.judging import Errors, Growth, attained, growth
+from llm_measure.find.objectives import Values, targets
+from llm_measure.records import SECOND_NS, Record
+from llm_measure.results import LevelResult
+
+LOOKS = 4  # at a level, at most: each look may err
+# A level is given up after this many looks if the distance of its shares from what is allowed is below this
+# part of what the remaining requests could resolve.
+HOPE_LOOKS, HOPE = 2, 0.6
+MOST_TAIL = 0.2  # of a batch, which is left out at its end
+
+
+@dataclass(eq=False)
+class Level:
+    """A load, and the batches of requests that were measured under it."""
+
+    load: float
+    results: list[LevelResult] = field(default_factory=list)
+    step: Step | None = None
+    is_closed: bool = False  # whether it is not to be prolonged any more
+    _values: dict[str, list[Values]] = field(default_factory=dict)
+    _requests: int = 0
+    _seconds: float = 0.0
+    _successful: float = 0.0  # requests within those seconds
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict so far."""
+        return self.step.verdict if self.step else "undecided"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more requests may decide it."""
+        return self.verdict == "undecided" and not self.is_closed
+
+    def is_hopeless(self, search: Search, most: int) -> bool:
+        """Return whether that many requests in all would hardly decide it, so close to the capacity."""
+        step = self.step
+        if step is None or len(self.results) < HOPE_LOOKS or not step.requests:
+            return False
+        wanted = targets(search.slo)
+        reach = -NormalDist().inv_cdf(errors_of(search, 1).met) * (step.requests / most) ** 0.5
+        pairs = [(each.allowed, step.attained[each.name]) for each in wanted]
+        undecided = [(allowed, found) for allowed, found in pairs if found.verdict == "undecided"]
+        return bool(undecided) and all(
+            abs(found.share - allowed) < HOPE * reach * (allowed / max(found.effective, 1)) ** 0.5
+            for allowed, found in undecided
+        )
+
+    @property
+    def stay_s(self) -> float:
+        """How long a request, or a conversation, of the newest batch lasted on average."""
+        return stay_s(self.results[-1].records)
+
+    def add(self, result: LevelResult, search: Search, others: Sequence["Level"]) -> None:
+        """Take another batch into account; what is known of other levels bounds what it can say."""
+        self.results.append(result)
+        records = steady(result.records)
+        self._requests += len(records)
+        self._seconds += result.span.seconds
+        self._successful += sum(result.span.share(each) for each in result.records if each.error is None)
+        for target in targets(search.slo):
+            self._values.setdefault(target.name, []).append(target.values(records))
+        self.step = self._judged(search, records, others)
+
+    def give_up(self, reason: str | None) -> None:
+        """Leave it undecided, for the reason."""
+        self.is_closed = True
+        if self.step:
+            self.step = replace(self.step, verdict="undecided", reason=reason)
+
+    def _judged(self, search: Search, newest: Sequence[Record], others: Sequence["Level"]) -> Step:
+        wanted = targets(search.slo)
+        errors = errors_of(search, len(wanted))
+        found = {
+            target.name: attained(
+                target, self._values[target.name], errors, self._most_effective(target.name, others)
+            )
+            for target in wanted
+        }
+        trend = growth(newest, errors) if search.kind == "rate" else Growth(None, "met")
+        reason = None
+        if trend.verdict == "missed":
+            reason = f"the load was not sustained: latency grew by {trend.value:.2g} s per second"
+        return Step(
+            load=self.load,
+            requests=self._requests,
+            attained=found,
+            verdict=_together([*(each.verdict for each in found.values()), trend.verdict]),
+            throughput=self._successful / self._seconds if self._seconds else None,
+            growth=trend.value,
+            reason=reason,
+        )
+
+    def _most_effective(self, objective: str, others: Sequence["Level"]) -> float:
+        """Return the ratio of independent values to requests that is to be expected between its neighbours.
+
+        Dependence grows with the load. A short level may not have met the long queues that show it; a longer
+        one than its neighbours shows more than they do.
+        """
+        known = sorted(
+            (log(step.load), log(step.attained[objective].effective / step.requests))
+            for step in (level.step for level in others)
+            if step and step.requests >= max(self._requests / 2, 1) and step.attained[objective].effective
+        )
+        at = log(self.load)
+        if not known or at < known[0][0]:
+            return inf
+        loads, ratios = np.array(known).T
+        return exp(float(np.interp(at, loads, ratios)))
+
+
+def errors_of(search: Search, objectives: int) -> Errors:
+    """Return the probabilities of error to spend at each look, which together stay below the whole.
+
+    Every objective must be met, but any one is enough to miss.
+    """
+    each = (1 - search.confidence) / LOOKS
+    return Errors(met=each, missed=each / objectives)
+
+
+def steady(records: Sequence[Record]) -> list[Record]:
+    """Return the measured requests, by planned moment, without those sent while the load faded.
+
+    After the last sending, responses share the endpoint with fewer and fewer others.
+    """
+    ended = [record for record in records if not record.warmup and record.error != "cancelled"]
+    ended.sort(key=lambda record: record.intended_ns)
+    if not ended:
+        return []
+    begin, end = ended[0].intended_ns, ended[-1].intended_ns
+    stay = sum(record.end_ns - record.intended_ns for record in ended) / len(ended)
+    tail = min(stay, MOST_TAIL * (end - begin))
+    return [record for record in ended if record.intended_ns <= end - tail]
+
+
+def stay_s(records: Sequence[Record]) -> float:
+    """Return the mean seconds from the planned sending of a request, or conversation, to its end; 0: none."""
+    spans: dict[tuple[bool, int], tuple[int, int]] = {}
+    for record in records:
+        if record.error is None:
+            key = (
+                record.conversation is None,
+                record.index if record.conversation is None else record.conversation,
+            )
+            begin, end = spans.get(key, (record.intended_ns, record.end_ns))
+            spans[key] = (min(begin, record.intended_ns), max(end, record.end_ns))
+    return sum(end - begin for begin, end in spans.values()) / SECOND_NS / len(spans) if spans else 0.0
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
+    if "missed" in verdicts:
+        return "missed"
+    return "undecided" if "undecided" in verdicts else "met"

@@ -1,0 +1,47 @@
+"""Datasets: prompts and conversations from JSONL, ShareGPT's JSON, OpenAI's batch files and CSV."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from llm_measure.load.datasets.files import DatasetError, objects
+from llm_measure.load.datasets.rows import Row, row_of
+
+__all__ = ["DatasetError", "Row", "count_rows", "read_dataset"]
+
+
+def read_dataset(path: Path) -> list[Row]:
+    """Return the rows, at least one; raises DatasetError.
+
+    Conversations without a message of the user are left out, as the published files of ShareGPT have some.
+    """
+    return list(_rows(*_version(path)))
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows; raises DatasetError."""
+    return len(_rows(*_version(path)))
+
+
+def _version(path: Path) -> tuple[Path, int, int]:
+    """Return what changes with the file."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error}") from None
+    return path, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=1)  # a level needs them several times, and large files take seconds
+def _rows(path: Path, changed_ns: int, size: int) -> tuple[Row, ...]:
+    rows = tuple(_read(path))
+    if not rows:
+        raise DatasetError(f"{path}: empty; expected at least one prompt")
+    return rows
+
+
+def _read(path: Path) -> Iterator[Row]:
+    for line, value in objects(path):
+        row = row_of(value, f"{path}:{line}")
+        if row is not None:
+            yield row

@@ -1,0 +1,1 @@
+"""Load curves: latency against throughput at each level of a workload."""
