@@ -22,7 +22,7 @@ from webapp.settings import ROOT, Settings
 from webapp.store import connect
 
 STREAMS, ROUNDS = 4000, 3
-# Gaps are so long that two processors keep up with servers, clients, database and queue.
+# Gaps are long enough for two processors to keep up with servers, clients, database and queue.
 TTFT, ITL, TOKENS = 2.0, 1.0, 5
 WORKERS = (1, 2, 4)
 SERVERS = 2  # processes, which share a port
