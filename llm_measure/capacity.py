@@ -23,7 +23,7 @@ class Search:
     kind: LoadKind
     slo: dict[str, float]
     confidence: float = 0.95  # of each verdict, however often a level is prolonged
-    budget: int = 20_000  # requests of the whole search
+    budget: int = 40_000  # requests of the whole search
     start: float | None = None  # the first load: the capacity of the last search
 
     def __post_init__(self) -> None:
