@@ -1,5 +1,6 @@
 """The benchmark file: what it declares, and how its faults are reported."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import trustme
 
 from bench.traces import FOLDER
 from llm_measure.capacity import Search
+from llm_measure.load import traces
+from llm_measure.load.trace_formats import requests_of
 from llm_measure.workloads import Load
 from tests.support import KEY
 from tests.web import GUNICORN
@@ -274,6 +277,23 @@ def test_a_trace_is_found_next_to_the_file_and_replayed_at_each_speed(write, tmp
     ]
     assert more[0].workload.trace == str(tmp_path / "trace.csv")
     assert (once[0].workload.trace_window, more[0].workload.trace_window) == (None, (1, 6))
+
+
+def test_traces_are_read_once_however_often_the_plan_is_read(write, tmp_path, monkeypatch):
+    llms = "".join(f"- {{name: {name}, base_url: http://h/v1, model: a}}\n" for name in "ab")
+    workloads = "".join(
+        f"- {{name: {name}, trace: {name}.csv, speed: [1, 2]}}\n" for name in ("trace", "burst")
+    )
+    for name in ("trace.csv", "burst.csv"):
+        (tmp_path / name).write_text(AZURE)
+    read = []
+    monkeypatch.setattr(traces, "requests_of", lambda file: read.append(file.name) or requests_of(file))
+
+    plans = [read_benchmark_file(write(f"llms:\n{llms}workloads:\n{workloads}")) for _ in range(2)]
+
+    assert plans[0] == plans[1]
+    assert len(plans[0]) == 8
+    assert read == [str(tmp_path / name) for name in ("trace.csv", "burst.csv")]
 
 
 @pytest.mark.parametrize(
@@ -581,12 +601,27 @@ def test_conversations_have_turns_and_think_times_that_identify_the_scenario(wri
         ("turns: all", "turns='all': needs a dataset of conversations"),
         ("think_time: 1", "think_time=1: needs turns"),
         ("turns: 3\n        think_time: -1", "think_time=-1: must be a number from 0 to 86400"),
+        ("turns: all\n        dataset: bad.jsonl", "dataset='bad.jsonl': PATH/bad.jsonl:1: "),
     ],
 )
-def test_wrong_conversations_are_refused_by_their_field(faults, options, fault):
+def test_wrong_conversations_are_refused_by_their_field(faults, tmp_path, options, fault):
+    (tmp_path / "bad.jsonl").write_text('{"prompt": 7}\n')
+
     (found,) = faults(GOOD + f"        {options}\n")
 
-    assert f"workloads[0].{fault}" in found
+    assert f"workloads[0].{fault.replace('PATH', str(tmp_path))}" in found
+
+
+def test_the_longest_duration_of_conversations_is_known_without_their_dataset(write, tmp_path):
+    dataset = tmp_path / "talks.jsonl"
+    said = [{"role": role, "content": "a"} for role in ("user", "assistant", "user")]
+    dataset.write_text(json.dumps({"messages": said}) + "\n")
+    (found,) = read_benchmark_file(
+        write(GOOD + "        turns: all\n        dataset: talks.jsonl\n        timeout: 5\n")
+    )
+    dataset.unlink()
+
+    assert found.longest_s == (10 / 2 + 1) * 2 * 5 + found.overhead_s
 
 
 def test_an_llm_without_messages_does_not_take_part_in_conversations(faults):
