@@ -119,6 +119,12 @@ class TestThatAnAttemptFails:
 
         assert str(failed.value) == "shard 1 of 3 was lost: its worker stopped answering"
 
+    def test_when_the_moment_to_begin_is_far_ahead(self, redis, token):
+        redis.hset(f"llm-benchmark:shards:{token}", "start", (redis.time()[0] + 60) * 1_000_000)
+
+        with pytest.raises(ShardError, match="too far ahead"), Barrier(redis, token, 0, 3) as barrier:
+            barrier.begin()
+
     def test_for_all_when_one_fails(self, redis, token):
         fail(redis, token, 2, "environment variable KEY: not set")
 

@@ -11,6 +11,7 @@ from jobs.host import processor
 from jobs.lock import renewed_lock
 from jobs.measurement_run import run_measurement
 from jobs.shard_run import run_shard
+from jobs.sharded_level import terms
 from jobs.waiting_line import GATHERING
 from llm_measure.load.prompts import Counting
 from tests.jobs.system import now_slot, until
@@ -169,3 +170,15 @@ class TestWithoutWorkers:
 
         failure = redis.hget(f"llm-benchmark:shards:{token}", "failure")
         assert failure == b"shard 2 of 2: its machine has another benchmark file"
+
+    @pytest.mark.parametrize("number", [0, 2])
+    def test_a_shard_that_the_level_does_not_have_is_refused(
+        self, redis, measure, environment, monkeypatch, number
+    ):
+        slot, token = measure(2), uuid4()
+        monkeypatch.setenv("BENCHMARK_FILE", environment["BENCHMARK_FILE"])
+        (planned,) = read_benchmark_file(Settings.from_env(environment))
+        open_barrier(redis, token, terms(planned, Counting()))
+
+        with pytest.raises(ShardError, match="expected a shard from 2 to 2"):
+            run_shard("LLM", "chat@c40", slot, str(token), number)
