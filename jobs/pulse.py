@@ -48,7 +48,7 @@ class Pulse:
         self._thread.start()
 
     def stop(self) -> None:
-        """Show no more signs of life."""
+        """End the signs of life."""
         self._ended.set()
         self._thread.join()
 

@@ -77,7 +77,7 @@ class Levels(fields.Field):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         levels = self.levels.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
-        if len(set(levels)) < len(levels):
+        if len({f"{level:g}" for level in levels}) < len(levels):  # as scenarios name them
             raise ValidationError("duplicate level")
         return levels
 

@@ -212,6 +212,10 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
             {"inputs: 16": "inputs: 16, slo: {ttft: 1}"},
             "8: workloads[1].slo.ttft=1: unknown objective; expected one of e2e_latency",
         ),
+        (
+            {"inputs: 16": "inputs: 16, expects: json"},
+            "8: workloads[1].expects='json': does not apply to a workload with inputs",
+        ),
         ({"inputs: 16": "inputs: 0"}, "8: workloads[1].inputs=0: must be a whole number from 1 to 10000"),
         (
             {"api: rerank": "api: rerank, stream_usage: false"},
@@ -409,6 +413,7 @@ def test_speed_and_window_need_a_trace(faults):
         (SEARCH.replace("p95", "p100"), "9: workloads[0].slo.ttft:p100=0.5: unknown objective"),
         (SEARCH + "        confidence: 95\n", "11: workloads[0].confidence=95: must be a number from 0.5 to"),
         (GOOD + "        slo: {ttft:p95: 1}\n", "10: workloads[0].slo.ttft:p95=1: unknown objective"),
+        (GOOD.replace("concurrency: 2", "rate: [2, 2.0000001]"), "8: workloads[0].rate: duplicate"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
         (GOOD + "        input_tokens: gamma:1,2\n",
          "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),
