@@ -16,6 +16,7 @@ from jobs.waiting_line import GATHERING
 from llm_measure.load.prompts import Counting
 from tests.jobs.system import now_slot, until
 from tests.jobs.test_scheduled_measurements import WORKER
+from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
@@ -170,6 +171,24 @@ class TestWithoutWorkers:
 
         failure = redis.hget(f"llm-benchmark:shards:{token}", "failure")
         assert failure == b"shard 2 of 2: its machine has another benchmark file"
+
+    def test_the_terms_are_of_all_that_is_asked_and_of_what_is_ranked(self):
+        plain = measurement(shards=2)
+        others = [
+            replace(plain, rank_insecure=True),
+            *(
+                replace(plain, endpoint=replace(plain.endpoint, **changed))
+                for changed in (
+                    {"base_url": "http://127.0.0.1:9/v2"},
+                    {"model": "n"},
+                    {"extra_body": {"a": 1}},
+                )
+            ),
+        ]
+
+        plans = {terms(each, Counting()).plan for each in (plain, *others)}
+
+        assert len(plans) == 1 + len(others)
 
     @pytest.mark.parametrize("number", [0, 2])
     def test_a_shard_that_the_level_does_not_have_is_refused(
