@@ -47,25 +47,33 @@ class Part:
     barrier: Barrier
     counting: Counting
 
+    @property
+    def seeded(self) -> Measurement:
+        """The measurement with the seed of the attempt.
+
+        It is the same for all shards, and another for each attempt, or the server's caches would know the
+        prompts.
+        """
+        workload = replace(self.measurement.workload, seed=self.attempt.token.int & 0xFFFF_FFFF)
+        return replace(self.measurement, workload=workload)
+
     def take(self, endpoint: Endpoint) -> None:
         """Measure the share, and store its result; raises ShardError if the attempt fails."""
         measured = self._measure(endpoint)
         self.barrier.check()
         reconnecting(
             self.settings,
-            lambda conn: store_shard(conn, self.attempt, self.measurement, measured, self.counting),
+            lambda conn: store_shard(conn, self.attempt, self.seeded, measured, self.counting),
             STORE_SECONDS,
         )
 
     def _measure(self, endpoint: Endpoint) -> Shard:
-        measurement, barrier = self.measurement, self.barrier
+        measurement, barrier = self.seeded, self.barrier
         give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
-        # Of all shards the same, and of each attempt another, or the server's caches would know the prompts.
-        seeded = replace(measurement.workload, seed=self.attempt.token.int & 0xFFFF_FFFF)
         try:
             result = measure_share(
                 endpoint,
-                seeded,
+                measurement.workload,
                 measurement.level,
                 number=self.number,
                 shares=measurement.shards,

@@ -25,7 +25,7 @@ from webapp.settings import Settings
 
 LOST_SECONDS = 1.5
 STREAMS, REQUESTS, TOKENS, TTFT, ITL = 40, 120, 5, 0.2, 0.05
-WORKLOAD = f"concurrency: {STREAMS}, output_tokens: {TOKENS}, timeout: 20"
+WORKLOAD = f"concurrency: {STREAMS}, input_tokens: 120..136, output_tokens: {TOKENS}, timeout: 20"
 
 
 @pytest.fixture
@@ -108,6 +108,7 @@ def test_a_level_that_workers_share_becomes_one_run_even_if_a_process_is_killed_
 
     assert (status, attempts, error) == ("finished", 2, None)
     assert_stored_once(conn)
+    assert 120 * REQUESTS < measurement["prompt_tokens"]["asked"] < 136 * REQUESTS
     shards = measurement["shards"]
     assert [each["shard"] for each in shards] == [0, 1]
     assert [each["requests"] for each in shards] == [REQUESTS // 2, REQUESTS // 2]
