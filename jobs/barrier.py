@@ -6,16 +6,16 @@ ready, one atomic script sets the moment. Only then each measures how far its cl
 the clocks have no time to drift apart.
 """
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import monotonic_ns
 from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import msgspec
 from redis import Redis, RedisError
 
 from jobs.pulse import FAILURE, KEY_SECONDS, Pulse, done, sign
@@ -27,6 +27,8 @@ PREFIX = "llm-benchmark:shards:"
 POLL_SECONDS = 0.05
 # From the moment when all are ready to the start: time to learn of it and to compare the clocks.
 START_DELAY_US = 1_000_000
+# No shard waits for longer, whatever Redis says.
+LONGEST_DELAY_US = 10 * START_DELAY_US
 CLOCK_SAMPLES = 16
 CLOCK_SECONDS = 0.4  # for all samples, over a slow network
 TERMS, START, FULL = "terms", "start", "full:"
@@ -128,6 +130,8 @@ class Barrier:
             time.sleep(POLL_SECONDS)
         offset_ns, uncertainty_ns = clock_offset(self._redis)
         begin_ns = int(start) * 1000 - offset_ns
+        if begin_ns - monotonic_ns() > LONGEST_DELAY_US * 1000:
+            raise ShardError(f"start={int(start)}: too far ahead; expected at most {LONGEST_DELAY_US} us")
         self._beginning = Beginning(uncertainty_ns / 1e6, max(0, monotonic_ns() - begin_ns) / 1e6)
         return begin_ns
 
@@ -143,16 +147,13 @@ class Barrier:
 
 def open_barrier(redis: Redis, token: UUID, terms: Terms) -> None:
     """Let the attempt's shards come."""
-    _write(redis, token, TERMS, json.dumps(asdict(terms)))
+    _write(redis, token, TERMS, msgspec.json.encode(terms))
 
 
 def terms_of(redis: Redis, token: UUID) -> Terms | None:
-    """Return the terms of an attempt; None if it has ended."""
+    """Return the terms of an attempt; None if it has ended. Raises msgspec.DecodeError for anything else."""
     found, failure = redis.hmget(f"{PREFIX}{token}", TERMS, FAILURE)
-    if not found or failure:
-        return None
-    terms = json.loads(found)
-    return Terms(terms["shards"], terms["plan"], Counting(**terms["counting"]))
+    return None if failure or not found else msgspec.json.decode(found, type=Terms)
 
 
 def report_full(redis: Redis, token: UUID, number: int, reason: str) -> None:
@@ -160,7 +161,7 @@ def report_full(redis: Redis, token: UUID, number: int, reason: str) -> None:
     _write(redis, token, f"{FULL}{number}", reason)
 
 
-def _write(redis: Redis, token: UUID, field: str, value: str) -> None:
+def _write(redis: Redis, token: UUID, field: str, value: str | bytes) -> None:
     with redis.pipeline() as pipeline:
         pipeline.hset(f"{PREFIX}{token}", field, value)
         pipeline.expire(f"{PREFIX}{token}", KEY_SECONDS)

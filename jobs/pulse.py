@@ -22,6 +22,7 @@ LOST_SECONDS = 5.0
 # How long the hash outlives its last shard.
 KEY_SECONDS = 60
 FAILURE = "failure"
+LONGEST_TEXT = 1000
 
 
 class Pulse:
@@ -48,7 +49,7 @@ class Pulse:
         self._thread.start()
 
     def stop(self) -> None:
-        """Show no more signs of life."""
+        """End the signs of life."""
         self._ended.set()
         self._thread.join()
 
@@ -70,7 +71,7 @@ class Pulse:
             pipeline.expire(self._key, KEY_SECONDS)
             pipeline.hgetall(self._key)
             found = pipeline.execute()[-1]
-        self.fields = {field.decode(): value.decode(errors="replace") for field, value in found.items()}
+        self.fields = {_text(field): _text(value) for field, value in found.items()}
         self.failure = self.failure or self.fields.get(FAILURE) or self._loss()
 
     def _loss(self) -> str | None:
@@ -86,6 +87,11 @@ class Pulse:
             if moment - self._changed[number][1] > LOST_SECONDS:
                 return f"{name(number, self._shards)} was lost: its worker stopped answering"
         return None
+
+
+def _text(content: bytes) -> str:
+    """Return what Redis holds, which is not trusted, as a text that may be shown with a run."""
+    return content[:LONGEST_TEXT].decode(errors="replace")
 
 
 def sign(number: int) -> str:

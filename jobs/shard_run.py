@@ -80,6 +80,8 @@ def _run(settings: Settings, redis: Redis, share: Share, agreed: Terms) -> None:
 
 
 def _planned(settings: Settings, redis: Redis, share: Share, agreed: Terms) -> Measurement:
+    if not 0 < share.number < agreed.shards:  # Redis is not trusted
+        raise ShardError(f"expected a shard from 2 to {agreed.shards}")
     planned = task(read_plan(settings, redis), share.llm, share.scenario)
     if planned is None or terms(planned.levels[0], agreed.counting) != agreed:
         raise ShardError("its machine has another benchmark file")

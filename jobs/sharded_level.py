@@ -109,11 +109,14 @@ def measure_sharded(
 
 def terms(measurement: Measurement, counting: Counting) -> Terms:
     """Return what all shards of the measurement must know or agree on."""
+    endpoint = measurement.endpoint
     agreed = [
         measurement.definition,
         asdict(measurement.load),
-        measurement.server,
-        measurement.endpoint.model,
+        endpoint.base_url,
+        endpoint.model,
+        endpoint.asked(measurement.workload).extra_body,
+        measurement.rank_insecure,
     ]
     digest = hashlib.sha256(json.dumps(agreed, sort_keys=True).encode()).hexdigest()
     return Terms(measurement.shards, digest, counting)

@@ -38,7 +38,7 @@ from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.current import read_plan, vouch
-from webapp.queue import RunsQueue, known_regions, refusal, runs_queue
+from webapp.queue import RunsQueue, known_regions, refusal, runs_queue, slot_of
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
 from webapp.requirements import check_before_start
@@ -148,7 +148,7 @@ class RunWorker(Worker):
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run the job, in its process, with its id and slot in every log line."""
-        bind({"job_id": job.id, "slot": job.args[0]})
+        bind({"job_id": job.id, "slot": slot_of(job)})
         return super().perform_job(job, queue, execution)
 
     def handle_job_retry(

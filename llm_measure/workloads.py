@@ -147,6 +147,8 @@ class Workload:
         self._check_trace()
         if self.expects not in get_args(Expected):
             raise ValueError(f"expects={self.expects!r}: must be one of {', '.join(get_args(Expected))}")
+        if self.inputs is not None and self.expects != "text":
+            raise ValueError(f"expects={self.expects}: does not apply to a workload with inputs")
         if self.answer_schema and self.expects == "text":
             raise ValueError("answer_schema: needs expects: tool or json")
 

@@ -86,7 +86,7 @@ RULES: dict[type[Schema], list[dict[str, Any]]] = {
             "if": {"required": ["find"]},
             "then": {
                 "properties": {
-                    "warmup": False,
+                    **dict.fromkeys(searches.LEFT_OUT, False),
                     "slo": {
                         "minProperties": 1,
                         "propertyNames": {"pattern": f"^({searches.pattern(OBJECTIVES)})$"},

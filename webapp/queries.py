@@ -193,8 +193,8 @@ def scenario_ids(conn: Connection, query: dict[str, Any]) -> list[int] | None:
         return [scenario_id(conn, query["scenario"], query["source"])]
     if not query["region"]:
         return None
-    names = catalogue.scenario_names(conn)
-    return [scenario_id(conn, name) for name in names if split(name).region == query["region"]]
+    names = [name for name in catalogue.scenario_names(conn) if split(name).region == query["region"]]
+    return catalogue.scenario_ids(conn, names)
 
 
 def preferred_scenario(names: Sequence[str]) -> str:

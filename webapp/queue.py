@@ -44,6 +44,8 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {
     RECORD_MISSED: (str, str, int, int, int),
     RUN_SHARD: (str, str, int, str, int),
 }
+# Where the slot is among the arguments, unless it is the first one.
+SLOT_AT = {RUN_MEASUREMENT: 2, RUN_SHARD: 2, RECORD_MISSED: 3}
 # Those of a measurement, whose second argument names what is measured, with its region; the workers of a
 # region run no others.
 REGIONAL = (RUN_MEASUREMENT, RUN_SHARD)
@@ -125,6 +127,11 @@ def refusal(job: Job, region: str | None = None) -> str | None:
     if own != region:
         return f"queue={queue_name(own)!r}: not this worker's; expected {queue_name(region)!r}"
     return None
+
+
+def slot_of(job: Job) -> int:
+    """Return the slot (Unix seconds) of a job that is not refused, or the first one of several."""
+    return job.args[SLOT_AT.get(job.func_name or "", 0)]
 
 
 def _is_bounded(argument: str | int) -> bool:

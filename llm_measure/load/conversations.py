@@ -105,7 +105,7 @@ def longest_conversation_s(workload: Workload) -> float:
 def longest_conversation(workload: Workload) -> int:
     """Return the largest number of turns that a conversation may have; raises DatasetError."""
     if workload.turns != WHOLE_CONVERSATIONS:
-        return distributions.parse(workload.turns or 1).whole(distributions.HIGHEST_DRAW)
+        return min(distributions.parse(workload.turns or 1).whole(distributions.HIGHEST_DRAW), MOST_TURNS)
     return min(max(len(_said(row)) for row in read_dataset(Path(workload.dataset or ""))), MOST_TURNS)
 
 

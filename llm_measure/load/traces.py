@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -51,11 +52,6 @@ class Trace:
             return []
         return self.blocks[self.block_begins[row] : self.block_begins[row + 1]].tolist()
 
-    def seconds(self, load: Load) -> float:
-        """Return the time from the first request to the last that the load sends."""
-        last = min(load.requests or len(self), len(self)) - 1
-        return float(self.moments_ns[last]) / SECOND_NS / (load.speed or 1)
-
 
 def replayed(workload: Workload, load: Load) -> Trace | None:
     """Return the trace that the load replays, None for another load; ValueError if one lacks the other."""
@@ -76,14 +72,43 @@ def trace_of(workload: Workload) -> Trace:
     Rows need not be in order. Those without prompt or response tokens are left out: BurstGPT records failed
     requests so. Seconds of a window count from the first request; its end is not part of it.
     """
+    with _reading(workload):
+        return _read(*_version(workload))
+
+
+def seconds_of(workload: Workload, load: Load) -> float:
+    """Return the time from the first request of the trace to the last that the load sends; raises TraceError.
+
+    It is kept of many traces, which a plan names, whereas only one is kept whole.
+    """
+    with _reading(workload):
+        return _seconds(load.requests, *_version(workload)) / (load.speed or 1)
+
+
+def _version(workload: Workload) -> tuple[str, tuple[float, float] | None, int, int]:
+    """Return what changes with what is read."""
     path = workload.trace or ""
+    status = Path(path).stat()
+    return path, workload.trace_window, status.st_mtime_ns, status.st_size
+
+
+@contextmanager
+def _reading(workload: Workload) -> Iterator[None]:
     try:
-        status = Path(path).stat()
-        return _read(path, workload.trace_window, status.st_mtime_ns, status.st_size)
+        yield
     except OSError as error:
-        raise TraceError(f"{path}: cannot be read: {error.strerror}") from None
+        raise TraceError(f"{workload.trace}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise TraceError(f"{path}: cannot be read: {error}") from None
+        raise TraceError(f"{workload.trace}: cannot be read: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _seconds(
+    requests: int | None, path: str, window: tuple[float, float] | None, changed_ns: int, size: int
+) -> float:
+    trace = _read(path, window, changed_ns, size)
+    last = min(requests or len(trace), len(trace)) - 1
+    return float(trace.moments_ns[last]) / SECOND_NS
 
 
 @lru_cache(maxsize=1)  # plan and requests need the same one

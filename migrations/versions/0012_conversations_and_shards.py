@@ -28,6 +28,10 @@ DELETE_NEW_METRICS = (
     "DELETE FROM period_rollups WHERE metric_id > 16",
     "DELETE FROM changes WHERE metric_id > 16",
     "DELETE FROM watched_series WHERE metric_id > 16",
+    # An incident without a signal would never end.
+    "DELETE FROM incidents WHERE id IN (SELECT incident_id FROM signals GROUP BY incident_id"
+    " HAVING bool_and(coalesce(metric_id > 16, false)))",
+    "DELETE FROM signals WHERE metric_id > 16",
     "DELETE FROM metrics WHERE id > 16",
     "REFRESH MATERIALIZED VIEW metric_means",
     "REFRESH MATERIALIZED VIEW metric_quantiles",

@@ -119,6 +119,20 @@ class TestThatAnAttemptFails:
 
         assert str(failed.value) == "shard 1 of 3 was lost: its worker stopped answering"
 
+    def test_with_a_reason_that_is_cut_and_always_a_text(self, redis, token):
+        redis.hset(f"llm-benchmark:shards:{token}", mapping={"failure": b"\xff" + 5000 * b"a", b"\xff": 1})
+
+        with pytest.raises(ShardError) as failed, Barrier(redis, token, 0, 3) as barrier:
+            barrier.gather(patient)
+
+        assert str(failed.value) == "\ufffd" + 999 * "a"
+
+    def test_when_the_moment_to_begin_is_far_ahead(self, redis, token):
+        redis.hset(f"llm-benchmark:shards:{token}", "start", (redis.time()[0] + 60) * 1_000_000)
+
+        with pytest.raises(ShardError, match="too far ahead"), Barrier(redis, token, 0, 3) as barrier:
+            barrier.begin()
+
     def test_for_all_when_one_fails(self, redis, token):
         fail(redis, token, 2, "environment variable KEY: not set")
 

@@ -3,6 +3,7 @@
 import signal
 import time
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -17,7 +18,16 @@ from tests.jobs.test_scheduled_measurements import FEW, WORKER
 from tests.measured import measurement
 from tests.support import query
 from webapp.plan.measurement import Task, tasks
-from webapp.queue import enqueue_maintenance, enqueue_measurement, known_regions, refusal, runs_queue
+from webapp.queue import (
+    enqueue_maintenance,
+    enqueue_measurement,
+    enqueue_missed,
+    enqueue_shards,
+    known_regions,
+    refusal,
+    runs_queue,
+    slot_of,
+)
 from webapp.redis import queue_redis
 
 EVERYWHERE = [measurement(region=region) for region in (None, "eu", "us")]
@@ -83,6 +93,16 @@ def test_a_worker_is_refused_the_jobs_of_other_regions(redis, settings):
             for job in jobs:
                 reason = refusal(job, region)
                 assert reason is None if of == region else "not this worker's; expected 'runs" in reason
+
+
+def test_the_slot_of_each_job_is_known(redis, settings):
+    queue = runs_queue(redis)
+    enqueue_measurement(queue, settings, 600, Task("chat", (EVERYWHERE[0],)))
+    enqueue_shards(queue, settings, measurement(shards=3), 600, uuid4())
+    enqueue_missed(queue, settings, "LLM", "chat", 60, 600, 1200)
+    enqueue_maintenance(queue, settings, 600)
+
+    assert [slot_of(job) for job in queue.jobs] == [600] * 5
 
 
 def test_a_job_belongs_to_the_queue_of_its_worker_whatever_its_hash_says(redis, settings):

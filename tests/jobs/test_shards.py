@@ -11,10 +11,12 @@ from jobs.host import processor
 from jobs.lock import renewed_lock
 from jobs.measurement_run import run_measurement
 from jobs.shard_run import run_shard
+from jobs.sharded_level import terms
 from jobs.waiting_line import GATHERING
 from llm_measure.load.prompts import Counting
 from tests.jobs.system import now_slot, until
 from tests.jobs.test_scheduled_measurements import WORKER
+from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
@@ -23,7 +25,7 @@ from webapp.settings import Settings
 
 LOST_SECONDS = 1.5
 STREAMS, REQUESTS, TOKENS, TTFT, ITL = 40, 120, 5, 0.2, 0.05
-WORKLOAD = f"concurrency: {STREAMS}, output_tokens: {TOKENS}, timeout: 20"
+WORKLOAD = f"concurrency: {STREAMS}, input_tokens: 120..136, output_tokens: {TOKENS}, timeout: 20"
 
 
 @pytest.fixture
@@ -106,6 +108,7 @@ def test_a_level_that_workers_share_becomes_one_run_even_if_a_process_is_killed_
 
     assert (status, attempts, error) == ("finished", 2, None)
     assert_stored_once(conn)
+    assert 120 * REQUESTS < measurement["prompt_tokens"]["asked"] < 136 * REQUESTS
     shards = measurement["shards"]
     assert [each["shard"] for each in shards] == [0, 1]
     assert [each["requests"] for each in shards] == [REQUESTS // 2, REQUESTS // 2]
@@ -169,3 +172,33 @@ class TestWithoutWorkers:
 
         failure = redis.hget(f"llm-benchmark:shards:{token}", "failure")
         assert failure == b"shard 2 of 2: its machine has another benchmark file"
+
+    def test_the_terms_are_of_all_that_is_asked_and_of_what_is_ranked(self):
+        plain = measurement(shards=2)
+        others = [
+            replace(plain, rank_insecure=True),
+            *(
+                replace(plain, endpoint=replace(plain.endpoint, **changed))
+                for changed in (
+                    {"base_url": "http://127.0.0.1:9/v2"},
+                    {"model": "n"},
+                    {"extra_body": {"a": 1}},
+                )
+            ),
+        ]
+
+        plans = {terms(each, Counting()).plan for each in (plain, *others)}
+
+        assert len(plans) == 1 + len(others)
+
+    @pytest.mark.parametrize("number", [0, 2])
+    def test_a_shard_that_the_level_does_not_have_is_refused(
+        self, redis, measure, environment, monkeypatch, number
+    ):
+        slot, token = measure(2), uuid4()
+        monkeypatch.setenv("BENCHMARK_FILE", environment["BENCHMARK_FILE"])
+        (planned,) = read_benchmark_file(Settings.from_env(environment))
+        open_barrier(redis, token, terms(planned, Counting()))
+
+        with pytest.raises(ShardError, match="expected a shard from 2 to 2"):
+            run_shard("LLM", "chat@c40", slot, str(token), number)

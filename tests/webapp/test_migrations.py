@@ -148,7 +148,7 @@ def test_no_former_name_is_left(conn):
     assert [name for name in named if re.search("workload|harness", name)] == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005", "0007", "0008", "0009", "0010"])
+@pytest.mark.parametrize("revision", [f"{number:04}" for number in range(1, 12) if number != 6])
 def test_down_and_up_again_leads_to_the_same_schema(go, conn, revision):
     before = schema(conn)
 
@@ -328,6 +328,33 @@ def test_0011_rewrites_no_table_and_counts_the_runs_of_hours_and_days(go, conn, 
 
     assert set(query(conn, FILES)) > set(before)
     assert query(conn, counted) == stored
+
+
+def test_0012_rewrites_no_table_and_its_downgrade_forgets_its_metrics_and_incidents_of_these(
+    go, conn, filled
+):
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "WITH opened AS (INSERT INTO incidents"
+            " (source, subject, severity, started_at, opened_at, updated_at)"
+            " SELECT 'measurement', subject, 'major', now(), now(), now()"
+            " FROM unnest(ARRAY['new', 'both']) AS subject RETURNING id, subject)"
+            " INSERT INTO signals"
+            " (incident_id, kind, scenario_id, llm_id, metric_id, started_at, detected_at)"
+            " SELECT id, 'degraded', 2, 1, metric, now(), now() FROM opened"
+            " JOIN (VALUES ('new', 17), ('both', 18), ('both', 1)) AS has (subject, metric) USING (subject)"
+        )
+
+    go("0011")
+    before = query(conn, FILES)
+
+    assert query(conn, "SELECT max(id) FROM metrics") == [(16,)]
+    assert query(
+        conn, "SELECT subject, metric_id FROM signals JOIN incidents ON incidents.id = incident_id"
+    ) == [("both", 1)]
+    assert query(conn, "SELECT count(*) FROM incidents") == [(1,)]
+    go("head")
+    assert set(query(conn, FILES)) > set(before)
 
 
 def test_0002_keeps_runs_and_an_invalid_one_as_failed(app, go, conn, settings, redis):

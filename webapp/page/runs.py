@@ -91,8 +91,8 @@ def _scenario_ids(conn: Connection, query: dict[str, Any], names: list[str]) -> 
         if scenario in (None, str(part), part.local) and region in (None, part.region)
     ]
     if scenario and not any(scenario in (str(part), part.local) for part in parts):
-        found = [scenario]  # refused as unknown
-    return [scenario_id(conn, name, query["source"]) for name in found]
+        scenario_id(conn, scenario, query["source"])  # refuses it
+    return catalogue.scenario_ids(conn, found)
 
 
 def _job_status(job_id: str) -> str | None:

@@ -16,7 +16,9 @@ from llm_measure.capacity import Search
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
-from llm_measure.load.traces import TraceError, trace_of
+from llm_measure.load.conversations import longest_conversation_s
+from llm_measure.load.datasets import DatasetError
+from llm_measure.load.traces import TraceError, seconds_of
 from llm_measure.workloads import DISTRIBUTED, Load, Workload
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
@@ -81,11 +83,11 @@ def _shown_path(path: Path) -> Path:
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
-    _check_files(declared["workloads"], folder)
+    longest = _check_files(declared["workloads"], folder)
     endpoints = _endpoints(declared["llms"], folder)
     for llm, endpoint in zip(declared["llms"], endpoints, strict=True):
         company = llm.get("company_name", llm.get("provider", llm["name"]))
-        for asked in declared["workloads"]:
+        for asked, longest_request_s in zip(declared["workloads"], longest, strict=True):
             if asked["name"] not in llm.get("workloads", [asked["name"]]):
                 continue
             if not takes_part(llm, asked):
@@ -105,7 +107,8 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                     rank_insecure=llm["rank_insecure"],
                     shards=asked["shards"],
                     interval=round(asked["interval"] * 60) if "interval" in asked else default_interval,
-                    trace_s=_trace_s(what, load),
+                    longest_request_s=longest_request_s,
+                    trace_s=seconds_of(what, load) if what.trace and isinstance(load, Load) else 0.0,
                     region=region,
                 )
 
@@ -126,9 +129,12 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
     return found
 
 
-def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
-    """Raise ValidationError for files that are missing, and for those that cannot be used."""
-    faults = {}
+def _check_files(workloads: list[dict[str, Any]], folder: Path) -> list[float]:
+    """Return how long a request or conversation of each workload may take, in seconds.
+
+    Raises ValidationError for files that are missing, and for those that cannot be used.
+    """
+    longest, faults = [], {}
     for number, asked in enumerate(workloads):
         found = workload(asked, folder)
         lost = {name: ["file not found"] for name, path in found.files.items() if not Path(path).is_file()}
@@ -138,13 +144,15 @@ def _check_files(workloads: list[dict[str, Any]], folder: Path) -> None:
         try:
             expectation(found)
             if found.trace:
-                trace_of(found)
-        except TraceError as error:
-            faults[number] = {"trace": [str(error)]}
+                seconds_of(found, Load(speed=1.0, requests=asked.get("requests")))
+            longest.append(longest_conversation_s(found))
+        except DatasetError as error:
+            faults[number] = {"trace" if isinstance(error, TraceError) else "dataset": [str(error)]}
         except ValueError as error:
             faults[number] = refused(error).normalized_messages()
     if faults:
         raise ValidationError({"workloads": faults})
+    return longest
 
 
 def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
@@ -156,12 +164,6 @@ def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
         except ValueError as error:
             faults[name] = [str(error)]
     return faults
-
-
-def _trace_s(asked: Workload, load: Load | Search) -> float:
-    if isinstance(load, Search) or load.speed is None:
-        return 0.0
-    return trace_of(asked).seconds(load)
 
 
 def _loads(declared: Mapping[str, Any]) -> Iterator[Load | Search]:

@@ -77,40 +77,42 @@ class Levels(fields.Field):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         levels = self.levels.deserialize(value if isinstance(value, list) else [value], attr, data, **kwargs)
-        if len(set(levels)) < len(levels):
+        if len({f"{level:g}" for level in levels}) < len(levels):  # as scenarios name them
             raise ValidationError("duplicate level")
         return levels
 
 
-class Length(fields.Field):
-    """A whole number of tokens, or their distribution as a text; its file is read later."""
-
-    def __init__(self, low: int, high: int):
-        super().__init__()
-        self.low, self.high = low, high
-        self.number = whole_field(low, high)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | str:
-        if not isinstance(value, str) or value.strip().isdecimal():
-            return self.number.deserialize(value, attr, data, **kwargs)
-        try:
-            mean = None if file_of(value) else parse(value).mean
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-        if mean is not None and not self.low <= mean <= self.high:
-            raise ValidationError(f"must have a mean from {self.low} to {self.high:g}")
-        return value
-
-
 class Drawn(fields.Field):
-    """A number, or as a text what is drawn instead, which the measuring library checks."""
+    """A number, or as a text what it is drawn from, which the measuring library checks."""
 
     def __init__(self, number: fields.Field):
         super().__init__()
         self.number = number
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return value if isinstance(value, str) else self.number.deserialize(value, attr, data, **kwargs)
+        if isinstance(value, str) and not value.strip().isdecimal():
+            return value
+        return self.number.deserialize(value, attr, data, **kwargs)
+
+
+class Length(Drawn):
+    """A whole number of tokens, or their distribution as a text; its file is read later."""
+
+    def __init__(self, low: int, high: int):
+        super().__init__(whole_field(low, high))
+        self.low, self.high = low, high
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        found = super()._deserialize(value, attr, data, **kwargs)
+        if not isinstance(found, str):
+            return found
+        try:
+            mean = None if file_of(found) else parse(found).mean
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if mean is not None and not self.low <= mean <= self.high:
+            raise ValidationError(f"must have a mean from {self.low} to {self.high:g}")
+        return found
 
 
 class Command(fields.Field):

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from llm_measure.capacity import Search
 from llm_measure.distributions import shown
 from llm_measure.endpoints import Endpoint
-from llm_measure.load.conversations import longest_conversation_s
 from llm_measure.report.document import file_digests
 from llm_measure.workloads import Load, Workload
 from webapp.scenarios import ScenarioName
@@ -44,6 +43,7 @@ class Measurement:
     overhead_s: int = 60  # time of a level apart from its requests: pauses, connecting
     rank_insecure: bool = False  # whether runs without verified TLS are ranked
     shards: int = 1  # number of workers that share the level, no part of what identifies the scenario
+    longest_request_s: float | None = None  # of a conversation: of all its turns; None: the timeout
     trace_s: float = 0.0  # of a trace: how long its requests are sent, at the load's speed
     region: str | None = None  # of the workers that measure it; None: of those without one
 
@@ -89,7 +89,7 @@ class Measurement:
         load, timeout = self.load, self.workload.timeout_s
         if isinstance(load, Search):
             return LONGEST_SEARCH_S
-        each = longest_conversation_s(self.workload)
+        each = self.longest_request_s or timeout
 
         def for_requests(n: int) -> float:
             if load.rate is None or not n:

@@ -1,5 +1,7 @@
 """The names that filters use: scenarios, LLMs and metrics."""
 
+from collections.abc import Sequence
+
 from psycopg2.extras import execute_values
 
 from llm_measure.metrics import METRICS
@@ -24,6 +26,13 @@ ORDER BY id
 def scenario_id(conn: Connection, name: str) -> int | None:
     """Return the id of a scenario; None if it is unknown."""
     return _id(conn, "SELECT id FROM scenarios WHERE name = %s", name)
+
+
+def scenario_ids(conn: Connection, names: Sequence[str]) -> list[int]:
+    """Return the ids of the scenarios with these names; unknown ones are left out."""
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT id FROM scenarios WHERE name = ANY(%s)", (list(names),))
+        return [id for (id,) in cursor.fetchall()]
 
 
 def llm_id(conn: Connection, name: str) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.traces import FOLDER, FORMATS, ROWS, SEED, write
-from llm_measure.load.traces import Trace, TraceError, TraceFacts, replayed, trace_of
+from llm_measure.load.traces import Trace, TraceError, TraceFacts, replayed, seconds_of, trace_of
 from llm_measure.workloads import Load, Workload
 
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -126,11 +126,11 @@ def test_a_window_begins_with_its_first_request_and_leaves_its_end_out():
 
 
 def test_how_long_it_lasts_depends_on_the_speed_and_the_number_of_requests():
-    trace = sample("mooncake.jsonl")
+    trace, workload = sample("mooncake.jsonl"), Workload(trace=str(FOLDER / "mooncake.jsonl"))
 
-    assert trace.seconds(Load(speed=2)) == pytest.approx(trace.moments_ns[-1] / 2e9)
-    assert trace.seconds(Load(speed=1, requests=10)) == pytest.approx(trace.moments_ns[9] / 1e9)
-    assert trace.seconds(Load(speed=1, requests=1000)) == pytest.approx(trace.moments_ns[-1] / 1e9)
+    assert seconds_of(workload, Load(speed=2)) == pytest.approx(trace.moments_ns[-1] / 2e9)
+    assert seconds_of(workload, Load(speed=1, requests=10)) == pytest.approx(trace.moments_ns[9] / 1e9)
+    assert seconds_of(workload, Load(speed=1, requests=1000)) == pytest.approx(trace.moments_ns[-1] / 1e9)
 
 
 LINE = '{"timestamp": 0, "input_length": 1, "output_length": 1}\n'

@@ -147,6 +147,15 @@ def test_an_undecided_search_by_concurrency_names_its_bracket(conn, keep):
     assert outcome(conn)[2].endswith("; the capacity is concurrency 8 to 16")
 
 
+def test_an_undecided_search_by_concurrency_may_know_no_load_that_meets_the_objectives(conn, keep):
+    path = [step(8, "undecided", throughput=6.0), step(16, "missed", throughput=7.0)]
+    result = found(None, 16, search=BY_CONCURRENCY, decided=False, path=path)
+
+    keep(replace(result, capacity=9))
+
+    assert outcome(conn)[2].endswith("; the capacity is concurrency less than 16")
+
+
 def test_a_level_that_the_client_could_not_hold_makes_the_run_invalid(conn, keep):
     result = found(12.0, None, decided=False, path=[step(12.0, "met"), step(24.0, "undecided")])
     result.levels[1] = replace(result.levels[1], valid=False, invalid_reason="the client was late")

@@ -1,5 +1,6 @@
 """The benchmark file: what it declares, and how its faults are reported."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import trustme
 
 from bench.traces import FOLDER
 from llm_measure.capacity import Search
+from llm_measure.load import traces
+from llm_measure.load.trace_formats import requests_of
 from llm_measure.workloads import Load
 from tests.support import KEY
 from tests.web import GUNICORN
@@ -209,6 +212,10 @@ def test_an_llm_takes_part_in_the_workloads_of_its_apis_kind(write):
             {"inputs: 16": "inputs: 16, slo: {ttft: 1}"},
             "8: workloads[1].slo.ttft=1: unknown objective; expected one of e2e_latency",
         ),
+        (
+            {"inputs: 16": "inputs: 16, expects: json"},
+            "8: workloads[1].expects='json': does not apply to a workload with inputs",
+        ),
         ({"inputs: 16": "inputs: 0"}, "8: workloads[1].inputs=0: must be a whole number from 1 to 10000"),
         (
             {"api: rerank": "api: rerank, stream_usage: false"},
@@ -274,6 +281,23 @@ def test_a_trace_is_found_next_to_the_file_and_replayed_at_each_speed(write, tmp
     ]
     assert more[0].workload.trace == str(tmp_path / "trace.csv")
     assert (once[0].workload.trace_window, more[0].workload.trace_window) == (None, (1, 6))
+
+
+def test_traces_are_read_once_however_often_the_plan_is_read(write, tmp_path, monkeypatch):
+    llms = "".join(f"- {{name: {name}, base_url: http://h/v1, model: a}}\n" for name in "ab")
+    workloads = "".join(
+        f"- {{name: {name}, trace: {name}.csv, speed: [1, 2]}}\n" for name in ("trace", "burst")
+    )
+    for name in ("trace.csv", "burst.csv"):
+        (tmp_path / name).write_text(AZURE)
+    read = []
+    monkeypatch.setattr(traces, "requests_of", lambda file: read.append(file.name) or requests_of(file))
+
+    plans = [read_benchmark_file(write(f"llms:\n{llms}workloads:\n{workloads}")) for _ in range(2)]
+
+    assert plans[0] == plans[1]
+    assert len(plans[0]) == 8
+    assert read == [str(tmp_path / name) for name in ("trace.csv", "burst.csv")]
 
 
 @pytest.mark.parametrize(
@@ -389,6 +413,7 @@ def test_speed_and_window_need_a_trace(faults):
         (SEARCH.replace("p95", "p100"), "9: workloads[0].slo.ttft:p100=0.5: unknown objective"),
         (SEARCH + "        confidence: 95\n", "11: workloads[0].confidence=95: must be a number from 0.5 to"),
         (GOOD + "        slo: {ttft:p95: 1}\n", "10: workloads[0].slo.ttft:p95=1: unknown objective"),
+        (GOOD.replace("concurrency: 2", "rate: [2, 2.0000001]"), "8: workloads[0].rate: duplicate"),
         (GOOD + "        input_tokens: 1\n", "10: workloads[0].input_tokens=1: must be at least"),
         (GOOD + "        input_tokens: gamma:1,2\n",
          "10: workloads[0].input_tokens='gamma:1,2': must be one of N, A..B, normal:MEAN,STDDEV"),
@@ -575,18 +600,34 @@ def test_conversations_have_turns_and_think_times_that_identify_the_scenario(wri
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
+        ("turns: '3'", "turns='3': not a valid integer"),
         ("turns: 0", "turns=0: must be a whole number from 1 to 1000"),
         ("turns: 2..5000", "turns='2..5000': must be from 1 to 1000"),
         ("turns: some", "turns='some': must be one of N, A..B"),
         ("turns: all", "turns='all': needs a dataset of conversations"),
         ("think_time: 1", "think_time=1: needs turns"),
         ("turns: 3\n        think_time: -1", "think_time=-1: must be a number from 0 to 86400"),
+        ("turns: all\n        dataset: bad.jsonl", "dataset='bad.jsonl': PATH/bad.jsonl:1: "),
     ],
 )
-def test_wrong_conversations_are_refused_by_their_field(faults, options, fault):
+def test_wrong_conversations_are_refused_by_their_field(faults, tmp_path, options, fault):
+    (tmp_path / "bad.jsonl").write_text('{"prompt": 7}\n')
+
     (found,) = faults(GOOD + f"        {options}\n")
 
-    assert f"workloads[0].{fault}" in found
+    assert f"workloads[0].{fault.replace('PATH', str(tmp_path))}" in found
+
+
+def test_the_longest_duration_of_conversations_is_known_without_their_dataset(write, tmp_path):
+    dataset = tmp_path / "talks.jsonl"
+    said = [{"role": role, "content": "a"} for role in ("user", "assistant", "user")]
+    dataset.write_text(json.dumps({"messages": said}) + "\n")
+    (found,) = read_benchmark_file(
+        write(GOOD + "        turns: all\n        dataset: talks.jsonl\n        timeout: 5\n")
+    )
+    dataset.unlink()
+
+    assert found.longest_s == (10 / 2 + 1) * 2 * 5 + found.overhead_s
 
 
 def test_an_llm_without_messages_does_not_take_part_in_conversations(faults):
