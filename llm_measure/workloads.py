@@ -147,6 +147,8 @@ class Workload:
         self._check_trace()
         if self.expects not in get_args(Expected):
             raise ValueError(f"expects={self.expects!r}: must be one of {', '.join(get_args(Expected))}")
+        if self.expects != "text" and self.inputs is not None:
+            raise ValueError(f"expects={self.expects}: does not apply to a workload with inputs")
         if self.answer_schema and self.expects == "text":
             raise ValueError("answer_schema: needs expects: tool or json")
 
@@ -184,8 +186,10 @@ class Workload:
         for name, none in (("dataset", None), ("inputs", None), ("turns", None), ("unique_prompts", True)):
             if getattr(self, name) != none:
                 raise ValueError(f"trace: brings its requests; leave out {name}")
-        if self.trace_window and not 0 <= self.trace_window[0] < self.trace_window[1]:
-            raise ValueError(f"trace_window={self.trace_window}: must be two moments, the second one later")
+        if self.trace_window and not 0 <= self.trace_window[0] < self.trace_window[1] < float("inf"):
+            raise ValueError(
+                f"trace_window={self.trace_window}: must be two moments, the second one later, both finite"
+            )
 
     @property
     def input_length(self) -> Distribution:
