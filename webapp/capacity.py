@@ -8,13 +8,14 @@ Find = Mapping[str, Any]
 
 
 def requests_per_second(find: Find) -> float:
-    """Return the value of the metric `capacity`; 0 if even the least load misses the objectives."""
+    """Return the value of the metric `capacity`; 0 if no load is known to meet the objectives."""
     if find["capacity"] is None:
         return 0.0
     if find["kind"] == "rate":
         return find["capacity"]
     met = [step for step in find["path"] if step["verdict"] == "met" and step["load"] <= find["capacity"]]
-    return max(met, key=lambda step: step["load"])["throughput"] or 0.0
+    greatest = max(met, key=lambda step: step["load"], default=None)
+    return (greatest and greatest["throughput"]) or 0.0
 
 
 def bounds(find: Find) -> tuple[float, float] | None:

@@ -140,6 +140,14 @@ def test_an_undecided_search_by_concurrency_names_its_bracket(conn, keep):
     assert outcome(conn)[2].endswith("; the capacity is concurrency 8 to 16")
 
 
+def test_a_search_by_concurrency_of_which_no_level_is_certainly_met_is_invalid(conn, keep):
+    path = [step(1, "undecided"), step(2, "missed")]
+
+    keep(found(None, 2, search=BY_CONCURRENCY, decided=False, path=path, capacity=1.0))
+
+    assert outcome(conn)[2].endswith("; the capacity is concurrency less than 2")
+
+
 def test_a_level_that_the_client_could_not_hold_makes_the_run_invalid(conn, keep):
     result = found(12.0, None, decided=False, path=[step(12.0, "met"), step(24.0, "undecided")])
     result.levels[1] = replace(result.levels[1], valid=False, invalid_reason="the client was late")
