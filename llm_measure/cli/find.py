@@ -66,6 +66,9 @@ def levels_of(
 
 def _show(capacity: Capacity) -> None:
     """Print what is known of the newest level on stderr."""
+    if not capacity.path:
+        click.echo(f"--budget {capacity.search.budget}: not enough for the turns of a level", err=True)
+        return
     newest = capacity.levels[-1].load
     for step in capacity.to_dict()["path"]:
         if step["load"] in (newest.rate, newest.concurrency):

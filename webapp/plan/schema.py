@@ -9,7 +9,7 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
-from llm_measure.capacity import LoadKind
+from llm_measure.capacity import LEAST_BUDGET, LoadKind
 from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import kind_of
@@ -148,7 +148,7 @@ class WorkloadSchema(StrictSchema):
     slo = fields.Dict(keys=fields.String(), values=number_field(0.000_001, 86_400), load_default=dict)
     find = fields.String(validate=validate.OneOf(get_args(LoadKind)))
     confidence = number_field(0.5, 0.9999)
-    budget = whole_field(100, 10_000_000)
+    budget = whole_field(LEAST_BUDGET, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     expects = fields.String(validate=validate.OneOf(get_args(Expected)))
     answer_schema = fields.String(validate=validate.Length(1))
