@@ -13,7 +13,7 @@ from llm_measure.capacity import LEAST_BUDGET, LoadKind
 from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import kind_of
-from llm_measure.workloads import DISTRIBUTED, MOST_TURNS, Expected, Workload
+from llm_measure.workloads import DISTRIBUTED, MOST_INPUTS, MOST_TURNS, Expected, Workload
 from webapp.plan import searches
 from webapp.plan.fields import (
     NAME,
@@ -127,7 +127,7 @@ class WorkloadSchema(StrictSchema):
     description = fields.String(validate=validate.Length(1, 500))
     input_tokens = Length(1, 10_000_000)
     output_tokens = Length(1, 10_000_000)
-    inputs = whole_field(1, 10_000)
+    inputs = whole_field(1, MOST_INPUTS)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
     shared_prefix = number_field(0, 1)
