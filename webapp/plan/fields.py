@@ -82,35 +82,26 @@ class Levels(fields.Field):
         return levels
 
 
-class Length(fields.Field):
-    """A whole number of tokens, or their distribution as a text; its file is read later."""
+class Drawn(fields.Field):
+    """A number, or its distribution as a text, whose file is read later; `words` are other texts."""
 
-    def __init__(self, low: int, high: int):
+    def __init__(self, low: int, high: int, *words: str, whole: bool = True):
         super().__init__()
-        self.low, self.high = low, high
-        self.number = whole_field(low, high)
+        self.low, self.high, self.words = low, high, words
+        self.number = whole_field(low, high) if whole else number_field(low, high)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | str:
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str) or value.strip().isdecimal():
             return self.number.deserialize(value, attr, data, **kwargs)
+        if value in self.words:
+            return value
         try:
             mean = None if file_of(value) else parse(value).mean
         except ValueError as error:
-            raise ValidationError(str(error)) from None
+            raise ValidationError(" or ".join((str(error), *self.words))) from None
         if mean is not None and not self.low <= mean <= self.high:
             raise ValidationError(f"must have a mean from {self.low} to {self.high:g}")
         return value
-
-
-class Drawn(fields.Field):
-    """A number, or as a text what is drawn instead, which the measuring library checks."""
-
-    def __init__(self, number: fields.Field):
-        super().__init__()
-        self.number = number
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return value if isinstance(value, str) else self.number.deserialize(value, attr, data, **kwargs)
 
 
 class Command(fields.Field):
