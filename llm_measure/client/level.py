@@ -1,8 +1,7 @@
 """One load level, from its plan to its result, by one process or several."""
 
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +23,26 @@ from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a level's result has of the workload's files, which are read before it as they may vanish."""
+
+    rows: int | None  # requests after which the prompts of a dataset repeat
+    lengths: Lengths | None
+    trace: TraceFacts | None
+
+    @classmethod
+    def of(cls, workload: Workload, load: Load) -> "Sources":
+        """Return what the workload has; ValueError for a file that cannot be used."""
+        rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
+        trace = replayed(workload, load)
+        return cls(
+            rows=rows,
+            lengths=None if workload.seed is None else Lengths.of(workload, workload.seed),
+            trace=trace.facts if trace else None,
+        )
+
+
 def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     endpoint: Endpoint,
     workload: Workload,
@@ -42,10 +61,10 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
     DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
-    seed = secrets.randbits(32) if workload.seed is None else workload.seed
-    trace = replayed(workload, load)
+    workload = workload.seeded()
+    seed, sources = workload.seed or 0, Sources.of(workload, load)
     # The first index is in it, so that a level that is repeated has other arrivals.
-    plan = starts(load, (seed, first_index), trace)
+    plan = starts(load, (seed, first_index), replayed(workload, load))
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -57,8 +76,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    seeded = replace(workload, seed=seed)
-    return merge(endpoint, seeded, load, parts, counting, trace.facts if trace else None)
+    return merge(endpoint, load, parts, counting, sources)
 
 
 def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
@@ -99,17 +117,10 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
-    endpoint: Endpoint,
-    workload: Workload,
-    load: Load,
-    parts: Sequence[ClientResult],
-    counting: Counting,
-    trace: TraceFacts | None = None,
+def merge(
+    endpoint: Endpoint, load: Load, parts: Sequence[ClientResult], counting: Counting, sources: Sources
 ) -> LevelResult:
     """Return the level that the results of all shares are together; moments are all of one clock."""
-    # Of as many inputs as a request has, after which prompts repeat.
-    rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -131,10 +142,12 @@ def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
-        repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
+        repeated_prompts=sum(_number(record) >= sources.rows for record in measured)
+        if sources.rows is not None
+        else 0,
         counting=counting,
-        lengths=None if workload.seed is None else Lengths.of(workload, workload.seed),
-        trace=trace,
+        lengths=sources.lengths,
+        trace=sources.trace,
     )
 
 
