@@ -1,5 +1,6 @@
 """Results of shards, which become one run when the last one is stored."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -87,6 +88,17 @@ def test_the_last_one_to_come_makes_them_one_run(conn, attempt, store, order):
     ]
     numbers = query(conn, "SELECT number, sent_ns FROM requests ORDER BY number")
     assert numbers == [(number, number * 1_000_000_000 + 1000) for number in range(6)]
+
+
+def test_lengths_that_were_drawn_are_known(conn, attempt):
+    begun = attempt()
+    varying = replace(WHAT, workload=replace(WHAT.workload, output_tokens="100..900"))
+
+    for each in SHARDS:
+        store_shard(conn, begun, varying, each, WORD_BY_WORD)
+
+    ((asked,),) = query(conn, "SELECT (measurement #> '{output_tokens,asked}')::int FROM runs")
+    assert 600 <= asked <= 5400
 
 
 def test_one_that_is_stored_twice_counts_once(conn, attempt, store):
