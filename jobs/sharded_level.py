@@ -63,7 +63,7 @@ class Part:
         try:
             result = measure_share(
                 endpoint,
-                seeded(measurement.workload, self.attempt.token),
+                seeded(measurement, self.attempt),
                 measurement.level,
                 number=self.number,
                 shares=measurement.shards,

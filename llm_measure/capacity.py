@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from llm_measure.find.objectives import targets
 from llm_measure.results import LevelResult
 
+LEAST_BUDGET = 100  # requests, which are enough for one short level
 LoadKind = Literal["rate", "concurrency"]
 # Of one objective, or of a level: whether it is met, by a confidence bound; undecided between both.
 Verdict = Literal["met", "missed", "undecided"]
@@ -36,8 +37,8 @@ class Search:
         targets(self.slo)
         if not 0.5 <= self.confidence < 1:
             raise ValueError(f"confidence={self.confidence}: must be at least 0.5 and below 1")
-        if self.budget < 1:
-            raise ValueError(f"budget={self.budget}: must be at least 1")
+        if self.budget < LEAST_BUDGET:
+            raise ValueError(f"budget={self.budget}: must be at least {LEAST_BUDGET}")
         if self.start is not None and not 0 < self.start < inf:
             raise ValueError(f"start={self.start}: must be greater than 0 and finite")
 

@@ -1,7 +1,7 @@
 """What an answer must be where a workload expects more than text: a call of a tool, or JSON by a schema."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -42,7 +42,7 @@ class Expectation:
 
     def _is_valid(self, text: str) -> bool:
         try:
-            return bool(self._validator.is_valid(json.loads(text)))
+            return bool(self._validator.is_valid(json.loads(text, parse_constant=_refuse)))
         except (ValueError, RecursionError):
             return False
 
@@ -66,6 +66,9 @@ def expectation(workload: Workload) -> Expectation | None:
 def _schema(path: str) -> dict[str, Any]:
     from jsonschema import SchemaError  # noqa: PLC0415
     from jsonschema.validators import validator_for  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415
 
     try:
         schema = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -79,4 +82,26 @@ def _schema(path: str) -> dict[str, Any]:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
         raise ValueError(f"answer_schema={path}: no JSON schema: {error.message}") from None
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except Unresolvable:
+            problem = f"$ref={reference}: not found; expected a part of the file, such as #/$defs/city"
+            raise ValueError(f"answer_schema={path}: {problem}") from None
     return schema
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Yield what the schema refers to."""
+    if isinstance(schema, dict):
+        if isinstance(reference := schema.get("$ref"), str):
+            yield reference
+        schema = list(schema.values())
+    for each in schema if isinstance(schema, list) else ():
+        yield from _references(each)
+
+
+def _refuse(constant: str) -> None:
+    """Raise ValueError for NaN and Infinity, which JSON does not have and Python's module reads."""
+    raise ValueError(constant)

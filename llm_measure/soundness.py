@@ -70,6 +70,7 @@ def refused(record: Record, detail: str) -> Record:
         reasoning_tokens=None,
         token_source=None,
         pause_ns=None,
+        answer_valid=None,
         status=_known(record, "status"),
         conversation=_known(record, "conversation"),
         turn=_known(record, "turn"),

@@ -13,6 +13,7 @@ Expected = Literal["text", "tool", "json"]
 DISTRIBUTED = ("input_tokens", "output_tokens", "turns", "think_time")  # fields, by text or number
 WHOLE_CONVERSATIONS = "all"  # as many turns as the dataset's conversations have
 MOST_TURNS = 1000
+MOST_INPUTS = 10_000
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
 # How long a stream pauses after a failed request, doubled with each further failure.
 MIN_PAUSE_S, MAX_PAUSE_S = 0.05, 1.0
@@ -132,8 +133,8 @@ class Workload:
                 raise ValueError(f"{name}={given}: must be at least {least}")
             if isinstance(length, Constant) and length.value != int(length.value):
                 raise ValueError(f"{name}={given}: must be a whole number")
-        if self.inputs is not None and self.inputs < 1:
-            raise ValueError(f"inputs={self.inputs}: must be at least 1")
+        if self.inputs is not None and not 1 <= self.inputs <= MOST_INPUTS:
+            raise ValueError(f"inputs={self.inputs}: must be from 1 to {MOST_INPUTS}")
         if not 0 < self.timeout_s < float("inf"):
             raise ValueError(f"timeout_s={self.timeout_s}: must be greater than 0 and finite")
         known = METRICS.objectives(self.kind)
@@ -188,8 +189,10 @@ class Workload:
         for name, none in (("dataset", None), ("inputs", None), ("turns", None), ("unique_prompts", True)):
             if getattr(self, name) != none:
                 raise ValueError(f"trace: brings its requests; leave out {name}")
-        if self.trace_window and not 0 <= self.trace_window[0] < self.trace_window[1]:
-            raise ValueError(f"trace_window={self.trace_window}: must be two moments, the second one later")
+        if self.trace_window and not 0 <= self.trace_window[0] < self.trace_window[1] < float("inf"):
+            raise ValueError(
+                f"trace_window={self.trace_window}: must be two moments, the second one later, both finite"
+            )
 
     @property
     def input_length(self) -> Distribution:

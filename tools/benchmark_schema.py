@@ -17,7 +17,7 @@ from llm_measure import apis
 from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
 from webapp.plan import searches
-from webapp.plan.fields import Drawn, Length, Levels, Range
+from webapp.plan.fields import Drawn, Levels, Range
 from webapp.plan.rules import RuleSchema
 from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
 from webapp.settings import ROOT
@@ -54,7 +54,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     },
     "regions": {"uniqueItems": True},
 }
-LENGTHS = r"^([0-9.]+\.\.[0-9.]+|(log)?normal:[0-9.]+,[0-9.]+|file:.+)$"
+DISTRIBUTIONS = r"^([0-9.]+\.\.[0-9.]+|(log)?normal:[0-9.]+,[0-9.]+|file:.+)$"
 HAS_KEY = {"anyOf": [{"required": ["api_key_env"]}, {"required": ["token_command"]}]}
 SENDS_NOTHING = {"required": ["incidents"], "properties": {"incidents": {"const": False}}}
 RULES: dict[type[Schema], list[dict[str, Any]]] = {
@@ -161,10 +161,10 @@ def _value(field: fields.Field, found: Mapping[type[Schema], Mapping[str, str]])
     if isinstance(field, Levels):
         some = _value(field.levels, found) | {"uniqueItems": True}
         return {"anyOf": [some["items"], some]}
-    if isinstance(field, Length):
-        return {"anyOf": [_value(field.number, found), {"type": "string", "pattern": LENGTHS}]}
     if isinstance(field, Drawn):
-        return {"anyOf": [_value(field.number, found), {"type": "string", "minLength": 1}]}
+        words = [{"enum": list(field.words)}] if field.words else []
+        distribution = {"type": "string", "pattern": DISTRIBUTIONS}
+        return {"anyOf": [_value(field.number, found), distribution, *words]}
     kind = next((name for known, name in TYPES.items() if isinstance(field, known)), None)
     value: dict[str, Any] = {"type": kind} if kind else {}
     if isinstance(field, fields.List):

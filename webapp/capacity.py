@@ -14,7 +14,8 @@ def requests_per_second(find: Find) -> float:
     if find["kind"] == "rate":
         return find["capacity"]
     met = [step for step in find["path"] if step["verdict"] == "met" and step["load"] <= find["capacity"]]
-    return max(met, key=lambda step: step["load"], default={"throughput": None})["throughput"] or 0.0
+    greatest = max(met, key=lambda step: step["load"], default=None)
+    return (greatest and greatest["throughput"]) or 0.0
 
 
 def bounds(find: Find) -> tuple[float, float] | None:

@@ -33,7 +33,7 @@ def search_of(options: dict[str, Any]) -> Search | None:
         raise ValueError("--arrival: needs --find rate")
     if not options["slo"]:
         raise ValueError("--find: needs --slo, such as --slo ttft:p95=0.5,error_rate=0.01")
-    if options["plot"] and options["plot"].suffix != ".svg":
+    if options["plot"] and options["plot"].suffix.lower() != ".svg":
         raise ValueError(f"--plot {options['plot']}: expected a name that ends with .svg with --find")
     given = {name: options[name] for name in NEED_FIND if options[name] is not None}
     return Search(options["find"], options["slo"], **given)
@@ -66,6 +66,9 @@ def levels_of(
 
 def _show(capacity: Capacity) -> None:
     """Print what is known of the newest level on stderr."""
+    if not capacity.path:
+        click.echo(f"--budget {capacity.search.budget}: not enough for the turns of a level", err=True)
+        return
     newest = capacity.levels[-1].load
     for step in capacity.to_dict()["path"]:
         if step["load"] in (newest.rate, newest.concurrency):

@@ -8,21 +8,21 @@ import click
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.cli.trace_options import trace_options
-from llm_measure.cli.types import Drawn, FiniteRange, Length, Numbers, Objectives
+from llm_measure.cli.types import Drawn, FiniteRange, Numbers, Objectives
 
 FORMATS = ("table", "json", "csv")
 
 
 @click.command("run", cls=Command, short_help="Measure an endpoint.")
 @endpoint_options(required=True)
-@click.option("--input-tokens", type=Length(), metavar="LENGTH",
+@click.option("--input-tokens", type=Drawn(int), metavar="LENGTH",
               help="Tokens per prompt or input: N, A..B, normal:MEAN,STDDEV, lognormal:MEAN,STDDEV or"
               " file:PATH.  [default: 128]")  # fmt: skip
 @click.option("--inputs", type=int, metavar="N",
               help="Texts per request of embeddings, documents of rerank.  [default: 1]")  # fmt: skip
 @click.option("--no-probe", is_flag=True,
               help="Count each word as a token, instead of learning how the endpoint counts.")  # fmt: skip
-@click.option("--output-tokens", type=Length(), metavar="LENGTH",
+@click.option("--output-tokens", type=Drawn(int), metavar="LENGTH",
               help="Maximum output tokens (max_tokens), as --input-tokens.  [default: 128]")  # fmt: skip
 @body_options()
 @click.option("--dataset", metavar="FILE",
@@ -31,7 +31,7 @@ FORMATS = ("table", "json", "csv")
               help="What valid_answers counts: calls of a tool, or JSON.")  # fmt: skip
 @click.option("--answer-schema", metavar="FILE",
               help="JSON schema of the arguments or the answer.  [default: a built-in one]")  # fmt: skip
-@click.option("--turns", type=Drawn(int), metavar="TURNS",
+@click.option("--turns", type=Drawn(int, "all"), metavar="TURNS",
               help="Turns of each conversation: N, a distribution such as 2..6, or all that the dataset has."
               "  [default: single prompts]")  # fmt: skip
 @click.option("--think-time", type=Drawn(float), metavar="SECONDS",

@@ -37,23 +37,28 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r}: must be numbers separated by commas, such as 1,8,64", param, ctx)
 
 
-class Length(click.ParamType):
-    """A number of tokens, or their distribution as a text."""
+class Drawn(click.ParamType):
+    """A number, or its distribution as a text; `words` are other texts that are allowed."""
 
-    name = "length"
+    name = "drawn"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """Return a whole number as one, a distribution as it is given."""
+    def __init__(self, kind: type[int] | type[float], *words: str):
+        self._kind, self._words = kind, words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a number as such, any other text as it is."""
         from llm_measure import distributions  # noqa: PLC0415
 
+        if value in self._words:
+            return value
         try:
-            return int(value)
+            return self._kind(value)
         except ValueError:
             pass
         try:
             distributions.parse(value)
         except ValueError as error:
-            self.fail(f"{value!r}: {error}", param, ctx)
+            self.fail(" or ".join((f"{value!r}: {error}", *self._words)), param, ctx)
         return value
 
 
@@ -69,22 +74,6 @@ class Window(click.ParamType):
             return float(begin), float(end)
         except ValueError:
             self.fail(f"{value!r}: must be FROM..TO in seconds, such as 60..360", param, ctx)
-
-
-class Drawn(click.ParamType):
-    """A number, or as a text what is drawn instead, which `Workload` checks."""
-
-    name = "drawn"
-
-    def __init__(self, kind: type[int] | type[float]):
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a number as such, any other text as it is."""
-        try:
-            return self._kind(value)
-        except ValueError:
-            return value
 
 
 class Objectives(click.ParamType):

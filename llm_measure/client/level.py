@@ -1,6 +1,5 @@
 """One load level, from its plan to its result, by one process or several."""
 
-import secrets
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -39,7 +38,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
     DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
-    seed = secrets.randbits(32) if workload.seed is None else workload.seed
+    workload = workload.seeded()
+    seed = workload.seed or 0
     sources = Sources.of(workload, load, seed)
     # The first index is in it, so that a level that is repeated has other arrivals.
     plan = starts(load, (seed, first_index), sources.trace)
@@ -99,7 +99,6 @@ def merge(
     endpoint: Endpoint, sources: Sources, load: Load, parts: Sequence[ClientResult], counting: Counting
 ) -> LevelResult:
     """Return the level that the results of all shares are together; moments are all of one clock."""
-    rows = sources.rows
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -121,7 +120,9 @@ def merge(
         valid=reason is None,
         invalid_reason=reason,
         transport=endpoint.transport,
-        repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
+        repeated_prompts=sum(_number(record) >= sources.rows for record in measured)
+        if sources.rows is not None
+        else 0,
         counting=counting,
         lengths=sources.lengths,
         trace=sources.trace.facts if sources.trace else None,

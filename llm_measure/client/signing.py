@@ -55,7 +55,8 @@ class SignedRequests:
 
     def _add(self) -> None:
         if self._bytes < MAX_AHEAD_BYTES:
-            with suppress(ValueError):  # which is raised again when the request is due
+            # Raised again when the request is due; beyond the end of a trace, none is.
+            with suppress(ValueError, IndexError):
                 self._ready[self._next] = monotonic_ns(), self._signer.signed(self._build(self._next, None))
                 self._bytes += len(self._ready[self._next][1])
                 self._next += self._step

@@ -54,7 +54,8 @@ class _Searcher:
         self._levels: list[Level] = []
         self._results: list[LevelResult] = []
         self._spent = 0
-        self._stay_s = 0.0  # of a request, at the greatest load that is not missed
+        self._stay_s = 0.0  # of a request, or conversation, at the greatest load that is not missed
+        self._turns = 1.0  # requests of a conversation on average; 1 without conversations
         self._is_limited = False  # whether the client could not hold a load
         self._factor = 2.0 if search.start is None else TOLERANCE
 
@@ -63,7 +64,7 @@ class _Searcher:
         while load is not None and self._batch(load):
             yield self._found()
             load = self._next()
-        if not self._results:
+        if not self._levels:  # of conversations, whose turns exceed the budget
             yield self._found()
 
     # What is known
@@ -178,13 +179,15 @@ class _Searcher:
         requests = min(self._requests(level), left)
         if requests < LEAST_REQUESTS:
             return False
+        begun = max(int(requests / self._turns), 1)
         asked = Load(
             **({"rate": load} if self._search.kind == "rate" else {"concurrency": int(load)}),
-            requests=requests,
-            warmup=int(requests * WARMUP),
+            requests=begun,
+            warmup=int(begun * WARMUP),
         )
         result = self._run(asked)
-        if not _is_of_the_endpoint(result) and self._spent + requests < self._search.budget:
+        is_left = self._spent + requests < self._search.budget
+        if not _is_of_the_endpoint(result) and is_left and not _is_stopped(result):
             result = self._run(asked)  # once more, since another program may have disturbed the client
         others = [other for other in self._levels if other is not level]
         self._levels = self._levels if level in self._levels else [*self._levels, level]
@@ -210,6 +213,7 @@ class _Searcher:
         result = self._measure(load)
         self._results.append(result)
         self._spent += len(result.records)
+        self._turns = max(len(result.records) / max(_begun(result), 1), 1.0)
         return result
 
     def _requests(self, level: Level) -> int:
@@ -217,7 +221,7 @@ class _Searcher:
         in_flight = level.load * self._stay_s if self._search.kind == "rate" else level.load
         first = int(self._search.budget * FIRST_SHARE)
         lasting = level.load * LEAST_S if self._search.kind == "rate" else 0
-        least = max(LEAST_REQUESTS, ceil(STAYS * in_flight), min(ceil(lasting), first))
+        least = max(LEAST_REQUESTS, ceil(STAYS * in_flight * self._turns), min(ceil(lasting), first))
         known = level.step.requests if level.step else 0
         if not known and self._high is None and self._search.start is None:
             return least
@@ -232,3 +236,13 @@ class _Searcher:
 def _is_of_the_endpoint(result: LevelResult) -> bool:
     """Return whether the level shows the endpoint; one without a success does, for the client sent it."""
     return result.valid or all(record.error for record in result.records)
+
+
+def _is_stopped(result: LevelResult) -> bool:
+    """Return whether the level ended before all of it was sent."""
+    return _begun(result) < (result.load.requests or 0) + result.load.warmup
+
+
+def _begun(result: LevelResult) -> int:
+    """Return the number of requests or, with turns, of conversations."""
+    return sum(record.turn in (None, 1) for record in result.records)

@@ -1,6 +1,7 @@
 """Conversations: how many turns each has, what the user says in each, and how long they think in between."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -110,8 +111,14 @@ def longest_conversation(workload: Workload) -> int:
 
 
 def _generated(workload: Workload, seed: int, counting: Counting) -> Says:
-    prompt = generated_prompts(workload, seed, counting)
-    return lambda conversation, turn: [_user(prompt(turn_number(conversation, turn)))]
+    first = generated_prompts(workload, seed, counting)
+    # What conversations have in common is at their beginning alone.
+    later = generated_prompts(replace(workload, shared_prefix=0.0, prefixes=1), seed, counting)
+
+    def says(conversation: int, turn: int) -> list[Message]:
+        return [_user((first if turn == 1 else later)(turn_number(conversation, turn)))]
+
+    return says
 
 
 def _rows(workload: Workload, seed: int, requests: Requests) -> list[Row]:

@@ -166,7 +166,7 @@ class _Columns:
 
 
 def _within(trace: Trace, window: tuple[float, float], path: str) -> Trace:
-    begin, end = np.searchsorted(trace.moments_ns, [round(moment * SECOND_NS) for moment in window])
+    begin, end = np.searchsorted(trace.moments_ns, np.rint(np.array(window) * SECOND_NS))
     if begin == end:
         raise TraceError(
             f"{path}: no requests from {window[0]:g} s to {window[1]:g} s; the last one is at"

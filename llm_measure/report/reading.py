@@ -63,6 +63,7 @@ class _Document(msgspec.Struct):
     endpoint: Endpoint
     workload: dict[str, Any]
     levels: list[_Level]
+    find: Any = None  # of a search
 
 
 _decode = msgspec.json.Decoder(_Document).decode
@@ -75,6 +76,8 @@ def read_document(text: str) -> ReadDocument:
     """
     try:
         found = _decode(text)
+        if found.find is not None:
+            raise ValueError("find: a search, whose levels are no runs; expected a report without --find")
         workload = msgspec.convert(found.workload, Workload)
         found.endpoint.asked(workload)  # which refuses a workload of another kind
         files = msgspec.convert(found.workload, _Files)

@@ -23,6 +23,7 @@ def test_a_text_is_not_checked():
         (f"Here you are: {WEATHER}", False),
         (WEATHER.replace("celsius", "kelvin"), False),
         (WEATHER.replace("7.5", '"warm"'), False),
+        (WEATHER.replace("7.5", "NaN"), False),
         ('{"city": "Oslo"}', False),
         ("[" * 100_000, False),
         ("", False),
@@ -57,6 +58,17 @@ def test_a_file_may_bring_the_schema(tmp_path):
     assert expectation(Workload(expects="json")).schema == SCHEMA
 
 
+def test_a_schema_may_refer_to_its_parts(tmp_path):
+    file = tmp_path / "schema.json"
+    of_a = {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"type": "number"}}}
+    file.write_text(json.dumps({"type": "object", **of_a}))
+
+    expected = expectation(Workload(expects="json", answer_schema=str(file)))
+
+    assert expected.is_met('{"a": 1}', [])
+    assert not expected.is_met('{"a": "1"}', [])
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -64,6 +76,14 @@ def test_a_file_may_bring_the_schema(tmp_path):
         ("{", "not JSON"),
         ("[]", "must be a JSON schema of type object"),
         ('{"type": "object", "required": 5}', "no JSON schema: 5 is not"),
+        (
+            '{"type": "object", "items": {"$ref": "#/$defs/a"}}',
+            r"\$ref=#/\$defs/a: not found; expected a part",
+        ),
+        (
+            '{"type": "object", "allOf": [{"$ref": "http://127.0.0.1:9/a"}]}',
+            r"\$ref=http://127.0.0.1:9/a: not",
+        ),
     ],
 )
 def test_a_wrong_schema_is_refused(tmp_path, content, problem):

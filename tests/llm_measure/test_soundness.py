@@ -29,3 +29,7 @@ def test_a_fault_names_field_and_value(values, found):
 @given(ANY_RECORDS)
 def test_a_refused_record_has_no_fault_whatever_it_claimed(record):
     assert fault(refused(record, "why")) is None
+
+
+def test_a_refused_answer_is_neither_valid_nor_invalid():
+    assert refused(replace(answered(0), answer_valid=True), "why").answer_valid is None

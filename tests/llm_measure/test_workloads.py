@@ -25,6 +25,8 @@ from llm_measure.workloads import Load, Workload
         (lambda: Workload(timeout_s=0), "timeout_s=0"),
         (lambda: Workload(slo={"rps": 1}), "slo=rps"),
         (lambda: Workload(slo={"ttft": 0}), "slo=ttft=0"),
+        (lambda: Workload(trace="t", trace_window=(0, float("inf"))), "the second one later, both finite"),
+        (lambda: Workload(inputs=1, expects="json"), "expects=json: does not apply"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_the_field_and_its_value(make, word):

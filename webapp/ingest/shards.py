@@ -1,7 +1,6 @@
 """Results of shards: each is stored as it comes, and the last one makes all of them the attempt's run."""
 
 from dataclasses import replace
-from uuid import UUID
 
 from llm_measure.client.shards import Shard, decode, encode, merge_shards
 from llm_measure.load.prompts import Counting
@@ -10,6 +9,14 @@ from webapp.ingest.attempt import Attempt
 from webapp.ingest.persist import persist
 from webapp.plan.measurement import Measurement
 from webapp.store import Connection, run_shards
+
+
+def seeded(measurement: Measurement, attempt: Attempt) -> Workload:
+    """Return the workload with the seed that all shards of the attempt have.
+
+    Another attempt has another one, or the server's caches would know the prompts.
+    """
+    return replace(measurement.workload, seed=attempt.token.int & 0xFFFF_FFFF)
 
 
 def store_shard(
@@ -35,18 +42,8 @@ def store_shard(
         conn,
         attempt,
         workload,
-        merge_shards(
-            endpoint, seeded(measurement.workload, attempt.token), measurement.level, shards, counting
-        ),
+        merge_shards(endpoint, seeded(measurement, attempt), measurement.level, shards, counting),
         measurement.rank_insecure,
         server=measurement.server,
         shards=[each.facts() for each in shards],
     )
-
-
-def seeded(workload: Workload, token: UUID) -> Workload:
-    """Return the workload with the seed of an attempt, the same for all its shards.
-
-    Another attempt has another one, or the server's caches would know its prompts.
-    """
-    return replace(workload, seed=token.int & 0xFFFF_FFFF)

@@ -83,36 +83,25 @@ class Levels(fields.Field):
 
 
 class Drawn(fields.Field):
-    """A number, or as a text what it is drawn from, which the measuring library checks."""
+    """A number, or its distribution as a text, whose file is read later; `words` are other texts."""
 
-    def __init__(self, number: fields.Field):
+    def __init__(self, low: int, high: int, *words: str, whole: bool = True):
         super().__init__()
-        self.number = number
+        self.low, self.high, self.words = low, high, words
+        self.number = whole_field(low, high) if whole else number_field(low, high)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if isinstance(value, str) and not value.strip().isdecimal():
+        if not isinstance(value, str) or value.strip().isdecimal():
+            return self.number.deserialize(value, attr, data, **kwargs)
+        if value in self.words:
             return value
-        return self.number.deserialize(value, attr, data, **kwargs)
-
-
-class Length(Drawn):
-    """A whole number of tokens, or their distribution as a text; its file is read later."""
-
-    def __init__(self, low: int, high: int):
-        super().__init__(whole_field(low, high))
-        self.low, self.high = low, high
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        found = super()._deserialize(value, attr, data, **kwargs)
-        if not isinstance(found, str):
-            return found
         try:
-            mean = None if file_of(found) else parse(found).mean
+            mean = None if file_of(value) else parse(value).mean
         except ValueError as error:
-            raise ValidationError(str(error)) from None
+            raise ValidationError(" or ".join((str(error), *self.words))) from None
         if mean is not None and not self.low <= mean <= self.high:
             raise ValidationError(f"must have a mean from {self.low} to {self.high:g}")
-        return found
+        return value
 
 
 class Command(fields.Field):

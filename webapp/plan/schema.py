@@ -9,17 +9,23 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure import apis
-from llm_measure.capacity import LoadKind
+from llm_measure.capacity import LEAST_BUDGET, LoadKind
 from llm_measure.distributions import file_of
 from llm_measure.endpoints import Endpoint
 from llm_measure.metrics import kind_of
-from llm_measure.workloads import DISTRIBUTED, MOST_TURNS, Expected, Workload
+from llm_measure.workloads import (
+    DISTRIBUTED,
+    MOST_INPUTS,
+    MOST_TURNS,
+    WHOLE_CONVERSATIONS,
+    Expected,
+    Workload,
+)
 from webapp.plan import searches
 from webapp.plan.fields import (
     NAME,
     Command,
     Drawn,
-    Length,
     Levels,
     StrictSchema,
     number_field,
@@ -125,9 +131,9 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = Length(1, 10_000_000)
-    output_tokens = Length(1, 10_000_000)
-    inputs = whole_field(1, 10_000)
+    input_tokens = Drawn(1, 10_000_000)
+    output_tokens = Drawn(1, 10_000_000)
+    inputs = whole_field(1, MOST_INPUTS)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
     shared_prefix = number_field(0, 1)
@@ -148,12 +154,12 @@ class WorkloadSchema(StrictSchema):
     slo = fields.Dict(keys=fields.String(), values=number_field(0.000_001, 86_400), load_default=dict)
     find = fields.String(validate=validate.OneOf(get_args(LoadKind)))
     confidence = number_field(0.5, 0.9999)
-    budget = whole_field(100, 10_000_000)
+    budget = whole_field(LEAST_BUDGET, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=_check_json, load_default=dict)
     expects = fields.String(validate=validate.OneOf(get_args(Expected)))
     answer_schema = fields.String(validate=validate.Length(1))
-    turns = Drawn(whole_field(1, MOST_TURNS))
-    think_time = Drawn(number_field(0, 86_400))
+    turns = Drawn(1, MOST_TURNS, WHOLE_CONVERSATIONS)
+    think_time = Drawn(0, 86_400, whole=False)
     interval = number_field(1 / 60, 10_080)
     shards = whole_field(1, MOST_SHARDS, load_default=1)
     regions = fields.List(

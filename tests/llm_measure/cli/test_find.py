@@ -67,6 +67,7 @@ def test_ctrl_c_reports_the_path_so_far(url):
         (("--find", "concurrency", "--slo", "ttft:p95=1", "--arrival", "constant"), "needs --find rate"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--confidence", "2"), "confidence=2.0"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--plot", "a.png"), "ends with .svg with --find"),
+        (("--find", "rate", "--slo", "ttft:p95=1", "--budget", "99"), "budget=99: must be at least 100"),
         (("--budget", "9"), "--budget: needs --find"),
         (("--confidence", "0.9"), "--confidence: needs --find"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--api", "embeddings"), "slo=ttft:p95: unknown objective"),

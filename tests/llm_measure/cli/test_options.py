@@ -66,8 +66,9 @@ def test_what_cannot_be_used_ends_it_with_2_and_one_line_before_anything_is_sent
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["--turns", "some"], "turns=some: must be one of N, A..B"),
+        (["--turns", "some"], "'--turns': 'some': must be one of N, A..B"),
         (["--turns", "all"], "turns=all: needs a dataset of conversations"),
+        (["--turns", "3", "--think-time", "x"], "'--think-time': 'x': must be one of N"),
         (["--think-time", "2"], "think_time=2.0: needs turns"),
         (["--turns", "3", "--api", "completions"], "turns=3: do not apply to the completions API"),
     ],

@@ -161,7 +161,7 @@ def test_a_dataset_brings_what_users_say(tmp_path, turns, lengths):
 
 
 def _conversation(name: str, turns: int) -> list[dict[str, str]]:
-    """A conversation with answers of its own, which are not sent."""
+    """A conversation that brings answers, which are not sent."""
     pairs = (
         ({"role": "user", "content": f"{name}{n}"}, {"role": "assistant", "content": "another"})
         for n in range(1, turns + 1)

@@ -55,6 +55,14 @@ def test_requests_are_signed_ahead_and_another_one_when_one_is_sent(signer, requ
     asyncio.run(send())
 
 
+def test_requests_beyond_the_end_of_a_trace_are_not_signed_ahead(signer):
+    requests = SignedRequests(lambda index, key: [b"a", b"b"][index], signer, first=0, step=1)
+
+    requests.fill(8)
+
+    assert signer.number == 2
+
+
 def test_a_request_that_is_not_ready_is_signed_when_it_is_due_and_never_again(signer, requests):
     async def send() -> None:
         assert [requests(10), requests(12)] == [b"request 10 signed as 1", b"request 12 signed as 2"]

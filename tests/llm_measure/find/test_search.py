@@ -1,6 +1,7 @@
 """The search on simulated queues, whose capacity is known in closed form."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -128,6 +129,43 @@ def test_an_endpoint_that_always_fails_has_no_capacity():
 
     assert found.capacity is None
     assert found.high == 1
+
+
+def in_conversations(load: Load) -> LevelResult:
+    """An endpoint that answers in 0.1 s, with 4 turns in each conversation."""
+    number = (load.requests or 0) + load.warmup
+    records = []
+    for conversation in range(number):
+        for turn in range(4):
+            at = conversation / (load.rate or 1) + 0.1 * turn
+            record = answered(len(records), conversation < load.warmup, at, at + 0.05, at + 0.1)
+            records.append(replace(record, conversation=conversation, turn=turn + 1))
+    return level(load, records)
+
+
+def test_the_budget_of_conversations_counts_their_turns():
+    found = find_capacity(Search("rate", {"ttft:p95": 0.1}, budget=2000), in_conversations)
+
+    assert len(found.path) > 1
+    assert found.requests <= 2000
+
+
+def test_a_budget_below_a_level_finds_nothing():
+    found = find_capacity(Search("rate", {"ttft:p95": 0.1}, budget=100), in_conversations)
+
+    assert (found.path, found.capacity, found.decided) == ([], None, False)
+
+
+def test_a_level_that_was_stopped_is_not_repeated():
+    def measure(load: Load) -> LevelResult:
+        result = steep_at(201)(load)
+        if load.rate:
+            return level(load, result.records[:20], "the client was the limit")
+        return result
+
+    states = list(searching(Search("rate", {"ttft:p95": 0.1}), measure))
+
+    assert len(states[-1].levels) == 2  # the first few requests, and one level
 
 
 def test_what_is_known_is_yielded_after_each_batch():

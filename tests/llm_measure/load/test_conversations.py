@@ -48,6 +48,18 @@ def test_think_times_follow_their_distribution_also_from_one_turn_to_the_next():
     assert conversations().think_ns(7, 2) == 0
 
 
+def test_conversations_share_their_beginnings_and_no_later_message():
+    asked = conversations(turns=3, input_tokens=40, shared_prefix=0.5, prefixes=2)
+    said: list[list[str]] = [[], []]
+    for conversation in range(20):
+        history: list = []
+        for turn in (1, 2):
+            asked.request(conversation, turn, history)
+            said[turn - 1].append(" ".join(history[-1]["content"].split()[:20]))
+
+    assert [len(set(beginnings)) for beginnings in said] == [2, 20]
+
+
 def test_each_turn_adds_a_prompt_of_the_length_asked_for_that_no_other_turn_has():
     asked, prompts = conversations(turns=5, input_tokens=9, output_tokens="1..3"), set()
     for conversation in range(50):

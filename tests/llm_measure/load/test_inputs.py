@@ -98,7 +98,7 @@ def test_a_workload_of_another_kind_is_refused():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"inputs": 0}, "inputs=0: must be at least 1"),
+        ({"inputs": 0}, "inputs=0: must be from 1 to 10000"),
         ({"inputs": 1, "slo": {"ttft": 1}}, "slo=ttft: unknown objective; expected one of e2e_latency"),
     ],
 )

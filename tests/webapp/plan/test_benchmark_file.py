@@ -602,7 +602,7 @@ def test_conversations_have_turns_and_think_times_that_identify_the_scenario(wri
     [
         ("turns: '3'", "turns='3': not a valid integer"),
         ("turns: 0", "turns=0: must be a whole number from 1 to 1000"),
-        ("turns: 2..5000", "turns='2..5000': must be from 1 to 1000"),
+        ("turns: 2..1500", "turns='2..1500': must be from 1 to 1000"),
         ("turns: some", "turns='some': must be one of N, A..B"),
         ("turns: all", "turns='all': needs a dataset of conversations"),
         ("think_time: 1", "think_time=1: needs turns"),
