@@ -13,8 +13,13 @@ def requests_per_second(find: Find) -> float:
         return 0.0
     if find["kind"] == "rate":
         return find["capacity"]
+    return greatest_met(find)["throughput"] or 0.0
+
+
+def greatest_met(find: Find) -> Mapping[str, Any]:
+    """Return the level with the greatest load that met the objectives, up to the capacity."""
     met = [step for step in find["path"] if step["verdict"] == "met" and step["load"] <= find["capacity"]]
-    return max(met, key=lambda step: step["load"])["throughput"] or 0.0
+    return max(met, key=lambda step: step["load"])
 
 
 def bounds(find: Find) -> tuple[float, float] | None:

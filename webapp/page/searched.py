@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from llm_measure.metrics import METRICS
-from webapp.capacity import bracket, requests_per_second
+from webapp.capacity import bracket, greatest_met, requests_per_second
 from webapp.page.marks import Scale
 from webapp.page.text import figure
 
@@ -66,7 +66,7 @@ def _result(find: Mapping[str, Any]) -> str:
         return "Even the least load misses the objectives."
     found = f"{figure(requests_per_second(find))} requests/s"
     if find["kind"] == "concurrency":
-        found += f" at concurrency {find['capacity']:g}"
+        found += f" at concurrency {greatest_met(find)['load']:g}"
     confidence = f"each verdict has a confidence of {find['confidence']:g}"
     return f"{found}; the bracket is {bracket(find)}, and {confidence}."
 

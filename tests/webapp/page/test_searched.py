@@ -53,6 +53,10 @@ def test_the_run_has_the_result_and_each_level_with_its_verdict(shown):
             found(8, 9, search=BY_CONCURRENCY),
             "8.00 requests/s at concurrency 8; the bracket is concurrency 8 to 9",
         ),
+        (
+            found(27, 29, search=BY_CONCURRENCY, capacity=28.0),  # an estimate, at which nothing was measured
+            "27.0 requests/s at concurrency 27; the bracket is concurrency 27 to 29",
+        ),
     ],
 )
 def test_the_result_is_in_words(shown, result, words):
