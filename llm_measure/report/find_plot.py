@@ -14,6 +14,7 @@ STYLE = (
     ".bracket{fill:#1565c0;fill-opacity:.12}.capacity{stroke:#1565c0;stroke-width:2}"
     ".bound{stroke-width:2}.axis{stroke:#bbb}"
 )
+LABEL = 44  # width of the label of a load
 ROOM = 1.15  # around the values, as a factor
 
 
@@ -66,8 +67,12 @@ def _panel(capacity: Capacity, name: str, bound: float, top: float) -> Iterator[
     yield _line("axis", LEFT, bottom, WIDTH - RIGHT, bottom)
     yield _line("objective", LEFT, axes.y(bound), WIDTH - RIGHT, axes.y(bound))
     yield _text(LEFT - 8, axes.y(bound) + 4, shown(bound), "end")
-    for step in capacity.path:
+    labelled = 0.0
+    for step in sorted(capacity.path, key=lambda step: step.load):
         yield from _step(axes, step, name, bottom)
+        if (x := axes.x(step.load)) - labelled >= LABEL:  # labels would overlap in a narrow bracket
+            yield _text(x, bottom + 18, shown(step.load))
+            labelled = x
 
 
 def _step(axes: _Axes, step: Step, name: str, bottom: float) -> Iterator[str]:
@@ -78,7 +83,6 @@ def _step(axes: _Axes, step: Step, name: str, bottom: float) -> Iterator[str]:
     y = axes.y(found.value) if found.value else bottom
     label = f"{shown(step.load)}: {found.verdict}, {shown(found.value)}, {step.requests} requests"
     yield f'<circle class="mark" cx="{x}" cy="{y}" r="4" fill="{colour}"><title>{label}</title></circle>'
-    yield _text(x, bottom + 18, shown(step.load))
 
 
 def _positive(found: Attained) -> list[float]:
