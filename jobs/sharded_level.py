@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from rq import Queue, Worker, get_current_job
 
@@ -19,7 +19,7 @@ from llm_measure.give_up import GiveUp
 from llm_measure.load.prompts import Counting
 from llm_measure.progress import Stop
 from webapp.ingest.attempt import Attempt
-from webapp.ingest.shards import store_shard
+from webapp.ingest.shards import seeded, store_shard
 from webapp.plan.measurement import Measurement
 from webapp.queue import (
     GATHER_SECONDS,
@@ -60,12 +60,10 @@ class Part:
     def _measure(self, endpoint: Endpoint) -> Shard:
         measurement, barrier = self.measurement, self.barrier
         give_up = GiveUp(measurement.workload.timeout_s, measurement.longest_s)
-        # Of all shards the same, and of each attempt another, or the server's caches would know the prompts.
-        seeded = replace(measurement.workload, seed=self.attempt.token.int & 0xFFFF_FFFF)
         try:
             result = measure_share(
                 endpoint,
-                seeded,
+                seeded(measurement.workload, self.attempt.token),
                 measurement.level,
                 number=self.number,
                 shares=measurement.shards,

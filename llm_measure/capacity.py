@@ -10,6 +10,10 @@ from llm_measure.results import LevelResult
 LoadKind = Literal["rate", "concurrency"]
 # Of one objective, or of a level: whether it is met, by a confidence bound; undecided between both.
 Verdict = Literal["met", "missed", "undecided"]
+# Greatest factor between the loads that certainly meet and certainly miss, for the capacity to be compared.
+# The verdicts of a queue close to its capacity take more requests than most searches may have, while its
+# capacity in between is right within 5 % (docs/statistics.md).
+WIDEST = 1.5
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Search:
     kind: LoadKind
     slo: dict[str, float]
     confidence: float = 0.95  # of each verdict, however often a level is prolonged
-    budget: int = 20_000  # requests of the whole search
+    budget: int = 40_000  # requests of the whole search
     start: float | None = None  # the first load: the capacity of the last search
 
     def __post_init__(self) -> None:
@@ -90,6 +94,11 @@ class Capacity:
     # Each level of the path as it was measured, prolongations apart.
     levels: list[LevelResult] = field(default_factory=list, repr=False, compare=False)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the capacity is known well enough to be compared: decided, or in a bracket of WIDEST."""
+        return is_known(self.decided, self.low, self.high)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the part `find` of the JSON report."""
         return {
@@ -103,3 +112,8 @@ class Capacity:
             "requests": self.requests,
             "path": [asdict(step) for step in self.path],
         }
+
+
+def is_known(decided: bool, low: float | None, high: float | None) -> bool:
+    """Return whether a search with that result says enough, see `Capacity.is_known`."""
+    return decided or (low is not None and high is not None and high <= WIDEST * low)

@@ -158,6 +158,8 @@ class Workload:
             return
         if self.inputs is not None:
             raise ValueError(f"turns={self.turns}: does not apply to a workload with inputs")
+        if brought := sorted(PROMPT_FIELDS & self.extra_body.keys()):
+            raise ValueError(f"turns={self.turns}: bring {brought[0]}; leave it out of extra_body")
         if self.turns == WHOLE_CONVERSATIONS:
             if self.dataset is None:
                 raise ValueError(f"turns={self.turns}: needs a dataset of conversations")

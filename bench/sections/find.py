@@ -22,7 +22,7 @@ RUNS = int(os.environ.get("BENCH_FIND_RUNS", "20"))
 NEAR, LEAST_NEAR = 0.05, 19 / 20
 SERVERS, TOKENS, TTFT, ITL = 16, 4, 0.0025, 0.0075
 SERVICE_S, BOUND = TTFT + ITL * (TOKENS - 1), 0.02
-SLOW_TTFT, SLOWDOWN, SLOW_BOUND = 0.03, 0.05, 0.0605
+SLOW_TTFT, SLOWDOWN, SLOW_BOUND = 0.06, 0.05, 0.1215
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Trial:
 QUEUE = Trial(
     "M/M/16 queue, by rate",
     Behaviour(ttft=TTFT, itl=ITL, output_tokens=TOKENS, servers=SERVERS, service_cv=1.0),
-    Search("rate", {"ttft:p95": BOUND}, budget=30_000),
+    Search("rate", {"ttft:p95": BOUND}, budget=60_000),
     queue_capacity(SERVERS, SERVICE_S, TTFT, BOUND, 0.05),
 )
 SLOW = Trial(
     "slow-down per stream, by concurrency",
     Behaviour(ttft=SLOW_TTFT, itl=0.0, output_tokens=1, slowdown_per_stream=SLOWDOWN),
-    Search("concurrency", {"ttft:p95": SLOW_BOUND}, budget=10_000),
+    Search("concurrency", {"ttft:p95": SLOW_BOUND}, budget=6_000),
     slowdown_capacity(SLOW_TTFT, SLOWDOWN, SLOW_BOUND),
 )
 

@@ -56,7 +56,7 @@ FORMATS = ("table", "json", "csv")
               help="Search for the greatest rate or concurrency at which --slo holds.")  # fmt: skip
 @click.option("--confidence", type=float, metavar="RATIO",
               help="Confidence of each verdict of --find.  [default: 0.95]")  # fmt: skip
-@click.option("--budget", type=int, metavar="N", help="Maximum requests of --find.  [default: 20000]")
+@click.option("--budget", type=int, metavar="N", help="Maximum requests of --find.  [default: 40000]")
 @click.option("--requests", type=int, metavar="N",
               help="Measured requests per level.  [default: 4 per stream, at least 32]")  # fmt: skip
 @click.option("--duration", type=float, metavar="SECONDS",

@@ -2,9 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 
@@ -13,10 +11,9 @@ from llm_measure.client.processes import run_in_processes
 from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
-from llm_measure.load.datasets import count_rows
-from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
-from llm_measure.load.traces import TraceFacts, replayed
+from llm_measure.load.sources import Sources
+from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
@@ -43,9 +40,9 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
     """
     seed = secrets.randbits(32) if workload.seed is None else workload.seed
-    trace = replayed(workload, load)
+    sources = Sources.of(workload, load, seed)
     # The first index is in it, so that a level that is repeated has other arrivals.
-    plan = starts(load, (seed, first_index), trace)
+    plan = starts(load, (seed, first_index), sources.trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
@@ -57,8 +54,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    seeded = replace(workload, seed=seed)
-    return merge(endpoint, seeded, load, parts, counting, trace.facts if trace else None)
+    return merge(endpoint, sources, load, parts, counting)
 
 
 def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
@@ -99,17 +95,11 @@ def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processe
     )
 
 
-def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
-    endpoint: Endpoint,
-    workload: Workload,
-    load: Load,
-    parts: Sequence[ClientResult],
-    counting: Counting,
-    trace: TraceFacts | None = None,
+def merge(
+    endpoint: Endpoint, sources: Sources, load: Load, parts: Sequence[ClientResult], counting: Counting
 ) -> LevelResult:
     """Return the level that the results of all shares are together; moments are all of one clock."""
-    # Of as many inputs as a request has, after which prompts repeat.
-    rows = count_rows(Path(workload.dataset)) // (workload.inputs or 1) if workload.dataset else None
+    rows = sources.rows
     records = sorted((record for part in parts for record in part.records), key=lambda record: record.index)
     measured = [record for record in records if not record.warmup]
     begin_ns = parts[0].begin_ns
@@ -133,8 +123,8 @@ def merge(  # noqa: PLR0913, PLR0917  (each is a part of the level)
         transport=endpoint.transport,
         repeated_prompts=0 if rows is None else sum(_number(record) >= rows for record in measured),
         counting=counting,
-        lengths=None if workload.seed is None else Lengths.of(workload, workload.seed),
-        trace=trace,
+        lengths=sources.lengths,
+        trace=sources.trace.facts if sources.trace else None,
     )
 
 

@@ -12,7 +12,7 @@ from llm_measure.client.client import ClientResult
 from llm_measure.client.level import merge
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
-from llm_measure.load.traces import replayed
+from llm_measure.load.sources import Sources
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.soundness import sound
 from llm_measure.workloads import Load, Workload
@@ -96,9 +96,8 @@ def merge_shards(
 
     It is not valid if one of them is not, or if together they did not hold the load.
     """
-    trace = replayed(workload, load)
-    results = [each.result for each in shards]
-    level = merge(endpoint, workload, load, results, counting, trace.facts if trace else None)
+    sources = Sources.of(workload, load, workload.seeded().seed or 0)
+    level = merge(endpoint, sources, load, [each.result for each in shards], counting)
     for each in shards:
         if each.invalid_reason:
             reason = f"{name(each.number, len(shards))}: {each.invalid_reason}"

@@ -16,6 +16,7 @@ TOLERANCE = 1.1  # of high / low: the point between them is then within 5 % of b
 STEP = sqrt(TOLERANCE)
 PROBE_REQUESTS = 8  # one after another; their rate is the first load of a search without a start
 LEAST_REQUESTS = 64  # of a batch
+LEAST_S = 1.0  # that a batch of a rate lasts, unless that exceeds its part of the budget
 STAYS = 8  # how many times as long as a request a batch lasts at least
 WARMUP = 0.15  # of a batch's measured requests, before them
 FIRST_SHARE = 0.05  # of the budget, that a level near the capacity needs at least
@@ -214,7 +215,9 @@ class _Searcher:
     def _requests(self, level: Level) -> int:
         """Return the number of requests of the level's next batch, which makes it three times as long."""
         in_flight = level.load * self._stay_s if self._search.kind == "rate" else level.load
-        least = max(LEAST_REQUESTS, ceil(STAYS * in_flight))
+        first = int(self._search.budget * FIRST_SHARE)
+        lasting = level.load * LEAST_S if self._search.kind == "rate" else 0
+        least = max(LEAST_REQUESTS, ceil(STAYS * in_flight), min(ceil(lasting), first))
         known = level.step.requests if level.step else 0
         if not known and self._high is None and self._search.start is None:
             return least
@@ -222,7 +225,7 @@ class _Searcher:
         error = errors_of(self._search, len(wanted)).met
         deciding = SPARE * -log(error) / min(target.allowed for target in wanted)
         most = int(self._search.budget * SHARE_OF_BUDGET)
-        requests = max(ceil(deciding), int(self._search.budget * FIRST_SHARE), 3 * known) - known
+        requests = max(ceil(deciding), first, 3 * known) - known
         return max(least, min(requests, most - known))
 
 

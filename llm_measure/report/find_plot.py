@@ -1,7 +1,7 @@
 """The path of a capacity search as an SVG picture."""
 
 from collections.abc import Iterator, Sequence
-from math import log
+from math import inf, log
 
 from llm_measure.capacity import Attained, Capacity, Step
 from llm_measure.report.numbers import shown
@@ -14,7 +14,7 @@ STYLE = (
     ".bracket{fill:#1565c0;fill-opacity:.12}.capacity{stroke:#1565c0;stroke-width:2}"
     ".bound{stroke-width:2}.axis{stroke:#bbb}"
 )
-LABEL = 44  # width of the label of a load
+APART = 48  # pixels from one label to the next
 ROOM = 1.15  # around the values, as a factor
 
 
@@ -67,20 +67,22 @@ def _panel(capacity: Capacity, name: str, bound: float, top: float) -> Iterator[
     yield _line("axis", LEFT, bottom, WIDTH - RIGHT, bottom)
     yield _line("objective", LEFT, axes.y(bound), WIDTH - RIGHT, axes.y(bound))
     yield _text(LEFT - 8, axes.y(bound) + 4, shown(bound), "end")
-    labelled = 0.0
+    labelled = -inf
     for step in sorted(capacity.path, key=lambda step: step.load):
-        yield from _step(axes, step, name, bottom)
-        if (x := axes.x(step.load)) - labelled >= LABEL:  # labels would overlap in a narrow bracket
-            yield _text(x, bottom + 18, shown(step.load))
+        yield from _step(axes, step, name, (top + TOP, bottom))
+        if (x := axes.x(step.load)) >= labelled + APART:
             labelled = x
+            yield _text(x, bottom + 18, shown(step.load))
 
 
-def _step(axes: _Axes, step: Step, name: str, bottom: float) -> Iterator[str]:
+def _step(axes: _Axes, step: Step, name: str, edges: tuple[float, float]) -> Iterator[str]:
+    """Yield a level; a bound that is not known lies beyond the edges of the panel."""
     found, x = step.attained[name], axes.x(step.load)
     colour = COLOURS[found.verdict]
-    if found.low and found.high:
-        yield f'<g stroke="{colour}">{_line("bound", x, axes.y(found.low), x, axes.y(found.high))}</g>'
-    y = axes.y(found.value) if found.value else bottom
+    high = axes.y(found.high) if found.high else edges[0]
+    low = axes.y(found.low) if found.low else edges[1]
+    yield f'<g stroke="{colour}">{_line("bound", x, low, x, high)}</g>'
+    y = axes.y(found.value) if found.value else edges[0] if found.value is None else edges[1]
     label = f"{shown(step.load)}: {found.verdict}, {shown(found.value)}, {step.requests} requests"
     yield f'<circle class="mark" cx="{x}" cy="{y}" r="4" fill="{colour}"><title>{label}</title></circle>'
 

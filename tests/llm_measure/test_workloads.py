@@ -80,3 +80,8 @@ def test_a_workload_states_only_what_its_kind_asks_for():
 
     assert answers.keys() ^ inputs.keys() == {"output_tokens", "inputs"}
     assert (answers["output_tokens"], inputs["inputs"]) == (128, 8)
+
+
+def test_turns_and_extra_body_cannot_both_bring_messages():
+    with pytest.raises(ValueError, match="turns=3: bring messages; leave it out of extra_body"):
+        Workload(turns=3, extra_body={"messages": []})

@@ -30,8 +30,8 @@ def persist_search(  # noqa: PLR0913  (each is a part of what is stored)
     """Write the requests of all levels and the outcome in one transaction, and commit, as `persist` does.
 
     The run has one point, its `capacity`. Metrics of requests would mix levels, and so would the error rate,
-    of errors that the search provokes. A search that is undecided, also because the client could not hold a
-    level, becomes an invalid run; one without a single correct response, a failed one.
+    of errors that the search provokes. A search that left too much open, also because the client could not
+    hold a level, becomes an invalid run; one without a single correct response, a failed one.
     """
     if not attempt.hold(conn):
         return None
@@ -39,7 +39,7 @@ def persist_search(  # noqa: PLR0913  (each is a part of what is stored)
     levels = [sound_level(level, start_ns) for level in found.levels]
     whole = _whole(found, levels)
     described = {**summary(workload, found, whole), **({"server": server} if server else {})}
-    values = {"capacity": np.array([requests_per_second(described["find"])])} if found.decided else {}
+    values = {"capacity": np.array([requests_per_second(described["find"])])} if found.is_known else {}
     return store(conn, attempt, levels, whole, described, lambda: values, rank_insecure)
 
 
@@ -63,7 +63,7 @@ def _whole(found: Capacity, levels: list[LevelResult]) -> LevelResult:
     """Return the levels, whose records have times since the first one, as one result."""
     records = [record for level in levels for record in level.records]
     ends = [record.end_ns for record in records if not record.warmup]
-    reason = None if found.decided else _why_undecided(found)
+    reason = None if found.is_known else _why_undecided(found)
     return replace(
         levels[0],
         records=records,

@@ -1,7 +1,11 @@
 """Results of shards: each is stored as it comes, and the last one makes all of them the attempt's run."""
 
+from dataclasses import replace
+from uuid import UUID
+
 from llm_measure.client.shards import Shard, decode, encode, merge_shards
 from llm_measure.load.prompts import Counting
+from llm_measure.workloads import Workload
 from webapp.ingest.attempt import Attempt
 from webapp.ingest.persist import persist
 from webapp.plan.measurement import Measurement
@@ -31,8 +35,18 @@ def store_shard(
         conn,
         attempt,
         workload,
-        merge_shards(endpoint, measurement.workload, measurement.level, shards, counting),
+        merge_shards(
+            endpoint, seeded(measurement.workload, attempt.token), measurement.level, shards, counting
+        ),
         measurement.rank_insecure,
         server=measurement.server,
         shards=[each.facts() for each in shards],
     )
+
+
+def seeded(workload: Workload, token: UUID) -> Workload:
+    """Return the workload with the seed of an attempt, the same for all its shards.
+
+    Another attempt has another one, or the server's caches would know its prompts.
+    """
+    return replace(workload, seed=token.int & 0xFFFF_FFFF)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from llm_measure.capacity import is_known
 from llm_measure.metrics import METRICS
 from webapp.capacity import bracket, greatest_met, requests_per_second
 from webapp.page.marks import Scale
@@ -60,7 +61,7 @@ def drawn(find: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(find: Mapping[str, Any]) -> str:
-    if not find["decided"]:
+    if not is_known(find["decided"], find["low"], find["high"]):
         return f"Undecided: the capacity is {bracket(find)}."
     if find["capacity"] is None:
         return "Even the least load misses the objectives."

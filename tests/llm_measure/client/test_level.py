@@ -167,3 +167,14 @@ def test_tokens_beyond_what_a_level_keeps_fail_their_requests(monkeypatch, endpo
         (None, 3), (None, 3), (None, 3), ("malformed", None), ("malformed", None)
     ]  # fmt: skip
     assert result.records[3].error_detail == "level: more than 10 tokens; expected at most that"
+
+
+def test_a_level_that_is_repeated_has_other_arrivals(endpoint):
+    load = Load(rate=200, requests=10)
+
+    plans = [
+        [record.intended_ns - result.start_ns for record in result.records]
+        for result in (measured(endpoint, load, first_index=index) for index in (0, 10))
+    ]
+
+    assert plans[0] != plans[1]

@@ -13,7 +13,7 @@ from llm_measure.workloads import Load
 from tests.llm_measure.find.queues import Queue, answered, level
 
 SERVERS, SERVICE_S, SHARE, BOUND = 16, 0.08, 1 / 16, 0.06
-SEARCH = Search("rate", {"ttft:p95": BOUND}, budget=30_000)
+SEARCH = Search("rate", {"ttft:p95": BOUND}, budget=40_000)
 CAPACITY = queue_capacity(SERVERS, SERVICE_S, SERVICE_S * SHARE, BOUND, 0.05)
 RUNS = 20
 

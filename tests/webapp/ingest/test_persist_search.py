@@ -118,6 +118,13 @@ def test_over_several_searches_the_interval_is_that_of_their_mean(conn, keep, cl
     assert row["ci_high"] > 14
 
 
+def test_an_undecided_search_is_ranked_if_its_bracket_is_narrow_enough_to_compare(conn, keep, client):
+    assert keep(found(12.0, 17.0, decided=False)) is None
+
+    assert outcome(conn) == ("finished", 1, None)
+    assert ranked(client) == {"capacity": {"Measured": 12}}
+
+
 @pytest.mark.parametrize(
     ("low", "high", "between"),
     [

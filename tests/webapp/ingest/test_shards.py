@@ -1,5 +1,6 @@
 """Results of shards, which become one run when the last one is stored."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,7 @@ from llm_measure.client.client import ClientResult
 from llm_measure.client.shards import Beginning, shard
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.results import ClientTime
-from llm_measure.workloads import Load
+from llm_measure.workloads import Load, Workload
 from tests.measured import START, answered, failed, measurement
 from tests.support import query
 from webapp.ingest.attempt import claimed
@@ -87,6 +88,16 @@ def test_the_last_one_to_come_makes_them_one_run(conn, attempt, store, order):
     ]
     numbers = query(conn, "SELECT number, sent_ns FROM requests ORDER BY number")
     assert numbers == [(number, number * 1_000_000_000 + 1000) for number in range(6)]
+
+
+def test_the_run_knows_the_lengths_that_were_drawn_with_the_seed_of_the_attempt(conn, attempt):
+    begun, drawn = attempt(), replace(WHAT, workload=Workload(input_tokens="64..128"))
+
+    for each in SHARDS:
+        store_shard(conn, begun, drawn, each, WORD_BY_WORD)
+
+    ((asked,),) = query(conn, "SELECT measurement #> '{prompt_tokens,asked}' FROM runs")
+    assert 6 * 64 < asked < 6 * 128
 
 
 def test_one_that_is_stored_twice_counts_once(conn, attempt, store):

@@ -48,6 +48,7 @@ def test_the_run_has_the_result_and_each_level_with_its_verdict(shown):
     ("result", "words"),
     [
         (found(8.0, 16.0, decided=False), "Undecided: the capacity is 8 to 16 requests/s."),
+        (found(12.0, 15.0, decided=False), "12.0 requests/s; the bracket is 12 to 15 requests/s"),
         (found(None, 0.1), "Even the least load misses the objectives."),
         (
             found(8, 9, search=BY_CONCURRENCY),
