@@ -154,10 +154,12 @@ def parse(text: float | str) -> Distribution:
             return makers[kind](mean, deviation)
         ends = [_number(part) for part in kind.split("..")]
         low, high = ends if len(ends) > 1 else ends * 2
-        if not 0 <= low <= high:
+        if min(ends) < 0:
             raise ValueError
     except (ValueError, KeyError):
         raise ValueError(f"must be one of {FORMS}") from None
+    if low > high:
+        raise ValueError(f"must be A..B with A at most B, such as {high:g}..{low:g}")
     return Constant(low) if low == high else Uniform(low, high)
 
 

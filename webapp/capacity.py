@@ -13,9 +13,14 @@ def requests_per_second(find: Find) -> float:
         return 0.0
     if find["kind"] == "rate":
         return find["capacity"]
-    met = [step for step in find["path"] if step["verdict"] == "met" and step["load"] <= find["capacity"]]
-    greatest = max(met, key=lambda step: step["load"], default=None)
+    greatest = greatest_met(find)
     return (greatest and greatest["throughput"]) or 0.0
+
+
+def greatest_met(find: Find) -> Mapping[str, Any] | None:
+    """Return the level of the greatest load that met the objectives, up to the capacity; None if none did."""
+    met = [step for step in find["path"] if step["verdict"] == "met" and step["load"] <= find["capacity"]]
+    return max(met, key=lambda step: step["load"], default=None)
 
 
 def bounds(find: Find) -> tuple[float, float] | None:

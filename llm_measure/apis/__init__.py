@@ -84,7 +84,7 @@ def check(name: str) -> None:
     """Raise ValueError if the provider API is unknown, or needs a package that is not installed."""
     package = _PACKAGES.get(named(name).name)
     if package and find_spec(package) is None:
-        raise ValueError(f"api={name!r}: needs {package}; expected pip install 'llm-measure[{name}]'")
+        raise ValueError(f"api={name!r}: needs {package}; expected pip install '.[{name}]' in a clone")
 
 
 register(OpenAIChat())

@@ -17,7 +17,7 @@ def check(path: Path) -> None:
             f"--plot {path}: unknown format; expected a name that ends with {', '.join(ENDINGS)}"
         )
     if find_spec("matplotlib") is None:
-        raise CommandError("--plot: needs Matplotlib; expected pip install 'llm-measure[plot]'")
+        raise CommandError("--plot: needs Matplotlib; expected pip install '.[plot]' in a clone")
 
 
 def draw(found: Mapping[str, Any], path: Path) -> None:

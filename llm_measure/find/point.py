@@ -27,8 +27,10 @@ def crossing(search: Search, steps: Sequence[Step], low: float | None, high: flo
     found += [
         step.load / (1 + step.growth) for step in near if step.reason and step.growth and step.load == high
     ]
-    point = min(max(min(found), least), most)
-    return float(max(int(point), least)) if search.kind == "concurrency" else point
+    if search.kind == "concurrency":
+        # A whole number of streams below the least that certainly misses.
+        return float(max(min(int(min(found)), high - 1 if high else most), least))
+    return min(max(min(found), least), most)
 
 
 def _crossing(target: Target, steps: Sequence[Step]) -> float:

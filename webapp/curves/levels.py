@@ -91,8 +91,9 @@ def _chosen(argument: str, value: str | None, known: Sequence[str | None]) -> st
     if value is None:
         return known[0] if known else None
     if value not in known:
-        names = ", ".join(filter(None, known)) or "none"
+        names = ", ".join(filter(None, known))
         if len(names) > LISTED_CHARACTERS:
             names = names[:LISTED_CHARACTERS] + "..."
-        raise UnprocessableEntity(f"{argument}={shown(value)}: has no levels; expected one of {names}")
+        expected = f"; expected one of {names}" if names else ""
+        raise UnprocessableEntity(f"{argument}={shown(value)}: has no levels{expected}")
     return value

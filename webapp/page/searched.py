@@ -8,7 +8,7 @@ from typing import Any
 
 from llm_measure.capacity import is_known
 from llm_measure.metrics import METRICS
-from webapp.capacity import bracket, requests_per_second
+from webapp.capacity import bracket, greatest_met, requests_per_second
 from webapp.page.marks import Scale
 from webapp.page.text import figure
 
@@ -66,8 +66,8 @@ def _result(find: Mapping[str, Any]) -> str:
     if find["capacity"] is None:
         return "Even the least load misses the objectives."
     found = f"{figure(requests_per_second(find))} requests/s"
-    if find["kind"] == "concurrency":
-        found += f" at concurrency {find['capacity']:g}"
+    if find["kind"] == "concurrency" and (met := greatest_met(find)):
+        found += f" at concurrency {met['load']:g}"
     confidence = f"each verdict has a confidence of {find['confidence']:g}"
     return f"{found}; the bracket is {bracket(find)}, and {confidence}."
 

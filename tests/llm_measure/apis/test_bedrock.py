@@ -278,5 +278,5 @@ def test_without_botocore_the_error_names_the_extra(monkeypatch):
     asked = ["--base-url", "http://x", "--model", "m", "--api", "bedrock"]
     done = invoke("run", *asked)
 
-    message = "api='bedrock': needs botocore; expected pip install 'llm-measure[bedrock]'"
+    message = "api='bedrock': needs botocore; expected pip install '.[bedrock]' in a clone"
     assert (done.exit_code, done.stderr) == (2, f"Error: {message}\n")

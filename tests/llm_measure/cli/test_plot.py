@@ -50,7 +50,7 @@ def test_without_matplotlib_the_extra_is_named_before_the_measurement(monkeypatc
     done = invoke("run", *NOWHERE, "--plot", str(tmp_path / "curve.svg"))
 
     assert done.exit_code == 2
-    assert done.stderr == "Error: --plot: needs Matplotlib; expected pip install 'llm-measure[plot]'\n"
+    assert done.stderr == "Error: --plot: needs Matplotlib; expected pip install '.[plot]' in a clone\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 import csv
 import io
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -44,3 +45,13 @@ def test_the_picture_has_each_level_with_its_bounds_and_the_objective(capacity):
     marks = [each for each in picture.iter() if "mark" in each.get("class", "")]
     assert len(marks) == len(capacity.path)
     assert any("objective" in each.get("class", "") for each in picture.iter())
+
+
+def test_labels_of_loads_in_the_picture_do_not_overlap(capacity):
+    picture = ElementTree.fromstring(path_svg(capacity))
+
+    texts = [each for each in picture.iter() if each.get("text-anchor") == "middle"]
+    bottom = max(float(each.get("y", 0)) for each in texts)
+    labels = sorted(float(each.get("x", 0)) for each in texts if float(each.get("y", 0)) == bottom)
+    assert len(labels) > 1
+    assert all(right - left >= 40 for left, right in pairwise(labels))

@@ -195,9 +195,9 @@ def test_without_any_measurement_there_is_no_curve(client):
     ("query", "expected"),
     [
         ("workload=nope", "workload='nope': has no levels; expected one of chat"),
-        ("source=simulation&workload=default", "expected one of none"),
+        ("source=simulation&workload=default", "workload='default': has no levels"),
         ("api=gemini", "api='gemini': has no levels; expected one of chat"),
-        ("region=eu", "region='eu': has no levels; expected one of none"),
+        ("region=eu", "region='eu': has no levels"),
         ("kind=rate", "kind='rate': has no levels; expected one of concurrency"),
         ("llm=nobody", "llm='nobody': unknown LLM"),
         ("y=speedy", "must be one of ttft, tps,"),

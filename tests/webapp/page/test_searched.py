@@ -41,7 +41,7 @@ def test_the_run_has_the_result_and_each_level_with_its_verdict(shown):
     ]
     assert re.findall(r'data-label="Load">([\d.]+)<', html) == ["1", "16", "12", "13"]
     assert '0.800 <span class="interval">0.700 to 0.900</span>' in html
-    assert html.count('<svg class="levels"') == 2
+    assert html.count('<svg class="search-path"') == 2
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,10 @@ def test_the_run_has_the_result_and_each_level_with_its_verdict(shown):
         (
             found(8, 9, search=BY_CONCURRENCY),
             "8.00 requests/s at concurrency 8; the bracket is concurrency 8 to 9",
+        ),
+        (
+            found(27, 29, search=BY_CONCURRENCY, capacity=28.0),  # an estimate, at which nothing was measured
+            "27.0 requests/s at concurrency 27; the bracket is concurrency 27 to 29",
         ),
     ],
 )
@@ -66,7 +70,7 @@ def test_a_search_without_a_level_has_neither_picture_nor_table(shown):
     html = shown(result)
 
     assert "Undecided: the capacity is unknown." in html
-    assert '<svg class="levels"' not in html
+    assert '<svg class="search-path"' not in html
 
 
 def test_the_leaderboard_has_the_load_of_a_search_by_concurrency(shown, reader):

@@ -465,7 +465,7 @@ def test_an_api_whose_package_is_not_installed_is_a_fault(faults, monkeypatch):
     (fault,) = faults(GOOD.replace("model: fast", "model: fast\n        api: bedrock"))
 
     assert fault == (
-        "benchmark.yml:6: llms[0].api='bedrock': needs botocore; expected pip install 'llm-measure[bedrock]'"
+        "benchmark.yml:6: llms[0].api='bedrock': needs botocore; expected pip install '.[bedrock]' in a clone"
     )
 
 
