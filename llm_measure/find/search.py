@@ -1,7 +1,7 @@
 """The search: doubling, then bisection, over levels that are prolonged until they are decided."""
 
 from collections.abc import Callable, Iterator
-from math import ceil, log, sqrt
+from math import ceil, inf, log, sqrt
 
 from llm_measure.capacity import Capacity, Search
 from llm_measure.find.level import LOOKS, Level, errors_of, stay_s
@@ -71,7 +71,10 @@ class _Searcher:
 
     @property
     def _low(self) -> float | None:
-        return max((level.load for level in self._levels if level.verdict == "met"), default=None)
+        """The greatest load that was met; one above a missed load was met by chance."""
+        high = self._high or inf
+        met = (level.load for level in self._levels if level.verdict == "met" and level.load < high)
+        return max(met, default=None)
 
     @property
     def _high(self) -> float | None:
