@@ -199,7 +199,7 @@ class StreamingAPI(Protocol):
     def expecting(self, kind: Answer, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
         """Return what is merged into the body so that the answer is a call of the tool, or JSON.
 
-        ValueError if the API has no such thing.
+        ValueError if the API cannot ask for that.
         """
 
     def decode(self, data: bytes, /) -> Chunk:
