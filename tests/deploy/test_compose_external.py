@@ -65,10 +65,13 @@ def settings(environment):
 def test_every_setting_of_the_example_reaches_the_application():
     example = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
+    example.remove("REGION")  # which is of workers alone
+
     missing = {name: example - set(containers(external=external)["api"]) for name, external in MODES.items()}
 
     assert all(SERVERS.fullmatch(name) or name.startswith("GRAFANA_") for name in missing["bundled"]), missing
     assert missing["external"] == {"GRAFANA_PASSWORD", "GRAFANA_DB_PASSWORD"}
+    assert all("REGION" in containers(external=external)["worker"] for external in MODES.values())
 
 
 @pytest.mark.parametrize("external", MODES.values(), ids=MODES)

@@ -42,7 +42,7 @@ def names(requirements):
 
 def test_the_command_needs_nothing_of_the_server():
     assert names(PROJECT["project"]["dependencies"]) == {
-        "click", "h2", "httptools", "msgspec", "numpy", "pyyaml", "rich", "uvloop",
+        "click", "h2", "httptools", "jsonschema", "msgspec", "numpy", "pyyaml", "rich", "uvloop",
     }  # fmt: skip
 
 

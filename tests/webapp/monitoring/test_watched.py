@@ -68,7 +68,7 @@ class TestIncidents:
 
 class TestAvailability:
     def test_is_that_of_the_runs_that_ended_in_24_hours(self, client, conn):
-        for hours, finished, failed in ((0, 1, 1), (23, 2, 0), (25, 0, 50)):
+        for hours, finished, failed in ((0, 1, 1), (22, 2, 0), (26, 0, 50)):
             store_availability(conn, NOW - timedelta(hours=hours), finished=finished, failed=failed)
         samples = scrape(client)
 
