@@ -8,7 +8,6 @@ from llm_measure.capacity import Capacity, Search
 from llm_measure.client.level import measure_level
 from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
-from llm_measure.find.least import misses_always
 from llm_measure.find.search import searching
 from llm_measure.give_up import GiveUp
 from llm_measure.results import LevelResult
@@ -43,9 +42,7 @@ def search_capacity(
     called before each level; what it raises ends the search. Raises what `measure_level` raises.
     """
     levels = _Levels(endpoint, workload.seeded(), longest_s, before_level)
-    for found in searching(search, levels.measure):
-        if misses_always(found):
-            return replace(found, capacity=None, decided=True)
+    for found in searching(search, levels.measure):  # noqa: B007  (the last one is the result)
         if levels.are_over:
             break
     return found

@@ -1,9 +1,11 @@
 """The search: doubling, then bisection, over levels that are prolonged until they are decided."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import ceil, inf, log, sqrt
 
 from llm_measure.capacity import Capacity, Search
+from llm_measure.find.least import misses_always
 from llm_measure.find.level import LOOKS, Level, errors_of, stay_s
 from llm_measure.find.objectives import targets
 from llm_measure.find.point import crossing
@@ -62,7 +64,10 @@ class _Searcher:
     def run(self) -> Iterator[Capacity]:
         load = self._first()
         while load is not None and self._batch(load):
-            yield self._found()
+            found = self._found()
+            yield found
+            if misses_always(found):
+                return
             load = self._next()
         if not self._levels:  # of conversations, whose turns exceed the budget
             yield self._found()
@@ -90,7 +95,7 @@ class _Searcher:
     def _found(self) -> Capacity:
         steps = [level.step for level in self._levels if level.step]
         low, high = self._low, self._high
-        return Capacity(
+        found = Capacity(
             search=self._search,
             capacity=crossing(self._search, steps, low, high),
             low=low,
@@ -100,6 +105,7 @@ class _Searcher:
             path=steps,
             levels=list(self._results),
         )
+        return replace(found, capacity=None, decided=True) if misses_always(found) else found
 
     # What is next
 

@@ -174,3 +174,20 @@ def test_what_is_known_is_yielded_after_each_batch():
     assert [len(state.levels) for state in states] == list(range(2, len(states) + 2))
     assert states[-1].requests <= 2000
     assert states[-1].to_dict()["path"][0]["attained"]["ttft:p95"]["value"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("kind", ["rate", "concurrency"])
+def test_a_search_ends_where_even_the_least_load_misses(kind):
+    search = Search(kind, {"ttft:p95": 0.05})
+
+    found = find_capacity(search, slower_with_each_stream if kind == "concurrency" else queue_too_slow)
+
+    assert (found.decided, found.capacity, found.low) == (True, None, None)
+    assert found.requests < search.budget / 4
+
+
+def queue_too_slow(load: Load) -> LevelResult:
+    """An endpoint whose first tokens take 0.1 s however low the load is."""
+    number, rate = (load.requests or 0) + load.warmup, load.rate or 10
+    begun = [index / rate for index in range(number)]
+    return level(load, [answered(i, i < load.warmup, at, at + 0.1, at + 0.1) for i, at in enumerate(begun)])
