@@ -21,6 +21,7 @@ def url():
         yield url
 
 
+@pytest.mark.moments
 def test_the_capacity_and_its_path_are_in_the_report(url, tmp_path):
     slo = "ttft:p80=0.022,error_rate=0.2"
     asked = ("--find", "concurrency", "--slo", slo, "--budget", "1500", "--format", "json")
