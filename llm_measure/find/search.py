@@ -66,7 +66,7 @@ class _Searcher:
         while load is not None and self._batch(load):
             found = self._found()
             yield found
-            if misses_always(found):
+            if found.decided and found.capacity is None:
                 return
             load = self._next()
         if not self._levels:  # of conversations, whose turns exceed the budget

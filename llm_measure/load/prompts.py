@@ -38,9 +38,9 @@ def prompt_builder(
 ) -> Callable[[int], str]:
     """Return a function from a request's index to a prompt of that number of words.
 
-    No two prompts begin alike, see `text_builder`; those that are not unique are all the same as far as they
-    go. The ratio `shared` of each one's words is cut from one of that number of common beginnings, and the
-    rest is unique from its first words on. The same seed gives the same prompts.
+    No two prompts begin alike, see `text_builder`; those that are not unique are beginnings of one text. The
+    ratio `shared` of each one's words is cut from one of that number of common beginnings, and the rest is
+    unique from its first words on. The same seed gives the same prompts.
     """
     text = text_builder(seed)
     if callable(words):
