@@ -87,9 +87,9 @@ def make_targets() -> set[str]:
     ("page", "heading", "number", "existing"),
     [
         ("measure.md", "Options", 0, options("run")),
-        ("measure.md", "Mock server", 0, options("mock-server")),
-        ("measure.md", "Metrics", 0, {metric.name for metric in METRICS}),
-        ("measure.md", "Failed requests", 0, set(ERROR_CLASSES)),
+        ("mock-server.md", "Mock server", 0, options("mock-server")),
+        ("metrics.md", "Metrics", 0, {metric.name for metric in METRICS}),
+        ("metrics.md", "Failed requests", 0, set(ERROR_CLASSES)),
         ("benchmark-file.md", "Fields", 0, set(LLMSchema().fields)),
         ("benchmark-file.md", "Fields", 1, set(WorkloadSchema().fields)),
         ("benchmark-file.md", "Fields", 2, set(RuleSchema().fields)),
