@@ -29,7 +29,7 @@ def reader(folder: Path) -> Iterator[Reader]:
     """A reader who has an endpoint at port 8000, and every file that the pages show."""
     with running_mock_server(Behaviour(ttft=0.01, itl=0.001)) as url:
         endpoint = url.removesuffix("/v1").rpartition(":")[2]
-        ports = {port: str(free_port()) for port in ("8001", "8090", "8091")} | {"8000": endpoint}
+        ports = {port: str(free_port()) for port in ("8001", "8090", "8091", "8092")} | {"8000": endpoint}
         settings = {"PORT": ports["8001"], "BENCHMARK_FILE": "benchmark.yml", "VLLM_KEY": "any"}
         reader = Reader(folder / "docs", ports, **settings)
         for block in BLOCKS:
