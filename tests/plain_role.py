@@ -30,7 +30,10 @@ def plain(environment: dict[str, str], database: str) -> dict[str, str]:
 
 def create_database(environment: dict[str, str], name: str, template: str | None = None) -> None:
     """Create a database for the plain role: a copy of the template, or an empty one with its schema."""
-    run_sql(environment, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    run_sql(
+        environment,
+        f"CREATE DATABASE {name}" + (f" TEMPLATE {template} STRATEGY FILE_COPY" if template else ""),
+    )
     if template:
         return
     names = {"role": ROLE, "schema": SCHEMA, "password": environment.get("POSTGRES_PASSWORD", "")}

@@ -155,9 +155,12 @@ class TestTrendsDashboard:
         before = dashboards.TimeRange(NOW - timedelta(days=9), NOW - timedelta(days=8))
 
         assert (
-            run(reader, dashboards.sql(target["rawSql"], chosen(reader, source="measurement"), RECENT))[1] == []
+            run(reader, dashboards.sql(target["rawSql"], chosen(reader, source="measurement"), RECENT))[1]
+            == []
         )
-        assert run(reader, dashboards.sql(target["rawSql"], chosen(reader, llm="it's unknown"), RECENT))[1] == []
+        assert (
+            run(reader, dashboards.sql(target["rawSql"], chosen(reader, llm="it's unknown"), RECENT))[1] == []
+        )
         if "$__timeFilter" in target["rawSql"]:
             assert run(reader, dashboards.sql(target["rawSql"], chosen(reader), before))[1] == []
 
