@@ -14,8 +14,9 @@ from tests.webapp.plan.test_benchmark_file import (
     test_a_fault_names_line_field_value_and_what_is_expected as of_faults,
 )
 from tools.benchmark_schema import DOCUMENTATION, TARGET, descriptions, text
+from webapp.plan.llm_schema import LLMSchema
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import LLMSchema, WorkloadSchema
+from webapp.plan.workload_schema import WorkloadSchema
 from webapp.settings import ROOT
 
 EXAMPLE = (ROOT / "benchmark.example.yml").read_text()
