@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from llm_measure.client.client import Client, ClientResult, Share
+from llm_measure.client.client import Client
 from llm_measure.client.processes import run_in_processes
+from llm_measure.client.share import ClientResult, Share
 from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
