@@ -69,8 +69,9 @@ class Client:
         self._signed = None
         if self._conversations is None:
             build = request_builder(endpoint, workload, seed, *places, share.level_index)
-            self._signed = SignedRequests(build, signer, share.first_index, share.step) if signer else None
+            self._signed = SignedRequests(build, signer, share.first.request, share.step) if signer else None
             self._build = self._signed or build
+        self._first = share.first.conversation if self._conversations else share.first.request
         self._memory = Memory()
         secrets = Secrets((*dialer.secrets, *(signer.secrets if signer else ())))
         self._judge = Judge(api, Asked.of(endpoint, workload), secrets, self._memory)
@@ -121,7 +122,7 @@ class Client:
             self._conversing = Conversing(
                 self._conversations,
                 cast(StreamingAPI, self._api),
-                self._share.first_index,
+                self._share.first.request,
                 self._share.step,
                 self._send,
                 self._moments,
@@ -183,14 +184,14 @@ class Client:
         self._pacer.stop()
 
     async def _perform(self, number: int, intended_ns: int) -> Outcome:
-        """Send the request, or hold the conversation, of that number."""
-        index = self._share.first_index + number * self._share.step
+        """Send the request, or hold the conversation, of that number within the share."""
         is_warmup = number < self._share.warmup
+        number = self._first + number * self._share.step
         if self._conversing:
             return await self._conversing.hold(
-                index, is_warmup, intended_ns, lambda: self._pacer.last_send_ns
+                number, is_warmup, intended_ns, lambda: self._pacer.last_send_ns
             )
-        outcome, _ = await self._send(Record(index, is_warmup, intended_ns, 0, 0), self._build)
+        outcome, _ = await self._send(Record(number, is_warmup, intended_ns, 0, 0), self._build)
         return outcome
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from llm_measure.records import Record
+from llm_measure.records import Numbers, Record
 from llm_measure.results import ClientTime, HTTPVersion
 
 
@@ -14,8 +14,8 @@ class Share:
     starts: list[int]  # ns after the level's start
     requests: int | None  # measured ones; None if the duration decides
     warmup: int
-    first_index: int
-    step: int  # between its indexes
+    first: Numbers  # of this share
+    step: int  # between its numbers
     level_index: int = 0  # of the level's first request
 
 
