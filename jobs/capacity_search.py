@@ -10,6 +10,7 @@ from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
 from llm_measure.find.search import searching
 from llm_measure.give_up import GiveUp
+from llm_measure.records import Numbers
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
 from webapp.capacity import next_start
@@ -58,7 +59,7 @@ class _Levels:
         self._longest_s, self._ends_at = longest_s, time.monotonic() + longest_s
         self._before_level = before_level
         self._counting = probe_prompts(endpoint, workload)
-        self._next_index = self._number = 0
+        self._first, self._number = Numbers(), 0  # of the next level, and how many there were
         self._is_late = self._is_answered = False
 
     @property
@@ -74,12 +75,12 @@ class _Levels:
             self._endpoint,
             self._workload,
             load,
-            first_index=self._next_index,
+            first=self._first,
             on_progress=give_up.watch,
             stop=give_up,
             counting=self._counting,
         )
-        self._next_index = max((record.index + 1 for record in result.records), default=self._next_index)
+        self._first = self._first.after(result.records)
         self._number += 1
         self._is_answered |= any(record.error is None for record in result.records)
         self._is_late = give_up.is_late

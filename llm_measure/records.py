@@ -1,7 +1,8 @@
 """What is kept of each request."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 SECOND_NS = 1_000_000_000
 ERROR_CLASSES = (
@@ -73,3 +74,19 @@ class Record:
             first_answer_ns=shifted(self.first_answer_ns),
             last_token_ns=shifted(self.last_token_ns),
         )
+
+
+class Numbers(NamedTuple):
+    """From which numbers on a level counts its requests and its conversations."""
+
+    request: int = 0
+    conversation: int = 0
+
+    def after(self, records: Iterable[Record]) -> "Numbers":
+        """Return those of the next level, from the records of this one."""
+        request, conversation = self
+        for record in records:
+            request = max(request, record.index + 1)
+            if record.conversation is not None:
+                conversation = max(conversation, record.conversation + 1)
+        return Numbers(request, conversation)

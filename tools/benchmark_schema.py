@@ -2,7 +2,7 @@
 
 python -m tools.benchmark_schema
 
-Fields and their limits come from webapp.plan.schema, their descriptions from the tables of
+Fields and their limits come from the schemas of webapp.plan, their descriptions from the tables of
 docs/benchmark-file.md. Draft 7 of JSON Schema, which all editors know: https://json-schema.org/draft-07
 """
 
@@ -18,8 +18,10 @@ from llm_measure.endpoint_checks import MAX_TOKENS_FIELDS
 from llm_measure.metrics import METRICS, Kind
 from webapp.plan import searches
 from webapp.plan.fields import Drawn, Levels, Range
+from webapp.plan.file_schema import FileSchema
+from webapp.plan.llm_schema import LLMSchema
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import NOT_OF_TRACES, FileSchema, LLMSchema, WorkloadSchema
+from webapp.plan.workload_schema import NOT_OF_TRACES, WorkloadSchema
 from webapp.settings import ROOT
 
 TARGET = ROOT / "public" / "benchmark.schema.json"

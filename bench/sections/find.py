@@ -14,6 +14,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.find.search import find_capacity
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
+from llm_measure.records import Numbers
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
 from webapp.settings import Settings
@@ -82,12 +83,12 @@ def _rows(trial: Trial) -> list[Row]:
 def _measuring(url: str, seed: int) -> Callable[[Load], LevelResult]:
     """Return what measures a level of the endpoint, each with other prompts and arrivals."""
     endpoint, workload = Endpoint(url, "mock"), Workload(input_tokens=8, output_tokens=TOKENS, seed=seed)
-    sent = 0
+    first = Numbers()
 
     def measured(load: Load) -> LevelResult:
-        nonlocal sent
-        result = measure_level(endpoint, workload, load, first_index=sent)
-        sent += len(result.records)
+        nonlocal first
+        result = measure_level(endpoint, workload, load, first=first)
+        first = first.after(result.records)
         return result
 
     return measured

@@ -22,6 +22,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import Refusals
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.progress import Progress, Stop
+from llm_measure.records import Numbers
 from llm_measure.report.document import document, file_digests
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
@@ -69,12 +70,12 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
     stop: Stop,
     keep: Callable[[Capacity], None],
 ) -> Iterator[LevelResult]:
-    first_index = 0
+    first = Numbers()
     refusals = Refusals(options["give_up_after"], stop)
     counting = WORD_BY_WORD if options["no_probe"] else probe_prompts(endpoint, workload, stop)
 
     def measure(load: Load) -> LevelResult:
-        nonlocal first_index
+        nonlocal first
         with progress_display(load) as show:
 
             def watch(progress: Progress) -> None:
@@ -85,13 +86,13 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
                 endpoint,
                 workload,
                 load,
-                first_index=first_index,
+                first=first,
                 processes=options["processes"],
                 on_progress=watch,
                 stop=refusals,
                 counting=counting,
             )
-        first_index = max((record.index + 1 for record in result.records), default=first_index)
+        first = first.after(result.records)
         return result
 
     if isinstance(asked, Search):

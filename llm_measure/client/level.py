@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from llm_measure.client.client import Client, ClientResult, Share
+from llm_measure.client.client import Client
 from llm_measure.client.processes import run_in_processes
+from llm_measure.client.share import ClientResult, Share
 from llm_measure.client.token_command import ask
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.arrivals import starts
@@ -14,10 +15,12 @@ from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.sources import Sources
 from llm_measure.load.traces import replayed
 from llm_measure.progress import Progress, Stop
-from llm_measure.records import SECOND_NS, Record
+from llm_measure.records import SECOND_NS, Numbers, Record
 from llm_measure.results import LevelResult, SendLag
 from llm_measure.validity import why_invalid
 from llm_measure.workloads import Load, Workload
+
+FIRST = Numbers()
 
 
 def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
@@ -25,7 +28,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     workload: Workload,
     load: Load,
     *,
-    first_index: int = 0,
+    first: Numbers = FIRST,
     processes: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Stop | None = None,
@@ -33,7 +36,7 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
 ) -> LevelResult:
     """Put the load on the endpoint, wait until every request has ended, and return the level.
 
-    `first_index` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
+    `first` sets this level's prompts apart from those of earlier levels. `on_progress` is called ten
     times a second; what it raises ends the level and is raised here. Once `stop` is set, requests in flight
     are cancelled. `counting` decides how many words the prompts have, see `probe_prompts`. Raises
     DatasetError, TokenError, ClientProcessError; ValueError for a trace without a speed, and the reverse.
@@ -42,11 +45,11 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     seed = workload.seed or 0
     sources = Sources.of(workload, load, seed)
     # The first index is in it, so that a level that is repeated has other arrivals.
-    plan = starts(load, (seed, first_index), sources.trace)
+    plan = starts(load, (seed, first.request), sources.trace)
     processes = max(1, min(processes, len(plan)))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
     clients = [
-        (endpoint, workload, load, _share(load, plan, first_index, number, processes), seed, token, counting)
+        (endpoint, workload, load, _share(load, plan, first, number, processes), seed, token, counting)
         for number in range(processes)
     ]
     if processes == 1:
@@ -78,20 +81,20 @@ def measure_share(  # noqa: PLR0913  (each names a part of the measurement)
     seed = workload.seeded().seed or 0
     plan = starts(load, (seed, 0), replayed(workload, load))
     token = ask(endpoint.token_command, stop) if endpoint.token_command else None
-    share = _share(load, plan, 0, number, shares)
+    share = _share(load, plan, FIRST, number, shares)
     client = Client(endpoint, workload, load, share, seed, token, counting)
     return client.run(begin, on_progress, stop)
 
 
-def _share(load: Load, plan: np.ndarray, first_index: int, number: int, processes: int) -> Share:
+def _share(load: Load, plan: np.ndarray, first: Numbers, number: int, processes: int) -> Share:
     """Deal the requests out to the processes in turn."""
     return Share(
         starts=[int(start) for start in plan[number::processes]],
         requests=None if load.requests is None else len(range(number, load.requests, processes)),
         warmup=len(range(number, load.warmup, processes)),
-        first_index=first_index + number,
+        first=Numbers(first.request + number, first.conversation + number),
         step=processes,
-        level_index=first_index,
+        level_index=first.request,
     )
 
 

@@ -9,7 +9,8 @@ from multiprocessing.connection import wait
 from time import monotonic_ns
 from typing import Any
 
-from llm_measure.client.client import Client, ClientResult
+from llm_measure.client.client import Client
+from llm_measure.client.share import ClientResult
 from llm_measure.progress import Progress, Stop
 
 POLL_S = 0.1

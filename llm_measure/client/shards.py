@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from llm_measure import validity
-from llm_measure.client.client import ClientResult
 from llm_measure.client.level import merge
+from llm_measure.client.share import ClientResult
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import Counting
 from llm_measure.load.sources import Sources

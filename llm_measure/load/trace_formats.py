@@ -18,9 +18,18 @@ from llm_measure.records import SECOND_NS
 TraceFormat = Literal["mooncake", "azure", "burstgpt"]
 TITLES: dict[TraceFormat, str] = {"mooncake": "Mooncake", "azure": "Azure", "burstgpt": "BurstGPT"}
 BLOCK_TOKENS = 512  # of each of the hash_ids in Mooncake's
-MAX_SECONDS = 9_000_000_000  # in either direction; their nanoseconds fit into 64 bits
+MAX_SECONDS = 4_600_000_000  # in either direction; nanoseconds from one moment to another fit into 64 bits
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YEARS = range(1900, 2100)
 MICROSECOND = timedelta(microseconds=1)
+LONGEST_VALUE = 60  # in a message
+# What is often found instead of a trace, by how it begins; bytes that are no UTF-8 are read as U+FFFD.
+NO_TRACES = {
+    "\x1f\ufffd": "compressed with gzip",
+    "PK\x03\x04": "a ZIP archive",
+    "version https://git-lfs": "a Git LFS pointer, not the file",
+    "\ufffd\ufffd": "not in UTF-8",
+}
 
 
 class Request(NamedTuple):
@@ -41,19 +50,31 @@ class FaultError(ValueError):
 
 
 def requests_of(file: TextIO) -> tuple[TraceFormat, Iterator[Request]]:
-    """Return the format, as the first line shows it, and the rows as they are read; FaultError."""
+    """Return the format, as the first line shows it, and the rows as they are read; FaultError.
+
+    Columns may be in any order and case. The file replaces bytes that are no UTF-8.
+    """
     number, first = next(((n, line) for n, line in enumerate(file, 1) if line.strip()), (1, ""))
     lines = chain((first,), file)
     if first.lstrip().startswith("{"):
         return "mooncake", _mooncake(lines, number)
-    columns = [name.strip() for name in next(csv.reader([first]), ())]
+    columns = _columns(first)
     for name, readers in TABLES.items():
-        if readers.keys() <= {*columns}:
-            fields = [(columns.index(column), column, read) for column, read in readers.items()]
+        if {column.casefold() for column in readers} <= {*columns}:
+            fields = [(columns.index(column.casefold()), column, read) for column, read in readers.items()]
             return name, _table(lines, number, fields)
+    problem = "unknown format" if first else "empty"
+    problem = next((what for begin, what in NO_TRACES.items() if first.startswith(begin)), problem)
     raise FaultError(
-        number, "unknown format; expected Mooncake's JSONL, or the header of Azure's or BurstGPT's CSV"
+        number, f"{problem}; expected Mooncake's JSONL, or the header of Azure's or BurstGPT's CSV"
     )
+
+
+def _columns(header: str) -> list[str]:
+    try:
+        return [name.strip().casefold() for name in next(csv.reader([header]), ())]
+    except csv.Error:  # as of a line of megabytes
+        return []
 
 
 class _MooncakeRow(msgspec.Struct):
@@ -76,7 +97,7 @@ def _mooncake(lines: Iterator[str], number: int) -> Iterator[Request]:
                     f"hash_ids: {len(row.hash_ids)} blocks for {row.input_length} tokens; expected at most"
                     f" {most} of {BLOCK_TOKENS} tokens"
                 )
-        except ValueError as error:  # as msgspec's are
+        except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
             raise FaultError(line, str(error)) from None
         moment_ns = round(row.timestamp * (SECOND_NS // 1000))
         yield Request(moment_ns, row.input_length, row.output_length, row.hash_ids)
@@ -90,7 +111,7 @@ def _table(
     try:
         next(reader)
         for cells in reader:
-            if cells:
+            if any(map(str.strip, cells)):  # spreadsheets leave lines of commas
                 moment_ns, input_tokens, output_tokens = (_value(cells, *field) for field in fields)
                 yield Request(moment_ns, input_tokens, output_tokens)
     except (csv.Error, ValueError) as error:
@@ -103,7 +124,7 @@ def _value(cells: list[str], column: int, name: str, read: Callable[[str], int])
     except IndexError:
         raise ValueError(f"{name}: missing") from None
     except ValueError as error:
-        raise ValueError(f"{name}={cells[column]!r}: {error}") from None
+        raise ValueError(f"{name}={cells[column][:LONGEST_VALUE]!r}: {error}") from None
 
 
 def _tokens(text: str) -> int:
@@ -122,6 +143,8 @@ def _date_ns(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be a date and time, such as 2023-11-16 18:17:03.9799600") from None
+    if moment.year not in YEARS:
+        raise ValueError(f"must be a date from {YEARS.start} to {YEARS.stop - 1}")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return (moment - EPOCH) // MICROSECOND * 1000
@@ -133,7 +156,7 @@ def _seconds_ns(text: str) -> int:
     except ValueError:
         seconds = float("nan")
     if not abs(seconds) <= MAX_SECONDS:
-        raise ValueError("must be a number of seconds")
+        raise ValueError(f"must be a number of seconds from -{MAX_SECONDS} to {MAX_SECONDS}")
     return round(seconds * SECOND_NS)
 
 

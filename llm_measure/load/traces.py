@@ -98,8 +98,6 @@ def _reading(workload: Workload) -> Iterator[None]:
         yield
     except OSError as error:
         raise TraceError(f"{workload.trace}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{workload.trace}: cannot be read: {error}") from None
 
 
 @lru_cache(maxsize=256)
@@ -114,8 +112,8 @@ def _seconds(
 @lru_cache(maxsize=1)  # plan and requests need the same one
 def _read(path: str, window: tuple[float, float] | None, changed_ns: int, size: int) -> Trace:
     columns = _Columns()
-    # The lines' own ends are kept, so that a CSV's quoted text may have some.
-    with open(path, encoding="utf-8-sig", newline="") as file:
+    # The lines' own ends are kept, so that a CSV's quoted text may have some. Moments and lengths are ASCII.
+    with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
         try:
             name, requests = requests_of(file)
             columns.fill(requests)

@@ -6,12 +6,28 @@ from heapq import heapreplace
 from random import Random
 from typing import Literal
 
+from llm_measure.apis.base import MAX_TOKENS
+
 Fate = Literal["answer", "error", "rate_limit", "stall", "truncate"]
 Reasoning = Literal["streamed", "hidden", "uncounted"]
 SplitCharacters = Literal["withheld", "empty", "replaced"]
 UsageReport = Literal["requested", "zeros", "none"]
 FATES = ("error_rate", "rate_limit_rate", "stall_rate", "truncate_rate")
-RATES = (*FATES, "invalid_answers")
+TIMES = ("ttft", "ttft_std", "itl", "itl_std", "hold_open")
+TOKENS = ("output_tokens", "reasoning_tokens", "cached_tokens", "template_tokens")
+LEAST_CV = 0.001
+# Beyond these, options make no sense or harm: each of the servers takes memory, and floating point loses the
+# mean of a gamma distribution at large coefficients of variation, and draws without end at tiny ones.
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(TIMES, (0, 86_400)),
+    **dict.fromkeys(TOKENS, (0, MAX_TOKENS)),
+    **dict.fromkeys((*FATES, "invalid_answers"), (0, 1)),
+    "buffer_chunks": (1, MAX_TOKENS),
+    "tokens_per_word": (0.001, 100),
+    "servers": (1, 100_000),
+    "service_cv": (0, 10),
+    "slowdown_per_stream": (0, 1_000),
+}
 
 
 @dataclass(frozen=True)
@@ -49,24 +65,14 @@ class Behaviour:
     control: bool = False  # whether clients may change this behaviour
 
     def __post_init__(self) -> None:
-        for name in ("ttft", "ttft_std", "itl", "itl_std", "slowdown_per_stream", "hold_open", "service_cv"):
-            if not 0 <= getattr(self, name) < 1e6:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least 0")
-        for name in RATES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name}={value}: must be from {least:,} to {most:,}")
+        if 0 < self.service_cv < LEAST_CV:
+            raise ValueError(f"service_cv={self.service_cv}: must be 0, or at least {LEAST_CV}")
         if sum(getattr(self, name) for name in FATES) > 1:
             raise ValueError(f"{', '.join(FATES)}: must not exceed 1 together")
-        leasts = {"reasoning_tokens": 0, "cached_tokens": 0, "template_tokens": 0, "buffer_chunks": 1}
-        for name, least in leasts.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
-        if not 0 < self.tokens_per_word < 100:
-            raise ValueError(f"tokens_per_word={self.tokens_per_word}: must be greater than 0 and below 100")
-        if self.servers is not None and self.servers < 1:
-            raise ValueError(f"servers={self.servers}: must be at least 1")
-        if self.output_tokens is not None and self.output_tokens < 0:
-            raise ValueError(f"output_tokens={self.output_tokens}: must be at least 0")
         if not self.chunk_tokens or min(self.chunk_tokens) < 1:
             raise ValueError(f"chunk_tokens={self.chunk_tokens}: must be at least 1 each")
         if self.split_tokens and max(self.chunk_tokens) > 1:

@@ -12,8 +12,9 @@ from llm_measure.records import ERROR_CLASSES
 from tests.docs.pages import DOCS, PAGES, README, Page
 from tests.docs.test_blocks import NOTES
 from webapp import create_app
+from webapp.plan.llm_schema import LLMSchema
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import LLMSchema, WorkloadSchema
+from webapp.plan.workload_schema import WorkloadSchema
 from webapp.settings import ROOT, Settings
 
 LINKED = [*PAGES, Page("helm/README.md")]

@@ -26,7 +26,7 @@ ASKED = Workload(output_tokens=1)
 def _few_requests(monkeypatch):
     """Levels of few requests, which are enough for a median."""
     monkeypatch.setattr("llm_measure.find.search.LEAST_REQUESTS", 16)
-    monkeypatch.setattr("llm_measure.client.client.MAX_PAUSE_S", 0.05)
+    monkeypatch.setattr("llm_measure.client.pacing.MAX_PAUSE_S", 0.05)
 
 
 def at(slot: int) -> datetime:

@@ -33,9 +33,10 @@ UNITS = {
 }
 SCHEMES = {"lower": "continuous-GrYlRd", "higher": "continuous-RdYlGr"}
 
+# In the last hour of yesterday while it is early, so that all that the tests store is of one day.
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
-# Begins before midnight of the day of the runs even if now is just before or after midnight.
-RECENT = dashboards.TimeRange(NOW - timedelta(hours=25), NOW + timedelta(hours=1))
+NOW -= timedelta(hours=NOW.hour + 1 if NOW.hour < 6 else 0)
+DAY = dashboards.TimeRange(NOW.replace(hour=0, minute=0), NOW.replace(hour=0, minute=0) + timedelta(days=1))
 WEEK = dashboards.TimeRange(NOW - timedelta(days=6), NOW + timedelta(days=1))
 
 # GPT-4o is first where lower is better and last where higher is better.
@@ -97,7 +98,7 @@ def chosen(reader, **changes):
 
 def offered(reader, name, **changes):
     """Return what a variable offers, next to the initial values of the others."""
-    sql = dashboards.sql(dashboards.variables(TRENDS)[name]["query"], chosen(reader, **changes), RECENT)
+    sql = dashboards.sql(dashboards.variables(TRENDS)[name]["query"], chosen(reader, **changes), DAY)
     return [value for (value,) in run(reader, sql)[1]]
 
 
@@ -139,7 +140,7 @@ class TestTrendsDashboard:
     @pytest.mark.parametrize(("panel", "target"), dashboards.targets(TRENDS))
     @pytest.mark.parametrize("step", ["run", "hour", "day"])
     def test_each_query_returns_rows_with_the_columns_of_its_panel(self, reader, runs, panel, target, step):
-        columns, rows = run(reader, dashboards.sql(target["rawSql"], chosen(reader, step=step), RECENT))
+        columns, rows = run(reader, dashboards.sql(target["rawSql"], chosen(reader, step=step), DAY))
 
         assert rows
         if target["format"] == "time_series":
@@ -155,12 +156,9 @@ class TestTrendsDashboard:
         before = dashboards.TimeRange(NOW - timedelta(days=9), NOW - timedelta(days=8))
 
         assert (
-            run(reader, dashboards.sql(target["rawSql"], chosen(reader, source="measurement"), RECENT))[1]
-            == []
+            run(reader, dashboards.sql(target["rawSql"], chosen(reader, source="measurement"), DAY))[1] == []
         )
-        assert (
-            run(reader, dashboards.sql(target["rawSql"], chosen(reader, llm="it's unknown"), RECENT))[1] == []
-        )
+        assert run(reader, dashboards.sql(target["rawSql"], chosen(reader, llm="it's unknown"), DAY))[1] == []
         if "$__timeFilter" in target["rawSql"]:
             assert run(reader, dashboards.sql(target["rawSql"], chosen(reader), before))[1] == []
 
@@ -168,7 +166,7 @@ class TestTrendsDashboard:
         open_incident(conn, hours=3, llm="Llama 3.1 70B", severity="major", cause="overloaded")
         open_incident(conn, hours=4, llm="Claude 3.5 Sonnet", resolution="recovered")
         panel = panel_titled("Open incidents")
-        columns, rows = run(reader, dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader), RECENT))
+        columns, rows = run(reader, dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader), DAY))
 
         assert [dict(zip(columns, row, strict=True)) for row in rows] == [
             {
@@ -218,7 +216,7 @@ class TestTrendsDashboard:
         panel = panel_titled("Ranking by ${metric}, window ${window}")
         for metric in CONTRACT:
             variables = chosen(reader, metric=metric)
-            columns, rows = run(reader, dashboards.sql(panel["targets"][0]["rawSql"], variables, RECENT))
+            columns, rows = run(reader, dashboards.sql(panel["targets"][0]["rawSql"], variables, DAY))
             shown = [dict(zip(columns, row, strict=True)) for row in rows]
             response = client.get(f"/api/v1/benchmarks/leaderboard?metric={metric}&window=24h")
             (leaderboard,) = response.json["metrics"]
@@ -252,7 +250,7 @@ class TestTrendsDashboard:
         assert len(expected) == 6
         for quantile in QUANTILES:
             panel = panel_titled(f"{METRICS['ttft'].title} (ttft), {quantile}")
-            sql = dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader, step=step), RECENT)
+            sql = dashboards.sql(panel["targets"][0]["rawSql"], chosen(reader, step=step), DAY)
             assert {(time.isoformat(), name): value for time, name, value in run(reader, sql)[1]} == {
                 key: bucket[quantile] for key, bucket in expected.items()
             }
@@ -275,7 +273,7 @@ class TestAnnotations:
     def annotated(self, reader):
         """Runs the query of an annotation and returns its rows by column."""
 
-        def annotated(name, time=RECENT, **changes):
+        def annotated(name, time=DAY, **changes):
             sql = dashboards.annotations(TRENDS)[name]["target"]["rawSql"]
             columns, rows = run(reader, dashboards.sql(sql, chosen(reader, **changes), time))
             return [dict(zip(columns, row, strict=True)) for row in rows]

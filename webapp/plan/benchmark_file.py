@@ -4,7 +4,7 @@ A YAML file named by the setting BENCHMARK_FILE; benchmark.example.yml explains 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from marshmallow import RAISE, ValidationError
 
 from llm_measure import distributions, yaml_lines
-from llm_measure.capacity import Search
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
@@ -22,11 +21,12 @@ from llm_measure.load.traces import TraceError, seconds_of
 from llm_measure.workloads import DISTRIBUTED, Load, Workload
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
-from webapp.plan.fields import UNKNOWN_FIELD
+from webapp.plan.fields import UNKNOWN_FIELD, refused
+from webapp.plan.file_schema import FileSchema
 from webapp.plan.measurement import Measurement
 from webapp.plan.rules import Rule, rule
-from webapp.plan.schema import FileSchema, refused, takes_part, workload
-from webapp.plan.searches import search
+from webapp.plan.suitability import takes_part
+from webapp.plan.workloads import loads, workload
 from webapp.settings import ROOT, Settings, SettingsError
 
 LONGEST_VALUE = 60
@@ -93,7 +93,7 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
             if not takes_part(llm, asked):
                 continue
             what = workload(asked, folder)
-            for region, load in product(asked.get("regions", [None]), _loads(asked)):
+            for region, load in product(asked.get("regions", [None]), loads(asked)):
                 yield Measurement(
                     llm=llm["name"],
                     company_name=company,
@@ -164,22 +164,6 @@ def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
         except ValueError as error:
             faults[name] = [str(error)]
     return faults
-
-
-def _loads(declared: Mapping[str, Any]) -> Iterator[Load | Search]:
-    if "find" in declared:
-        yield search(declared)
-    for speed in declared.get("speed", (1.0,)) if "trace" in declared else ():
-        yield Load(speed=speed, requests=declared.get("requests"))
-    rest = {
-        "requests": declared.get("requests"),
-        "duration_s": declared.get("duration"),
-        "warmup": declared["warmup"],
-    }
-    for concurrency in declared.get("concurrency", ()):
-        yield Load(concurrency=concurrency, **rest)
-    for rate in declared.get("rate", ()):
-        yield Load(rate=rate, arrival=declared.get("arrival", "poisson"), **rest)
 
 
 # From validation errors to faults with lines.

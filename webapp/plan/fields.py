@@ -1,5 +1,7 @@
 """Kinds of fields of a benchmark file: names, numbers, lengths, levels, commands; what its schemas share."""
 
+import json
+import re
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -53,6 +55,20 @@ def number_field(low: float, high: float, **more: Any) -> fields.Float:
 def whole_field(low: int, high: int, **more: Any) -> fields.Integer:
     """Return a field for a whole number in this range."""
     return fields.Integer(strict=True, validate=Range(low, high, whole=True), **more)
+
+
+def check_json(value: dict[str, Any]) -> None:
+    """Raise ValidationError for what YAML has and JSON does not."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValidationError("must be valid in JSON: no dates, .nan or .inf") from None
+
+
+def refused(error: ValueError) -> ValidationError:
+    """Return an error of the measuring library, `field=value: problem`, as a fault of that field."""
+    found = re.match(r"(\w+?)(?:_s)?(?:=.*?)?: (.*)", str(error))
+    return ValidationError(found[2], found[1]) if found else ValidationError(str(error))
 
 
 class Range:

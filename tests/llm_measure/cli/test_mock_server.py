@@ -53,6 +53,9 @@ def test_ctrl_c_ends_it_in_the_middle_of_a_response():
     [
         (["--ttft", "-1"], "ttft=-1"),
         (["--error-rate", "2"], "error_rate=2"),
+        (["--servers", "0"], "servers=0: must be from 1 to 100,000"),
+        (["--servers", "9" * 30], "servers=999"),
+        (["--service-cv", "nan"], "service_cv=nan: must be from 0 to 10"),
         (["--port", "99999"], "99999"),
         (["--api-key-env", "NO_SUCH_VARIABLE"], "NO_SUCH_VARIABLE: environment variable not set or empty"),
     ],

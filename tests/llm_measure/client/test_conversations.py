@@ -11,7 +11,7 @@ from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
-from llm_measure.records import SECOND_NS, Record
+from llm_measure.records import SECOND_NS, Numbers, Record
 from llm_measure.workloads import Load, Workload
 from tests.llm_measure.conversing import APIS, answer_to, conversing
 
@@ -46,8 +46,8 @@ def test_conversations_and_requests_are_numbered_once_over_processes_and_levels(
     with conversing() as server:
         endpoint, load = Endpoint(server.url, "m"), Load(concurrency=3, requests=10, warmup=3)
         first = measure_level(endpoint, workload(turns="1..4"), load, processes=processes)
-        following = max(record.index for record in first.records) + 1
-        second = measure_level(endpoint, workload(turns="1..4"), load, first_index=following)
+        following = Numbers().after(first.records)
+        second = measure_level(endpoint, workload(turns="1..4"), load, first=following)
 
     records = first.records + second.records
     assert server.faults() == []
@@ -158,6 +158,23 @@ def test_a_dataset_brings_what_users_say(tmp_path, turns, lengths):
     assert [text for role, text in longest if role == "user"] == [
         f"b{n}" for n in range(1, max(lengths) + 1)
     ] or turns == 1
+
+
+def test_a_dataset_repeats_only_after_its_last_conversation_however_many_turns_they_have(tmp_path):
+    path = tmp_path / "conversations.jsonl"
+    path.write_text("\n".join(json.dumps({"messages": _conversation(name, 3)}) for name in "abcdef"))
+    first, repeated = Numbers(), []
+    with conversing() as server:
+        for _ in range(4):
+            asked = Workload(dataset=str(path), turns="all", seed=1)
+            result = measure_level(
+                Endpoint(server.url, "m"), asked, Load(concurrency=1, requests=2), first=first
+            )
+            repeated.append(result.repeated_prompts)
+            first = first.after(result.records)
+
+    assert repeated == [0, 0, 0, 6]
+    assert len(server.faults()) == 6  # each asked twice
 
 
 def _conversation(name: str, turns: int) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ from llm_measure.endpoints import Endpoint
 from llm_measure.load.datasets import DatasetError
 from llm_measure.mock_server.behaviour import Behaviour
 from llm_measure.mock_server.process import running_mock_server
+from llm_measure.records import Numbers
 from llm_measure.report.document import summaries
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
@@ -102,8 +103,8 @@ def test_progress_is_reported(endpoint):
 
 def test_levels_share_no_prompt():
     with scripted(whole(STREAMS["no usage"].body), keep=True) as server:
-        for first_index in (0, 10):
-            measured(Endpoint(server.url, "m"), Load(concurrency=1, requests=10), first_index=first_index)
+        for index in (0, 10):
+            measured(Endpoint(server.url, "m"), Load(concurrency=1, requests=10), first=Numbers(index))
 
     assert len(set(server.requests)) == 20
 
@@ -132,8 +133,8 @@ def test_prompts_of_a_dataset_that_are_sent_again_are_counted(endpoint, tmp_path
     workload, load = Workload(dataset=str(path)), Load(concurrency=2, requests=6, warmup=2)
 
     once = measure_level(endpoint, workload, load, processes=processes)
-    then = measure_level(endpoint, workload, load, first_index=5, processes=processes)
-    made_up = measure_level(endpoint, Workload(), load, first_index=5, processes=processes)
+    then = measure_level(endpoint, workload, load, first=Numbers(5), processes=processes)
+    made_up = measure_level(endpoint, Workload(), load, first=Numbers(5), processes=processes)
 
     assert [result.repeated_prompts for result in (once, then, made_up)] == [0, 5, 0]
 
@@ -174,7 +175,7 @@ def test_a_level_that_is_repeated_has_other_arrivals(endpoint):
 
     plans = [
         [record.intended_ns - result.start_ns for record in result.records]
-        for result in (measured(endpoint, load, first_index=index) for index in (0, 10))
+        for result in (measured(endpoint, load, first=Numbers(index)) for index in (0, 10))
     ]
 
     assert plans[0] != plans[1]

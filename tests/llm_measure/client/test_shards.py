@@ -8,9 +8,9 @@ from time import monotonic_ns
 
 import pytest
 
-from llm_measure.client.client import ClientResult
 from llm_measure.client.level import measure_share
 from llm_measure.client.shards import Beginning, Shard, decode, encode, merge_shards, shard
+from llm_measure.client.share import ClientResult
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.mock_server.behaviour import Behaviour

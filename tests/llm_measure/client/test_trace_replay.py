@@ -11,6 +11,7 @@ from bench.traces import FOLDER
 from llm_measure.client.level import measure_level
 from llm_measure.endpoints import Endpoint
 from llm_measure.load.traces import Trace, TraceFacts, trace_of
+from llm_measure.records import Numbers
 from llm_measure.results import LevelResult
 from llm_measure.validity import MAX_LAG_MS
 from llm_measure.workloads import Load, Workload
@@ -68,7 +69,7 @@ def test_each_request_has_the_lengths_of_its_row(processes):
 
 def test_levels_share_no_prompt_and_processes_do():
     first, _, bodies = replay(Load(speed=1000), processes=2)
-    _, _, later = replay(Load(speed=2000), first_index=len(first.records))
+    _, _, later = replay(Load(speed=2000), first=Numbers(len(first.records)))
 
     texts = [{body["messages"][0]["content"][:2000] for body in level} for level in (bodies, later)]
     assert not texts[0] & texts[1]

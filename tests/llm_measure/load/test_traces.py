@@ -1,4 +1,5 @@
 import csv
+import gzip
 import json
 import tracemalloc
 
@@ -88,10 +89,22 @@ def test_dates_may_have_an_offset_and_no_fraction(read):
     assert rows_of(trace) == [(0, 10, 1), (998_837_000, 20, 2), (3_498_837_000, 30, 3)]
 
 
-def test_columns_are_found_by_name_and_lines_may_end_with_crlf(read):
-    trace = read(b"Model, Response tokens,Timestamp,Request tokens\r\n\r\nGPT-4,2,1.5,10\r\n,4,1e1,30\r\n")
+def test_columns_are_found_by_name_in_any_case_and_lines_may_end_with_crlf(read):
+    trace = read(b"Model, response tokens,TIMESTAMP,Request Tokens\r\n\r\nGPT-4,2,1.5,10\r\n,4,1e1,30\r\n")
 
     assert rows_of(trace) == [(0, 10, 2), (8_500_000_000, 30, 4)]
+
+
+def test_blank_rows_of_spreadsheets_and_text_in_other_encodings_do_no_harm(read):
+    trace = read(BURSTGPT.encode() + b"1,caf\xe9,10,2,12,API log\r\n,,,,,\r\n2,b,30,4,34,API log\r\n  \r\n")
+
+    assert rows_of(trace) == [(0, 10, 2), (1_000_000_000, 30, 4)]
+
+
+def test_requests_of_one_moment_stay_in_the_files_order(read):
+    trace = read(AZURE + "2023-11-16T18:15:47Z,10,1\n2023-11-16T18:15:46Z,20,2\n2023-11-16T18:15:46Z,30,3\n")
+
+    assert rows_of(trace) == [(0, 20, 2), (0, 30, 3), (1_000_000_000, 10, 1)]
 
 
 def test_blocks_follow_their_rows_when_these_are_not_in_order(read):
@@ -139,7 +152,12 @@ LINE = '{"timestamp": 0, "input_length": 1, "output_length": 1}\n'
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", r":1: unknown format; expected Mooncake's JSONL, or the header of Azure's or BurstGPT's CSV"),
+        ("", ":1: empty; expected Mooncake's JSONL, or the header of Azure's or BurstGPT's CSV"),
+        (gzip.compress(AZURE.encode(), mtime=0), ":1: compressed with gzip; expected Mooncake's JSONL"),
+        (b"PK\x03\x04\x14\x00", ":1: a ZIP archive; expected"),
+        ("version https://git-lfs.github.com/spec/v1\n", ":1: a Git LFS pointer, not the file; expected"),
+        (AZURE.encode("utf-16"), ":1: not in UTF-8; expected"),
+        ("x" * 200_000, ":1: unknown format"),
         ("\n\nTimestamp,Model\n", ":3: unknown format"),
         ('"unclosed', ":1: unknown format"),
         (AZURE, ": no requests; expected at least one with prompt and response tokens"),
@@ -150,13 +168,18 @@ LINE = '{"timestamp": 0, "input_length": 1, "output_length": 1}\n'
         (AZURE + "2023-11-16,-1,1\n", ":2: ContextTokens='-1': must be a whole number"),
         (AZURE + "2023-11-16,10000001,1\n", ":2: ContextTokens='10000001': must be a whole number"),
         (AZURE + "2023-11-16,1\n", ":2: GeneratedTokens: missing"),
+        (AZURE + "0001-01-01 00:00:00,1,1\n",
+         ":2: TIMESTAMP='0001-01-01 00:00:00': must be a date from 1900 to 2099"),
+        (AZURE + f"{'x' * 1000},1,1\n", f":2: TIMESTAMP='{'x' * 60}': must be"),
         ("\r\n" + BURSTGPT + "5,GPT-4,1,1\n6.x,GPT-4,1,1\n",
          ":4: Timestamp='6.x': must be a number of seconds"),
         (BURSTGPT + "nan,GPT-4,1,1\n", ":2: Timestamp='nan': must be a number of seconds"),
-        (BURSTGPT + "1e11,GPT-4,1,1\n", ":2: Timestamp='1e11': must be a number of seconds"),
+        (BURSTGPT + "-9e9,GPT-4,1,1\n",
+         ":2: Timestamp='-9e9': must be a number of seconds from -4600000000 to 4600000000"),
         (BURSTGPT + "5,GPT-4,many,1\n", ":2: Request tokens='many': must be a whole number"),
         (BURSTGPT + f"5,{'x' * 200_000},1,1\n", ":2: field larger than field limit"),
         (LINE + "nonsense\n", ":2: JSON is malformed"),
+        (LINE + '{"more": ' + "[" * 100_000, ":2: maximum recursion depth exceeded"),
         (LINE + '\n{"timestamp": 0, "input_length": 1}\n',
          ":3: Object missing required field `output_length`"),
         (LINE + '{"timestamp": "0", "input_length": 1, "output_length": 1}', ":2: Expected `float`"),
@@ -166,7 +189,7 @@ LINE = '{"timestamp": 0, "input_length": 1, "output_length": 1}\n'
          ":1: Expected `int` <="),
         ('{"timestamp": 0, "input_length": 512, "output_length": 1, "hash_ids": [1, 2]}',
          ":1: hash_ids: 2 blocks for 512 tokens; expected at most 1 of 512 tokens"),
-        (b"TIMESTAMP,ContextTokens,GeneratedTokens\n\xff", ": cannot be read: 'utf-8' codec"),
+        (AZURE.encode() + b"\xff,1,1\n", ":2: TIMESTAMP='\ufffd': must be a date and time"),
     ],
 )  # fmt: skip
 def test_an_unusable_trace_is_refused_with_file_line_and_what_is_expected(read, tmp_path, text, problem):

@@ -1,3 +1,4 @@
+import math
 import re
 
 import numpy as np
@@ -23,19 +24,33 @@ def test_faults_have_their_rates_and_follow_the_seed():
     ("changes", "word"),
     [
         ({"ttft": -1}, "ttft=-1"),
-        ({"itl_std": float("nan")}, "itl_std=nan"),
+        ({"itl_std": math.nan}, "itl_std=nan"),
         ({"error_rate": 1.5}, "error_rate=1.5"),
         ({"error_rate": 0.6, "stall_rate": 0.6}, "must not exceed 1 together"),
         ({"chunk_tokens": [1, 0]}, "chunk_tokens=[1, 0]"),
         ({"chunk_tokens": []}, "chunk_tokens=[]"),
         ({"chunk_tokens": [2], "split_tokens": True}, "chunk_tokens=[2]: must be 1 with split_tokens"),
-        ({"buffer_chunks": 0}, "buffer_chunks=0: must be at least 1"),
+        ({"buffer_chunks": 0}, "buffer_chunks=0: must be from 1 to"),
         ({"cached_tokens": -1}, "cached_tokens=-1"),
         ({"template_tokens": -1}, "template_tokens=-1"),
         ({"tokens_per_word": 0}, "tokens_per_word=0"),
         ({"hold_open": -0.1}, "hold_open=-0.1"),
         ({"output_tokens": -1}, "output_tokens=-1"),
         ({"reasoning_tokens": -1}, "reasoning_tokens=-1"),
+        *(
+            ({name: value}, f"{name}={value}: must be from 0 to {most}")
+            for name, most in {
+                "service_cv": "10",
+                "invalid_answers": "1",
+                "slowdown_per_stream": "1,000",
+            }.items()
+            for value in (-0.5, math.inf, math.nan)
+        ),
+        ({"service_cv": 1e-160}, "service_cv=1e-160: must be 0, or at least 0.001"),
+        *(
+            ({"servers": number}, f"servers={number}: must be from 1 to 100,000")
+            for number in (0, -1, 10**30)
+        ),
     ],
 )
 def test_an_option_out_of_range_is_refused(changes, word):
@@ -68,8 +83,3 @@ def test_times_vary_by_a_factor_of_the_given_spread_around_their_mean():
     assert times.mean(axis=0) == pytest.approx([0.1, 0.2], rel=0.03)
     assert stats.kstest(times[:, 1], "expon", args=(0, 0.2)).pvalue > 0.01
     np.testing.assert_allclose(times[:, 1], 2 * times[:, 0], atol=2e-9)
-
-
-def test_no_servers_are_refused():
-    with pytest.raises(ValueError, match="servers=0: must be at least 1"):
-        Behaviour(servers=0)

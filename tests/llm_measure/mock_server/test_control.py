@@ -73,7 +73,7 @@ def test_a_server_gets_slower_while_it_is_measured(url):
         ({"api_key": "mine"}, "api_key: unknown field; expected one of"),
         ({"control": False}, "control: unknown field; expected one of"),
         ({"ttft": "fast"}, 'ttft="fast": wrong type or value; expected number'),
-        ({"ttft": -1}, "ttft=-1.0: must be at least 0"),
+        ({"ttft": -1}, "ttft=-1.0: must be from 0 to 86,400"),
         ({"output_tokens": 1.5}, "output_tokens=1.5: wrong type or value; expected integer or null"),
         ({"usage": "all"}, 'usage="all": wrong type or value; expected none or requested or zeros'),
         ({"chunk_tokens": [0]}, "chunk_tokens=[0]: must be at least 1 each"),

@@ -8,9 +8,14 @@ from tests.web import assert_error
 from webapp.store import views
 
 URL = "/api/v1/benchmarks/availability"
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 DAY = timedelta(days=1)
 ONE, OTHER = "GPT-4o", "Llama 3.1 70B"
+
+
+@pytest.fixture
+def today() -> datetime:
+    """The begin of the day, which may be another one than when the tests began."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
@@ -39,10 +44,10 @@ def starts(llm: dict) -> list[datetime]:
     return [datetime.fromisoformat(period["starts_at"]) for period in llm["periods"]]
 
 
-def test_each_llm_has_its_days_oldest_first_and_their_sum(client, store):
-    store(TODAY - DAY, 9, 1, 0, 2)
-    store(TODAY, 6, 4, 3, 0)
-    store(TODAY, 5, 0, 0, 0, llm=OTHER)
+def test_each_llm_has_its_days_oldest_first_and_their_sum(client, store, today):
+    store(today - DAY, 9, 1, 0, 2)
+    store(today, 6, 4, 3, 0)
+    store(today, 5, 0, 0, 0, llm=OTHER)
 
     answer = client.get(URL).json
 
@@ -54,7 +59,7 @@ def test_each_llm_has_its_days_oldest_first_and_their_sum(client, store):
     ]
     one, other = answer["llms"]
     assert (one["llm_name"], other["llm_name"]) == (ONE, OTHER)
-    assert starts(one) == [TODAY - DAY, TODAY]
+    assert starts(one) == [today - DAY, today]
     assert [period["ratio"] for period in one["periods"]] == [0.9, 0.6]
     assert {name: one[name] for name in ("finished", "failed", "invalid", "missed", "ratio")} == {
         "finished": 15,
@@ -65,20 +70,20 @@ def test_each_llm_has_its_days_oldest_first_and_their_sum(client, store):
     }
 
 
-def test_runs_that_say_nothing_have_no_ratio(client, store):
-    store(TODAY, 0, 0, 3, 4)
+def test_runs_that_say_nothing_have_no_ratio(client, store, today):
+    store(today, 0, 0, 3, 4)
 
     (period,) = llms(client)[ONE]["periods"]
 
     assert (period["invalid"], period["missed"], period["ratio"]) == (3, 4, None)
 
 
-def test_scenarios_are_added_up_unless_one_is_named(client, store, conn):
+def test_scenarios_are_added_up_unless_one_is_named(client, store, conn, today):
     with conn:
         add_scenario(conn, "chat@c8")
-    store(TODAY, 1, 0, 0, 0)
-    store(TODAY, 0, 1, 0, 0, scenario="chat@c8")
-    store(TODAY, 7, 0, 0, 0, source="measurement", scenario="chat@c8")
+    store(today, 1, 0, 0, 0)
+    store(today, 0, 1, 0, 0, scenario="chat@c8")
+    store(today, 7, 0, 0, 0, source="measurement", scenario="chat@c8")
 
     assert llms(client)[ONE]["ratio"] == 0.5
     assert llms(client, scenario="chat@c8")[ONE]["ratio"] == 0.0
@@ -97,17 +102,17 @@ def test_hours_are_listed_for_up_to_a_week(client, store):
 
 
 @pytest.mark.parametrize(("window", "days"), [("24h", 1), ("7d", 7), ("30d", 30), ("90d", 90)])
-def test_a_window_has_as_many_days_as_its_name_states(client, store, window, days):
+def test_a_window_has_as_many_days_as_its_name_states(client, store, window, days, today):
     for age in range(95):
-        store(TODAY - age * DAY, 1, 0, 0, 0)
+        store(today - age * DAY, 1, 0, 0, 0)
 
     found = starts(llms(client, window=window)[ONE])
 
-    assert found == [TODAY - age * DAY for age in reversed(range(days))]
+    assert found == [today - age * DAY for age in reversed(range(days))]
 
 
-def test_an_archived_llm_is_listed_only_if_requested_by_name(client, store, conn):
-    store(TODAY, 1, 0, 0, 0)
+def test_an_archived_llm_is_listed_only_if_requested_by_name(client, store, conn, today):
+    store(today, 1, 0, 0, 0)
     with conn:
         archive_llm(conn, ONE)
 

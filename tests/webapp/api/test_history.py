@@ -53,12 +53,13 @@ def test_longer_windows_reach_further_back_by_day_and_by_hour(client, runs):
 
 
 def test_up_to_a_day_a_bucket_can_be_a_run(client, conn, redis):
-    slots = [NOW - timedelta(minutes=minutes) for minutes in (50, 40, 30)]
+    now = datetime.now(UTC).replace(microsecond=0)
+    slots = [now - timedelta(minutes=minutes) for minutes in (50, 40, 30)]
     for number, slot in enumerate(slots, 1):
         finish_run(conn, slot, {ONE: {"ttft": [float(number), number + 2.0]}, OTHER: {"ttft": [9.0]}})
-    finish_run(conn, NOW - timedelta(hours=25), {ONE: {"ttft": [5.0]}})
-    show(conn, NOW)
-    finish_run(conn, NOW, {ONE: {"ttft": [6.0]}})  # not published yet
+    finish_run(conn, now - timedelta(hours=25), {ONE: {"ttft": [5.0]}})
+    show(conn, now)
+    finish_run(conn, now, {ONE: {"ttft": [6.0]}})  # not published yet
     redis.flushall()
 
     for window in ("1h", "24h"):

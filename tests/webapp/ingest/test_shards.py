@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.maintenance import end_abandoned
-from llm_measure.client.client import ClientResult
 from llm_measure.client.shards import Beginning, shard
+from llm_measure.client.share import ClientResult
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.results import ClientTime
 from llm_measure.workloads import Load, Workload

@@ -9,17 +9,31 @@ import yaml
 from jsonschema import Draft7Validator
 from marshmallow import Schema, fields
 
-from tests.webapp.plan.test_benchmark_file import GOOD
-from tests.webapp.plan.test_benchmark_file import (
-    test_a_fault_names_line_field_value_and_what_is_expected as of_faults,
+from tests.webapp.plan import (
+    test_benchmark_file,
+    test_file_schema,
+    test_llm_schema,
+    test_rules,
+    test_searches,
+    test_workload_schema,
 )
+from tests.webapp.plan.files import GOOD
 from tools.benchmark_schema import DOCUMENTATION, TARGET, descriptions, text
+from webapp.plan.llm_schema import LLMSchema
 from webapp.plan.rules import RuleSchema
-from webapp.plan.schema import LLMSchema, WorkloadSchema
+from webapp.plan.workload_schema import WorkloadSchema
 from webapp.settings import ROOT
 
 EXAMPLE = (ROOT / "benchmark.example.yml").read_text()
-CASES = of_faults.pytestmark[0].args[1]
+PARTS = (
+    test_benchmark_file,
+    test_file_schema,
+    test_llm_schema,
+    test_rules,
+    test_searches,
+    test_workload_schema,
+)
+CASES = [case for part in PARTS for case in part.FAULTS]
 # The faults that a schema can find; others are duplicates, names that refer to nothing, and files.
 FINDABLE = re.compile(
     r"unknown field|missing|must be (?!at least|valid in JSON|a printable)|unknown provider API"

@@ -11,6 +11,20 @@ from webapp.settings import Settings
 
 NIGHT = Rule("TARGET", quiet_hours=(time(22), time(7)), time_zone="Europe/Berlin")
 LUNCH = Rule("TARGET", quiet_hours=(time(12), time(13, 30)))
+FAULTS = [
+    ("notify: []", "1: notify: shorter than minimum length 1"),
+    ("notify: [{target: https://a.b/s3cret}]",
+     "1: notify[0].target: must be the name of an environment variable, never the URL itself"),
+    ("notify: [{target: A, secret_env: s3-cret}]", "1: notify[0].secret_env: must be the name of"),
+    ("notify:\n- target: A\n- target: A", "3: notify[1].target: duplicate target"),
+    ("notify: [{target: A, severity: high}]", "1: notify[0].severity='high': must be one of: minor"),
+    ("notify: [{target: A, quiet_hours: 22-7}]", "1: notify[0].quiet_hours='22-7': must be two times"),
+    ("notify: [{target: A, quiet_hours: 22:00-22:00}]", "1: notify[0].quiet_hours='22:00-22:00': "),
+    ("notify: [{target: A, time_zone: CES}]", "1: notify[0].time_zone='CES': unknown time zone"),
+    ("notify: [{target: A, digest_hour: 8}]", "1: notify[0].digest_hour=8: needs digest"),
+    ("notify: [{target: A, incidents: false}]", "1: notify[0].incidents=False: needs digest"),
+    ("notify: [{target: A, digest: daily, digest_hour: 24}]", "1: notify[0].digest_hour=24: must be a"),
+]  # fmt: skip
 
 
 def at(text: str) -> datetime:
@@ -32,6 +46,11 @@ def test_the_rules_of_a_file_have_their_documented_defaults(write):
 
 def test_a_file_may_have_rules_alone(write):
     assert read_benchmark_file(write("notify: [{target: SLACK_URL}]")) == ()
+
+
+@pytest.mark.parametrize(("text", "fault"), FAULTS)
+def test_a_fault_of_a_rule_names_line_field_and_what_is_expected(faults, text, fault):
+    assert any(found.startswith(f"benchmark.yml:{fault}") for found in faults(text)), faults(text)
 
 
 def test_the_rules_of_the_example_are_read():

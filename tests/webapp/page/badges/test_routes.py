@@ -107,13 +107,14 @@ class TestAvailability:
         assert f'fill="{COLORS[color]}"' in stranger.get(self.PATH).text
 
     def test_is_that_of_30_days_and_all_scenarios_unless_one_is_named(self, stranger, conn):
+        now = datetime.now(UTC)
         with conn:
             add_scenario(conn, "chat@c8", {"api": "chat"})
         for days, failed in ((0, 0), (29, 1), (31, 100)):
             store_availability(
-                conn, NOW - timedelta(days=days), finished=1, failed=failed, source="measurement"
+                conn, now - timedelta(days=days), finished=1, failed=failed, source="measurement"
             )
-        store_availability(conn, NOW, finished=1, source="measurement", scenario="chat@c8")
+        store_availability(conn, now, finished=1, source="measurement", scenario="chat@c8")
 
         assert said(stranger, self.PATH) == "75 %"
         assert said(stranger, f"{self.PATH}?scenario=chat@c8") == "100 %"
