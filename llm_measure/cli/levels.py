@@ -75,6 +75,7 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
 
     def measure(load: Load) -> LevelResult:
         nonlocal first_index
+        refusals.are_enough = False  # those of the level before, which a search repeats
         with progress_display(load) as show:
 
             def watch(progress: Progress) -> None:
@@ -101,10 +102,11 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
     else:
         results = map(measure, asked)
     for result in results:
-        if refusals.are_enough:
+        gives_up = refusals.are_enough and not isinstance(asked, Search)  # which ends with its reason
+        if gives_up:
             print(_refused(result), file=sys.stderr)
         yield result
-        if refusals.is_set():
+        if gives_up or stop.is_set():
             return
 
 

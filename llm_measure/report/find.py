@@ -38,8 +38,8 @@ def print_search(find: Mapping[str, Any], console: Console) -> None:
 
 def capacity_line(find: Mapping[str, Any]) -> str:
     """Return the result in one line."""
-    if not find["path"]:
-        found = "nothing was measured"
+    if find["reason"]:
+        found = f"unknown; {printable(find['reason'])}"
     elif find["capacity"] is None:
         found = "none; the objectives are missed even at the lowest load"
     else:

@@ -56,6 +56,18 @@ def test_ctrl_c_reports_the_path_so_far(url):
     assert process.returncode == 0
 
 
+def test_an_endpoint_that_does_not_answer_is_asked_once_more_and_not_searched_further():
+    asked = ("--find", "rate", "--slo", "ttft:p95=5", "--give-up-after", "1")
+
+    result = invoke("run", "--base-url", "http://127.0.0.1:1/v1", *ASKED, *asked, "--format", "json")
+
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [list(level["errors"]) for level in report["levels"]] == [["connect"], ["connect"]]
+    assert report["find"]["reason"].startswith("the endpoint does not answer: all ")
+    assert "failed with connect: " in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -67,7 +79,6 @@ def test_ctrl_c_reports_the_path_so_far(url):
         (("--find", "rate", "--slo", "ttft:p95=1", "--requests", "9"), "--find and --requests"),
         (("--find", "concurrency", "--slo", "ttft:p95=1", "--arrival", "constant"), "needs --find rate"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--confidence", "2"), "confidence=2.0"),
-        (("--find", "rate", "--slo", "ttft:p95=1", "--plot", "a.png"), "ends with .svg with --find"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--budget", "99"), "budget=99: must be at least 100"),
         (("--budget", "9"), "--budget: needs --find"),
         (("--confidence", "0.9"), "--confidence: needs --find"),
