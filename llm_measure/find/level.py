@@ -125,10 +125,10 @@ class Level:
 def errors_of(search: Search) -> Errors:
     """Return the probabilities of error to spend at each look, which together stay below the whole.
 
-    Every objective must be met, but any one is enough to miss.
+    Every objective must be met, but any one is enough to miss, and so is latency that grows at a rate.
     """
     each = (1 - search.confidence) / LOOKS
-    return Errors(met=each, missed=each / len(search.slo))
+    return Errors(met=each, missed=each / (len(search.slo) + (search.kind == "rate")))
 
 
 def failure(result: LevelResult) -> str | None:
