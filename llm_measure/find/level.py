@@ -76,10 +76,14 @@ class Level:
         self.step = self._judged(search, records, others)
 
     def give_up(self, reason: str | None) -> None:
-        """Leave it undecided, for the reason."""
+        """Leave it undecided, for the reason, which also explains what seems missed."""
         self.is_closed = True
         if self.step:
-            self.step = replace(self.step, verdict="undecided", reason=reason)
+            found = {
+                name: replace(each, verdict="undecided") if each.verdict == "missed" else each
+                for name, each in self.step.attained.items()
+            }
+            self.step = replace(self.step, verdict="undecided", attained=found, reason=reason)
 
     def _judged(self, search: Search, newest: Sequence[Record], others: Sequence["Level"]) -> Step:
         wanted = targets(search.slo)
