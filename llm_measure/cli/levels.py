@@ -53,9 +53,11 @@ def measure_and_report(
             failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
             report = document(endpoint, workload, results, options["with_records"], digests)
-            write(report | {"find": found[-1].to_dict()} if found else report, options)
+            if found:
+                report["find"] = found[-1].to_dict()
+            write(report, options)
             if options["plot"]:
-                write_plot(found[-1] if found else report, options["plot"])
+                write_plot(report, options["plot"])
     if failure:
         raise failure
     return (any if isinstance(asked, Search) else all)(map(_has_a_response, results))
