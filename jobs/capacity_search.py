@@ -17,9 +17,6 @@ from webapp.capacity import next_start
 from webapp.plan.measurement import Measurement
 from webapp.store import Connection, runs
 
-# After this number of levels without a single correct response, the endpoint is down, not slow.
-LEVELS_ENOUGH = 2
-
 
 def from_last(conn: Connection, measurement: Measurement) -> Measurement:
     """Return the measurement; a search starts at what the newest one of the LLM in the scenario found."""
@@ -39,12 +36,13 @@ def search_capacity(
 ) -> Capacity:
     """Return the capacity; decided, and None, if even the least load misses the objectives.
 
-    It is undecided if the search takes longer than `longest_s`, or if the endpoint is down. `before_level` is
-    called before each level; what it raises ends the search. Raises what `measure_level` raises.
+    It is undecided if the search takes longer than `longest_s`, or if the endpoint does not answer.
+    `before_level` is called before each level; what it raises ends the search. Raises what `measure_level`
+    raises.
     """
     levels = _Levels(endpoint, workload.seeded(), longest_s, before_level)
     for found in searching(search, levels.measure):  # noqa: B007  (the last one is the result)
-        if levels.are_over:
+        if levels.is_late:
             break
     return found
 
@@ -59,13 +57,8 @@ class _Levels:
         self._longest_s, self._ends_at = longest_s, time.monotonic() + longest_s
         self._before_level = before_level
         self._counting = probe_prompts(endpoint, workload)
-        self._first, self._number = Numbers(), 0  # of the next level, and how many there were
-        self._is_late = self._is_answered = False
-
-    @property
-    def are_over(self) -> bool:
-        """Whether no other level is to follow: the time is over, or the endpoint is down."""
-        return self._is_late or (self._number >= LEVELS_ENOUGH and not self._is_answered)
+        self._first = Numbers()  # of the next level
+        self.is_late = False  # whether the time is over, and no other level is to follow
 
     def measure(self, load: Load) -> LevelResult:
         """Return the level, which is not valid if it was stopped because the time is over."""
@@ -81,10 +74,8 @@ class _Levels:
             counting=self._counting,
         )
         self._first = self._first.after(result.records)
-        self._number += 1
-        self._is_answered |= any(record.error is None for record in result.records)
-        self._is_late = give_up.is_late
-        if self._is_late:
+        self.is_late = give_up.is_late
+        if self.is_late:
             reason = f"stopped after {self._longest_s:g} s, before the search was decided"
             return replace(result, valid=False, invalid_reason=reason)
         return result

@@ -86,11 +86,13 @@ class Capacity:
     """The result of a search."""
 
     search: Search
-    capacity: float | None  # the greatest load that meets the objectives; None if even the least misses them
+    # The greatest load that meets the objectives; None if even the least misses them, or with a reason.
+    capacity: float | None
     low: float | None  # the greatest load that certainly meets them
     high: float | None  # the least load that certainly misses them
     decided: bool  # whether low and high are as close as was wanted
     requests: int  # spent in all
+    reason: str | None = None  # why it ended without a result, such as an outage of the endpoint
     path: list[Step] = field(default_factory=list)  # in the order of measuring
     # Each level of the path as it was measured, prolongations apart.
     levels: list[LevelResult] = field(default_factory=list, repr=False, compare=False)
@@ -98,7 +100,7 @@ class Capacity:
     @property
     def is_known(self) -> bool:
         """Whether the capacity is known well enough to be compared: decided, or in a bracket of WIDEST."""
-        return is_known(self.decided, self.low, self.high)
+        return is_known(self.decided, self.capacity, self.low, self.high)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the part `find` of the JSON report."""
@@ -111,10 +113,13 @@ class Capacity:
             "high": self.high,
             "decided": self.decided,
             "requests": self.requests,
+            "reason": self.reason,
             "path": [asdict(step) for step in self.path],
         }
 
 
-def is_known(decided: bool, low: float | None, high: float | None) -> bool:
+def is_known(decided: bool, capacity: float | None, low: float | None, high: float | None) -> bool:
     """Return whether a search with that result says enough, see `Capacity.is_known`."""
-    return decided or (low is not None and high is not None and high <= WIDEST * low)
+    if capacity is None or low is None or high is None:
+        return decided
+    return decided or high <= WIDEST * low

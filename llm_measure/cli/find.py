@@ -12,6 +12,7 @@ from llm_measure.find.search import Measure, searching
 from llm_measure.metrics import METRICS
 from llm_measure.report.find import step_line
 from llm_measure.results import LevelResult
+from llm_measure.text import printable
 from llm_measure.workloads import Load, Workload
 
 # What the search decides itself.
@@ -33,8 +34,6 @@ def search_of(options: dict[str, Any]) -> Search | None:
         raise ValueError("--arrival: needs --find rate")
     if not options["slo"]:
         raise ValueError("--find: needs --slo, such as --slo ttft:p95=0.5,error_rate=0.01")
-    if options["plot"] and options["plot"].suffix.lower() != ".svg":
-        raise ValueError(f"--plot {options['plot']}: expected a name that ends with .svg with --find")
     given = {name: options[name] for name in NEED_FIND if options[name] is not None}
     return Search(options["find"], options["slo"], **given)
 
@@ -67,7 +66,7 @@ def levels_of(
 def _show(capacity: Capacity) -> None:
     """Print what is known of the newest level on stderr."""
     if not capacity.path:
-        click.echo(f"--budget {capacity.search.budget}: not enough for the turns of a level", err=True)
+        click.echo(printable(capacity.reason or ""), err=True)
         return
     newest = capacity.levels[-1].load
     for step in capacity.to_dict()["path"]:

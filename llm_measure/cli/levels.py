@@ -54,9 +54,11 @@ def measure_and_report(
             failure = click.Abort() if stop.is_set() else CommandError(str(error))
         if results:
             report = document(endpoint, workload, results, options["with_records"], digests)
-            write(report | {"find": found[-1].to_dict()} if found else report, options)
+            if found:
+                report["find"] = found[-1].to_dict()
+            write(report, options)
             if options["plot"]:
-                write_plot(found[-1] if found else report, options["plot"])
+                write_plot(report, options["plot"])
     if failure:
         raise failure
     return (any if isinstance(asked, Search) else all)(map(_has_a_response, results))
@@ -76,6 +78,7 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
 
     def measure(load: Load) -> LevelResult:
         nonlocal first
+        refusals.are_enough = False  # those of the level before, which a search repeats
         with progress_display(load) as show:
 
             def watch(progress: Progress) -> None:
@@ -102,10 +105,11 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
     else:
         results = map(measure, asked)
     for result in results:
-        if refusals.are_enough:
+        gives_up = refusals.are_enough and not isinstance(asked, Search)  # which ends with its reason
+        if gives_up:
             print(_refused(result), file=sys.stderr)
         yield result
-        if refusals.is_set():
+        if gives_up or stop.is_set():
             return
 
 

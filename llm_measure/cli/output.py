@@ -9,14 +9,12 @@ from typing import Any, TextIO
 import click
 from rich.console import Console
 
-from llm_measure.capacity import Capacity
 from llm_measure.cli import plot
 from llm_measure.cli.errors import CommandError
 from llm_measure.report.csv import as_csv
 from llm_measure.report.document import as_json
 from llm_measure.report.errors import error_lines
 from llm_measure.report.find import path_csv, print_search
-from llm_measure.report.find_plot import path_svg
 from llm_measure.report.lines import record_lines
 from llm_measure.report.tables import PIPE_WIDTH, print_tables
 from llm_measure.results import LevelResult
@@ -24,7 +22,7 @@ from llm_measure.results import LevelResult
 
 def check_writable(options: dict[str, Any]) -> None:
     """Fail before anything is measured, rather than after; raises CommandError."""
-    if options["plot"] and not options["find"]:
+    if options["plot"]:
         plot.check(options["plot"])
     for name in ("out", "records", "plot"):
         if path := options[name]:
@@ -38,13 +36,10 @@ def write_records(path: Path, result: LevelResult, append: bool) -> None:
         file.writelines(record_lines(result))
 
 
-def write_plot(found: Mapping[str, Any] | Capacity, path: Path) -> None:
-    """Draw the document, or the path of a search, into --plot; raises CommandError."""
+def write_plot(found: Mapping[str, Any], path: Path) -> None:
+    """Draw the document into --plot; raises CommandError."""
     with _refusing(f"--plot {path}"):
-        if isinstance(found, Capacity):
-            path.write_text(path_svg(found), encoding="utf-8")
-        else:
-            plot.draw(found, path)
+        plot.draw(found, path)
 
 
 @contextmanager

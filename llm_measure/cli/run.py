@@ -81,7 +81,7 @@ FORMATS = ("table", "json", "csv")
 @click.option("--records", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write a JSON line per request to FILE, at the end of each level.")  # fmt: skip
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-              help="Draw latency against throughput at each level into FILE.svg, .png or .html.")  # fmt: skip
+              help="Draw the levels, or the path of --find, into FILE.svg, .png or .html.")  # fmt: skip
 def run(**options: Any) -> None:
     """Measure an endpoint, level by level.
 

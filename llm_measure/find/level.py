@@ -1,5 +1,6 @@
 """One level of a capacity search: its batches, and what they show so far."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, inf, log
@@ -12,6 +13,7 @@ from llm_measure.find.judging import Errors, Growth, attained, growth
 from llm_measure.find.objectives import Values, targets
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult
+from llm_measure.text import printable
 
 LOOKS = 4  # at a level, at most: each look may err
 # A level is given up after this many looks if the distance of its shares from what is allowed is below this
@@ -49,7 +51,7 @@ class Level:
         if step is None or len(self.results) < HOPE_LOOKS or not step.requests:
             return False
         wanted = targets(search.slo)
-        reach = -NormalDist().inv_cdf(errors_of(search, 1).met) * (step.requests / most) ** 0.5
+        reach = -NormalDist().inv_cdf(errors_of(search).met) * (step.requests / most) ** 0.5
         pairs = [(each.allowed, step.attained[each.name]) for each in wanted]
         undecided = [(allowed, found) for allowed, found in pairs if found.verdict == "undecided"]
         return bool(undecided) and all(
@@ -74,14 +76,18 @@ class Level:
         self.step = self._judged(search, records, others)
 
     def give_up(self, reason: str | None) -> None:
-        """Leave it undecided, for the reason."""
+        """Leave it undecided, for the reason, which also explains what seems missed."""
         self.is_closed = True
         if self.step:
-            self.step = replace(self.step, verdict="undecided", reason=reason)
+            found = {
+                name: replace(each, verdict="undecided") if each.verdict == "missed" else each
+                for name, each in self.step.attained.items()
+            }
+            self.step = replace(self.step, verdict="undecided", attained=found, reason=reason)
 
     def _judged(self, search: Search, newest: Sequence[Record], others: Sequence["Level"]) -> Step:
         wanted = targets(search.slo)
-        errors = errors_of(search, len(wanted))
+        errors = errors_of(search)
         found = {
             target.name: attained(
                 target, self._values[target.name], errors, self._most_effective(target.name, others)
@@ -120,13 +126,24 @@ class Level:
         return exp(float(np.interp(at, loads, ratios)))
 
 
-def errors_of(search: Search, objectives: int) -> Errors:
+def errors_of(search: Search) -> Errors:
     """Return the probabilities of error to spend at each look, which together stay below the whole.
 
-    Every objective must be met, but any one is enough to miss.
+    Every objective must be met, but any one is enough to miss, and so is latency that grows at a rate.
     """
     each = (1 - search.confidence) / LOOKS
-    return Errors(met=each, missed=each / objectives)
+    return Errors(met=each, missed=each / (len(search.slo) + (search.kind == "rate")))
+
+
+def failure(result: LevelResult) -> str | None:
+    """Return how all requests failed, with the most frequent error; None if one succeeded or none ended."""
+    failed = [record for record in result.records if record.error not in (None, "cancelled")]
+    if not failed or any(record.error is None for record in result.records):
+        return None
+    ((error, number),) = Counter(record.error for record in failed).most_common(1)
+    detail = next(record.error_detail for record in failed if record.error == error)
+    those = " with" if number == len(failed) else f", {number} of them with"
+    return f"all {len(failed)} requests failed{those} {error}" + (f": {printable(detail)}" if detail else "")
 
 
 def steady(records: Sequence[Record]) -> list[Record]:

@@ -1,11 +1,12 @@
-"""The capacity between the levels that bracket it."""
+"""The capacity between the levels that bracket it, or that there is none."""
 
 from collections.abc import Sequence
 from math import exp, log
 
 import numpy as np
 
-from llm_measure.capacity import Search, Step
+from llm_measure.capacity import Capacity, Search, Step
+from llm_measure.find.level import Level
 from llm_measure.find.objectives import Target, targets
 
 NEAR = 0.1  # in logarithms of load: levels further away than this count little
@@ -31,6 +32,20 @@ def crossing(search: Search, steps: Sequence[Step], low: float | None, high: flo
         # A whole number of streams below the least that certainly misses.
         return float(max(min(int(min(found)), high - 1 if high else most), least))
     return min(max(min(found), least), most)
+
+
+def misses_always(found: Capacity) -> bool:
+    """Return whether even the least load misses the objectives: one request after another.
+
+    A search by rate begins with a few of them. Without this, it would look for ever lower rates.
+    """
+    if found.low is not None or found.high is None:
+        return False
+    if found.search.kind == "concurrency":
+        return found.high <= 1
+    alone = Level(load=1)
+    alone.add([level for level in found.levels if level.load.concurrency][-1], found.search, others=())
+    return alone.verdict == "missed"
 
 
 def _crossing(target: Target, steps: Sequence[Step]) -> float:

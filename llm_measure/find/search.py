@@ -5,10 +5,9 @@ from dataclasses import replace
 from math import ceil, inf, log, sqrt
 
 from llm_measure.capacity import Capacity, Search
-from llm_measure.find.least import misses_always
-from llm_measure.find.level import LOOKS, Level, errors_of, stay_s
+from llm_measure.find.level import LOOKS, Level, errors_of, failure, stay_s
 from llm_measure.find.objectives import targets
-from llm_measure.find.point import crossing
+from llm_measure.find.point import crossing, misses_always
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load
 
@@ -59,17 +58,21 @@ class _Searcher:
         self._stay_s = 0.0  # of a request, or conversation, at the greatest load that is not missed
         self._turns = 1.0  # requests of a conversation on average; 1 without conversations
         self._is_limited = False  # whether the client could not hold a load
+        self._reason: str | None = None  # why it ends without a result
         self._factor = 2.0 if search.start is None else TOLERANCE
 
     def run(self) -> Iterator[Capacity]:
         load = self._first()
-        while load is not None and self._batch(load):
+        while load is not None and not self._reason and self._batch(load):
             found = self._found()
             yield found
             if found.decided and found.capacity is None:
                 return
             load = self._next()
-        if not self._levels:  # of conversations, whose turns exceed the budget
+        if not self._levels:
+            self._reason = (
+                self._reason or f"budget={self._search.budget}: not enough for the turns of a level"
+            )
             yield self._found()
 
     # What is known
@@ -97,11 +100,12 @@ class _Searcher:
         low, high = self._low, self._high
         found = Capacity(
             search=self._search,
-            capacity=crossing(self._search, steps, low, high),
+            capacity=None if self._reason else crossing(self._search, steps, low, high),
             low=low,
             high=high,
-            decided=self._is_narrow(),
+            decided=self._is_narrow() and not self._reason,
             requests=self._spent,
+            reason=self._reason,
             path=steps,
             levels=list(self._results),
         )
@@ -113,7 +117,7 @@ class _Searcher:
         search = self._search
         if search.kind == "concurrency":
             return self._rounded(search.start or 1)
-        probe = self._run(Load(concurrency=1, requests=PROBE_REQUESTS))
+        probe = self._measured(Load(concurrency=1, requests=PROBE_REQUESTS))
         self._stay_s = stay_s(probe.records)
         if search.start is not None:
             return search.start / STEP
@@ -194,15 +198,14 @@ class _Searcher:
             requests=begun,
             warmup=int(begun * WARMUP),
         )
-        result = self._run(asked)
-        is_left = self._spent + requests < self._search.budget
-        if not _is_of_the_endpoint(result) and is_left and not _is_stopped(result):
-            result = self._run(asked)  # once more, since another program may have disturbed the client
+        result = self._measured(asked)
         others = [other for other in self._levels if other is not level]
         self._levels = self._levels if level in self._levels else [*self._levels, level]
         level.add(result, self._search, others)
         most = int(self._search.budget * SHARE_OF_BUDGET)
-        if not _is_of_the_endpoint(result):
+        if self._reason:
+            level.give_up(self._reason)
+        elif not result.valid:
             self._is_limited = True
             level.give_up(result.invalid_reason)
         elif level.is_open and self._is_enough(level, most):
@@ -217,6 +220,24 @@ class _Searcher:
         return (
             len(level.results) >= LOOKS or measured >= NEARLY * most or level.is_hopeless(self._search, most)
         )
+
+    def _measured(self, load: Load) -> LevelResult:
+        """Return the level, measured once more if something other than its load may have decided it.
+
+        That is another program that disturbed the client, or an outage of the endpoint. One that lasts ends
+        the search, since the levels that follow would be missed at any load.
+        """
+        result = self._run(load)
+        is_disturbed = not result.valid and not _is_stopped(result)
+        again = ((load.requests or 0) + load.warmup) * self._turns
+        if (failure(result) or is_disturbed) and self._spent + again <= self._search.budget:
+            result = self._run(load)
+        if failed := failure(result):
+            has_answered = any(record.error is None for each in self._results for record in each.records)
+            self._reason = (
+                f"the endpoint {'stopped answering' if has_answered else 'does not answer'}: {failed}"
+            )
+        return result
 
     def _run(self, load: Load) -> LevelResult:
         result = self._measure(load)
@@ -234,17 +255,11 @@ class _Searcher:
         known = level.step.requests if level.step else 0
         if not known and self._high is None and self._search.start is None:
             return least
-        wanted = targets(self._search.slo)
-        error = errors_of(self._search, len(wanted)).met
-        deciding = SPARE * -log(error) / min(target.allowed for target in wanted)
+        error = errors_of(self._search).met
+        deciding = SPARE * -log(error) / min(target.allowed for target in targets(self._search.slo))
         most = int(self._search.budget * SHARE_OF_BUDGET)
         requests = max(ceil(deciding), first, 3 * known) - known
         return max(least, min(requests, most - known))
-
-
-def _is_of_the_endpoint(result: LevelResult) -> bool:
-    """Return whether the level shows the endpoint; one without a success does, for the client sent it."""
-    return result.valid or all(record.error for record in result.records)
 
 
 def _is_stopped(result: LevelResult) -> bool:

@@ -19,34 +19,56 @@ def print_search(find: Mapping[str, Any], console: Console) -> None:
     """Print the capacity, and a line for each level of the path; `find` is that of the JSON document."""
     console.print(f"[bold]{escape(capacity_line(find))}[/]", highlight=False)
     table = Table()
-    table.add_column(find["kind"], justify="right", no_wrap=True)
-    for name in (
-        "requests",
-        "verdict",
-        *(f"{name} <= {shown(bound)}" for name, bound in find["slo"].items()),
-    ):
-        table.add_column(name, no_wrap=True)
-    for step in find["path"]:
-        cells = (_attained(found) for found in step["attained"].values())
-        table.add_row(shown(step["load"]), shown(step["requests"]), step["verdict"], *cells)
+    columns, rows = path_table(find)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="left" if number else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
-    for step in find["path"]:
-        if step["reason"]:
-            line = f"{find['kind']} {shown(step['load'])}: {printable(step['reason'])}"
-            console.print(line, markup=False, highlight=False)
+    for line in reasons(find):
+        console.print(line, markup=False, highlight=False)
+
+
+def path_table(find: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the columns, and a row for each level in the order of measuring."""
+    slo = [f"{name} <= {shown(bound)}" for name, bound in find["slo"].items()]
+    return [find["kind"], "requests", "verdict", *slo], [
+        [
+            shown(step["load"]),
+            shown(step["requests"]),
+            step["verdict"],
+            *map(_attained, step["attained"].values()),
+        ]
+        for step in find["path"]
+    ]
+
+
+def reasons(find: Mapping[str, Any]) -> list[str]:
+    """Return a line for each level that was missed or given up for another reason than its objectives."""
+    return [
+        f"{find['kind']} {shown(step['load'])}: {printable(step['reason'])}"
+        for step in find["path"]
+        if step["reason"]
+    ]
 
 
 def capacity_line(find: Mapping[str, Any]) -> str:
     """Return the result in one line."""
-    if not find["path"]:
-        found = "nothing was measured"
+    found = capacity_text(find)
+    if find["reason"]:
+        found += f"; {printable(find['reason'])}"
     elif find["capacity"] is None:
-        found = "none; the objectives are missed even at the lowest load"
-    else:
-        found = f"{shown(find['capacity'])} {UNITS[find['kind']]}"
+        found += "; the objectives are missed even at the lowest load"
     bracket = f"met at {shown(find['low'])}, missed at {shown(find['high'])}"
     decided = "" if find["decided"] else ", not decided within 10 %"
     return f"Capacity: {found} ({bracket}{decided}; {find['requests']:,} requests)"
+
+
+def capacity_text(find: Mapping[str, Any]) -> str:
+    """Return the capacity with its unit, or that there is none or that it is unknown."""
+    if find["capacity"] is None:
+        return "none" if find["decided"] else "unknown"
+    return f"{shown(find['capacity'])} {UNITS[find['kind']]}"
 
 
 def step_line(kind: str, step: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def test_an_endpoint_that_misses_at_the_least_load_has_a_capacity_of_0(conn, set
     assert query(conn, "SELECT status, value FROM runs JOIN points ON run_id = id") == [("finished", 0)]
 
 
-def test_a_dead_endpoint_fails_the_run_after_two_levels(conn, settings, redis):
+def test_a_dead_endpoint_fails_the_run_after_the_first_requests_and_their_repetition(conn, settings, redis):
     planned = of(f"http://127.0.0.1:{free_port()}/v1", Search("rate", {"error_rate": 0.1}))
     store_search(conn, settings, redis, at(FIRST), found(200.0, 210.0, search=planned.load), planned)
 
@@ -82,11 +82,9 @@ def test_a_dead_endpoint_fails_the_run_after_two_levels(conn, settings, redis):
         fill_slot(settings, redis, planned, SECOND, "job")
 
     levels = query(
-        conn,
-        "SELECT level FROM requests JOIN runs ON runs.id = run_id WHERE status = 'failed'"
-        " GROUP BY level ORDER BY min(number)",
+        conn, "SELECT DISTINCT level FROM requests JOIN runs ON runs.id = run_id WHERE status = 'failed'"
     )
-    assert [level.split()[0] for (level,) in levels] == ["concurrency", "poisson"]
+    assert levels == [("concurrency 1",)]
 
 
 @pytest.mark.usefixtures("lenient_validity")

@@ -81,7 +81,7 @@ def _whole(found: Capacity, levels: list[LevelResult]) -> LevelResult:
 def _why_undecided(found: Capacity) -> str:
     """Return why, and what is known: a level that is not valid ends the search unless its repetition is."""
     last = found.levels[-1]
-    why = (
+    why = found.reason or (
         f"undecided after {found.requests} requests"
         if last.valid
         else f"{last.load.name}: {last.invalid_reason}"

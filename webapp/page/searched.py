@@ -61,7 +61,7 @@ def drawn(find: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _result(find: Mapping[str, Any]) -> str:
-    if not is_known(find["decided"], find["low"], find["high"]):
+    if not is_known(*(find[name] for name in ("decided", "capacity", "low", "high"))):
         return f"Undecided: the capacity is {bracket(find)}."
     if find["capacity"] is None:
         return "Even the least load misses the objectives."

@@ -3,7 +3,6 @@
 import io
 import math
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -11,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from llm_measure.report.drawing.record import Drawing, Line, Panel
+from llm_measure.report.drawing import loads
+from llm_measure.report.drawing.palette import BOUND, BOUND_LINE, GRID, INK, LINES, MUTED, TITLE
+from llm_measure.report.drawing.record import Drawing, Line, LoadPanel, Panel
 
 WIDTH, HEIGHT, COLUMNS, DPI = 6.4, 3.8, 2, 150  # of a panel, in inches
 ALONE = (5.2, 3.6)  # of a panel that may be as narrow as a phone
-INK, MUTED, GRID, BOUND = "#1d1c1a", "#66625a", "#e5e1d8", "#a3262a"
-LINES = ("#0b655d", "#b4530a", "#4a4fb5", "#a3286f")
 DASHES = ("-", "--", "-.", ":")
 # Without text as paths, random ids and dates, so that the same report makes the same picture.
 SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "llm-measure", "font.size": 9}
@@ -53,6 +52,20 @@ def svg(panel: Panel) -> str:
 
 def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_facecolor("none")
+    if isinstance(panel, LoadPanel):
+        loads.draw(axes, panel)
+    else:
+        _draw_lines(axes, panel)
+    axes.set_xlabel(panel.x_label, color=MUTED)
+    axes.set_ylabel(panel.y_label, color=MUTED)
+    axes.tick_params(colors=MUTED, length=0, pad=6)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_lines(axes: Axes, panel: Panel) -> None:
     for number, line in enumerate(panel.lines):
         _draw_line(axes, line, LINES[number % len(LINES)], DASHES[number % len(DASHES)])
     if panel.lines:
@@ -60,25 +73,18 @@ def _draw(axes: Axes, panel: Panel) -> None:
     highest = max((value for line in panel.lines for value in line.y), default=0)
     title = panel.title
     if panel.bound is not None and panel.bound <= HIGHEST_BOUND * highest:
-        axes.axhline(panel.bound, color=BOUND, linestyle=(0, (4, 3)), linewidth=1.2)
+        axes.axhline(panel.bound, **BOUND_LINE)
         axes.annotate(
-            f"{panel.bound_name} {panel.bound:g}", (1, panel.bound), (-2, 3), color=BOUND, ha="right",
+            f"SLO {panel.bound:g}", (1, panel.bound), (-2, 3), color=BOUND, ha="right",
             xycoords=axes.get_yaxis_transform(), textcoords="offset points",
         )  # fmt: skip
     elif panel.bound is not None:
-        title += f" ({panel.bound_name} {panel.bound:g} is above all values)"
-    axes.set_title(title, color=INK, loc="left", size="large")
-    axes.set_xlabel(panel.x_label, color=MUTED)
-    axes.set_ylabel(panel.y_label, color=MUTED)
+        title += f" (SLO {panel.bound:g} is above all values)"
+    axes.set_title(title, **TITLE)
     axes.margins(0.06, 0.12)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.tick_params(colors=MUTED, length=0)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
     if len(panel.lines) > 1:
         axes.legend(frameon=False, labelcolor=INK)
 
@@ -99,8 +105,3 @@ def _draw_labels(axes: Axes, line: Line) -> None:
 def _literal(text: str) -> str:
     """Return text in which a dollar sign begins no formula."""
     return text.replace("$", r"\$")
-
-
-def colors() -> Sequence[str]:
-    """Return every color that panels have, so that a page can replace it."""
-    return (INK, MUTED, GRID, BOUND, *LINES)

@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from llm_measure.report.drawing import figures
+from llm_measure.report.drawing import figures, palette
 from llm_measure.report.drawing.record import Drawing, Panel
 from llm_measure.text import printable
 
 DARK = {
-    figures.INK: "#eceae5",
-    figures.MUTED: "#a3a098",
-    figures.GRID: "#2c3034",
-    figures.BOUND: "#f39a95",
-    **dict(zip(figures.LINES, ("#6cc7bb", "#f0a05e", "#a9adf5", "#ef8fc4"), strict=True)),
+    palette.INK: "#eceae5",
+    palette.MUTED: "#a3a098",
+    palette.GRID: "#2c3034",
+    palette.BOUND: "#f39a95",
+    **dict(zip(palette.LINES, ("#6cc7bb", "#f0a05e", "#a9adf5", "#ef8fc4"), strict=True)),
 }
-VARIABLES = {color: f"--c{number}" for number, color in enumerate(figures.colors())}
+VARIABLES = {color: f"--c{number}" for number, color in enumerate(palette.colors())}
 STYLE = """
 :root{color-scheme:light dark;--paper:#faf9f6;LIGHT}
 @media (prefers-color-scheme:dark){:root{--paper:#131517;DARK}}
@@ -27,7 +27,8 @@ h1{font-size:1.6rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}
 figure{margin:0}figure svg{display:block;width:100%;height:auto}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.8125rem;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .5rem;border-bottom:1px solid var(GRID);text-align:right}
-th{color:var(MUTED);font-weight:500}dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1.5rem}
+td{white-space:nowrap}th{color:var(MUTED);font-weight:500}
+dl{display:grid;grid-template-columns:auto 1fr;gap:.25rem 1.5rem}
 dt{color:var(MUTED)}dd{margin:0;overflow-wrap:anywhere}
 @media print{figure,tr{break-inside:avoid}}
 """
@@ -53,7 +54,7 @@ def _style() -> str:
     for name, values in (("LIGHT", {color: color for color in VARIABLES}), ("DARK", DARK)):
         style = style.replace(name, ";".join(f"{VARIABLES[color]}:{to}" for color, to in values.items()))
     for name in ("INK", "MUTED", "GRID"):
-        style = style.replace(f"({name})", f"({VARIABLES[getattr(figures, name)]})")
+        style = style.replace(f"({name})", f"({VARIABLES[getattr(palette, name)]})")
     return style
 
 

@@ -1,6 +1,9 @@
 """A drawing as plain data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from llm_measure.capacity import Verdict
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,42 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Axes with lines; `bound` is a horizontal line, such as an objective."""
+    """Axes with lines; `bound` is a horizontal line, the objective."""
 
     title: str
     x_label: str
     y_label: str
-    lines: list[Line]
+    lines: list[Line] = field(default_factory=list)
     bound: float | None = None
-    bound_name: str = "SLO"
+
+
+@dataclass(frozen=True)
+class Points:
+    """Levels of one verdict, with the confidence bounds of what they attained.
+
+    None is what is not known: a value above all others, or a bound beyond the axes.
+    """
+
+    verdict: Verdict
+    x: list[float]
+    y: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPanel(Panel):
+    """Axes with points by load, on a logarithmic scale, and the capacity in its bracket.
+
+    An end of the bracket that is None, not known, is the edge.
+    """
+
+    bound: float
+    points: list[Points]
+    top: float  # the greatest value of the axis
+    low: float | None
+    high: float | None
+    capacity: float | None  # None: unknown, or there is none
 
 
 @dataclass(frozen=True)
@@ -31,7 +62,7 @@ class Drawing:
     """All panels of a report, and the table of what they show."""
 
     title: str
-    panels: list[Panel]
+    panels: Sequence[Panel]
     columns: list[str]
     rows: list[list[str]]
     notes: list[str] = field(default_factory=list)  # such as warnings

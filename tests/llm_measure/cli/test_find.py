@@ -25,7 +25,7 @@ def url():
 def test_the_capacity_and_its_path_are_in_the_report(url, tmp_path):
     slo = "ttft:p80=0.022,error_rate=0.2"
     asked = ("--find", "concurrency", "--slo", slo, "--budget", "1500", "--format", "json")
-    picture = tmp_path / "path.svg"
+    picture = tmp_path / "path.html"
 
     result = invoke("run", "--base-url", url, *ASKED, *asked, "--plot", str(picture))
 
@@ -38,7 +38,7 @@ def test_the_capacity_and_its_path_are_in_the_report(url, tmp_path):
     assert find["requests"] == sum(level["requests"] + level["warmup"] for level in report["levels"])
     assert [step["load"] for step in find["path"]][:2] == [1, 2]
     assert find["path"][0]["attained"].keys() == find["slo"].keys()
-    assert picture.read_text().count('class="mark"') == 2 * len(find["path"])
+    assert "<h1>Capacity of m by concurrency: " in picture.read_text()
     assert "concurrency 1: " in result.stderr
 
 
@@ -56,6 +56,18 @@ def test_ctrl_c_reports_the_path_so_far(url):
     assert process.returncode == 0
 
 
+def test_an_endpoint_that_does_not_answer_is_asked_once_more_and_not_searched_further():
+    asked = ("--find", "rate", "--slo", "ttft:p95=5", "--give-up-after", "1")
+
+    result = invoke("run", "--base-url", "http://127.0.0.1:1/v1", *ASKED, *asked, "--format", "json")
+
+    report = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [list(level["errors"]) for level in report["levels"]] == [["connect"], ["connect"]]
+    assert report["find"]["reason"].startswith("the endpoint does not answer: all ")
+    assert "failed with connect: " in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -67,7 +79,6 @@ def test_ctrl_c_reports_the_path_so_far(url):
         (("--find", "rate", "--slo", "ttft:p95=1", "--requests", "9"), "--find and --requests"),
         (("--find", "concurrency", "--slo", "ttft:p95=1", "--arrival", "constant"), "needs --find rate"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--confidence", "2"), "confidence=2.0"),
-        (("--find", "rate", "--slo", "ttft:p95=1", "--plot", "a.png"), "ends with .svg with --find"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--budget", "99"), "budget=99: must be at least 100"),
         (("--budget", "9"), "--budget: needs --find"),
         (("--confidence", "0.9"), "--confidence: needs --find"),

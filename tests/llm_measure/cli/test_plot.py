@@ -45,9 +45,10 @@ def test_a_wrong_file_is_refused_before_the_measurement(path, problem):
     assert done.stderr.startswith(f"Error: {problem}")
 
 
-def test_without_matplotlib_the_extra_is_named_before_the_measurement(monkeypatch, tmp_path):
+@pytest.mark.parametrize("asked", [[], ["--find", "rate", "--slo", "ttft:p95=1"]], ids=["levels", "search"])
+def test_without_matplotlib_the_extra_is_named_before_the_measurement(monkeypatch, tmp_path, asked):
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
-    done = invoke("run", *NOWHERE, "--plot", str(tmp_path / "curve.svg"))
+    done = invoke("run", *NOWHERE, *asked, "--plot", str(tmp_path / "curve.svg"))
 
     assert done.exit_code == 2
     assert done.stderr == "Error: --plot: needs Matplotlib; expected pip install '.[plot]' in a clone\n"

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from heapq import heapreplace
+from math import inf
 
 import numpy as np
 
+from llm_measure.find.search import Measure
 from llm_measure.load.arrivals import starts
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult, SendLag
@@ -43,6 +45,24 @@ class Queue:
             first = begun + seconds * self._ttft_share
             records.append(answered(index, index < load.warmup, arrived, first, begun + seconds))
         return level(load, records)
+
+
+class Outage:
+    """A queue that refuses every request of its levels from number `first` up to number `end`."""
+
+    def __init__(self, queue: Measure, first: float, end: float = inf):
+        self._queue, self._first, self._end = queue, first, end
+        self.levels = 0
+
+    def __call__(self, load: Load) -> LevelResult:
+        self.levels += 1
+        if not self._first <= self.levels - 1 < self._end:
+            return self._queue(load)
+        moments = range((load.requests or 0) + load.warmup)
+        refused = [answered(number, number < load.warmup, number, number, number) for number in moments]
+        for record in refused:
+            record.error, record.error_detail = "connect", "connection refused"
+        return level(load, refused)
 
 
 def answered(index: int, warmup: bool, sent_s: float, first_s: float, end_s: float) -> Record:

@@ -11,7 +11,7 @@ from llm_measure.capacity import Search
 from llm_measure.find.search import TOLERANCE, find_capacity, searching
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load
-from tests.llm_measure.find.queues import Queue, answered, level
+from tests.llm_measure.find.queues import Outage, Queue, answered, level
 
 SERVERS, SERVICE_S, SHARE, BOUND = 16, 0.08, 1 / 16, 0.06
 SEARCH = Search("rate", {"ttft:p95": BOUND}, budget=40_000)
@@ -118,17 +118,45 @@ def test_a_load_that_the_client_cannot_hold_ends_the_search():
     assert "client was the limit" in found.path[-1].reason
 
 
-def test_an_endpoint_that_always_fails_has_no_capacity():
-    def measure(load: Load) -> LevelResult:
-        result = slower_with_each_stream(load)
-        for record in result.records:
-            record.error = "http_5xx"
-        return result
+@pytest.mark.parametrize("kind", ["rate", "concurrency"])
+def test_an_endpoint_that_never_answers_has_no_capacity_and_is_not_searched_further(kind):
+    found = find_capacity(Search(kind, {"error_rate": 0.01}), dead := Outage(queue(1), first=0))
 
-    found = find_capacity(Search("concurrency", {"error_rate": 0.01}), measure)
+    assert (found.capacity, found.low, found.high, found.is_known) == (None, None, None, False)
+    assert dead.levels == 2
+    assert found.reason == (
+        f"the endpoint does not answer: all {found.requests // 2} requests failed with connect:"
+        " connection refused"
+    )
 
-    assert found.capacity is None
-    assert found.high == 1
+
+SHORT = Search("rate", {"ttft:p90": 0.1}, budget=6000)
+
+
+@pytest.mark.parametrize("number", range(0, 9, 2))
+def test_a_level_that_an_outage_has_hit_is_measured_once_more(number):
+    undisturbed = find_capacity(SHORT, steep_at(201))
+
+    found = find_capacity(SHORT, Outage(steep_at(201), number, number + 1))
+
+    assert number < len(undisturbed.levels)
+    assert found.decided
+    assert found.path == undisturbed.path
+
+
+@pytest.mark.parametrize("kind", ["rate", "concurrency"])
+def test_an_outage_ends_the_search_undecided_however_much_is_known(kind):
+    search = Search(kind, {"ttft:p90": 0.5}, budget=6000)
+    known = next(state for state in searching(search, Queue(1, 4, 0.1)) if state.is_known)
+
+    found = find_capacity(search, ended := Outage(Queue(1, 4, 0.1), first=len(known.levels)))
+
+    assert (found.capacity, found.decided, found.is_known) == (None, False, False)
+    assert (found.low, found.high) == (known.low, known.high)
+    assert ended.levels == len(known.levels) + 2
+    assert found.reason.startswith("the endpoint stopped answering: all ")
+    (step,) = (step for step in found.path if step.reason == found.reason)
+    assert (step.verdict, step.attained["ttft:p90"].verdict) == ("undecided", "undecided")
 
 
 def in_conversations(load: Load) -> LevelResult:
@@ -154,6 +182,7 @@ def test_a_budget_below_a_level_finds_nothing():
     found = find_capacity(Search("rate", {"ttft:p95": 0.1}, budget=100), in_conversations)
 
     assert (found.path, found.capacity, found.decided) == ([], None, False)
+    assert found.reason == "budget=100: not enough for the turns of a level"
 
 
 def test_a_level_that_was_stopped_is_not_repeated():

@@ -1,7 +1,5 @@
 import csv
 import io
-from itertools import pairwise
-from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
@@ -9,7 +7,6 @@ from rich.console import Console
 from llm_measure.capacity import Search
 from llm_measure.find.search import find_capacity
 from llm_measure.report.find import path_csv, print_search
-from llm_measure.report.find_plot import path_svg
 from tests.llm_measure.find.queues import Queue
 
 
@@ -37,21 +34,3 @@ def test_the_csv_has_a_line_for_each_level_and_objective(capacity):
     assert [float(row["load"]) for row in rows] == [step.load for step in capacity.path]
     assert {row["objective"] for row in rows} == {"ttft:p90"}
     assert [row["verdict"] for row in rows] == [step.attained["ttft:p90"].verdict for step in capacity.path]
-
-
-def test_the_picture_has_each_level_with_its_bounds_and_the_objective(capacity):
-    picture = ElementTree.fromstring(path_svg(capacity))
-
-    marks = [each for each in picture.iter() if "mark" in each.get("class", "")]
-    assert len(marks) == len(capacity.path)
-    assert any("objective" in each.get("class", "") for each in picture.iter())
-
-
-def test_labels_of_loads_in_the_picture_do_not_overlap(capacity):
-    picture = ElementTree.fromstring(path_svg(capacity))
-
-    texts = [each for each in picture.iter() if each.get("text-anchor") == "middle"]
-    bottom = max(float(each.get("y", 0)) for each in texts)
-    labels = sorted(float(each.get("x", 0)) for each in texts if float(each.get("y", 0)) == bottom)
-    assert len(labels) > 1
-    assert all(right - left >= 40 for left, right in pairwise(labels))

@@ -141,6 +141,17 @@ def test_an_undecided_search_is_invalid_and_names_its_bracket(conn, keep, client
     assert ranked(client) == {"capacity": {}}
 
 
+def test_a_search_whose_endpoint_stopped_answering_is_not_ranked_however_narrow_its_bracket(
+    conn, keep, client
+):
+    reason = "the endpoint stopped answering: all 64 requests failed with connect"
+
+    assert keep(found(12.0, 13.0, capacity=None, decided=False, reason=reason)) is None
+
+    assert outcome(conn) == ("invalid", 0, f"{reason}; the capacity is 12 to 13 requests/s")
+    assert ranked(client) == {"capacity": {}}
+
+
 def test_an_undecided_search_by_concurrency_names_its_bracket(conn, keep):
     keep(found(8, 16, search=BY_CONCURRENCY, decided=False))
 

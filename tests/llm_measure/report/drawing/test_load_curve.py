@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from llm_measure.metrics import METRICS
-from llm_measure.report.drawing import figures, html
+from llm_measure.report.drawing import figures, html, palette
 from llm_measure.report.drawing.kinds import drawing
 
 HOSTILE = "m $x$ <script>alert(1)</script> \x1b[31m 模型"
@@ -142,5 +142,5 @@ def test_the_page_is_one_file_with_inline_pictures_table_and_facts_light_and_dar
     assert "&lt;script&gt;alert(1)" in page
     assert "\x1b" not in page
     assert "prefers-color-scheme:dark" in page
-    assert not set(figures.colors()) & set(re.findall(r"#[0-9a-f]{6}", page.partition("</style>")[2]))
+    assert not set(palette.colors()) & set(re.findall(r"#[0-9a-f]{6}", page.partition("</style>")[2]))
     assert "<dt>slo</dt><dd>{&quot;ttft&quot;: 0.05}</dd>" in page
