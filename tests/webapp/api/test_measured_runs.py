@@ -121,6 +121,12 @@ class TestARun:
             {"value": 0.8, "low": 0.7, "high": 0.9, "verdict": "missed"}
         )
 
+    def test_of_a_search_that_ended_early_has_its_reason(self, client, conn, settings, redis):
+        reason = "the endpoint stopped answering: all 64 requests failed with connect"
+        store_search(conn, settings, redis, slot(1), replace(found(12.0, 13.0), reason=reason))
+
+        assert client.get(URL).json["runs"][0]["measurement"]["find"]["reason"] == reason
+
     def test_that_was_simulated_has_no_details(self, client, show_next_run):
         show_next_run()
 

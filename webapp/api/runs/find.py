@@ -13,6 +13,10 @@ def _known(description: str, example: float) -> fields.Float:
     )
 
 
+def _reason(description: str) -> fields.String:
+    return fields.String(allow_none=True, metadata={"description": description, "example": None})
+
+
 class AttainedSchema(Schema):
     """What a level attained of an objective."""
 
@@ -40,13 +44,7 @@ class StepSchema(Schema):
     )
     verdict = text(f"Of all objectives together: {VERDICTS}", "met")
     throughput = _known("Successful requests per second; null if unknown", 11.9)
-    reason = fields.String(
-        allow_none=True,
-        metadata={
-            "description": "Why it is missed, apart from its objectives; null otherwise",
-            "example": None,
-        },
-    )
+    reason = _reason("Why it is missed, apart from its objectives; null otherwise")
 
 
 class FindSchema(Schema):
@@ -74,6 +72,7 @@ class FindSchema(Schema):
     high = _known("Least load that certainly does not; null if none was found", 12.8)
     decided = flag("Whether the bracket is narrow enough; if not, the run is invalid", True)
     requests = count("Number of requests of all levels, those of warm-ups included", 3120)
+    reason = _reason("Why it ended early without a result; null otherwise")
     path = fields.List(
         fields.Nested(StepSchema),
         required=True,
