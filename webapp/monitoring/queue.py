@@ -13,7 +13,7 @@ from rq.utils import utcparse
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from webapp.plan.shared import reported
-from webapp.queue import known_regions, runs_queue, waiting_line
+from webapp.queue.queues import known_regions, runs_queue, waiting_line
 
 # The oldest job is searched among this number of queued ones.
 MOST_JOBS = 100
