@@ -22,7 +22,8 @@ from bench.faults.checker import Key, check, is_quiet, recorded
 from bench.faults.cluster import INTERVAL, MEASUREMENT_INTERVAL, Cluster, until
 from bench.faults.kinds import KINDS, WITHOUT_POSTGRES, group
 from bench.faults.watcher import Answers, Watcher
-from webapp.queue import enqueue_maintenance, runs_queue
+from webapp.queue.enqueue import enqueue_maintenance
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 
 WATCHERS = 3

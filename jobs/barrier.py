@@ -21,7 +21,7 @@ from redis import Redis, RedisError
 from jobs.pulse import FAILURE, KEY_SECONDS, Pulse, done, sign
 from llm_measure.client.shards import Beginning, name
 from llm_measure.load.prompts import Counting
-from webapp.queue import PREPARE_SECONDS
+from webapp.queue.durations import PREPARE_SECONDS
 
 PREFIX = "llm-benchmark:shards:"
 POLL_SECONDS = 0.05

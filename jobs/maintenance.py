@@ -17,7 +17,8 @@ from jobs.missed import record_lost
 from jobs.notify import ringing
 from webapp.ingest.publish import publish
 from webapp.plan.current import read_plan
-from webapp.queue import RUN_TIMEOUT, failed, longest_seconds, unfinished
+from webapp.queue.durations import RUN_TIMEOUT, longest_seconds
+from webapp.queue.statuses import failed, unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, clock, messages, partitions, retention, run_shards, runs

@@ -35,7 +35,8 @@ from webapp.ingest.publish import publishing_afterwards
 from webapp.ingest.register import refuse_changed, refuse_changed_body, register
 from webapp.plan.current import lags_behind, read_plan
 from webapp.plan.measurement import Measurement, Task, task
-from webapp.queue import STORE_SECONDS, measurement_job_id
+from webapp.queue.durations import STORE_SECONDS
+from webapp.queue.enqueue import measurement_job_id
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection

@@ -13,7 +13,8 @@ from jobs.schedule import Entry, Series, Stored, schedule, stored
 from webapp.ingest.publish import publishing
 from webapp.ingest.register import register
 from webapp.plan.current import read_plan
-from webapp.queue import BACKLOG_SLOTS, MAINTENANCE_INTERVAL, unfinished
+from webapp.queue.durations import BACKLOG_SLOTS, MAINTENANCE_INTERVAL
+from webapp.queue.statuses import unfinished
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection, clock, runs

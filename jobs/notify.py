@@ -14,7 +14,8 @@ from webapp.notify.delivery import deliver
 from webapp.notify.routing import route
 from webapp.plan.current import lags_behind, read_rules
 from webapp.plan.rules import Rule
-from webapp.queue import enqueue_delivery, runs_queue
+from webapp.queue.enqueue import enqueue_delivery
+from webapp.queue.queues import runs_queue
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import connect, messages

@@ -5,7 +5,9 @@ from typing import ClassVar
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 
-from webapp.queue import FAILURE_SECONDS, QUEUE_NAME, RUN_TIMEOUT, JSONJob
+from webapp.queue.durations import FAILURE_SECONDS, RUN_TIMEOUT
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import QUEUE_NAME
 
 # The data of a job that calls nothing.
 NO_CALL = b"[null, null, [], {}]"

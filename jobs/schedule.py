@@ -18,12 +18,8 @@ from rq.exceptions import NoSuchJobError
 
 from webapp.plan.measurement import Measurement, tasks
 from webapp.plan.rules import Rule
-from webapp.queue import (
-    BACKLOG_SLOTS,
-    DELIVERY_INTERVAL,
-    DIGEST_INTERVAL,
-    MAINTENANCE_INTERVAL,
-    JSONJob,
+from webapp.queue.durations import BACKLOG_SLOTS, DELIVERY_INTERVAL, DIGEST_INTERVAL, MAINTENANCE_INTERVAL
+from webapp.queue.enqueue import (
     enqueue_delivery,
     enqueue_digest,
     enqueue_maintenance,
@@ -33,6 +29,7 @@ from webapp.queue import (
     measurement_job_id,
     simulation_job_id,
 )
+from webapp.queue.json_job import JSONJob
 from webapp.settings import Settings
 
 # Of an entry's job id: RQ keeps the jobs of all applications that use a Redis under one prefix.

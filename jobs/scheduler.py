@@ -25,7 +25,10 @@ from webapp.monitoring import exporter
 from webapp.plan.measurement import Measurement
 from webapp.plan.rules import Rule
 from webapp.plan.shared import PLAN
-from webapp.queue import JSONJob, enqueue_missed, enqueue_simulation, runs_queue, waits_untried
+from webapp.queue.enqueue import enqueue_missed, enqueue_simulation
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import runs_queue
+from webapp.queue.statuses import waits_untried
 from webapp.redis import queue_redis
 from webapp.redis.server import warn_of_fault
 from webapp.settings import Settings, SettingsError, exit_for

@@ -21,13 +21,9 @@ from llm_measure.progress import Stop
 from webapp.ingest.attempt import Attempt
 from webapp.ingest.shards import seeded, store_shard
 from webapp.plan.measurement import Measurement
-from webapp.queue import (
-    GATHER_SECONDS,
-    LONGEST_GATHER_SECONDS,
-    STORE_SECONDS,
-    enqueue_shards,
-    runs_queue,
-)
+from webapp.queue.durations import GATHER_SECONDS, LONGEST_GATHER_SECONDS, STORE_SECONDS
+from webapp.queue.enqueue import enqueue_shards
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import runs

@@ -17,7 +17,7 @@ from jobs.simulate import simulate
 from llm_measure.metrics import METRICS, Metric
 from webapp.ingest.attempt import claimed, finish
 from webapp.ingest.publish import publishing
-from webapp.queue import simulation_job_id
+from webapp.queue.enqueue import simulation_job_id
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 from webapp.store import Connection

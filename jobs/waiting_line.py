@@ -19,7 +19,7 @@ from rq.job import Job, JobStatus
 
 from jobs.host import HOST_LOCK, places, processor
 from jobs.lock import LOCK_PREFIX, BusyError, renewed_lock
-from webapp.queue import runs_queue, waiting_line
+from webapp.queue.queues import runs_queue, waiting_line
 from webapp.settings import Settings
 
 # Of a job's hash: the server that it waits for; empty if a processor is enough.

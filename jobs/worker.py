@@ -23,7 +23,7 @@ from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.utils import now
 
-# The functions of webapp.queue, imported once, not in each job's process.
+# The functions of webapp.queue.functions, imported once, not in each job's process.
 import jobs.maintenance
 import jobs.measurement_run
 import jobs.missed
@@ -38,7 +38,8 @@ from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.current import read_plan, vouch
-from webapp.queue import RunsQueue, known_regions, refusal, runs_queue, slot_of
+from webapp.queue.functions import refusal, slot_of
+from webapp.queue.queues import RunsQueue, known_regions, runs_queue
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
 from webapp.requirements import check_before_start

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp import schema_version
 from webapp.extensions import db
 from webapp.plan.shared import reported
+from webapp.queue.workers import unserved_regions
 from webapp.redis import ReplicaError
 from webapp.redis.server import server_fault
 from webapp.settings import SHORTEST_KEY, Settings
@@ -41,6 +42,7 @@ CHECKS = [
     "clock",
     "api_key",
     "benchmark_file",
+    "regions",
 ]
 SKIPPED = "unknown: database unreachable or unsuitable"
 SKIPPED_DATA = "unknown: database unreachable, unsuitable or not migrated"
@@ -97,9 +99,10 @@ def readyz() -> tuple[Response, int]:
     """Check readiness.
 
     Checks the database with its version and encoding, the rights there, migrations, Redis, clocks, the length
-    of the API keys, the benchmark file, and whether what is derived from runs is there and what has ended is
-    shown. The API works without Redis, with a weak key, with some rights missing, with a faulty benchmark
-    file, and with a database that is read-only, as after a failover, but not without database and migrations.
+    of the API keys, the benchmark file, the workers of its regions, and whether what is derived from runs is
+    there and what has ended is shown. The API works without Redis, with a weak key, with some rights missing,
+    with a faulty benchmark file, without workers, and with a database that is read-only, as after a failover,
+    but not without database and migrations.
     """
     database = _outcome(_check_database)
     migrations = _outcome(_check_migrations) if database == OK else SKIPPED
@@ -113,6 +116,7 @@ def readyz() -> tuple[Response, int]:
         "clock": _outcome(_check_clock) if database == OK else SKIPPED,
         "api_key": _check_api_key(),
         "benchmark_file": _check_benchmark_file(),
+        "regions": _outcome(_check_regions),
     }
     if checks["migrations"] != OK:
         return jsonify(status="unavailable", checks=checks), 503
@@ -210,6 +214,13 @@ def _check_benchmark_file() -> str:
     since = datetime.fromtimestamp(report.since, UTC)
     faults = f"{report.faults} fault{'s' if report.faults > 1 else ''}"
     return f"{faults} since {since:%Y-%m-%d %H:%M:%S} UTC; the previous plan is used"
+
+
+def _check_regions() -> str:
+    """Find regions that no worker serves; their names are not for everybody."""
+    extensions = current_app.extensions
+    number = len(unserved_regions(extensions["redis"], extensions["plan"].measurements()))
+    return f"no worker serves {number} region{'s' if number > 1 else ''}" if number else OK
 
 
 def _check_redis() -> str:

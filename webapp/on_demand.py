@@ -10,13 +10,13 @@ from redis import Redis
 from rq.job import Job, JobStatus
 
 from webapp.plan.measurement import Measurement, Task
-from webapp.queue import (
+from webapp.queue.enqueue import (
     enqueue_measurement,
     enqueue_simulation,
     measurement_job_id,
-    runs_queue,
     simulation_job_id,
 )
+from webapp.queue.queues import runs_queue
 from webapp.settings import Settings
 from webapp.store.run_records import RunRecord
 

@@ -26,7 +26,8 @@ from webapp.auth import authorization, check_key
 from webapp.errors import DATABASE_UNREACHABLE, answer_error, answer_redis_unreachable, shown
 from webapp.headers import security_headers
 from webapp.page.access import is_signed_in
-from webapp.queue import QUEUE_NAME, JSONJob
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import QUEUE_NAME
 from webapp.redis import cache_redis, shown_address
 from webapp.rq_rows import compile_rows
 from webapp.settings import Settings

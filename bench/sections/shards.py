@@ -16,7 +16,8 @@ from llm_measure.mock_server.process import running_mock_server
 from webapp.ingest.persist import rederive
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
-from webapp.queue import enqueue_measurement, runs_queue
+from webapp.queue.enqueue import enqueue_measurement
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import ROOT, Settings
 from webapp.store import connect

@@ -24,6 +24,26 @@ worker-{{ .name }}: {{ mergeOverwrite (deepCopy $.Values.worker) (dict "region" 
 {{ include "llm-benchmark.workers" . | fromYaml | keys | sortAlpha | join ", " }}
 {{- end }}
 
+{{/* The number of workers of a region, raised to the shards of a level in benchmarkFile, which need that number of them
+at the same time; 0 stays, since the workers are then elsewhere. Takes (list $ region number), "" for no region. */}}
+{{- define "llm-benchmark.enoughWorkers" -}}
+{{- $root := index . 0 }}
+{{- $region := index . 1 }}
+{{- $number := index . 2 | int }}
+{{- $workloads := (fromYaml $root.Values.benchmarkFile).workloads }}
+{{- if and $number (kindIs "slice" $workloads) (not $root.Values.existingBenchmarkConfigMap) }}
+{{- range $workload := $workloads }}
+{{- if kindIs "map" $workload }}
+{{- $regions := $workload.regions | default (list "") }}
+{{- if and (kindIs "slice" $regions) (has $region $regions) }}
+{{- $number = max $number (int $workload.shards) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $number }}
+{{- end }}
+
 {{/* The name of a component's objects; takes (list $ "component"). */}}
 {{- define "llm-benchmark.componentName" -}}
 {{ printf "%s-%s" (include "llm-benchmark.fullname" (index . 0)) (index . 1) | trunc 63 | trimSuffix "-" }}

@@ -29,7 +29,8 @@ from tests.deploy.chart import (
     render,
     secret,
 )
-from webapp.queue import QUEUE_NAME, RUN_TIMEOUT
+from webapp.queue.durations import RUN_TIMEOUT
+from webapp.queue.queues import QUEUE_NAME
 from webapp.settings import ROOT
 
 # Custom resources, for which Kubernetes has no schemas.

@@ -7,7 +7,7 @@ import pytest
 from helm_python.errors import HelmError
 
 from tests.deploy.chart import EVERYTHING, chart, component, matches, of_kind, pods, render
-from webapp.queue import queue_name
+from webapp.queue.queues import queue_name
 
 SOMEWHERE = {"topology.kubernetes.io/region": "eu-west-1"}
 REGIONS = [{"name": "eu", "replicas": 2, "nodeSelector": SOMEWHERE}, {"name": "us"}]

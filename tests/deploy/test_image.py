@@ -20,7 +20,8 @@ from tests.jobs.system import Blocker, finished_slots, until
 from tests.plain_role import create_database
 from tests.support import KEY, query, run_sql
 from webapp.health import CHECKS
-from webapp.queue import enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.queues import runs_queue
 from webapp.settings import ROOT, Settings
 from webapp.store import connect
 

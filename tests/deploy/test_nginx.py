@@ -19,7 +19,8 @@ from tests.tools import needs
 from tests.web import RANKINGS, serving, show_run, slot
 from webapp.auth import WRONG_KEYS_PER_MINUTE
 from webapp.ingest.publish import publish
-from webapp.queue import JSONJob, runs_queue
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import connect

@@ -12,7 +12,8 @@ from rq.serializers import JSONSerializer
 from tests.e2e.system import Tab
 from tests.support import KEY
 from tests.web import KEYED
-from webapp.queue import QUEUE_NAME, JSONJob, runs_queue
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import QUEUE_NAME, runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 

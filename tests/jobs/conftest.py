@@ -6,7 +6,8 @@ import pytest
 
 from jobs.embedded import EmbeddedRedis
 from tests.jobs.system import POINTS, Processes, now_slot
-from webapp.queue import enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.queues import runs_queue
 from webapp.store import partitions
 
 

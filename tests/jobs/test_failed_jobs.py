@@ -2,7 +2,7 @@ import pytest
 from rq.job import JobStatus
 
 from jobs.failed_jobs import FailedJobs, keep_error
-from webapp.queue import enqueue_simulation
+from webapp.queue.enqueue import enqueue_simulation
 
 TRACEBACK = """Traceback (most recent call last):
   File "x.py", line 1, in <module>

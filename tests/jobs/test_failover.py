@@ -17,7 +17,8 @@ from tests.support import dispose, query
 from tests.web import answered, assert_error, show_run
 from tests.webapp.conftest import with_key
 from webapp import create_app
-from webapp.queue import enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 

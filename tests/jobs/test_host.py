@@ -16,7 +16,7 @@ from tests.jobs.system import now_slot, until
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
-from webapp.queue import enqueue_measurement
+from webapp.queue.enqueue import enqueue_measurement
 from webapp.settings import Settings
 
 

@@ -20,7 +20,7 @@ from tests.support import query
 from webapp.ingest.publish import publish
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Measurement, tasks
-from webapp.queue import enqueue_delivery, enqueue_measurement
+from webapp.queue.enqueue import enqueue_delivery, enqueue_measurement
 from webapp.settings import Settings
 from webapp.store import Connection, incidents
 

@@ -20,7 +20,7 @@ from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import DONE, chat
 from tests.support import dispose, query, run_sql
 from webapp import create_app
-from webapp.queue import enqueue_simulation
+from webapp.queue.enqueue import enqueue_simulation
 from webapp.settings import Settings
 
 ANSWER = whole((chat({"content": "a"}) + chat({}, "stop") + DONE).encode())

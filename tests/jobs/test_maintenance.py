@@ -17,7 +17,8 @@ from tests.factories import add_rollups, add_run
 from tests.jobs.system import until
 from tests.support import query
 from webapp.ingest.publish import publish
-from webapp.queue import RUN_TIMEOUT, enqueue_maintenance
+from webapp.queue.durations import RUN_TIMEOUT
+from webapp.queue.enqueue import enqueue_maintenance
 from webapp.settings import Settings
 from webapp.store import connect, export, points, retention, self_checks, views
 from webapp.store.export import Selection

@@ -15,7 +15,7 @@ from tests.jobs.system import until
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Task, tasks
-from webapp.queue import enqueue_measurement, enqueue_simulation, measurement_job_id
+from webapp.queue.enqueue import enqueue_measurement, enqueue_simulation, measurement_job_id
 from webapp.settings import Settings
 from webapp.store import runs
 

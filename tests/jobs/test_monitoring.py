@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.jobs.system import until
 from tests.support import KEY, query
 from tests.web import free_port
-from webapp.queue import enqueue_simulation
+from webapp.queue.enqueue import enqueue_simulation
 from webapp.settings import ROOT
 
 BEARER = {"Authorization": f"Bearer {KEY}"}

@@ -16,7 +16,7 @@ from tests.measured import measurement
 from tests.support import query
 from webapp.plan.rules import Rule
 from webapp.plan.shared import PLAN
-from webapp.queue import enqueue_delivery
+from webapp.queue.enqueue import enqueue_delivery
 from webapp.redis import cache_redis
 from webapp.settings import Settings
 

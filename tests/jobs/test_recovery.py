@@ -10,7 +10,8 @@ import pytest
 from jobs.recovery import Unchanged
 from tests.jobs.system import Blocker, finished_slots, now_slot, someone_waits_for_a_lock, until
 from tests.support import query
-from webapp.queue import enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import partitions

@@ -18,16 +18,9 @@ from tests.jobs.test_scheduled_measurements import FEW, WORKER
 from tests.measured import measurement
 from tests.support import query
 from webapp.plan.measurement import Task, tasks
-from webapp.queue import (
-    enqueue_maintenance,
-    enqueue_measurement,
-    enqueue_missed,
-    enqueue_shards,
-    known_regions,
-    refusal,
-    runs_queue,
-    slot_of,
-)
+from webapp.queue.enqueue import enqueue_maintenance, enqueue_measurement, enqueue_missed, enqueue_shards
+from webapp.queue.functions import refusal, slot_of
+from webapp.queue.queues import known_regions, runs_queue
 from webapp.redis import queue_redis
 
 EVERYWHERE = [measurement(region=region) for region in (None, "eu", "us")]

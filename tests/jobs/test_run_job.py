@@ -10,14 +10,9 @@ from rq.job import Job
 
 from jobs.run_job import RunJob
 from tests.jobs.system import finished_slots, now_slot, until
-from webapp.queue import (
-    RECORD_MISSED,
-    RUN_MEASUREMENT,
-    RUN_SIMULATION,
-    RUN_TIMEOUT,
-    enqueue_simulation,
-    refusal,
-)
+from webapp.queue.durations import RUN_TIMEOUT
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.functions import RECORD_MISSED, RUN_MEASUREMENT, RUN_SIMULATION, refusal
 
 OK = json.dumps([RUN_SIMULATION, None, [600], {}])
 EVIL = """

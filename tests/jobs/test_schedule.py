@@ -22,7 +22,7 @@ from tests.jobs.system import (
 )
 from tests.support import dispose, query
 from webapp import create_app
-from webapp.queue import BACKLOG_SLOTS
+from webapp.queue.durations import BACKLOG_SLOTS
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 

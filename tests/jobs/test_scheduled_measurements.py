@@ -14,7 +14,7 @@ from tests.support import query
 from webapp.ingest.persist import rederive
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
-from webapp.queue import enqueue_measurement
+from webapp.queue.enqueue import enqueue_measurement
 from webapp.settings import Settings
 
 # Accepts every level as valid, since this machine may be too busy for any. tests/llm_measure tests validity.

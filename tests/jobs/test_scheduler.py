@@ -11,7 +11,9 @@ from jobs.scheduler import SlotScheduler
 from llm_measure.workloads import Load
 from tests.measured import measurement
 from webapp.plan.measurement import tasks
-from webapp.queue import OVERHEAD_SECONDS, RECORD_MISSED, JSONJob
+from webapp.queue.durations import OVERHEAD_SECONDS
+from webapp.queue.functions import RECORD_MISSED
+from webapp.queue.json_job import JSONJob
 
 NOW = 4_102_473_600 + 1234.5
 MINUTES = 60

@@ -6,7 +6,7 @@ from jobs.schedule import schedule
 from jobs.self_check import KNOWN_S
 from tests.jobs.system import now_slot, until
 from tests.support import query
-from webapp.queue import enqueue_self_check
+from webapp.queue.enqueue import enqueue_self_check
 from webapp.settings import Settings
 
 

@@ -20,7 +20,9 @@ from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
-from webapp.queue import RUN_MEASUREMENT, RUN_SHARD, JSONJob, enqueue_measurement
+from webapp.queue.enqueue import enqueue_measurement
+from webapp.queue.functions import RUN_MEASUREMENT, RUN_SHARD
+from webapp.queue.json_job import JSONJob
 from webapp.settings import Settings
 
 LOST_SECONDS = 1.5

@@ -14,7 +14,8 @@ from jobs.scheduler import SlotScheduler
 from tests.jobs.system import Blocker, finished_slots, now_slot, someone_waits_for_a_lock, until
 from tests.redis_servers import RedisServer, keys_of, running, traced
 from tests.support import KEY
-from webapp.queue import enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.queues import runs_queue
 from webapp.redis import queue_redis
 
 PREFIX = "llmb-1:"

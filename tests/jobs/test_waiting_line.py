@@ -17,7 +17,10 @@ from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Task, tasks
-from webapp.queue import WAITING_LINE, JSONJob, enqueue_measurement, runs_queue, unfinished, waits_untried
+from webapp.queue.enqueue import enqueue_measurement
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import WAITING_LINE, runs_queue
+from webapp.queue.statuses import unfinished, waits_untried
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 

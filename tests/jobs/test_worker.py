@@ -7,7 +7,12 @@ import pytest
 
 from tests.measured import measurement
 from webapp.plan.measurement import Task
-from webapp.queue import enqueue_maintenance, enqueue_measurement, enqueue_self_check, enqueue_simulation
+from webapp.queue.enqueue import (
+    enqueue_maintenance,
+    enqueue_measurement,
+    enqueue_self_check,
+    enqueue_simulation,
+)
 from webapp.settings import ROOT
 
 PRELOADED = "import sys, jobs.worker; print(*sys.modules)"

@@ -18,7 +18,9 @@ from tests.tools import find, needs
 from tests.web import clean_environment
 from webapp.ingest.publish import publish
 from webapp.ingest.verify import differences
-from webapp.queue import JSONJob, enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import runs_queue
 from webapp.settings import ROOT
 from webapp.store import clock
 from webapp.store.clock import FutureSlotError

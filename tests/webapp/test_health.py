@@ -2,11 +2,13 @@ import re
 import time
 from contextlib import closing
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from flask_migrate import downgrade, upgrade
 from redis import Redis
 
+from tests.measured import measurement
 from tests.support import dispose
 from webapp.health import CHECKS, SKIPPED, SKIPPED_DATA
 from webapp.plan.shared import Report, SharedPlan
@@ -113,6 +115,14 @@ def test_a_faulty_benchmark_file_is_reported_without_its_faults(app, settings, r
 
     faulty = f"{faults} since 2026-11-24 12:00:00 UTC; the previous plan is used"
     assert ready(app) == (200, "degraded", OK | {"benchmark_file": faulty})
+
+
+@pytest.mark.parametrize(("regions", "number"), [(["eu"], "1 region"), (["eu", "us", None], "2 regions")])
+def test_regions_that_no_worker_serves_are_reported_without_their_names(app, regions, number):
+    planned = [measurement(region=region) for region in regions]
+    app.extensions["plan"] = SimpleNamespace(measurements=lambda: planned)
+
+    assert ready(app) == (200, "degraded", OK | {"regions": f"no worker serves {number}"})
 
 
 def test_a_run_that_has_just_ended_may_wait_for_its_refresh(app, conn, show_next_run):

@@ -12,7 +12,8 @@ from rq.serializers import JSONSerializer
 from tests.support import KEY
 from tests.web import assert_error, assert_strict, wait_until
 from webapp.auth import WRONG_KEYS_PER_MINUTE
-from webapp.queue import QUEUE_NAME, JSONJob, runs_queue
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import QUEUE_NAME, runs_queue
 
 ORIGIN = {"Origin": "http://localhost"}
 JOB = "simulation-1"

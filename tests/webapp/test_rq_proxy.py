@@ -4,7 +4,7 @@ import pytest
 
 from tests.web import assert_error
 from tests.webapp.test_rq_dashboard import ORIGIN, visitor
-from webapp.queue import QUEUE_NAME
+from webapp.queue.queues import QUEUE_NAME
 
 PATH = f"/rq/requeue/{QUEUE_NAME}"
 

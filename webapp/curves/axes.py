@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields
 
 from llm_measure.metrics import METRICS, Metric
 from webapp.curves.levels import Level
-from webapp.store.load_curves import Row
+from webapp.store.leaderboard import Row
 
 STATISTICS = ("mean", "p50", "p90", "p95", "p99")
 UNITS = {"concurrency": "requests", "rate": "requests/s", "speed": "times"}  # of loads

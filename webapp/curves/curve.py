@@ -1,6 +1,6 @@
 """The curve of an LLM: its levels, and its knee."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -8,13 +8,11 @@ from typing import NamedTuple
 from llm_measure.stats.knee import knee
 from webapp.curves.axes import Axis, MetricAxis
 from webapp.curves.levels import Level
-from webapp.store import Connection, load_curves
-from webapp.store.load_curves import Row
+from webapp.store import Connection, leaderboard, scenarios
+from webapp.store.leaderboard import Row
 
 THROUGHPUT = "rps"  # of levels whose x is none
 TIMES = ("s", "s/token")  # units of latencies
-
-Values = dict[str, Row]  # of one LLM and level, by the metric's name
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,11 @@ class Curve:
 
 
 class _Measured(NamedTuple):
+    """An LLM's values at a level, by the metric's name, with the level's SLO."""
+
     level: Level
-    values: Values
+    slo: dict[str, float]
+    values: dict[str, Row]
 
 
 def read(  # noqa: PLR0913  (each is a part of what is read)
@@ -54,37 +55,37 @@ def read(  # noqa: PLR0913  (each is a part of what is read)
 ) -> list[Curve]:
     """Return a curve for each LLM and kind of load, by name, of the levels at which it has both values."""
     levels_by_name = {each.scenario: each for each in levels if x.needed or each.kind.startswith(x.name)}
-    rows = load_curves.read(
+    objectives = scenarios.objectives(conn, list(levels_by_name))
+    rows = leaderboard.read_scenarios(
         conn,
-        scenarios=list(levels_by_name),
+        scenario_ids=list(objectives),
         metric_names=[*x.needed, *y.needed, THROUGHPUT],
         window=window,
         source=source,
     )
-    by_curve: dict[tuple[str, str], dict[Level, Values]] = {}
+    by_curve: dict[tuple[str, str], dict[Level, _Measured]] = {}
     for row in rows:
-        level = levels_by_name[row.scenario]
-        of_levels = by_curve.setdefault((row.llm_name, level.kind), {})
-        of_levels.setdefault(level, {})[row.metric_name] = row
-    curves = [Curve(*key, _points(of_levels, x, y)) for key, of_levels in sorted(by_curve.items())]
+        of = objectives[row.scenario_id]
+        level = levels_by_name[of.scenario]
+        by_level = by_curve.setdefault((row.llm_name, level.kind), {})
+        by_level.setdefault(level, _Measured(level, of.slo, {})).values[row.metric_name] = row
+    curves = [Curve(*key, _points(by_level.values(), x, y)) for key, by_level in sorted(by_curve.items())]
     return [curve for curve in curves if curve.levels]
 
 
-def _points(of_levels: dict[Level, Values], x: Axis, y: MetricAxis) -> tuple[Point, ...]:
+def _points(found: Iterable[_Measured], x: Axis, y: MetricAxis) -> tuple[Point, ...]:
     needed = {*x.needed, *y.needed}
-    measured = [
-        _Measured(level, of_levels[level])
-        for level in sorted(of_levels, key=lambda level: level.load)
-        if needed <= of_levels[level].keys()
-    ]
+    measured = sorted(
+        (each for each in found if needed <= each.values.keys()), key=lambda each: each.level.load
+    )
     bend = _bend(measured, x, y)
     return tuple(_point(each, x, y, number == bend) for number, each in enumerate(measured))
 
 
 def _point(measured: _Measured, x: Axis, y: MetricAxis, is_knee: bool) -> Point:
-    level, values = measured
+    level, bounds, values = measured
     row, value = values[y.metric.name], y.of(level, values)
-    slo = (row.slo or {}).get(y.metric.name)
+    slo = bounds.get(y.metric.name)
     is_mean = y.statistic == "mean"
     return Point(
         level=level.load,
@@ -104,13 +105,13 @@ def _point(measured: _Measured, x: Axis, y: MetricAxis, is_knee: bool) -> Point:
 
 def _bend(measured: Sequence[_Measured], x: Axis, y: MetricAxis) -> int | None:
     """Return the index of the knee; None without one, or if y is no latency, nor the inverse of one."""
-    latencies = [y.of(*each) for each in measured]
+    latencies = [y.of(each.level, each.values) for each in measured]
     if y.metric.name == "tps":
         latencies = [1 / each if each else 0.0 for each in latencies]
     elif y.unit not in TIMES:
         return None
     if isinstance(x, MetricAxis) and x.metric.better == "higher":
-        return knee([x.of(*each) for each in measured], latencies)
-    if not all(THROUGHPUT in values for _, values in measured):
+        return knee([x.of(each.level, each.values) for each in measured], latencies)
+    if not all(THROUGHPUT in each.values for each in measured):
         return None
-    return knee([values[THROUGHPUT].mean for _, values in measured], latencies)
+    return knee([each.values[THROUGHPUT].mean for each in measured], latencies)

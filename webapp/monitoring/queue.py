@@ -10,10 +10,10 @@ from redis import Redis
 from rq.job import Job
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.utils import utcparse
-from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from webapp.plan.shared import reported
-from webapp.queue import known_regions, runs_queue, waiting_line
+from webapp.queue.queues import known_regions, runs_queue, waiting_line
+from webapp.queue.workers import live_workers
 
 # The oldest job is searched among this number of queued ones.
 MOST_JOBS = 100
@@ -77,14 +77,12 @@ def _state(redis: Redis, region: str | None) -> State:
         pipeline.zcount(FailedJobRegistry(queue=queue).key, now, "+inf")
         pipeline.zcard(waiting_line(region))
         pipeline.lrange(queue.key, 0, MOST_JOBS - 1)
-        pipeline.smembers(WORKERS_BY_QUEUE_KEY % queue.name)
-        *numbers, waiting, workers = pipeline.execute()
+        *numbers, waiting = pipeline.execute()
     return State(
         queue.name,
         dict(zip(STATES, numbers, strict=True)),
         _enqueued(redis, [job_id.decode() for job_id in waiting]),
-        # A dead worker's key expires; its membership in the set does not.
-        redis.exists(*workers) if workers else 0,
+        live_workers(redis, region),
     )
 
 

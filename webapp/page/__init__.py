@@ -29,7 +29,7 @@ from webapp.page import (
 )
 from webapp.page.badges.routes import badges
 from webapp.page.errors import register_error_pages, respond_not_found
-from webapp.page.notices import add_headers, register_notices
+from webapp.page.notices import add_header, register_notices
 from webapp.page.version import version
 from webapp.queries import LARGEST_ID
 from webapp.settings import Settings
@@ -98,7 +98,7 @@ def _page() -> Blueprint:
     """Return the views, for readers only, and the changes, for the signed-in only."""
     page = Blueprint("page", __name__)
     page.before_request(access.require_reader)
-    page.after_request(add_headers)
+    page.after_request(add_header)
     page.after_request(incidents.add_open_header)
     for rule, endpoint, view in VIEWS:
         page.add_url_rule(rule, endpoint, view, defaults={"live": False})

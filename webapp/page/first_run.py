@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import current_app
 from redis import RedisError
 
-from webapp.queue import runs_queue
+from webapp.queue.queues import runs_queue
 from webapp.settings import Settings
 from webapp.store import Connection, run_records
 from webapp.store.run_records import RunRecord

@@ -1,8 +1,9 @@
-"""What fails, shown on every page: the refresh of the views, and the benchmark file.
+"""What fails, shown on every page: the refresh of the views, the benchmark file, and regions without workers.
 
 Views are cached, so they cannot show it.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -11,66 +12,84 @@ from datetime import UTC, datetime
 
 import psycopg2
 from flask import Flask, Response, current_app
+from redis import RedisError
 
 from webapp.cache import snapshot
 from webapp.errors import DATABASE_UNREACHABLE
+from webapp.page.text import utc
 from webapp.plan.shared import reported
+from webapp.queue.workers import unserved_regions
 from webapp.store.unshown import failing_since
 
-REFRESH_HEADER = "X-Refresh-Failing-Since"
-FILE_HEADER = "X-Benchmark-File-Faulty-Since"
+HEADER = "X-Notices"
 # How long a process relies on what it has read, so that open pages cost it no query each.
 RELIED_SECONDS = 5.0
 
 
 class Notice:
-    """Since when something has been failing, as one process knows it.
+    """What one process knows of something that may fail.
 
     One thread at a time asks, so that a server that hangs holds no other thread of the page.
     """
 
-    def __init__(self, ask: Callable[[], datetime | None]) -> None:
+    def __init__(self, ask: Callable[[], str | None]) -> None:
         self._ask = ask
         self._asking = threading.Lock()
         self._asked_at = float("-inf")
-        self._since: datetime | None = None
+        self._text: str | None = None
 
-    def since(self) -> datetime | None:
-        """Return since when; None if it works, or nobody can say."""
+    def text(self) -> str | None:
+        """Return what fails; None if it works, or nobody can say."""
         if time.monotonic() - self._asked_at >= RELIED_SECONDS and self._asking.acquire(blocking=False):
             try:
-                self._since = self._ask()
+                self._text = self._ask()
             finally:
                 self._asked_at = time.monotonic()
                 self._asking.release()
-        return self._since
+        return self._text
 
 
 def register_notices(app: Flask) -> None:
     """Give templates the notices."""
-    app.extensions["notices"] = notices = {
-        REFRESH_HEADER: Notice(_ask_database),
-        FILE_HEADER: Notice(_ask_redis),
-    }
-    app.jinja_env.globals.update(
-        refresh_failing_since=notices[REFRESH_HEADER].since, file_faulty_since=notices[FILE_HEADER].since
-    )
+    app.extensions["notices"] = [Notice(ask) for ask in (_refresh, _benchmark_file, _regions)]
+    app.jinja_env.globals.update(notices=_texts)
 
 
-def _ask_database() -> datetime | None:
+def add_header(response: Response) -> Response:
+    """Add the notices, as a list in JSON, for the script that merges new results in."""
+    if texts := _texts():
+        response.headers[HEADER] = json.dumps(texts)
+    return response
+
+
+def _texts() -> list[str]:
+    return [text for notice in current_app.extensions["notices"] if (text := notice.text())]
+
+
+def _refresh() -> str | None:
     with suppress(psycopg2.Error, *DATABASE_UNREACHABLE), snapshot() as conn:
-        return failing_since(conn)
+        if since := failing_since(conn):
+            return f"Refresh failing: runs that ended since {utc(since)} are not shown yet."
     return None
 
 
-def _ask_redis() -> datetime | None:
+def _benchmark_file() -> str | None:
     report = reported(current_app.extensions["redis"])
-    return datetime.fromtimestamp(report.since, UTC) if report else None
+    if not report:
+        return None
+    since = utc(datetime.fromtimestamp(report.since, UTC))
+    return (
+        f"Benchmark file faulty since {since}: the previous plan is used. The scheduler's log has the faults."
+    )
 
 
-def add_headers(response: Response) -> Response:
-    """Add since when what has been failing, for the script that merges new results in."""
-    for header, notice in current_app.extensions["notices"].items():
-        if since := notice.since():
-            response.headers[header] = since.astimezone(UTC).isoformat(timespec="seconds")
-    return response
+def _regions() -> str | None:
+    extensions = current_app.extensions
+    with suppress(RedisError):
+        match unserved_regions(extensions["redis"], extensions["plan"].measurements()):
+            case [region]:
+                return f"No worker serves region {region}: its runs wait. Start one with REGION={region}."
+            case [region, *_] as regions:
+                wait = f"No worker serves regions {', '.join(regions)}: their runs wait."
+                return f"{wait} Start one for each, as with REGION={region}."
+    return None

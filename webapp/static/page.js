@@ -37,8 +37,7 @@ async function poll() {
     } else if (response.status !== 304) {
       throw new Error(response.status);
     }
-    showNotice("refresh-failing", response.headers.get("X-Refresh-Failing-Since"));
-    showNotice("file-faulty", response.headers.get("X-Benchmark-File-Faulty-Since"));
+    showNotices(JSON.parse(response.headers.get("X-Notices") ?? "[]"));
     showOpenIncidents(response.headers.get("X-Open-Incidents"));
     updated = Date.now();
     connected = true;
@@ -49,11 +48,13 @@ async function poll() {
   pollLater();
 }
 
-function showNotice(id, since) {
-  const notice = document.getElementById(id);
-  notice.hidden = !since;
-  const utc = since?.slice(0, 16).replace("T", " ");
-  if (utc) notice.querySelector("time").textContent = `${utc} UTC`;
+function showNotices(texts) {
+  const notices = document.getElementById("notices");
+  const shown = [...notices.children].map((notice) => notice.textContent);
+  if (shown.join("\n") === texts.join("\n")) return; // a screen reader would read them again
+  notices.replaceChildren(
+    ...texts.map((text) => Object.assign(document.createElement("p"), { className: "notice", textContent: text })),
+  );
 }
 
 function showOpenIncidents(number) {

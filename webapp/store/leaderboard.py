@@ -1,11 +1,16 @@
-"""The leaderboard's rows, unranked."""
+"""The rows of leaderboards and load curves, unranked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from webapp.store import Connection, sql_file
 
-LEADERBOARD = sql_file("leaderboard")
+ROWS = sql_file("leaderboard")
+# From this condition, unlike from the next one, the planner concludes that both views have one scenario.
+OF_SCENARIO = f"{ROWS} AND means.scenario_id = %(scenario_id)s"
+OF_SCENARIOS = f"{ROWS} AND means.scenario_id = ANY(%(scenario_ids)s)"
 ERROR_RATES = """
 SELECT llms.name, means.mean
 FROM metric_means AS means
@@ -20,8 +25,9 @@ WHERE means.time_window = %(window)s
 
 @dataclass(frozen=True)
 class Row:
-    """One LLM's values of one metric in one window, in the metric's unit; None where there are too few."""
+    """One LLM's values of one metric in a scenario and window, in its unit; None where there are too few."""
 
+    scenario_id: int
     metric_name: str
     llm_name: str
     company_name: str
@@ -44,16 +50,20 @@ class Row:
 def read(
     conn: Connection, *, metric_names: list[str], window: str, source: str, scenario_id: int
 ) -> list[Row]:
-    """Return the rows of these metrics, in no particular order."""
-    arguments = {
-        "metric_names": metric_names,
-        "window": window,
-        "source": source,
-        "scenario_id": scenario_id,
-    }
-    with conn.cursor() as cursor:
-        cursor.execute(LEADERBOARD, arguments)
-        return [Row(*values) for values in cursor.fetchall()]
+    """Return the rows of these metrics in one scenario, in no particular order."""
+    return _read(
+        conn, OF_SCENARIO, metric_names=metric_names, window=window, source=source, scenario_id=scenario_id
+    )
+
+
+def read_scenarios(
+    conn: Connection, *, metric_names: list[str], window: str, source: str, scenario_ids: Sequence[int]
+) -> list[Row]:
+    """Return the rows of these metrics in several scenarios, in no particular order."""
+    ids = list(scenario_ids)
+    return _read(
+        conn, OF_SCENARIOS, metric_names=metric_names, window=window, source=source, scenario_ids=ids
+    )
 
 
 def error_rates(conn: Connection, *, window: str, source: str, scenario_id: int) -> dict[str, float]:
@@ -61,3 +71,9 @@ def error_rates(conn: Connection, *, window: str, source: str, scenario_id: int)
     with conn.cursor() as cursor:
         cursor.execute(ERROR_RATES, {"window": window, "source": source, "scenario_id": scenario_id})
         return dict(cursor.fetchall())
+
+
+def _read(conn: Connection, query: str, **arguments: Any) -> list[Row]:
+    with conn.cursor() as cursor:
+        cursor.execute(query, arguments)
+        return [Row(*values) for values in cursor.fetchall()]

@@ -1,5 +1,7 @@
 """Scenarios: added when first measured, never changed."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extras import Json
@@ -19,6 +21,14 @@ ORDER BY count(DISTINCT llms.id) DESC, scenarios.id
 """
 
 
+@dataclass(frozen=True)
+class Objectives:
+    """What a scenario asks for: bounds by metric, in the metric's unit."""
+
+    scenario: str
+    slo: dict[str, float]
+
+
 def add(conn: Connection, name: str, description: str, definition: dict[str, Any]) -> None:
     """Add the scenario unless its name exists."""
     with conn.cursor() as cursor:
@@ -35,6 +45,15 @@ def definition(conn: Connection, name: str) -> dict[str, Any] | None:
         cursor.execute("SELECT definition FROM scenarios WHERE name = %s", (name,))
         row = cursor.fetchone()
         return row[0] if row else None
+
+
+def objectives(conn: Connection, names: Sequence[str]) -> dict[int, Objectives]:
+    """Return the objectives of the scenarios with these names, by the scenario's id."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, name, definition -> 'slo' FROM scenarios WHERE name = ANY(%s)", (list(names),)
+        )
+        return {id: Objectives(name, slo or {}) for id, name, slo in cursor.fetchall()}
 
 
 def measured(conn: Connection, llm_names: list[str]) -> list[str]:

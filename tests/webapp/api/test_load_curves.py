@@ -6,7 +6,7 @@ from tests.factories import add_scenario, archive_llm
 from tests.load_curves import LEVELS, slowed, store_levels
 from tests.web import assert_error
 from tests.webapp.api.shown_runs import finish_run, show
-from webapp.store import load_curves as store
+from webapp.store import leaderboard
 
 URL = "/api/v1/benchmarks/load-curves"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -175,8 +175,10 @@ def test_a_level_without_values_of_an_axis_is_left_out(client, conn, chat):
 
 def test_all_levels_are_read_by_one_query(client, chat, monkeypatch):
     calls = []
-    read = store.read
-    monkeypatch.setattr(store, "read", lambda *args, **kwargs: calls.append(1) or read(*args, **kwargs))
+    read = leaderboard.read_scenarios
+    monkeypatch.setattr(
+        leaderboard, "read_scenarios", lambda *args, **kwargs: calls.append(1) or read(*args, **kwargs)
+    )
 
     etag = client.get(URL).headers["ETag"]
     assert client.get(URL).status_code == 200

@@ -12,7 +12,7 @@ from tests.searched import found, store_search
 from tests.support import query
 from tests.web import assert_error, slot
 from tests.webapp.conftest import with_key
-from webapp.queue import runs_queue
+from webapp.queue.queues import runs_queue
 
 URL = "/api/v1/benchmarks/runs"
 MIXED = level(

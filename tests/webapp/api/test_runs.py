@@ -12,7 +12,9 @@ from tests.support import query
 from tests.web import assert_error, slot
 from tests.webapp.conftest import with_key
 from webapp.on_demand import LOCK, job_status, request_simulation
-from webapp.queue import JSONJob, enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_simulation
+from webapp.queue.json_job import JSONJob
+from webapp.queue.queues import runs_queue
 from webapp.store import runs, views
 
 URL = "/api/v1/benchmarks/runs"

@@ -20,7 +20,8 @@ from webapp import monitoring
 from webapp.monitoring import stored
 from webapp.monitoring.stored import GEN_AI_BOUNDS
 from webapp.plan.measurement import Task
-from webapp.queue import enqueue_measurement, enqueue_simulation, runs_queue
+from webapp.queue.enqueue import enqueue_measurement, enqueue_simulation
+from webapp.queue.queues import runs_queue
 from webapp.store import llms, runs, self_checks, totals
 from webapp.store.self_checks import SelfCheckError
 

@@ -1,6 +1,7 @@
--- One row for each metric and ranked LLM in one window, source and scenario. Confidence intervals are clipped to
--- the metric's bounds. That of a single search for the capacity is its bracket.
+-- One row for each scenario, metric and ranked LLM in one window and source; the caller adds which scenarios.
+-- Confidence intervals are clipped to the metric's bounds. That of a single search for the capacity is its bracket.
 SELECT
+    means.scenario_id,
     metrics.name AS metric_name,
     llms.name AS llm_name,
     llms.company_name,
@@ -34,6 +35,5 @@ LEFT JOIN LATERAL (
 ) AS bracket ON true
 WHERE means.time_window = %(window)s
   AND means.source = %(source)s
-  AND means.scenario_id = %(scenario_id)s
   AND metrics.name = ANY(%(metric_names)s)
   AND llms.archived_at IS NULL
