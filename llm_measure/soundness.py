@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from llm_measure.apis.base import MAX_TOKENS
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.records import Record
 
 MAX_MOMENT_NS = 10**18  # 31 years, so that differences fit into 64 bits

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol, runtime_checka
 import msgspec
 
 from llm_measure.framing import Framing
+from llm_measure.limits import MAX_TOKENS
 
 # A prompt is a text, or a conversation as a list of OpenAI's messages.
 Prompt = str | list[dict[str, Any]]
@@ -38,8 +39,6 @@ class Piece(NamedTuple):
     arguments: str = ""  # a piece of their JSON
 
 
-# Far above what any model takes or writes. What spreads tokens over chunks needs memory for each of them.
-MAX_TOKENS = 10_000_000
 TokenCount = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 # Fields with text within parts of a message, as servers name them, and of a call.
 TEXT_FIELDS = frozenset(("text", "content", "summary", "thinking", "data", "name", "arguments"))

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from llm_measure import apis
-from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.apis.encoding import ONE, Wanted
 from llm_measure.endpoints import Endpoint
 from llm_measure.expectations import Expectation, expectation
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.inputs import wanted
 from llm_measure.load.requests import most_tokens
 from llm_measure.workloads import Workload

@@ -8,7 +8,6 @@ from copy import copy
 from typing import Any
 
 from llm_measure.apis import Chunk, EncodingAPI, ProviderAPI, StreamingAPI, Usage
-from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.answer import is_complete, parse_answer
 from llm_measure.client.asked import Asked
 from llm_measure.client.encoding import EncodingError, unpacked
@@ -27,6 +26,7 @@ from llm_measure.client.models import other_model
 from llm_measure.client.tidying import tidied
 from llm_measure.client.tokens import CUT_OFF, Chunks, output_tokens, reasoning_tokens, tokens_of_chunks
 from llm_measure.framing import ErrorData, FramingError
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.records import Record
 
 END_TOKENS = 1  # of an answer that ends immediately: the end of its sequence

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from llm_measure import __version__, apis
 from llm_measure.apis import EncodingAPI, Signer, StreamingAPI
-from llm_measure.apis.base import MAX_TOKENS, Prompt
+from llm_measure.apis.base import Prompt
 from llm_measure.endpoints import Endpoint, encoded
 from llm_measure.expectations import DESCRIPTION, NAME, expectation
 from llm_measure.json_merge import merged
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.datasets import DatasetError, read_dataset
 from llm_measure.load.inputs import input_bodies, input_body
 from llm_measure.load.lengths import generated_prompts, varying_maximum

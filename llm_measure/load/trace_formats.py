@@ -12,7 +12,8 @@ from typing import Annotated, Literal, NamedTuple, TextIO
 
 import msgspec
 
-from llm_measure.apis.base import MAX_TOKENS, TokenCount
+from llm_measure.apis.base import TokenCount
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.records import SECOND_NS
 
 TraceFormat = Literal["mooncake", "azure", "burstgpt"]

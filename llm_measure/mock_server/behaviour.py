@@ -6,7 +6,7 @@ from heapq import heapreplace
 from random import Random
 from typing import Literal
 
-from llm_measure.apis.base import MAX_TOKENS
+from llm_measure.limits import MAX_TOKENS
 
 Fate = Literal["answer", "error", "rate_limit", "stall", "truncate"]
 Reasoning = Literal["streamed", "hidden", "uncounted"]

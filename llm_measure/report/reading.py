@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.limits import MAX_LEVEL_TOKENS
 from llm_measure.endpoints import Endpoint
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.traces import TraceFacts, check_replay

@@ -6,9 +6,9 @@ import anthropic
 import pytest
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
-from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.asked import Asked
 from llm_measure.client.response import parse_response
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.soundness import fault
 from tests.llm_measure.scripted import scripted, whole
 from tests.llm_measure.streams import (

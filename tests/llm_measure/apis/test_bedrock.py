@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import EventStreamError
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
-from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.asked import Asked
 from llm_measure.client.response import ends_well, parse_response
+from llm_measure.limits import MAX_TOKENS
 from tests.llm_measure.bedrock_client import client_of
 from tests.llm_measure.cli.command import invoke
 from tests.llm_measure.event_streams import CONTENT_TYPE, arrived, event, exception

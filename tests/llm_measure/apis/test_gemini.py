@@ -7,9 +7,9 @@ from google import genai
 from google.genai.types import GenerateContentResponse, HttpOptions, Part
 
 from llm_measure import Endpoint, Load, Workload, apis, measure
-from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.client.asked import Asked
 from llm_measure.client.response import ends_well, parse_response
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.records import Record
 from llm_measure.soundness import fault
 from tests.llm_measure.scripted import Step, chunked, head, scripted, whole
