@@ -25,15 +25,14 @@ from webapp.plan.workload_schema import WorkloadSchema
 from webapp.settings import ROOT
 
 EXAMPLE = (ROOT / "benchmark.example.yml").read_text()
-PARTS = (
-    test_benchmark_file,
-    test_file_schema,
-    test_llm_schema,
-    test_rules,
-    test_searches,
-    test_workload_schema,
-)
-CASES = [case for part in PARTS for case in part.FAULTS]
+CASES = [
+    *test_benchmark_file.FAULTS,
+    *test_file_schema.FAULTS,
+    *test_llm_schema.FAULTS,
+    *test_rules.FAULTS,
+    *test_searches.FAULTS,
+    *test_workload_schema.FAULTS,
+]
 # The faults that a schema can find; others are duplicates, names that refer to nothing, and files.
 FINDABLE = re.compile(
     r"unknown field|missing|must be (?!at least|valid in JSON|a printable)|unknown provider API"
