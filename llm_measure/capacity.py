@@ -86,7 +86,8 @@ class Capacity:
     """The result of a search."""
 
     search: Search
-    # The greatest load that meets the objectives; None if even the least misses them, or with a reason.
+    # The greatest load that meets the objectives; None if even the least misses them, or unless both low and
+    # high are known.
     capacity: float | None
     low: float | None  # the greatest load that certainly meets them
     high: float | None  # the least load that certainly misses them

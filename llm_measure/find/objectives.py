@@ -50,6 +50,8 @@ class Target:
             failed = np.array([inf if record.error else 0.0 for record in records], dtype=np.float64)
             return Values(failed, np.ones(len(records), dtype=np.int64))
         objective = METRICS[self.metric].objective
+        if objective and _has_none(records, objective):
+            return Values(np.empty(0), np.zeros(len(records), dtype=np.int64))
         if self.metric == POOLED or objective is None:
             return _pooled(records)
         each = np.array([_value(record, objective) for record in records], dtype=np.float64)
@@ -79,6 +81,13 @@ def _target(name: str, bound: float) -> Target:
     if not 0 < bound < inf:
         raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
     return Target(name, bound, float(found[1]) / 100, metric)
+
+
+def _has_none(records: Sequence[Record], objective: Objective) -> bool:
+    """Return whether no successful response has a value, as a response of one token has no gap."""
+    successful = [record for record in records if not record.error]
+    is_needless = bool(successful) and not objective.required
+    return is_needless and all(objective.value(record) is None for record in successful)
 
 
 def _value(record: Record, objective: Objective) -> float:
