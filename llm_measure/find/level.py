@@ -9,13 +9,13 @@ from statistics import NormalDist
 import numpy as np
 
 from llm_measure.capacity import Search, Step, Verdict
+from llm_measure.find.budget import LOOKS, error_of_look, fewest
 from llm_measure.find.judging import Errors, Growth, attained, growth
 from llm_measure.find.objectives import Values, targets
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult
 from llm_measure.text import printable
 
-LOOKS = 4  # at a level, at most: each look may err
 # A level is given up after this many looks if the distance of its shares from what is allowed is below this
 # part of what the remaining requests could resolve.
 HOPE_LOOKS, HOPE = 2, 0.6
@@ -66,9 +66,25 @@ class Level:
             return None
         measured = self.step.requests
         if self._is_hopeless(search, most):
-            return "too close to the capacity for the budget"
+            return self._why_never_met(search, most) or "too close to the capacity for the budget"
         if measured >= NEARLY * most or len(self.results) >= LOOKS:
-            return f"undecided after {measured:,} requests, the most for one level of the budget"
+            most_used = f"undecided after {measured:,} requests, the most that the budget has for one level"
+            return self._why_never_met(search, measured) or most_used
+        return None
+
+    def _why_never_met(self, search: Search, most: int) -> str | None:
+        """Return why that many requests in all, which depend on each other, cannot show that it is met."""
+        if self.step is None:
+            return None
+        for target in targets(search.slo):
+            found, measured = self.step.attained[target.name], self.step.requests
+            is_within = found.verdict == "undecided" and found.share <= target.allowed
+            least = fewest(target, search.confidence)
+            if is_within and found.effective * most < least * measured:
+                return (
+                    f"too few requests for {target.name}: {measured:,} that depend on each other say as much"
+                    f" as {found.effective:,} independent ones, of {least:,} at least"
+                )
         return None
 
     def _is_hopeless(self, search: Search, most: int) -> bool:
@@ -157,7 +173,7 @@ def errors_of(search: Search) -> Errors:
 
     Every objective must be met, but any one is enough to miss, and so is latency that grows at a rate.
     """
-    each = (1 - search.confidence) / LOOKS
+    each = error_of_look(search.confidence)
     return Errors(met=each, missed=each / (len(search.slo) + (search.kind == "rate")))
 
 

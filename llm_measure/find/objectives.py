@@ -11,9 +11,11 @@ from llm_measure.metrics import METRICS
 from llm_measure.metrics.derivations import gaps
 from llm_measure.metrics.record import Objective
 from llm_measure.records import Record
+from llm_measure.workloads import Workload
 
 ERROR_RATE = "error_rate"
 POOLED = "itl"  # whose values are the gaps of all responses together
+OF_GAPS = ("itl", "tpot")
 QUANTILE = re.compile(r"p(\d\d(?:\.\d{1,3})?)")
 LOWEST_QUANTILE = 0.5
 
@@ -63,6 +65,16 @@ def targets(slo: Mapping[str, float]) -> list[Target]:
     if not slo:
         raise ValueError("slo: must have an objective, such as ttft:p95=0.5 or error_rate=0.01")
     return [_target(name, bound) for name, bound in slo.items()]
+
+
+def check_values(slo: Mapping[str, float], workload: Workload) -> None:
+    """Raise ValueError for an objective of which responses to the workload have no value."""
+    known = (*METRICS.objectives(workload.kind), ERROR_RATE)
+    for target in targets(slo):
+        if target.metric not in known:
+            raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
+        if target.metric in OF_GAPS and workload.asked_output_tokens == 1:
+            raise ValueError(f"slo={target.name}: a response of 1 token has no gaps; expected more tokens")
 
 
 def _target(name: str, bound: float) -> Target:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from math import ceil, log
+from math import ceil
 
 from llm_measure.capacity import Capacity, Search
+from llm_measure.find.budget import SHARE_OF_BUDGET, deciding
 from llm_measure.find.course import STEP, Course
-from llm_measure.find.level import Level, errors_of, failure, stay_s
+from llm_measure.find.level import Level, failure, stay_s
 from llm_measure.find.objectives import targets
 from llm_measure.find.point import crossing, misses_always
 from llm_measure.results import LevelResult
@@ -20,8 +21,6 @@ LEAST_S = 1.0  # that a batch of a rate lasts, unless that exceeds its part of t
 STAYS = 8  # how many times as long as a request a batch lasts at least
 WARMUP = 0.15  # of a batch's measured requests, before them
 FIRST_SHARE = 0.05  # of the budget, that a level near the capacity needs at least
-SHARE_OF_BUDGET = 0.25  # that one level may use
-SPARE = 1.3  # by which the first batches exceed the fewest requests that could decide
 CLOSE_TO_START = 2  # levels
 CLIENT_LIMIT = "the client was the limit"
 
@@ -180,10 +179,9 @@ class _Searcher:
             # The first levels from a start are probably close to the capacity, where short ones mislead.
             is_close = self._search.start is not None and len(self._course.levels) < CLOSE_TO_START
             return max(least, first) if is_close else least
-        error = errors_of(self._search).met
-        deciding = SPARE * -log(error) / min(target.allowed for target in targets(self._search.slo))
+        enough = deciding(targets(self._search.slo), self._search.confidence)
         most = int(self._search.budget * SHARE_OF_BUDGET)
-        requests = max(ceil(deciding), first, 3 * known) - known
+        requests = max(enough, first, 3 * known) - known
         return max(least, min(requests, most - known))
 
 

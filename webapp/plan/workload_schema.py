@@ -7,6 +7,7 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure.capacity import LEAST_BUDGET, LoadKind
+from llm_measure.find.objectives import check_values
 from llm_measure.metrics import kind_of
 from llm_measure.workloads import MOST_INPUTS, MOST_TURNS, WHOLE_CONVERSATIONS, Expected
 from webapp.plan import searches
@@ -105,9 +106,9 @@ class WorkloadSchema(StrictSchema):
         if faults := searches.unknown_objectives(data["slo"], kind_of(data.get("inputs")), "find" in data):
             raise ValidationError({"slo": faults})
         try:
-            workload(data, Path())
+            asked = workload(data, Path())
             if "find" in data:
-                searches.search(data)
+                check_values(searches.search(data).slo, asked)
         except ValueError as error:
             raise refused(error) from None
 

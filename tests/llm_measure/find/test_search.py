@@ -123,6 +123,17 @@ def test_levels_that_cannot_be_decided_do_not_stop_the_climb(monkeypatch):
     assert max(step.load for step in found.path) > 201
 
 
+def test_a_level_far_from_the_capacity_is_not_said_to_be_too_close(monkeypatch):
+    monkeypatch.setattr("llm_measure.find.judging._effective", lambda *_: 30.0)
+
+    found = find_capacity(Search("rate", {"ttft:p95": 0.1}, budget=4000), steep_at(201))
+
+    closed = [step.reason for step in found.path if step.reason]
+    assert closed
+    assert all(reason.startswith("too few requests for ttft:p95: ") for reason in closed)
+    assert all(reason.endswith("say as much as 30 independent ones, of 86 at least") for reason in closed)
+
+
 def test_an_objective_without_a_value_ends_the_search_after_the_first_level():
     found = find_capacity(Search("rate", {"ttft:p95": 0.1, "itl:p95": 0.1}), steep_at(201))
 
@@ -263,7 +274,7 @@ def test_the_budget_of_conversations_counts_their_turns():
 
 
 def test_a_budget_below_a_level_finds_nothing():
-    found = find_capacity(Search("rate", {"ttft:p95": 0.1}, budget=100), in_conversations)
+    found = find_capacity(Search("rate", {"ttft:p70": 0.1}, budget=100), in_conversations)
 
     assert (found.path, found.capacity, found.decided) == ([], None, False)
     assert found.reason == "budget=100: not enough for the turns of a level"
