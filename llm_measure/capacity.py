@@ -95,7 +95,7 @@ class Capacity:
     high: float | None  # the least load that certainly misses them
     decided: bool  # whether low and high are as close as was wanted
     requests: int  # spent in all
-    reason: str | None = None  # why it ended without a result, such as an outage of the endpoint
+    reason: str | None = None  # why it ended without a result, or what it lacks: an outage, a busy client
     path: list[Step] = field(default_factory=list)  # in the order of measuring
     # Each level of the path as it was measured, prolongations apart.
     levels: list[LevelResult] = field(default_factory=list, repr=False, compare=False)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure.capacity import LEAST_BUDGET, LoadKind
-from llm_measure.find.objectives import check_values
+from llm_measure.find.objectives import NO_GAPS, gapless
 from llm_measure.metrics import kind_of
 from llm_measure.workloads import MOST_INPUTS, MOST_TURNS, WHOLE_CONVERSATIONS, Expected
 from webapp.plan import searches
@@ -108,9 +108,11 @@ class WorkloadSchema(StrictSchema):
         try:
             asked = workload(data, Path())
             if "find" in data:
-                check_values(searches.search(data).slo, asked)
+                searches.search(data)
         except ValueError as error:
             raise refused(error) from None
+        if "find" in data and (names := gapless(data["slo"], asked)):
+            raise ValidationError({"slo": {name: [NO_GAPS] for name in names}})
 
     @validates_schema(skip_on_field_errors=True)
     def check_shards(self, data: dict[str, Any], **kwargs: Any) -> None:

@@ -20,7 +20,8 @@ FAULTS = [
     (SEARCH + "        budget: 2000\n", "11: workloads[0].budget=2000: too few requests for error_rate at"
      " confidence 0.95; expected at least 2300"),
     (SEARCH.replace("p95", "p99.99"), "7: workloads[0].budget: too few requests for ttft:p99.99"),
-    (SEARCH.replace("ttft:p95", "itl:p95") + "        output_tokens: 1\n", "9: workloads[0].slo"),
+    (SEARCH.replace("ttft:p95", "itl:p95") + "        output_tokens: 1\n", "9: workloads[0].slo."
+     "itl:p95=0.5: a response of 1 token has no gaps"),
     (SEARCH + "        confidence: 95\n", "11: workloads[0].confidence=95: must be a number from 0.5 to"),
 ]  # fmt: skip
 
