@@ -4,7 +4,7 @@ import pytest
 
 from llm_measure.capacity import Search
 from llm_measure.find.search import find_capacity
-from tests.llm_measure.find.test_search import steep_at
+from tests.llm_measure.find.queues import steep_at
 
 
 @pytest.mark.parametrize(
