@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any, Literal, get_args
 
+from llm_measure.find.budget import check_budget
 from llm_measure.find.objectives import targets
 from llm_measure.results import LevelResult
 
@@ -34,11 +35,12 @@ class Search:
     def __post_init__(self) -> None:
         if self.kind not in get_args(LoadKind):
             raise ValueError(f"find={self.kind!r}: must be one of {', '.join(get_args(LoadKind))}")
-        targets(self.slo)
+        wanted = targets(self.slo)
         if not 0.5 <= self.confidence < 1:
             raise ValueError(f"confidence={self.confidence}: must be at least 0.5 and below 1")
         if self.budget < LEAST_BUDGET:
             raise ValueError(f"budget={self.budget}: must be at least {LEAST_BUDGET}")
+        check_budget(self.budget, wanted, self.confidence)
         if self.start is not None and not 0 < self.start < inf:
             raise ValueError(f"start={self.start}: must be greater than 0 and finite")
 
@@ -86,13 +88,14 @@ class Capacity:
     """The result of a search."""
 
     search: Search
-    # The greatest load that meets the objectives; None if even the least misses them, or with a reason.
+    # The greatest load that meets the objectives; None if even the least misses them, or unless both low and
+    # high are known.
     capacity: float | None
     low: float | None  # the greatest load that certainly meets them
     high: float | None  # the least load that certainly misses them
     decided: bool  # whether low and high are as close as was wanted
     requests: int  # spent in all
-    reason: str | None = None  # why it ended without a result, such as an outage of the endpoint
+    reason: str | None = None  # why it ended without a result, or what it lacks: an outage, a busy client
     path: list[Step] = field(default_factory=list)  # in the order of measuring
     # Each level of the path as it was measured, prolongations apart.
     levels: list[LevelResult] = field(default_factory=list, repr=False, compare=False)

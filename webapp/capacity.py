@@ -45,9 +45,11 @@ def bracket(find: Find) -> str:
 
 
 def next_start(find: Find) -> float | None:
-    """Return the load at which the next search starts: the capacity, or the middle of what is left of it."""
-    if find["capacity"]:
-        return find["capacity"]
-    if find["low"] and find["high"]:
-        return math.sqrt(find["low"] * find["high"])
-    return find["low"] or find["high"]
+    """Return the load at which the next search starts: the capacity, the middle of its bracket, or the least.
+
+    None if no load is known to meet the objectives, since a start too far from the capacity costs requests.
+    """
+    low, high = find["low"], find["high"]
+    if low is None or high is None:
+        return low
+    return find["capacity"] or math.sqrt(low * high)

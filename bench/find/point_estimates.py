@@ -4,9 +4,10 @@ from collections.abc import Callable
 from math import sqrt
 
 from llm_measure.capacity import Search
+from llm_measure.find.course import TOLERANCE
 from llm_measure.find.level import stay_s, steady
 from llm_measure.find.objectives import targets
-from llm_measure.find.search import LEAST_REQUESTS, PROBE_REQUESTS, TOLERANCE, WARMUP
+from llm_measure.find.search import LEAST_REQUESTS, PROBE_REQUESTS, WARMUP
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load
 

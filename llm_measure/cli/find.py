@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from llm_measure.capacity import Capacity, Search
-from llm_measure.find.objectives import ERROR_RATE, targets
+from llm_measure.find.objectives import ERROR_RATE, NO_GAPS, gapless, targets
 from llm_measure.find.search import Measure, searching
 from llm_measure.metrics import METRICS
 from llm_measure.report.find import step_line
@@ -39,11 +39,13 @@ def search_of(options: dict[str, Any]) -> Search | None:
 
 
 def check_objectives(search: Search, workload: Workload) -> None:
-    """Raise ValueError for an objective that requests of the workload's kind do not have."""
+    """Raise ValueError for an objective that responses to the workload do not have."""
     known = (*METRICS.objectives(workload.kind), ERROR_RATE)
     for target in targets(search.slo):
         if target.metric not in known:
             raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
+    for name in gapless(search.slo, workload):
+        raise ValueError(f"slo={name}: {NO_GAPS}")
 
 
 def levels_of(

@@ -86,6 +86,8 @@ class Objectives(click.ParamType):
         bounds = {}
         for part in value.split(","):
             name, _, bound = part.partition("=")
+            if name.strip() in bounds:
+                self.fail(f"{name.strip()}: duplicate objective; expected one bound", param, ctx)
             try:
                 bounds[name.strip()] = float(bound)
             except ValueError:

@@ -9,17 +9,18 @@ from statistics import NormalDist
 import numpy as np
 
 from llm_measure.capacity import Search, Step, Verdict
+from llm_measure.find.budget import LOOKS, error_of_look, fewest
 from llm_measure.find.judging import Errors, Growth, attained, growth
 from llm_measure.find.objectives import Values, targets
 from llm_measure.records import SECOND_NS, Record
 from llm_measure.results import LevelResult
 from llm_measure.text import printable
 
-LOOKS = 4  # at a level, at most: each look may err
 # A level is given up after this many looks if the distance of its shares from what is allowed is below this
 # part of what the remaining requests could resolve.
 HOPE_LOOKS, HOPE = 2, 0.6
 MOST_TAIL = 0.2  # of a batch, which is left out at its end
+NEARLY = 0.9  # of the requests that a level may have, since the end of each batch is left out
 
 
 @dataclass(eq=False)
@@ -30,6 +31,7 @@ class Level:
     results: list[LevelResult] = field(default_factory=list)
     step: Step | None = None
     is_closed: bool = False  # whether it is not to be prolonged any more
+    is_disturbed: bool = False  # whether the client, and not the endpoint, was the limit
     _values: dict[str, list[Values]] = field(default_factory=dict)
     _requests: int = 0
     _seconds: float = 0.0
@@ -45,7 +47,47 @@ class Level:
         """Whether more requests may decide it."""
         return self.verdict == "undecided" and not self.is_closed
 
-    def is_hopeless(self, search: Search, most: int) -> bool:
+    def seems_missed(self, search: Search) -> bool:
+        """Return whether more values exceed an objective's bound than may."""
+        found = self.step.attained if self.step else {}
+        return any(
+            found[each.name].share > each.allowed for each in targets(search.slo) if each.name in found
+        )
+
+    def valueless(self) -> str | None:
+        """Return an objective of which no response has a value; None if there is none."""
+        if not self.step or not self._successful:
+            return None
+        return next((name for name, each in self.step.attained.items() if not each.effective), None)
+
+    def why_enough(self, search: Search, most: int) -> str | None:
+        """Return why to prolong it no further, of at most that many requests in all; None to prolong it."""
+        if self.step is None:
+            return None
+        measured = self.step.requests
+        if self._is_hopeless(search, most):
+            return self._why_never_met(search, most) or "too close to the capacity for the budget"
+        if measured >= NEARLY * most or len(self.results) >= LOOKS:
+            most_used = f"undecided after {measured:,} requests, the most that the budget has for one level"
+            return self._why_never_met(search, measured) or most_used
+        return None
+
+    def _why_never_met(self, search: Search, most: int) -> str | None:
+        """Return why that many requests in all, which depend on each other, cannot show that it is met."""
+        if self.step is None:
+            return None
+        for target in targets(search.slo):
+            found, measured = self.step.attained[target.name], self.step.requests
+            is_within = found.verdict == "undecided" and found.share <= target.allowed
+            least = fewest(target, search.confidence)
+            if is_within and found.effective * most < least * measured:
+                return (
+                    f"too few requests for {target.name}: {measured:,} that depend on each other say as much"
+                    f" as {found.effective:,} independent ones, of {least:,} at least"
+                )
+        return None
+
+    def _is_hopeless(self, search: Search, most: int) -> bool:
         """Return whether that many requests in all would hardly decide it, so close to the capacity."""
         step = self.step
         if step is None or len(self.results) < HOPE_LOOKS or not step.requests:
@@ -131,7 +173,7 @@ def errors_of(search: Search) -> Errors:
 
     Every objective must be met, but any one is enough to miss, and so is latency that grows at a rate.
     """
-    each = (1 - search.confidence) / LOOKS
+    each = error_of_look(search.confidence)
     return Errors(met=each, missed=each / (len(search.slo) + (search.kind == "rate")))
 
 

@@ -11,9 +11,12 @@ from llm_measure.metrics import METRICS
 from llm_measure.metrics.derivations import gaps
 from llm_measure.metrics.record import Objective
 from llm_measure.records import Record
+from llm_measure.workloads import Workload
 
 ERROR_RATE = "error_rate"
 POOLED = "itl"  # whose values are the gaps of all responses together
+OF_GAPS = ("itl", "tpot")
+NO_GAPS = "a response of 1 token has no gaps; expected more tokens"
 QUANTILE = re.compile(r"p(\d\d(?:\.\d{1,3})?)")
 LOWEST_QUANTILE = 0.5
 
@@ -50,6 +53,8 @@ class Target:
             failed = np.array([inf if record.error else 0.0 for record in records], dtype=np.float64)
             return Values(failed, np.ones(len(records), dtype=np.int64))
         objective = METRICS[self.metric].objective
+        if objective and _has_none(records, objective):
+            return Values(np.empty(0), np.zeros(len(records), dtype=np.int64))
         if self.metric == POOLED or objective is None:
             return _pooled(records)
         each = np.array([_value(record, objective) for record in records], dtype=np.float64)
@@ -61,6 +66,13 @@ def targets(slo: Mapping[str, float]) -> list[Target]:
     if not slo:
         raise ValueError("slo: must have an objective, such as ttft:p95=0.5 or error_rate=0.01")
     return [_target(name, bound) for name, bound in slo.items()]
+
+
+def gapless(slo: Mapping[str, float], workload: Workload) -> list[str]:
+    """Return the objectives of gaps between tokens, if responses to the workload have but one token."""
+    if workload.asked_output_tokens != 1:
+        return []
+    return [target.name for target in targets(slo) if target.metric in OF_GAPS]
 
 
 def _target(name: str, bound: float) -> Target:
@@ -79,6 +91,13 @@ def _target(name: str, bound: float) -> Target:
     if not 0 < bound < inf:
         raise ValueError(f"slo={name}={bound}: must be greater than 0 and finite")
     return Target(name, bound, float(found[1]) / 100, metric)
+
+
+def _has_none(records: Sequence[Record], objective: Objective) -> bool:
+    """Return whether no successful response has a value, as a response of one token has no gap."""
+    successful = [record for record in records if not record.error]
+    is_needless = bool(successful) and not objective.required
+    return is_needless and all(objective.value(record) is None for record in successful)
 
 
 def _value(record: Record, objective: Objective) -> float:

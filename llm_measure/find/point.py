@@ -15,23 +15,21 @@ STEEPEST, FLATTEST = 200.0, 1.0  # slopes of the logarithm of odds by that of lo
 
 
 def crossing(search: Search, steps: Sequence[Step], low: float | None, high: float | None) -> float | None:
-    """Return where the objectives stop being met, from `low` to `high`; None if no load meets them.
+    """Return where the objectives stop being met, from `low` to `high`; None if either is unknown.
 
     It is the lowest crossing of all objectives.
     """
-    loads = [step.load for step in steps]
-    if not loads or high == min(loads):
+    if low is None or high is None:
         return None
-    least, most = low or min(loads), high or max(loads)
-    near = [step for step in steps if least <= step.load <= most]
+    near = [step for step in steps if low <= step.load <= high]
     found = [_crossing(target, near) for target in targets(search.slo)]
     found += [
         step.load / (1 + step.growth) for step in near if step.reason and step.growth and step.load == high
     ]
     if search.kind == "concurrency":
         # A whole number of streams below the least that certainly misses.
-        return float(max(min(int(min(found)), high - 1 if high else most), least))
-    return min(max(min(found), least), most)
+        return float(max(min(int(min(found)), high - 1), low))
+    return min(max(min(found), low), high)
 
 
 def misses_always(found: Capacity) -> bool:

@@ -57,7 +57,7 @@ def capacity_line(find: Mapping[str, Any]) -> str:
     found = capacity_text(find)
     if find["reason"]:
         found += f"; {printable(find['reason'])}"
-    elif find["capacity"] is None:
+    elif find["capacity"] is None and find["decided"]:
         found += "; the objectives are missed even at the lowest load"
     bracket = f"met at {shown(find['low'])}, missed at {shown(find['high'])}"
     decided = "" if find["decided"] else ", not decided within 10 %"
@@ -65,10 +65,12 @@ def capacity_line(find: Mapping[str, Any]) -> str:
 
 
 def capacity_text(find: Mapping[str, Any]) -> str:
-    """Return the capacity with its unit, or that there is none or that it is unknown."""
-    if find["capacity"] is None:
-        return "none" if find["decided"] else "unknown"
-    return f"{shown(find['capacity'])} {UNITS[find['kind']]}"
+    """Return the capacity with its unit, or its lower bound, or that it is unknown or none."""
+    if find["capacity"] is not None:
+        return f"{shown(find['capacity'])} {UNITS[find['kind']]}"
+    if find["low"] is not None and find["high"] is None:
+        return f"at least {shown(find['low'])} {UNITS[find['kind']]}"
+    return "none" if find["decided"] else "unknown"
 
 
 def step_line(kind: str, step: Mapping[str, Any]) -> str:

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.capacity_search import search_capacity
+from jobs.capacity_search import from_last, search_capacity
 from jobs.measurement_run import MeasurementError, WorkerStopsError, fill_slot, fill_slots
 from llm_measure.capacity import Search
 from llm_measure.endpoints import Endpoint
 from llm_measure.workloads import Workload
-from tests.searched import found, searched, store_search
+from tests.searched import found, searched, step, store_search
 from tests.support import query
 from tests.web import free_port
 from webapp.plan.measurement import Task
@@ -63,6 +63,26 @@ def test_the_second_slots_search_starts_at_the_firsts_result_and_costs_less(
     (board,) = answer.json["metrics"]
     assert (board["metric"], [row["llm_name"] for row in board["llms"]]) == ("capacity", ["Measured"])
     assert board["llms"][0]["mean"] > 0
+
+
+@pytest.mark.parametrize(
+    ("last", "start"),
+    [
+        (found(12.0, 13.0, capacity=12.5), 12.5),
+        (found(9.0, 16.0, capacity=None, decided=False), 12.0),
+        (found(12.0, None, capacity=None, decided=False), 12.0),
+        (found(None, 13.0, capacity=None, decided=False), None),
+        (found(None, 0.1, capacity=None), None),
+        (found(None, None, path=[step(7.0, "undecided")], capacity=7.0, decided=False), None),
+    ],
+)
+def test_a_search_starts_only_from_a_load_that_is_known_to_meet_the_objectives(
+    conn, settings, redis, last, start
+):
+    planned = searched()
+    store_search(conn, settings, redis, at(FIRST), last, planned)
+
+    assert from_last(conn, planned).load.start == start
 
 
 @pytest.mark.usefixtures("lenient_validity")

@@ -79,7 +79,7 @@ def _whole(found: Capacity, levels: list[LevelResult]) -> LevelResult:
 
 
 def _why_undecided(found: Capacity) -> str:
-    """Return why, and what is known: a level that is not valid ends the search unless its repetition is."""
+    """Return why, and what is known: the search says why, unless its last level was stopped."""
     last = found.levels[-1]
     why = found.reason or (
         f"undecided after {found.requests} requests"

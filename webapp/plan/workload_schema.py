@@ -7,6 +7,7 @@ from typing import Any, get_args
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from llm_measure.capacity import LEAST_BUDGET, LoadKind
+from llm_measure.find.objectives import NO_GAPS, gapless
 from llm_measure.limits import MAX_TOKENS
 from llm_measure.metrics import kind_of
 from llm_measure.workloads import MOST_INPUTS, MOST_TURNS, WHOLE_CONVERSATIONS, Expected
@@ -106,11 +107,13 @@ class WorkloadSchema(StrictSchema):
         if faults := searches.unknown_objectives(data["slo"], kind_of(data.get("inputs")), "find" in data):
             raise ValidationError({"slo": faults})
         try:
-            workload(data, Path())
+            asked = workload(data, Path())
             if "find" in data:
                 searches.search(data)
         except ValueError as error:
             raise refused(error) from None
+        if "find" in data and (names := gapless(data["slo"], asked)):
+            raise ValidationError({"slo": {name: [NO_GAPS] for name in names}})
 
     @validates_schema(skip_on_field_errors=True)
     def check_shards(self, data: dict[str, Any], **kwargs: Any) -> None:

@@ -80,9 +80,17 @@ def test_an_endpoint_that_does_not_answer_is_asked_once_more_and_not_searched_fu
         (("--find", "concurrency", "--slo", "ttft:p95=1", "--arrival", "constant"), "needs --find rate"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--confidence", "2"), "confidence=2.0"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--budget", "99"), "budget=99: must be at least 100"),
+        (
+            ("--find", "rate", "--slo", "ttft:p99=1", "--budget", "2000"),
+            "budget=2000: too few requests for ttft",
+        ),
         (("--budget", "9"), "--budget: needs --find"),
         (("--confidence", "0.9"), "--confidence: needs --find"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--api", "embeddings"), "slo=ttft:p95: unknown objective"),
+        (("--find", "rate", "--slo", "itl:p95=1"), "slo=itl:p95: a response of 1 token has no gaps"),
+        (("--find", "rate", "--slo", "tpot:p95=1"), "slo=tpot:p95: a response of 1 token has no gaps"),
+        (("--find", "rate", "--slo", "ttft:p95=0.5,ttft:p95=0.6"), "ttft:p95: duplicate objective"),
+        (("--slo", "ttft=0.5, ttft=0.6"), "ttft: duplicate objective"),
         (("--slo", "ttft:p95=1"), "slo=ttft:p95: unknown objective"),
     ],
 )

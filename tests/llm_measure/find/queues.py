@@ -1,6 +1,6 @@
 """Simulated queues, whose levels take no real time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from heapq import heapreplace
 from math import inf
@@ -77,3 +77,18 @@ def level(load: Load, records: Sequence[Record], invalid: str | None = None) -> 
         load, list(records), datetime.now(UTC), begin, (end - begin) / SECOND_NS, 0, 0, "kernel",
         SendLag(0, 0, 0), invalid is None, invalid,
     )  # fmt: skip
+
+
+def steep_at(rate: float) -> Callable[[Load], LevelResult]:
+    """Return an endpoint that is slow from a rate on."""
+
+    def measure(load: Load) -> LevelResult:
+        ttft = 0.2 if (load.rate or 0) > rate else 0.05
+        number = (load.requests or 0) + load.warmup
+        gap = 1 / (load.rate or 20)
+        return level(
+            load,
+            [answered(i, i < load.warmup, i * gap, i * gap + ttft, i * gap + ttft) for i in range(number)],
+        )
+
+    return measure

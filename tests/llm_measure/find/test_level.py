@@ -3,7 +3,8 @@
 import pytest
 
 from llm_measure.capacity import Search
-from llm_measure.find.level import LOOKS, errors_of
+from llm_measure.find.budget import LOOKS
+from llm_measure.find.level import errors_of
 
 
 @pytest.mark.parametrize(("kind", "ways"), [("rate", 3), ("concurrency", 2)])

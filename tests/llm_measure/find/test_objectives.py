@@ -48,8 +48,17 @@ def test_a_failed_request_and_one_without_a_required_value_exceed_every_bound():
 
 def test_a_request_without_a_value_that_is_not_required_meets_its_objective():
     (target,) = targets({"tpot:p95": 0.5})
+    paced = answered(offsets=(0, 10_000_000))
+    paced.last_token_ns = 210_000_000
 
-    assert target.values([answered()]).values.tolist() == [0.0]
+    assert target.values([answered(), paced]).values.tolist() == [0.0, 0.01]
+
+
+@pytest.mark.parametrize("name", ["itl:p95", "tpot:p95"])
+def test_an_objective_of_which_no_response_has_a_value_has_none(name):
+    (target,) = targets({name: 0.5})
+
+    assert not len(target.values([answered(), answered("timeout")]).values)
 
 
 def test_gaps_of_all_requests_are_pooled_and_a_failed_one_counts_as_a_usual_response():

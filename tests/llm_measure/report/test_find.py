@@ -4,9 +4,9 @@ import io
 import pytest
 from rich.console import Console
 
-from llm_measure.capacity import Search
+from llm_measure.capacity import Capacity, Search
 from llm_measure.find.search import find_capacity
-from llm_measure.report.find import path_csv, print_search
+from llm_measure.report.find import capacity_line, path_csv, print_search
 from tests.llm_measure.find.queues import Queue
 
 
@@ -26,6 +26,20 @@ def test_the_table_has_the_capacity_and_each_level(capacity):
     assert sum("met" in line or "missed" in line or "undecided" in line for line in lines) >= len(
         capacity.path
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "line"),
+    [
+        (12, None, "at least 12 requests/s (met at 12, missed at -, not decided within 10 %; 64 requests)"),
+        (None, 12, "unknown (met at -, missed at 12, not decided within 10 %; 64 requests)"),
+        (None, None, "unknown (met at -, missed at -, not decided within 10 %; 64 requests)"),
+    ],
+)
+def test_without_a_bracket_the_line_has_only_what_is_known(low, high, line):
+    known = Capacity(Search("rate", {"ttft:p90": 0.5}), None, low, high, False, 64)
+
+    assert capacity_line(known.to_dict()) == f"Capacity: {line}"
 
 
 def test_the_csv_has_a_line_for_each_level_and_objective(capacity):

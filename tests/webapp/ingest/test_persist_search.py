@@ -167,13 +167,24 @@ def test_an_undecided_search_by_concurrency_may_know_no_load_that_meets_the_obje
     assert outcome(conn)[2].endswith("; the capacity is concurrency less than 16")
 
 
+UNDECIDED = [step(12.0, "met"), step(24.0, "undecided")]
+
+
 def test_a_level_that_the_client_could_not_hold_makes_the_run_invalid(conn, keep):
-    result = found(12.0, None, decided=False, path=[step(12.0, "met"), step(24.0, "undecided")])
-    result.levels[1] = replace(result.levels[1], valid=False, invalid_reason="the client was late")
+    late = "the client was the limit at 24: it used 99% of a processor"
+
+    keep(found(12.0, None, capacity=None, decided=False, path=UNDECIDED, reason=late))
+
+    assert outcome(conn) == ("invalid", 0, f"{late}; the capacity is at least 12 requests/s")
+
+
+def test_a_search_that_was_stopped_in_a_level_says_so(conn, keep):
+    result = found(12.0, None, capacity=None, decided=False, path=UNDECIDED)
+    result.levels[1] = replace(result.levels[1], valid=False, invalid_reason="stopped after 3600 s")
 
     keep(result)
 
-    reason = "poisson 24/s: the client was late; the capacity is at least 12 requests/s"
+    reason = "poisson 24/s: stopped after 3600 s; the capacity is at least 12 requests/s"
     assert outcome(conn) == ("invalid", 0, reason)
 
 

@@ -72,7 +72,7 @@ class FindSchema(Schema):
     high = _known("Least load that certainly does not; null if none was found", 12.8)
     decided = flag("Whether the bracket is narrow enough; if not, the run is invalid", True)
     requests = count("Number of requests of all levels, those of warm-ups included", 3120)
-    reason = _reason("Why it ended early without a result; null otherwise")
+    reason = _reason("Why it ended early, or what keeps it undecided; null otherwise")
     path = fields.List(
         fields.Nested(StepSchema),
         required=True,
