@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from llm_measure.apis.base import MAX_TOKENS
 from llm_measure.capacity import LEAST_BUDGET, LoadKind
 from llm_measure.metrics import kind_of
 from llm_measure.workloads import MOST_INPUTS, MOST_TURNS, WHOLE_CONVERSATIONS, Expected
@@ -44,8 +45,8 @@ class WorkloadSchema(StrictSchema):
 
     name = fields.String(required=True, validate=NAME)
     description = fields.String(validate=validate.Length(1, 500))
-    input_tokens = Drawn(1, 10_000_000)
-    output_tokens = Drawn(1, 10_000_000)
+    input_tokens = Drawn(1, MAX_TOKENS)
+    output_tokens = Drawn(1, MAX_TOKENS)
     inputs = whole_field(1, MOST_INPUTS)
     dataset = fields.String(validate=validate.Length(1))
     unique_prompts = fields.Boolean()
