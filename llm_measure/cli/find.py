@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from llm_measure.capacity import Capacity, Search
-from llm_measure.find.objectives import ERROR_RATE, choices, targets
+from llm_measure.find.objectives import ERROR_RATE, targets
 from llm_measure.find.search import Measure, searching
 from llm_measure.metrics import METRICS
 from llm_measure.report.find import step_line
@@ -28,7 +28,7 @@ def search_of(options: dict[str, Any]) -> Search | None:
                 raise ValueError(f"--{name}: needs --find")
         for name in options["slo"] or ():
             if name == ERROR_RATE or ":" in name:
-                raise ValueError(f"--slo {name}: needs --find")
+                raise ValueError(f"slo={name}: unknown objective without --find; expected a metric alone")
         return None
     for name in DECIDED:
         if options.get(name):
@@ -43,10 +43,10 @@ def search_of(options: dict[str, Any]) -> Search | None:
 
 def check_objectives(search: Search, workload: Workload) -> None:
     """Raise ValueError for an objective that requests of the workload's kind do not have."""
-    known = METRICS.objectives(workload.kind)
+    known = (*METRICS.objectives(workload.kind), ERROR_RATE)
     for target in targets(search.slo):
-        if target.metric not in (*known, ERROR_RATE):
-            raise ValueError(f"slo={target.name}: unknown objective; expected {choices(known)}")
+        if target.metric not in known:
+            raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
 
 
 def levels_of(

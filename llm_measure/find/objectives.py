@@ -63,11 +63,6 @@ def targets(slo: Mapping[str, float]) -> list[Target]:
     return [_target(name, bound) for name, bound in slo.items()]
 
 
-def choices(known: Sequence[str]) -> str:
-    """Return in words which objectives a search may have of these metrics."""
-    return f"{ERROR_RATE}, or a quantile such as {known[0]}:p95 of {', '.join(known)}"
-
-
 def _target(name: str, bound: float) -> Target:
     if name == ERROR_RATE:
         if not 0 < bound < 1:
@@ -76,7 +71,8 @@ def _target(name: str, bound: float) -> Target:
     metric, _, quantile = name.partition(":")
     known = [each.name for each in METRICS if each.objective]
     if metric not in known:
-        raise ValueError(f"slo={name}: unknown objective; expected {choices(known)}")
+        expected = f"{ERROR_RATE}, or a quantile such as {known[0]}:p95 of {', '.join(known)}"
+        raise ValueError(f"slo={name}: unknown objective; expected {expected}")
     found = QUANTILE.fullmatch(quantile)
     if not found or float(found[1]) / 100 < LOWEST_QUANTILE:
         raise ValueError(f"slo={name}: expected {metric} with a quantile from p50 to p99.999: {metric}:p95")

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_measure.capacity import Search
-from llm_measure.find.objectives import choices
 from llm_measure.metrics import METRICS, Kind
 
 # What the search decides instead.
@@ -39,7 +38,9 @@ def unknown_objectives(names: Iterable[Any], kind: Kind, is_search: bool) -> dic
             for name in names
             if name not in known
         }
-    message = f"unknown objective; expected {choices(known)}"
+    message = (
+        f"unknown objective; expected error_rate, or a quantile such as {known[0]}:p95 of {', '.join(known)}"
+    )
     return {name: [message] for name in names if not re.fullmatch(pattern(known), str(name))}
 
 
