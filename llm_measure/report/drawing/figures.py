@@ -106,7 +106,7 @@ def _draw_line(axes: Axes, line: Line, color: str, dash: str) -> None:
 def _draw_bound(axes: Axes, bound: float) -> None:
     axes.axhline(bound, **BOUND_LINE)
     axes.annotate(
-        f"SLO {bound:g}", (1, bound), (-2, 3), color=BOUND, ha="right",
+        f"SLO {bound:g}", (0, bound), (2, 3), color=BOUND,  # where points are seldom
         xycoords=axes.get_yaxis_transform(), textcoords="offset points",
     )  # fmt: skip
 
