@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Literal
 
+from llm_measure.files import reason
+
 FORMS = "N, A..B, normal:MEAN,STDDEV, lognormal:MEAN,STDDEV or file:PATH"
 # What is drawn for one request is independent of what else is drawn for it.
 Purpose = Literal["input", "output", "prefix", "turns", "think"]
@@ -154,7 +156,7 @@ def parse(text: float | str) -> Distribution:
             return makers[kind](mean, deviation)
         ends = [_number(part) for part in kind.split("..")]
         low, high = ends if len(ends) > 1 else ends * 2
-        if min(ends) < 0:
+        if min(ends) < 0 or "..." in kind:  # 1...2 has the ends 1 and .2
             raise ValueError
     except (ValueError, KeyError):
         raise ValueError(f"must be one of {FORMS}") from None
@@ -187,7 +189,7 @@ def _values_of(path: str) -> tuple[float, ...]:
     try:
         found = Path(path).stat()
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from None
+        raise ValueError(f"{path}: cannot be read: {reason(error)}") from None
     return _read_values(path, found.st_mtime_ns, found.st_size)
 
 
@@ -196,7 +198,7 @@ def _read_values(path: str, changed_ns: int, size: int) -> tuple[float, ...]:
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from None
+        raise ValueError(f"{path}: cannot be read: {reason(error)}") from None
     values = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

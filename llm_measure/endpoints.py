@@ -127,10 +127,10 @@ class Endpoint:
         """
         api, patch = apis.named(self.api), workload.extra_body
         if apis.encodes(self.api) != (workload.inputs is not None):
-            given = "missing; needed by" if workload.inputs is None else "do not apply to"
+            given = "missing; needed by" if workload.inputs is None else "does not apply to"
             raise ValueError(f"inputs: {given} the {self.api} API")
         if workload.turns is not None and not apis.converses(self.api):
-            raise ValueError(f"turns={workload.turns}: do not apply to the {self.api} API")
+            raise ValueError(f"turns={workload.turns}: does not apply to the {self.api} API")
         if not isinstance(api, apis.EncodingAPI) and workload.expects != "text":
             api.expecting(workload.expects, "", "", {})  # raises here what it would raise for each request
         if self.max_tokens_field == "none":

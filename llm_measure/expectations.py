@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from llm_measure.files import reason
 from llm_measure.workloads import Workload
 
 NAME = "report_weather"  # of the tool, and of the schema
@@ -72,8 +73,8 @@ def _schema(path: str) -> dict[str, Any]:
 
     try:
         schema = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"answer_schema={path}: cannot be read: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"answer_schema={path}: cannot be read: {reason(error)}") from None
     except ValueError as error:
         raise ValueError(f"answer_schema={path}: not JSON: {error}") from None
     if not isinstance(schema, dict) or schema.get("type") != "object":
@@ -81,7 +82,7 @@ def _schema(path: str) -> dict[str, Any]:
     try:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
-        raise ValueError(f"answer_schema={path}: no JSON schema: {error.message}") from None
+        raise ValueError(f"answer_schema={path}: not a JSON schema: {error.message}") from None
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
     for reference in _references(schema):
         try:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from llm_measure import distributions
 from llm_measure.distributions import Constant, Distribution
 from llm_measure.json_merge import has
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.metrics import METRICS, Kind, kind_of
 
 Expected = Literal["text", "tool", "json"]
@@ -133,8 +134,9 @@ class Workload:
                 raise ValueError(f"{name}={given}: must be at least {least}")
             if isinstance(length, Constant) and length.value != int(length.value):
                 raise ValueError(f"{name}={given}: must be a whole number")
-        if self.inputs is not None and not 1 <= self.inputs <= MOST_INPUTS:
-            raise ValueError(f"inputs={self.inputs}: must be from 1 to {MOST_INPUTS}")
+            if length.mean > MAX_TOKENS:
+                raise ValueError(f"{name}={given}: must be at most {MAX_TOKENS} on average")
+        self._check_inputs()
         if not 0 < self.timeout_s < float("inf"):
             raise ValueError(f"timeout_s={self.timeout_s}: must be greater than 0 and finite")
         known = METRICS.objectives(self.kind)
@@ -152,6 +154,13 @@ class Workload:
             raise ValueError(f"expects={self.expects}: does not apply to a workload with inputs")
         if self.answer_schema and self.expects == "text":
             raise ValueError("answer_schema: needs expects: tool or json")
+
+    def _check_inputs(self) -> None:
+        number, length = self.inputs, _distribution("input_tokens", self.input_tokens)
+        if number is not None and not 1 <= number <= MOST_INPUTS:
+            raise ValueError(f"inputs={number}: must be from 1 to {MOST_INPUTS}")
+        if number and length and number * length.mean > MAX_TOKENS:
+            raise ValueError(f"inputs={number}: must have at most {MAX_TOKENS} input_tokens together")
 
     def _check_conversations(self) -> None:
         _distribution("think_time", self.think_time)

@@ -12,6 +12,7 @@ from llm_measure.check.finding import Target
 from llm_measure.client.tls import check_files
 from llm_measure.endpoint_checks import command_words
 from llm_measure.endpoints import DECLARED, TRANSPORT, Endpoint
+from llm_measure.files import reason
 from llm_measure.yaml_lines import Document, YAMLError, read_text
 
 # Of an LLM in the file, and no option of its endpoint.
@@ -42,7 +43,7 @@ def read_file(path: Path) -> Declared:
     except YAMLError as error:
         raise FileError(f"{path}:{error.line}: {error}") from None
     except (OSError, ValueError) as error:
-        raise FileError(f"{path}: cannot be read: {error}") from None
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from None
     llms = document.data.get("llms") if isinstance(document.data, dict) else None
     if not isinstance(llms, list) or not llms:
         raise FileError(f"{path}:{document.line(('llms',))}: llms: expected a list of at least one LLM")

@@ -12,6 +12,7 @@ import click
 from llm_measure.cli.endpoint_options import body_options, endpoint_options, extra_body_option
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.cli.types import FiniteRange
+from llm_measure.files import reason
 
 if TYPE_CHECKING:
     from llm_measure.check.finding import Finding, Target
@@ -100,7 +101,7 @@ def _write(file: Path, text: str, findings: Sequence["Finding"]) -> None:
     try:
         write_over(file, text, edited)
     except (EditError, OSError) as error:
-        raise CommandError(f"{file}: not written: {error}") from None
+        raise CommandError(f"{file}: not written: {reason(error)}") from None
 
 
 def _print(findings: Sequence["Finding"], form: str, in_file: bool, is_written: bool) -> None:

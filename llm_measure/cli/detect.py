@@ -9,6 +9,7 @@ import click
 
 from llm_measure.cli.errors import Command, CommandError
 from llm_measure.cli.types import FiniteRange
+from llm_measure.files import reason
 
 if TYPE_CHECKING:
     from llm_measure.report.changes import Better
@@ -61,10 +62,8 @@ def _read(file: str) -> "Series":
             return read_series(opened)
     except SeriesError as error:
         raise CommandError(f"{subject} {error}") from None
-    except OSError as error:
-        raise CommandError(f"{subject}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{subject}: cannot be read: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{subject}: cannot be read: {reason(error)}") from None
 
 
 def _write(plot: Path, picture: str) -> None:

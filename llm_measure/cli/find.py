@@ -26,6 +26,11 @@ def search_of(options: dict[str, Any]) -> Search | None:
         for name in NEED_FIND:
             if options[name] is not None:
                 raise ValueError(f"--{name}: needs --find")
+        for name in options["slo"] or ():
+            if name == ERROR_RATE or ":" in name:
+                raise ValueError(
+                    f"slo={name}: unknown objective without --find; expected a metric such as e2e_latency"
+                )
         return None
     for name in DECIDED:
         if options.get(name):

@@ -83,8 +83,8 @@ def _target(name: str, bound: float) -> Target:
     metric, _, quantile = name.partition(":")
     known = [each.name for each in METRICS if each.objective]
     if metric not in known:
-        expected = ", ".join((*known, ERROR_RATE))
-        raise ValueError(f"slo={name}: unknown objective; expected a quantile of one of {expected}")
+        expected = f"{ERROR_RATE}, or a quantile such as {known[0]}:p95 of {', '.join(known)}"
+        raise ValueError(f"slo={name}: unknown objective; expected {expected}")
     found = QUANTILE.fullmatch(quantile)
     if not found or float(found[1]) / 100 < LOWEST_QUANTILE:
         raise ValueError(f"slo={name}: expected {metric} with a quantile from p50 to p99.999: {metric}:p95")

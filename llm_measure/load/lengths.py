@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_measure.distributions import Constant, Distribution, draw
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.prompts import Counting, WordCount, prompt_builder
 from llm_measure.workloads import Workload
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Lengths in tokens by the index of a request, or of an input; every process draws the same ones."""
+    """Lengths in tokens by the index of a request, or of an input; every process draws the same ones.
+
+    None is above MAX_TOKENS, since distributions may have no largest value.
+    """
 
     input: Distribution
     output: Distribution
@@ -23,19 +27,19 @@ class Lengths:
 
     def input_tokens(self, index: int) -> int:
         """Return the length of the prompt, or of the input of that number."""
-        return self.input.whole(draw(self.seed, index, "input"))
+        return min(self.input.whole(draw(self.seed, index, "input")), MAX_TOKENS)
 
     def output_tokens(self, index: int) -> int:
         """Return the maximum length of the response."""
-        return self.output.whole(draw(self.seed, index, "output"))
+        return min(self.output.whole(draw(self.seed, index, "output")), MAX_TOKENS)
 
 
 def word_count(workload: Workload, seed: int, counting: Counting) -> WordCount:
     """Return the number of words of each generated prompt or input, as the endpoint counts its tokens."""
-    lengths = Lengths.of(workload, seed)
+    lengths, fewest = Lengths.of(workload, seed), workload.fewest_words
     if isinstance(lengths.input, Constant):
-        return counting.words(workload, lengths.input.value)
-    return lambda index: round(counting.words(workload, lengths.input_tokens(index)))
+        return counting.words(lengths.input.value, fewest)
+    return lambda index: round(counting.words(lengths.input_tokens(index), fewest))
 
 
 def generated_prompts(workload: Workload, seed: int, counting: Counting) -> Callable[[int], str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import floor
 
 from llm_measure.distributions import draw
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.texts import text_builder
 from llm_measure.workloads import Workload
 
@@ -21,9 +22,12 @@ class Counting:
     probed: bool = False  # whether the endpoint was asked
     problem: str | None = None  # why the question had no answer
 
-    def words(self, workload: Workload, tokens: float) -> float:
-        """Return the number of words of a prompt with that many tokens, or the fewest possible."""
-        return max(workload.fewest_words, (tokens - self.overhead) / self.tokens_per_word)
+    def words(self, tokens: float, fewest: int) -> float:
+        """Return the number of words of a prompt with this number of tokens, from `fewest` to MAX_TOKENS.
+
+        An endpoint may count few tokens in any number of words.
+        """
+        return min(max(fewest, (tokens - self.overhead) / self.tokens_per_word), MAX_TOKENS)
 
     def least_tokens(self, workload: Workload) -> float:
         """Return the number of tokens of the shortest possible prompt."""

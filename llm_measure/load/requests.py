@@ -125,7 +125,7 @@ def most_tokens(workload: Workload) -> int:
 
 
 def _most(workload: Workload) -> int:
-    return round(workload.output_length.most)
+    return min(round(workload.output_length.most), MAX_TOKENS)
 
 
 def _limits(value: Any) -> Iterator[int]:

@@ -8,7 +8,7 @@ import csv
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Annotated, Literal, NamedTuple, TextIO
+from typing import Annotated, Any, Literal, NamedTuple, TextIO
 
 import msgspec
 
@@ -85,6 +85,14 @@ class _MooncakeRow(msgspec.Struct):
     hash_ids: list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]] = []
 
 
+EXPECTED = {
+    "timestamp": f"a number of milliseconds from -{1000 * MAX_SECONDS} to {1000 * MAX_SECONDS}",
+    "input_length": f"a whole number from 0 to {MAX_TOKENS}",
+    "output_length": f"a whole number from 0 to {MAX_TOKENS}",
+    "hash_ids": "a list of whole numbers of at most 64 bits",
+}
+
+
 def _mooncake(lines: Iterator[str], number: int) -> Iterator[Request]:
     decode = msgspec.json.Decoder(_MooncakeRow).decode
     for line, text in enumerate(lines, number):
@@ -98,10 +106,35 @@ def _mooncake(lines: Iterator[str], number: int) -> Iterator[Request]:
                     f"hash_ids: {len(row.hash_ids)} blocks for {row.input_length} tokens; expected at most"
                     f" {most} of {BLOCK_TOKENS} tokens"
                 )
-        except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
-            raise FaultError(line, str(error)) from None
+        except (ValueError, RecursionError) as error:
+            is_ours = not isinstance(error, (msgspec.MsgspecError, RecursionError))
+            raise FaultError(line, str(error) if is_ours else _mooncake_fault(text)) from None
         moment_ns = round(row.timestamp * (SECOND_NS // 1000))
         yield Request(moment_ns, row.input_length, row.output_length, row.hash_ids)
+
+
+def _mooncake_fault(text: str) -> str:
+    """Return what is wrong with a line that is no row."""
+    try:
+        row = msgspec.json.decode(text)
+    except RecursionError:
+        return "nested too deeply"
+    except msgspec.DecodeError:
+        return "not JSON; expected an object on each line"
+    faults = _faulty_fields(row) if isinstance(row, dict) else ()
+    return next(iter(faults), f"must be an object with {', '.join(EXPECTED)}")
+
+
+def _faulty_fields(row: dict[str, Any]) -> Iterator[str]:
+    for field in msgspec.structs.fields(_MooncakeRow):
+        expected = EXPECTED[field.name]
+        if field.name in row:
+            try:
+                msgspec.convert(row[field.name], field.type)
+            except msgspec.ValidationError:
+                yield f"{field.name}={repr(row[field.name])[:LONGEST_VALUE]}: must be {expected}"
+        elif field.required:
+            yield f"{field.name}: missing; expected {expected}"
 
 
 def _table(

@@ -21,7 +21,7 @@ def trace_prompts(trace: Trace, seed: int | str, counting: Counting) -> Callable
     unique = text_builder(f"{seed} rows")
 
     def build(row: int) -> str:
-        left = max(UNIQUE_WORDS, round((int(lengths[row]) - counting.overhead) / ratio))
+        left = round(counting.words(int(lengths[row]), UNIQUE_WORDS))
         parts, begin = [], 0
         for number, known in enumerate(trace.blocks_of(row), 1):
             # Blocks end where their tokens do, to the nearest word, so that no error adds up.

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.files import reason
 from llm_measure.load.datasets import DatasetError
 from llm_measure.metrics import METRICS, derive
 from llm_measure.metrics.derivations import latencies_from_intended
@@ -94,7 +95,7 @@ def _sha256(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from None
+        raise DatasetError(f"{path}: cannot be read: {reason(error)}") from None
 
 
 def _details(result: LevelResult) -> dict[str, str]:

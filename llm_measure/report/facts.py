@@ -70,7 +70,7 @@ def _prompt(workload: Workload, result: LevelResult) -> dict[str, Any]:
         mean = result.lengths.input.mean
     return {
         **asdict(result.counting),
-        "words": None if mean is None else result.counting.words(workload, mean),
+        "words": None if mean is None else result.counting.words(mean, workload.fewest_words),
     }
 
 

@@ -63,9 +63,13 @@ class _Document(msgspec.Struct):
     endpoint: Endpoint
     workload: dict[str, Any]
     levels: list[_Level]
+
+
+class _Kind(msgspec.Struct):
     find: Any = None  # of a search
 
 
+_decode_kind = msgspec.json.Decoder(_Kind).decode
 _decode = msgspec.json.Decoder(_Document).decode
 
 
@@ -75,9 +79,9 @@ def read_document(text: str) -> ReadDocument:
     Raises UnreadableDocumentError.
     """
     try:
-        found = _decode(text)
-        if found.find is not None:
+        if _decode_kind(text).find is not None:
             raise ValueError("find: a search, whose levels are no runs; expected a report without --find")
+        found = _decode(text)
         workload = msgspec.convert(found.workload, Workload)
         found.endpoint.asked(workload)  # which refuses a workload of another kind
         files = msgspec.convert(found.workload, _Files)

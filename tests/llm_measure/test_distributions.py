@@ -66,7 +66,8 @@ def test_a_faulty_file_is_refused_with_its_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a", "-5..3", "-1", "nan", "normal:5", "normal:0,1", "normal:1,1e-9", "1e12", "gamma:1,2"]
+    "text",
+    ["", "a", "-5..3", "-1", "nan", "normal:5", "normal:0,1", "normal:1,1e-9", "1e12", "gamma:1,2", "1...2"],
 )
 def test_a_text_that_describes_no_distribution_is_refused(text):
     with pytest.raises(ValueError, match="must be one of N, A\\.\\.B"):

@@ -72,10 +72,10 @@ def test_a_schema_may_refer_to_its_parts(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "cannot be read"),
+        (None, "cannot be read: No such file or directory$"),
         ("{", "not JSON"),
         ("[]", "must be a JSON schema of type object"),
-        ('{"type": "object", "required": 5}', "no JSON schema: 5 is not"),
+        ('{"type": "object", "required": 5}', "not a JSON schema: 5 is not"),
         (
             '{"type": "object", "items": {"$ref": "#/$defs/a"}}',
             r"\$ref=#/\$defs/a: not found; expected a part",

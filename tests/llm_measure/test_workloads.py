@@ -22,6 +22,15 @@ from llm_measure.workloads import Load, Workload
         (lambda: Load(rate=1, requests=1, arrival="burst"), "arrival='burst'"),
         (lambda: Workload(input_tokens=3), "input_tokens=3: must be at least 4"),
         (lambda: Workload(output_tokens=0), "output_tokens=0"),
+        (lambda: Workload(input_tokens="1e9"), "input_tokens=1e9: must be at most 10000000"),
+        (
+            lambda: Workload(output_tokens="1..1e9"),
+            "output_tokens=1..1e9: must be at most 10000000 on average",
+        ),
+        (
+            lambda: Workload(inputs=10_000, input_tokens=2000),
+            "inputs=10000: must have at most 10000000 input_tokens together",
+        ),
         (lambda: Workload(timeout_s=0), "timeout_s=0"),
         (lambda: Workload(slo={"rps": 1}), "slo=rps"),
         (lambda: Workload(slo={"ttft": 0}), "slo=ttft=0"),

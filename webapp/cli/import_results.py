@@ -5,6 +5,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from llm_measure.cli.errors import Command, CommandError
+from llm_measure.files import reason
 from llm_measure.report.reading import ReadDocument, UnreadableDocumentError, read_document
 from llm_measure.text import printable
 from webapp.cli.llms import checked_name
@@ -58,4 +59,4 @@ def _read(file: str) -> ReadDocument:
     except UnreadableDocumentError as error:
         raise CommandError(f"{subject}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{subject}: cannot be read: {error}") from None
+        raise CommandError(f"{subject}: cannot be read: {reason(error)}") from None

@@ -15,13 +15,14 @@ from llm_measure import distributions, yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
 from llm_measure.expectations import expectation
+from llm_measure.files import reason
 from llm_measure.load.conversations import longest_conversation_s
 from llm_measure.load.datasets import DatasetError
 from llm_measure.load.traces import TraceError, seconds_of
 from llm_measure.workloads import DISTRIBUTED, Load, Workload
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
-from webapp.plan.fields import UNKNOWN_FIELD, refused
+from webapp.plan.fields import MESSAGES, UNKNOWN_FIELD, refused
 from webapp.plan.file_schema import FileSchema
 from webapp.plan.measurement import Measurement
 from webapp.plan.rules import Rule, rule
@@ -56,7 +57,7 @@ def read_text(settings: Settings) -> str:
     try:
         return yaml_lines.read_text(path)
     except (OSError, ValueError) as error:
-        raise BenchmarkFileError([f"{_shown_path(path)}: cannot be read: {error}"]) from None
+        raise BenchmarkFileError([f"{_shown_path(path)}: cannot be read: {reason(error)}"]) from None
 
 
 def parse(settings: Settings, text: str) -> Plan:
@@ -184,7 +185,7 @@ def _flat(messages: Any, path: YAMLPath) -> Iterator[tuple[YAMLPath, str]]:
             yield from _flat(inner, path if step in ("_schema", "key", "value") else (*path, step))
     else:
         for message in messages:
-            yield path, str(message)[:1].lower() + str(message)[1:]
+            yield path, MESSAGES.get(message, message)
 
 
 def _shown(document: Document, path: YAMLPath, message: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -15,7 +16,22 @@ NAME = validate.Regexp(
     rf"^[^\s{NOT_IN_NAMES}]([^{NOT_IN_NAMES}]{{0,98}}[^\s{NOT_IN_NAMES}])?\Z",
     error="must be a name of 1 to 100 characters, without @, control characters and surrounding spaces",
 )
-UNKNOWN_FIELD = "unknown field"
+UNKNOWN_FIELD, MISSING = "unknown field", "missing; expected a value"
+SOME = validate.Length(1, error="empty; expected at least one")
+PATH = validate.Length(1, error="empty; expected the path of a file")
+# What marshmallow says, in the words of the other faults.
+MESSAGES = {
+    "Missing data for required field.": MISSING,
+    "Field may not be null.": "empty; expected a value",
+    "Not a valid string.": "must be a text",
+    "Not a valid integer.": "must be a whole number",
+    "Not a valid number.": "must be a number",
+    "Special numeric values (nan or infinity) are not permitted.": "must be a number",
+    "Not a valid boolean.": "must be true or false",
+    "Not a valid list.": "must be a list",
+    "Not a valid mapping type.": "must be a mapping",
+    "Invalid input type.": "must be a mapping",
+}
 
 
 class StrictSchema(Schema):
@@ -29,6 +45,11 @@ class StrictSchema(Schema):
         for messages in error.messages.values() if isinstance(error.messages, dict) else ():
             if messages == [UNKNOWN_FIELD]:
                 messages[:] = [known]
+
+
+def one_of(choices: Iterable[str]) -> validate.OneOf:
+    """Return a check that a value is one of the choices."""
+    return validate.OneOf(choices, error="must be one of {choices}")
 
 
 def variable(of: str) -> validate.Regexp:

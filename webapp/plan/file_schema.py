@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validates_schema
 
-from webapp.plan.fields import StrictSchema
+from webapp.plan.fields import MISSING, SOME, StrictSchema
 from webapp.plan.llm_schema import LLMSchema
 from webapp.plan.rules import RuleSchema
 from webapp.plan.suitability import unsuitable
@@ -16,9 +16,9 @@ MEASURED = ("llms", "workloads")
 class FileSchema(StrictSchema):
     """The whole file; one that only has `notify` is for the simulation."""
 
-    llms = fields.List(fields.Nested(LLMSchema), validate=validate.Length(1), load_default=list)
-    workloads = fields.List(fields.Nested(WorkloadSchema), validate=validate.Length(1), load_default=list)
-    notify = fields.List(fields.Nested(RuleSchema), validate=validate.Length(1), load_default=list)
+    llms = fields.List(fields.Nested(LLMSchema), validate=SOME, load_default=list)
+    workloads = fields.List(fields.Nested(WorkloadSchema), validate=SOME, load_default=list)
+    notify = fields.List(fields.Nested(RuleSchema), validate=SOME, load_default=list)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_parts(self, data: Any, original: Any, **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ class FileSchema(StrictSchema):
             return
         lost = [name for name in MEASURED if name not in original]
         if lost and ("notify" not in original or len(lost) == 1):
-            raise ValidationError({name: ["missing data for required field."] for name in lost})
+            raise ValidationError({name: [MISSING] for name in lost})
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def check_names(self, data: Any, original: Any, **kwargs: Any) -> None:

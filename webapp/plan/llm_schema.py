@@ -30,7 +30,10 @@ class LLMSchema(StrictSchema):
     company_name = fields.String(validate=NAME)
     provider = fields.String(validate=NAME)
     base_url = fields.String(required=True, validate=_endpoint_field("base_url"))
-    model = fields.String(required=True, validate=[validate.Length(1, 200), _endpoint_field("model")])
+    model = fields.String(
+        required=True,
+        validate=[validate.Length(1, 200, error="must be 1 to 200 characters"), _endpoint_field("model")],
+    )
     api = fields.String(load_default="chat", validate=_endpoint_field("api"))
     api_key_env = fields.String(load_default=None, validate=variable("key"))
     headers = fields.Dict(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from webapp.plan.fields import NAME, StrictSchema, variable, whole_field
+from webapp.plan.fields import NAME, SOME, StrictSchema, one_of, variable, whole_field
 from webapp.store.incidents import SEVERITIES
 
 DIGESTS = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
@@ -90,8 +90,8 @@ class RuleSchema(StrictSchema):
 
     target = fields.String(required=True, validate=variable("URL"))
     secret_env = fields.String(load_default=None, validate=variable("key"))
-    llms = fields.List(fields.String(validate=NAME), validate=validate.Length(1), load_default=())
-    severity = fields.String(load_default=SEVERITIES[0], validate=validate.OneOf(SEVERITIES))
+    llms = fields.List(fields.String(validate=NAME), validate=SOME, load_default=())
+    severity = fields.String(load_default=SEVERITIES[0], validate=one_of(SEVERITIES))
     quiet_hours = fields.String(
         load_default=None,
         validate=[
@@ -102,7 +102,7 @@ class RuleSchema(StrictSchema):
         ],
     )
     time_zone = fields.String(load_default="UTC", validate=_check_zone)
-    digest = fields.String(load_default=None, validate=validate.OneOf(tuple(DIGESTS)))
+    digest = fields.String(load_default=None, validate=one_of(tuple(DIGESTS)))
     digest_hour = whole_field(0, 23, load_default=8)
     incidents = fields.Boolean(load_default=True)
 

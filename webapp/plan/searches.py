@@ -32,7 +32,12 @@ def unknown_objectives(names: Iterable[Any], kind: Kind, is_search: bool) -> dic
     known = METRICS.objectives(kind)
     if not is_search:
         message = f"unknown objective; expected one of {', '.join(known)}"
-        return {name: [message] for name in names if name not in known}
+        needing = re.compile(pattern(known))
+        return {
+            name: ["needs find" if needing.fullmatch(str(name)) else message]
+            for name in names
+            if name not in known
+        }
     message = (
         f"unknown objective; expected error_rate, or a quantile such as {known[0]}:p95 of {', '.join(known)}"
     )

@@ -14,11 +14,14 @@ from llm_measure.workloads import MOST_INPUTS, MOST_TURNS, WHOLE_CONVERSATIONS, 
 from webapp.plan import searches
 from webapp.plan.fields import (
     NAME,
+    PATH,
+    SOME,
     Drawn,
     Levels,
     StrictSchema,
     check_json,
     number_field,
+    one_of,
     refused,
     whole_field,
 )
@@ -45,18 +48,18 @@ class WorkloadSchema(StrictSchema):
     """What is asked, and at which levels."""
 
     name = fields.String(required=True, validate=NAME)
-    description = fields.String(validate=validate.Length(1, 500))
+    description = fields.String(validate=validate.Length(1, 500, error="must be 1 to 500 characters"))
     input_tokens = Drawn(1, MAX_TOKENS)
     output_tokens = Drawn(1, MAX_TOKENS)
     inputs = whole_field(1, MOST_INPUTS)
-    dataset = fields.String(validate=validate.Length(1))
+    dataset = fields.String(validate=PATH)
     unique_prompts = fields.Boolean()
     shared_prefix = number_field(0, 1)
     prefixes = whole_field(1, 1_000_000)
     concurrency = Levels(whole_field(1, 100_000))
     rate = Levels(number_field(0.001, 100_000))
-    arrival = fields.String(validate=validate.OneOf(("poisson", "constant")))
-    trace = fields.String(validate=validate.Length(1))
+    arrival = fields.String(validate=one_of(("poisson", "constant")))
+    trace = fields.String(validate=PATH)
     speed = Levels(number_field(0.001, 100_000))
     window = fields.List(
         number_field(0, 1_000_000_000),
@@ -67,19 +70,19 @@ class WorkloadSchema(StrictSchema):
     warmup = whole_field(0, 100_000, load_default=0)
     timeout = number_field(0.1, 3_600, load_default=60.0)
     slo = fields.Dict(keys=fields.String(), values=number_field(0.000_001, 86_400), load_default=dict)
-    find = fields.String(validate=validate.OneOf(get_args(LoadKind)))
+    find = fields.String(validate=one_of(get_args(LoadKind)))
     confidence = number_field(0.5, 0.9999)
     budget = whole_field(LEAST_BUDGET, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=check_json, load_default=dict)
-    expects = fields.String(validate=validate.OneOf(get_args(Expected)))
-    answer_schema = fields.String(validate=validate.Length(1))
+    expects = fields.String(validate=one_of(get_args(Expected)))
+    answer_schema = fields.String(validate=PATH)
     turns = Drawn(1, MOST_TURNS, WHOLE_CONVERSATIONS)
     think_time = Drawn(0, 86_400, whole=False)
     interval = number_field(1 / 60, 10_080)
     shards = whole_field(1, MOST_SHARDS, load_default=1)
     regions = fields.List(
         fields.String(validate=validate.Regexp(REGION, error=REGION_RULE)),
-        validate=[validate.Length(1), _check_unique],
+        validate=[SOME, _check_unique],
     )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)

@@ -28,7 +28,7 @@ def _version(path: Path) -> tuple[Path, int, int]:
     try:
         found = path.stat()
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from None
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     return path, found.st_mtime_ns, found.st_size
 
 

@@ -3,7 +3,9 @@
 import csv
 import json
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +14,9 @@ BLANK = " \t\r\n"
 BEFORE_TEXT = b"\xef\xbb\xbf" + BLANK.encode()  # a byte order mark, too
 PIECE_BYTES = 1 << 20
 LONGEST_CELL = 2**31 - 1  # the csv module's own limit of 131,072 is less than a long prompt
+TOKENS = "output_tokens"
+COLUMNS = ("prompt", TOKENS)
+ALIKE = 0.9  # of two names with a wrong, missing or additional character, or two that are swapped
 DECODER = json.JSONDecoder()
 
 
@@ -34,7 +39,7 @@ def objects(path: Path) -> Iterator[tuple[int, Any]]:
             else:
                 yield from _lines(file, path)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error}") from None
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _texts(pieces: Iterable[bytes], path: Path) -> Iterator[str]:
@@ -70,8 +75,7 @@ def _table(file: BinaryIO, path: Path) -> Iterator[tuple[int, Any]]:
     rows = csv.reader(_texts(file, path), strict=True)
     try:
         names = next(rows, [])
-        if names.count("prompt") != 1:
-            raise DatasetError(f"{path}:1: no column prompt; expected its name in the first line")
+        _check_columns(names, f"{path}:1")
         begin = rows.line_num + 1
         for cells in rows:
             if cells and len(cells) != len(names):
@@ -80,12 +84,32 @@ def _table(file: BinaryIO, path: Path) -> Iterator[tuple[int, Any]]:
                 )
             if cells:
                 row = dict(zip(names, cells, strict=True))
-                yield begin, {"prompt": row["prompt"], "output_tokens": _number(row.get("output_tokens"))}
+                yield begin, {"prompt": row["prompt"], TOKENS: _number(row.get(TOKENS))}
             begin = rows.line_num + 1
     except csv.Error as error:
         raise DatasetError(f"{path}:{rows.line_num}: not CSV: {error}") from None
     finally:
         csv.field_size_limit(usual)
+
+
+def _check_columns(names: Sequence[str], where: str) -> None:
+    if "prompt" not in names:
+        raise DatasetError(f"{where}: no column prompt; expected its name in the first line")
+    for name in names:
+        if name in COLUMNS and names.count(name) > 1:
+            raise DatasetError(f"{where}: duplicate column {name}; expected it once")
+        check_name(name, where)
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise DatasetError for a misspelt output_tokens, which would be ignored as other unknown names are."""
+    if _is_misspelt(name):
+        raise DatasetError(f"{where}: {name}: unknown; expected output_tokens")
+
+
+@lru_cache(maxsize=256)  # of the few names that all rows have
+def _is_misspelt(name: str) -> bool:
+    return name != TOKENS and bool(get_close_matches(name.lower(), [TOKENS], cutoff=ALIKE))
 
 
 def _number(cell: str | None) -> int | str | None:

@@ -4,11 +4,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_measure.apis.base import Prompt
-from llm_measure.load.datasets.files import DatasetError
+from llm_measure.load.datasets.files import TOKENS, DatasetError, check_name
 
 # What a message of the user says: a text, or OpenAI's parts, such as images.
 Content = str | list[Any]
-SHAPES = "prompt (text), messages (a list), conversations (ShareGPT) or body (OpenAI batch)"
+SHAPES = {
+    "prompt": "prompt (text)",
+    "messages": "messages (a list)",
+    "conversations": "conversations (ShareGPT)",
+    "body": "or body (OpenAI batch)",
+}
 # ShareGPT's names of who speaks; its files also name the product that answered.
 USERS = ("human", "user")
 ANSWERERS = ("gpt", "assistant", "chatgpt", "bing", "bard")
@@ -29,18 +34,36 @@ class Row:
 
 def row_of(value: Any, where: str) -> Row | None:
     """Return what the object asks; None for a conversation in which no user speaks. DatasetError."""
-    if not isinstance(value, dict):
-        raise DatasetError(f"{where}: must be an object with {SHAPES}")
-    if "conversations" in value:
+    given = [name for name in SHAPES if value.get(name) is not None] if isinstance(value, dict) else []
+    if not given:
+        raise DatasetError(f"{where}: must be an object with {', '.join(SHAPES.values())}")
+    if len(given) > 1:
+        raise DatasetError(f"{where}: {' and '.join(given)}: expected one of them")
+    if given == ["conversations"]:
         return _shared_conversation(value["conversations"], where)
-    if "body" in value:
+    if given == ["body"]:
         return _batch_request(value, where)
-    tokens = _tokens(value, "output_tokens", where)
-    if isinstance(messages := value.get("messages"), list) and messages:
+    for name in value:
+        check_name(name, where)
+    tokens = _tokens(value, TOKENS, where)
+    if given == ["messages"]:
+        messages = _messages(value, where)
         return Row(messages, tokens, _turns(messages, where), where)
-    if not isinstance(prompt := value.get("prompt"), str):
-        raise DatasetError(f"{where}: must be an object with {SHAPES}")
+    if not isinstance(prompt := value["prompt"], str):
+        raise DatasetError(f"{where}: prompt: must be a text")
+    if not prompt.strip():
+        raise DatasetError(f"{where}: prompt: empty; expected a text")
     return Row(prompt, tokens, None, where)
+
+
+def _messages(value: Any, where: str) -> list[Any]:
+    """Return the messages of the object."""
+    messages = value.get("messages") if isinstance(value, dict) else None
+    if not isinstance(messages, list):
+        raise DatasetError(f"{where}: messages: must be a list")
+    if not messages:
+        raise DatasetError(f"{where}: messages: empty; expected at least one")
+    return messages
 
 
 def _batch_request(value: dict[str, Any], where: str) -> Row:
@@ -48,9 +71,7 @@ def _batch_request(value: dict[str, Any], where: str) -> Row:
     url, body = value.get("url"), value["body"]
     if not (isinstance(url, str) and url.endswith(BATCH_PATH)):
         raise DatasetError(f"{where}: url={url!r}: another API; expected one that ends with {BATCH_PATH}")
-    messages = body.get("messages") if isinstance(body, dict) else None
-    if not (isinstance(messages, list) and messages):
-        raise DatasetError(f"{where}: body: must be an object with messages (a list)")
+    messages = _messages(body, f"{where}: body")
     maximum = next((name for name in MAXIMA if body.get(name) is not None), MAXIMA[0])
     return Row(messages, _tokens(body, maximum, where), _turns(messages, where), where)
 

@@ -1,6 +1,7 @@
 """The drawing of several levels: latencies against throughput, and per user against in total."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llm_measure.metrics import METRICS
@@ -26,6 +27,8 @@ def drawing(found: Mapping[str, Any]) -> Drawing:
     panels = [_latency(levels, x, name, found["workload"]["slo"].get(name)) for name in latencies]
     if PER_USER in metrics:
         panels.append(_per_user(levels, x))
+    if all(sum(level["errors"].values()) == level["requests"] for level in levels):
+        panels = [replace(panel, missing="no successful request") for panel in panels]
     load = kind_of(levels[0])
     figures = [(x, "mean"), *((name, each) for name in latencies for each in STATISTICS)]
     figures += [(PER_USER, "mean")] if PER_USER in metrics else []

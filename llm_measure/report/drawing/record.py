@@ -19,13 +19,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """Axes with lines; `bound` is a horizontal line, the objective."""
+    """Axes with lines; `bound` is a horizontal line, the objective, `missing` the reason for no points."""
 
     title: str
     x_label: str
     y_label: str
     lines: list[Line] = field(default_factory=list)
     bound: float | None = None
+    missing: str = "no value"
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,11 @@ def test_an_endpoint_that_does_not_answer_is_asked_once_more_and_not_searched_fu
     ("options", "message"),
     [
         (("--find", "rate"), "--find: needs --slo"),
+        (
+            ("--slo", "itl:p99=1"),
+            "slo=itl:p99: unknown objective without --find; expected a metric such as e2e_latency",
+        ),
+        (("--slo", "error_rate=0.1"), "slo=error_rate: unknown objective without --find"),
         (("--find", "rate", "--slo", "ttft=0.5"), "slo=ttft: expected ttft with a quantile"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--rate", "3"), "--find and --rate: expected one of them"),
         (("--find", "rate", "--slo", "ttft:p95=1", "--concurrency", "3"), "--find and --concurrency"),

@@ -70,7 +70,7 @@ def test_what_cannot_be_used_ends_it_with_2_and_one_line_before_anything_is_sent
         (["--turns", "all"], "turns=all: needs a dataset of conversations"),
         (["--turns", "3", "--think-time", "x"], "'--think-time': 'x': must be one of N"),
         (["--think-time", "2"], "think_time=2.0: needs turns"),
-        (["--turns", "3", "--api", "completions"], "turns=3: do not apply to the completions API"),
+        (["--turns", "3", "--api", "completions"], "turns=3: does not apply to the completions API"),
     ],
 )
 def test_conversations_that_cannot_be_held_are_refused(options, word):

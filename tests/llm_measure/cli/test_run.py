@@ -346,14 +346,14 @@ def test_what_an_endpoint_sends_cannot_control_the_terminal(measure):
         (["--header", "api-key: ${NO_SUCH_VARIABLE}"], "variable NO_SUCH_VARIABLE: not set or empty"),
         (["--key-header", "api-key"], "--key-header: needs --api-key-env"),
         (["--key-scheme", ""], "--key-scheme: needs --api-key-env"),
-        (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read"),
+        (["--dataset", "/nowhere.jsonl"], "/nowhere.jsonl: cannot be read: No such file or directory"),
         (["--dataset", "x", "--input-tokens", "5"], "--input-tokens"),
         (["--prefixes", "4"], "prefixes=4: needs shared_prefix"),
         (["--shared-prefix", "2"], "'--shared-prefix': 2.0 is not in the range 0<=x<=1"),
         (["--input-tokens", "gamma:1,2"], "'--input-tokens': 'gamma:1,2': must be one of N, A..B, normal:"),
         (
             ["--output-tokens", "file:/nowhere"],
-            "'--output-tokens': 'file:/nowhere': /nowhere: cannot be read",
+            "'--output-tokens': 'file:/nowhere': /nowhere: cannot be read: No such file or directory",
         ),
         (["--dataset", "x", "--same-prompt"], "--same-prompt"),
         (["--extra-body", "[]"], "'[]': must be a JSON object"),
@@ -476,9 +476,7 @@ def test_levels_measured_before_the_dataset_vanished_are_reported(measure, tmp_p
         done = measure(*asked, "--format", "json")
 
     assert done.exit_code == 2
-    assert (
-        done.stderr == f"Error: {dataset}: cannot be read: [Errno 2] No such file or directory: '{dataset}'\n"
-    )
+    assert done.stderr == f"Error: {dataset}: cannot be read: No such file or directory\n"
     found = json.loads(done.stdout)
     assert len(found["workload"]["file_sha256"]["dataset"]) == 64
     assert [level["concurrency"] for level in found["levels"]] == [1]

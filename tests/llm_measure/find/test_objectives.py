@@ -9,7 +9,10 @@ from llm_measure.records import Record
     ("slo", "message"),
     [
         ({}, "must have an objective"),
-        ({"rps:p95": 1.0}, "unknown objective; expected a quantile of one of ttft"),
+        (
+            {"rps:p95": 1.0},
+            "unknown objective; expected error_rate, or a quantile such as ttft:p95 of ttft",
+        ),
         ({"speed": 1.0}, "unknown objective"),
         ({"ttft": 1.0}, "expected ttft with a quantile from p50 to p99.999"),
         ({"ttft:p4": 1.0}, "expected ttft with a quantile"),

@@ -25,11 +25,11 @@ def batch(url="/v1/chat/completions", **body):
 
 def test_each_line_is_a_prompt_or_a_conversation(tmp_path):
     messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]
-    rows = [{"prompt": 'say "é"', "output_tokens": 5}, {"messages": messages}, {"prompt": ""}]
+    rows = [{"prompt": 'say "é"', "output_tokens": 5}, {"messages": messages}, {"prompt": "b", "id": 7}]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n\n".join(json.dumps(row) for row in rows) + "\n")
 
-    assert read_dataset(path) == [Row('say "é"', 5), Row(messages, None), Row("", None)]
+    assert read_dataset(path) == [Row('say "é"', 5), Row(messages, None), Row("b", None)]
 
 
 def test_other_line_separators_belong_to_the_text(tmp_path):
@@ -90,7 +90,7 @@ def test_a_csv_file_has_prompts_in_a_column(tmp_path):
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
 def test_an_array_is_read_in_pieces_of_any_size(tmp_path, monkeypatch, indent, size):
     monkeypatch.setattr(files, "PIECE_BYTES", size)
-    texts = ["é\u2028]", "[{", "", "x" * 50]
+    texts = ["é\u2028]", "[{", "x" * 50]
     path = tmp_path / "rows.json"
     rows = [{"prompt": text} for text in texts]
     path.write_bytes(
@@ -145,10 +145,13 @@ def test_the_maximum_of_a_batch_request_is_asked_for(tmp_path):
         ('{"prompt": "a"}\nnonsense', "rows.jsonl:2: not JSON"),
         ('{"question": "a"}', "rows.jsonl:1: must be an object with prompt"),
         ("[1]", "rows.jsonl:1: must be an object"),
-        ('{"prompt": 5}', "rows.jsonl:1: must be"),
+        ('{"prompt": 5}', "rows.jsonl:1: prompt: must be a text"),
+        ('{"prompt": " "}', "rows.jsonl:1: prompt: empty; expected a text"),
+        ('{"messages": []}', "rows.jsonl:1: messages: empty; expected at least one"),
+        ('{"prompt": "a", "messages": []}', "rows.jsonl:1: prompt and messages: expected one of them"),
+        ('{"prompt": "a", "ouput_tokens": 5}', "rows.jsonl:1: ouput_tokens: unknown; expected output_tokens"),
         ('{"prompt": "a", "output_tokens": 0}', "rows.jsonl:1: output_tokens=0"),
         ('{"prompt": "a", "output_tokens": true}', "rows.jsonl:1: output_tokens=True"),
-        ('{"messages": []}', "rows.jsonl:1: must be"),
         ('\n{"messages": ["hi"]}', "rows.jsonl:2: messages: must be objects with a role"),
         ('{"messages": [{"role": "user"}]}', "rows.jsonl:1: content: must be a text or a list of parts"),
         ('\n{"conversations": {}}', "rows.jsonl:2: conversations: must be a list"),
@@ -157,10 +160,10 @@ def test_the_maximum_of_a_batch_request_is_asked_for(tmp_path):
         ('{"conversations": [{"from": "gpt"}]}', "rows.jsonl:1: value: must be a text"),
         ('{"conversations": []}', "rows.jsonl: empty"),
         (json.dumps(batch("/v1/embeddings")), "rows.jsonl:1: url='/v1/embeddings': another API; expected"),
-        (json.dumps(batch(messages=[])), "rows.jsonl:1: body: must be an object with messages"),
+        (json.dumps(batch(messages=[])), "rows.jsonl:1: body: messages: empty; expected at least one"),
         (json.dumps(batch(max_tokens=0)), "rows.jsonl:1: max_tokens=0: must be a whole number"),
         ("[]", "rows.jsonl: empty"),
-        ('[\n{"prompt": "a"},\n\n{"prompt":\n 1}]', "rows.jsonl:4: must be an object"),
+        ('[\n{"prompt": "a"},\n\n{"prompt":\n 1}]', "rows.jsonl:4: prompt: must be a text"),
         ('[\n{"prompt": "a"},\n]', "rows.jsonl:3: not JSON"),
         ('[{"prompt": "a"}\n{"prompt": "b"}]', "rows.jsonl:2: not JSON; expected , or ]"),
         ('[\n{"prompt": "a"},\n{"prompt": "b\n', "rows.jsonl:3: not JSON"),
@@ -181,6 +184,9 @@ def test_an_unusable_dataset_is_refused_with_the_line(tmp_path, text, word):
     [
         ("", "rows.csv:1: no column prompt; expected its name in the first line"),
         ("question\na", "rows.csv:1: no column prompt"),
+        ("prompt,prompt\na,b", "rows.csv:1: duplicate column prompt; expected it once"),
+        ("prompt,Output_Token\na,5", "rows.csv:1: Output_Token: unknown; expected output_tokens"),
+        ('prompt\na\n""', "rows.csv:3: prompt: empty"),
         ("prompt\n", "rows.csv: empty"),
         ('prompt,id\n"a\nb",1\nc', "rows.csv:4: 1 cells; expected 2, as in the first line"),
         ("prompt,output_tokens\na,5\nb,many", "rows.csv:3: output_tokens='many': must be a whole number"),
@@ -194,7 +200,7 @@ def test_an_unusable_csv_file_is_refused_with_the_line(tmp_path, text, word):
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     path = tmp_path / "rows.jsonl"
-    with pytest.raises(DatasetError, match=r"rows\.jsonl: cannot be read: .*No such file"):
+    with pytest.raises(DatasetError, match=r"rows\.jsonl: cannot be read: No such file or directory$"):
         read_dataset(path)
 
     for before in (b'{"prompt": "a"}\n', b'[{"prompt": "a"},\n'):

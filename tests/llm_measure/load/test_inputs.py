@@ -91,7 +91,7 @@ def test_messages_of_a_dataset_are_refused(tmp_path):
 def test_a_workload_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="inputs: missing; needed by the embeddings API"):
         EMBEDDINGS.asked(Workload())
-    with pytest.raises(ValueError, match="inputs: do not apply to the chat API"):
+    with pytest.raises(ValueError, match="inputs: does not apply to the chat API"):
         Endpoint("http://x/v1", "m").asked(Workload(inputs=2))
 
 

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import pytest
 
 from llm_measure.endpoints import Endpoint
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.lengths import Lengths
 from llm_measure.load.prompts import WORD_BY_WORD, Counting
 from llm_measure.load.requests import most_tokens, request_builder
@@ -80,6 +81,13 @@ def test_prompts_are_as_long_as_the_endpoint_counts_and_no_shorter_than_possible
     for index in range(200):
         asked = lengths.input_tokens(index)
         assert words(body(index)) == max(4, round((asked - 20) / 1.5))
+
+
+def test_no_length_is_above_the_largest():
+    lengths = Lengths.of(Workload(input_tokens="1..19999999", output_tokens="1..19999999"), 7)
+    drawn = [(lengths.input_tokens(index), lengths.output_tokens(index)) for index in range(20)]
+
+    assert [max(each) for each in zip(*drawn, strict=True)] == [MAX_TOKENS, MAX_TOKENS]
 
 
 def test_each_input_of_a_request_has_a_length():

@@ -1,7 +1,6 @@
-from dataclasses import replace
-
 import pytest
 
+from llm_measure.limits import MAX_TOKENS
 from llm_measure.load.prompts import Counting, prompt_builder
 from llm_measure.load.texts import POOL_WORDS
 from llm_measure.workloads import Workload
@@ -62,8 +61,11 @@ def test_prompts_that_are_not_unique_are_the_same_as_far_as_they_go():
 
 
 def test_a_template_is_part_of_the_tokens():
-    counting, workload = Counting(overhead=20, tokens_per_word=1.5), Workload()
+    counting = Counting(overhead=20, tokens_per_word=1.5)
 
-    assert (counting.words(workload, 50), counting.least_tokens(workload)) == (20, 26)
-    assert counting.words(workload, 20) == 4
-    assert counting.words(replace(workload, unique_prompts=False), 20) == 1
+    assert (counting.words(50, 4), counting.least_tokens(Workload())) == (20, 26)
+    assert (counting.words(20, 4), counting.words(20, 1)) == (4, 1)
+
+
+def test_a_prompt_is_bounded_where_the_endpoint_counts_next_to_nothing():
+    assert Counting(tokens_per_word=0.002).words(1_000_000, 4) == MAX_TOKENS

@@ -65,6 +65,15 @@ def test_without_records_it_is_refused_with_advice():
         read_document(text(records=False))
 
 
+@pytest.mark.parametrize("records", [True, False])
+def test_a_search_is_refused_with_records_and_without(records):
+    found = {**json.loads(text(records=records)), "find": {"kind": "rate"}}
+    with pytest.raises(
+        UnreadableDocumentError, match=r"\Afind: a search, whose levels are no runs; expected"
+    ):
+        read_document(json.dumps(found))
+
+
 def changed(*path: object, value: object) -> str:
     """The document with one value changed."""
     *outer, last = path
@@ -95,7 +104,6 @@ RECORD = (*FIRST, "records", 1)
         ("{", "Input data was truncated"),
         ("[]", "Expected `object`"),
         ('{"workload": {"extra_body": ' + 5000 * "[", "recursion"),
-        (changed("find", value={"kind": "rate"}), "find: a search, whose levels are no runs"),
         (changed("levels", value=[]), "levels: empty; expected at least one"),
         (changed("endpoint", "api", value="play"), "api='play': unknown provider API"),
         (changed("workload", "output_tokens", value=0), "output_tokens=0: must be at least 1"),

@@ -5,10 +5,10 @@ import pytest
 from tests.webapp.plan.files import GOOD
 
 FAULTS = [
-    ("- 1", "1: invalid input type."),
-    ("", "1: llms: missing data"),
+    ("- 1", "1: must be a mapping"),
+    ("", "1: llms: missing; expected a value"),
     ("1: x", "1: [1]: unknown field; expected one of llms, workloads, notify"),
-    ("workloads: []\nnotify: [{target: A}]", "1: llms: missing data"),
+    ("workloads: []\nnotify: [{target: A}]", "1: llms: missing; expected a value"),
     (GOOD.replace("model: fast", "model: fast\n        workloads: [chat, talk]"),
      "6: llms[0].workloads[1]='talk': unknown workload; expected one of chat"),
 ]  # fmt: skip

@@ -36,7 +36,7 @@ CASES = [
 # The faults that a schema can find; others are duplicates, names that refer to nothing, and files.
 FINDABLE = re.compile(
     r"unknown field|missing|must be (?!at least|valid in JSON|a printable)|unknown provider API"
-    r"|expected either|applies only|unknown objective|invalid input type|needs api_key_env"
+    r"|expected either|applies only|unknown objective|empty;|needs api_key_env"
     r"|duplicate (level|region)|expected one of max_tokens|needs digest|needs find|needs slo"
     r"|does not apply to a trace|needs trace"
 )

@@ -12,12 +12,12 @@ from webapp.settings import Settings
 NIGHT = Rule("TARGET", quiet_hours=(time(22), time(7)), time_zone="Europe/Berlin")
 LUNCH = Rule("TARGET", quiet_hours=(time(12), time(13, 30)))
 FAULTS = [
-    ("notify: []", "1: notify: shorter than minimum length 1"),
+    ("notify: []", "1: notify: empty; expected at least one"),
     ("notify: [{target: https://a.b/s3cret}]",
      "1: notify[0].target: must be the name of an environment variable, never the URL itself"),
     ("notify: [{target: A, secret_env: s3-cret}]", "1: notify[0].secret_env: must be the name of"),
     ("notify:\n- target: A\n- target: A", "3: notify[1].target: duplicate target"),
-    ("notify: [{target: A, severity: high}]", "1: notify[0].severity='high': must be one of: minor"),
+    ("notify: [{target: A, severity: high}]", "1: notify[0].severity='high': must be one of minor, "),
     ("notify: [{target: A, quiet_hours: 22-7}]", "1: notify[0].quiet_hours='22-7': must be two times"),
     ("notify: [{target: A, quiet_hours: 22:00-22:00}]", "1: notify[0].quiet_hours='22:00-22:00': "),
     ("notify: [{target: A, time_zone: CES}]", "1: notify[0].time_zone='CES': unknown time zone"),

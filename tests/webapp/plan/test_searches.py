@@ -12,7 +12,7 @@ FAULTS = [
     (SEARCH + "        trace: a\n", "11: workloads[0].trace='a': expected either find or trace"),
     (SEARCH + "        warmup: 4\n", "11: workloads[0].warmup=4: expected either find or warmup"),
     (SEARCH.replace("        slo", "        # slo"), "8: workloads[0].find='rate': needs slo"),
-    (SEARCH.replace("find: rate", "find: speed"), "8: workloads[0].find='speed': must be one of: rate, "),
+    (SEARCH.replace("find: rate", "find: speed"), "8: workloads[0].find='speed': must be one of rate, "),
     (SEARCH.replace("ttft:p95", "ttft"), "9: workloads[0].slo.ttft=0.5: unknown objective; expected"
      " error_rate, or a quantile such as ttft:p95 of ttft, "),
     (SEARCH.replace("ttft:p95", "rps:p95"), "9: workloads[0].slo.rps:p95=0.5: unknown objective"),

@@ -81,4 +81,4 @@ def test_an_llm_without_tools_does_not_take_part_in_what_needs_them(faults):
 def test_an_llm_without_messages_does_not_take_part_in_conversations(faults):
     (found,) = faults(with_options("api: completions") + "        turns: 3\n")
 
-    assert "no workload for it; turns=3: do not apply to the completions API" in found
+    assert "no workload for it; turns=3: does not apply to the completions API" in found

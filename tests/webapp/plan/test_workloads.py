@@ -80,7 +80,7 @@ def test_conversations_have_turns_and_think_times_that_identify_the_scenario(wri
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ("turns: '3'", "turns='3': not a valid integer"),
+        ("turns: '3'", "turns='3': must be a whole number"),
         ("turns: 0", "turns=0: must be a whole number from 1 to 1000"),
         ("turns: 2..1500", "turns='2..1500': must be from 1 to 1000"),
         ("turns: some", "turns='some': must be one of N, A..B"),

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.figure import Figure
 
 from llm_measure.metrics import METRICS
 from llm_measure.report.drawing import figures, html, palette
@@ -83,14 +84,64 @@ def test_encodings_have_their_latency_against_inputs_per_second():
     assert panel.x_label == "Inputs per second [inputs/s]"
 
 
-def test_a_level_without_any_response_is_left_out_of_the_lines(tmp_path):
+def test_a_level_without_any_response_is_left_out_of_the_lines():
     nothing = level(4)
     nothing["metrics"] = {name: dict.fromkeys(("p50", "p95", "mean")) for name in nothing["metrics"]}
 
     drawn = drawing(document(level(1), nothing))
     assert drawn.panels[0].lines[0].labels == ["1"]
     assert drawn.rows[1][1] == "-"
-    figures.save(drawing(document(nothing)), tmp_path / "empty.svg")
+
+
+def axes_of(panel):
+    """The panel's axes as they are drawn, and their labels by text."""
+    figure = Figure(figsize=figures.ALONE, layout="constrained")
+    axes = figure.subplots()
+    figures.draw(axes, panel)
+    figures.leave_out_overlapping(figure)
+    return axes, {label.get_text(): label.get_window_extent() for label in axes.texts}
+
+
+def test_a_panel_without_points_says_why():
+    failed = level(4, errors={"connect": 30, "cancelled": 2})
+    failed["metrics"] = {name: dict.fromkeys(("p50", "p95", "mean")) for name in failed["metrics"]}
+    single = level(1)  # token a response, which has no latency between tokens
+    single["metrics"]["itl"] = failed["metrics"]["itl"]
+
+    for panel in drawing(document(failed)).panels:
+        assert list(axes_of(panel)[1]) == ["no successful request"]
+    ttft, itl, *_ = drawing(document(single, failed)).panels
+    assert list(axes_of(ttft)[1]) == ["1"]
+    assert list(axes_of(itl)[1]) == ["no value"]
+
+
+@pytest.mark.parametrize("slo", [None, {"ttft": 0.04}])
+def test_points_and_labels_are_inside_the_axes_even_if_the_curve_is_flat(slo):
+    levels = [level(rate, "rate") for rate in (5, 20, 40)]
+    for each in levels:
+        each["metrics"] |= {"ttft": {"p50": 0.01, "p95": 0.03 - each["rate"] / 1e5}, "tps": {"mean": 200}}
+    for panel in (drawing(document(*levels, slo=slo)).panels[number] for number in (0, -1)):
+        axes, labels = axes_of(panel)
+
+        assert list(labels)[-3:] == ["5", "20", "40"]
+        assert max(box.y1 for box in labels.values()) < axes.get_window_extent().y1
+        assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
+
+
+def test_a_label_that_would_cover_another_one_is_left_out():
+    panel = drawing(document(*map(level, (1, 8, 256, 512, 1024)))).panels[-1]
+    axes, labels = axes_of(panel)
+
+    assert list(labels) == ["1", "8", "256"]
+    assert len(axes.lines[0].get_xdata()) == 5
+
+
+def test_marks_at_the_edges_are_whole():
+    axes, _ = axes_of(drawing(SWEPT).panels[0])
+
+    rings = [line for line in axes.lines if line.get_markersize() == 11]
+    assert len(rings) == 2
+    assert not any(line.get_clip_on() for line in axes.lines if line.get_marker() == "o")
 
 
 def test_an_svg_is_the_same_for_the_same_report_and_an_xml_document_with_text(tmp_path):
