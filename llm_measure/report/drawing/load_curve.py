@@ -63,11 +63,11 @@ def _latency(levels: Sequence[Mapping[str, Any]], x: str, metric: str, bound: fl
 
 def _per_user(levels: Sequence[Mapping[str, Any]], x: str) -> Panel:
     line = _line(levels, x, PER_USER, "mean")
-    return Panel("Per user and in total", _axis(x), f"{_axis(PER_USER)} of a user", [line])
+    return Panel("Per user and in total", _axis(x), _axis(PER_USER, " of a user"), [line])
 
 
-def _axis(metric: str) -> str:
-    return f"{METRICS[metric].title} [{METRICS[metric].unit.symbol}]"
+def _axis(metric: str, of: str = "") -> str:
+    return f"{METRICS[metric].title}{of} [{METRICS[metric].unit.symbol}]"
 
 
 def _line(levels: Sequence[Mapping[str, Any]], x: str, y: str, statistic: str) -> Line:
