@@ -72,11 +72,11 @@ class Attained:
 class Step:
     """One level of the search."""
 
-    load: float  # requests/s, or the concurrency
+    load: float  # in `Capacity.unit`
     requests: int  # measured, after every prolongation
     attained: dict[str, Attained]
     verdict: Verdict
-    throughput: float | None  # successful requests/s
+    throughput: float | None  # successful requests/s, each turn of a conversation being one
     growth: float | None = None  # of latency, in seconds per second of a rate; above 0 if it is not sustained
     reason: str | None = None  # why it is missed, or was given up, apart from its objectives
 
@@ -102,10 +102,18 @@ class Capacity:
         """Whether the capacity is known well enough to be compared: decided, or in a bracket of WIDEST."""
         return is_known(self.decided, self.capacity, self.low, self.high)
 
+    @property
+    def unit(self) -> str:
+        """What its loads count: requests or, where these are turns, conversations."""
+        first = next((level.records[0] for level in self.levels if level.records), None)
+        begun = "requests" if first is None or first.conversation is None else "conversations"
+        return f"{begun}/s" if self.search.kind == "rate" else f"concurrent {begun}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the part `find` of the JSON report."""
         return {
             "kind": self.search.kind,
+            "unit": self.unit,
             "slo": self.search.slo,
             "confidence": self.search.confidence,
             "capacity": self.capacity,

@@ -69,6 +69,7 @@ def _show(capacity: Capacity) -> None:
         click.echo(printable(capacity.reason or ""), err=True)
         return
     newest = capacity.levels[-1].load
-    for step in capacity.to_dict()["path"]:
+    find = capacity.to_dict()
+    for step in find["path"]:
         if step["load"] in (newest.rate, newest.concurrency):
-            click.echo(step_line(capacity.search.kind, step), err=True)
+            click.echo(step_line(find, step), err=True)
