@@ -7,13 +7,11 @@ from typing import Any
 import click
 
 from llm_measure.capacity import Capacity, Search
-from llm_measure.find.objectives import ERROR_RATE, targets
 from llm_measure.find.search import Measure, searching
-from llm_measure.metrics import METRICS
 from llm_measure.report.find import step_line
 from llm_measure.results import LevelResult
 from llm_measure.text import printable
-from llm_measure.workloads import Load, Workload
+from llm_measure.workloads import Load
 
 # What the search decides itself.
 DECIDED = ("concurrency", "rate", "sweep", "trace", "speed", "requests", "duration", "warmup")
@@ -36,14 +34,6 @@ def search_of(options: dict[str, Any]) -> Search | None:
         raise ValueError("--find: needs --slo, such as --slo ttft:p95=0.5,error_rate=0.01")
     given = {name: options[name] for name in NEED_FIND if options[name] is not None}
     return Search(options["find"], options["slo"], **given)
-
-
-def check_objectives(search: Search, workload: Workload) -> None:
-    """Raise ValueError for an objective that requests of the workload's kind do not have."""
-    known = (*METRICS.objectives(workload.kind), ERROR_RATE)
-    for target in targets(search.slo):
-        if target.metric not in known:
-            raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
 
 
 def levels_of(

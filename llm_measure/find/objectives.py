@@ -7,7 +7,7 @@ from math import inf
 
 import numpy as np
 
-from llm_measure.metrics import METRICS
+from llm_measure.metrics import METRICS, Kind
 from llm_measure.metrics.derivations import gaps
 from llm_measure.metrics.record import Objective
 from llm_measure.records import Record
@@ -61,6 +61,14 @@ def targets(slo: Mapping[str, float]) -> list[Target]:
     if not slo:
         raise ValueError("slo: must have an objective, such as ttft:p95=0.5 or error_rate=0.01")
     return [_target(name, bound) for name, bound in slo.items()]
+
+
+def check_objectives(slo: Mapping[str, float], kind: Kind) -> None:
+    """Raise ValueError for an objective that requests of the kind do not have."""
+    known = (*METRICS.objectives(kind), ERROR_RATE)
+    for target in targets(slo):
+        if target.metric not in known:
+            raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
 
 
 def _target(name: str, bound: float) -> Target:
