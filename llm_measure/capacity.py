@@ -8,6 +8,7 @@ from llm_measure.find.objectives import targets
 from llm_measure.results import LevelResult
 
 LEAST_BUDGET = 100  # requests, which are enough for one short level
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.9999
 LoadKind = Literal["rate", "concurrency"]
 # Of one objective, or of a level: whether it is met, by a confidence bound; undecided between both.
 Verdict = Literal["met", "missed", "undecided"]
@@ -35,8 +36,9 @@ class Search:
         if self.kind not in get_args(LoadKind):
             raise ValueError(f"find={self.kind!r}: must be one of {', '.join(get_args(LoadKind))}")
         targets(self.slo)
-        if not 0.5 <= self.confidence < 1:
-            raise ValueError(f"confidence={self.confidence}: must be at least 0.5 and below 1")
+        if not LEAST_CONFIDENCE <= self.confidence <= MOST_CONFIDENCE:
+            expected = f"must be from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}"
+            raise ValueError(f"confidence={self.confidence}: {expected}")
         if self.budget < LEAST_BUDGET:
             raise ValueError(f"budget={self.budget}: must be at least {LEAST_BUDGET}")
         if self.start is not None and not 0 < self.start < inf:
