@@ -1,6 +1,6 @@
 """Capacity: the greatest load at which an endpoint keeps to its objectives, and how it was found."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal, get_args
 
@@ -88,13 +88,13 @@ class Capacity:
     """The result of a search."""
 
     search: Search
-    # The greatest load that meets the objectives; None if even the least misses them, or with a reason.
+    # The greatest load that meets the objectives; None if even the least misses them, or after an outage.
     capacity: float | None
     low: float | None  # the greatest load that certainly meets them
     high: float | None  # the least load that certainly misses them
     decided: bool  # whether low and high are as close as was wanted
     requests: int  # spent in all
-    reason: str | None = None  # why it ended without a result, such as an outage of the endpoint
+    reason: str | None = None  # why it ended early, such as an outage of the endpoint
     path: list[Step] = field(default_factory=list)  # in the order of measuring
     # Each level of the path as it was measured, prolongations apart.
     levels: list[LevelResult] = field(default_factory=list, repr=False, compare=False)
@@ -110,6 +110,11 @@ class Capacity:
         first = next((level.records[0] for level in self.levels if level.records), None)
         begun = "requests" if first is None or first.conversation is None else "conversations"
         return f"{begun}/s" if self.search.kind == "rate" else f"concurrent {begun}"
+
+    def interrupted(self) -> "Capacity":
+        """Return it for a search that was stopped, with that as the reason unless it had ended anyway."""
+        is_over = self.decided or self.reason
+        return self if is_over else replace(self, reason="interrupted before the search had ended")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the part `find` of the JSON report."""

@@ -130,7 +130,7 @@ def find_capacity(  # noqa: PLR0913  (each names a part of the search)
             if on_progress:
                 on_progress(found)
             if stop and stop.is_set():
-                break
+                return found.interrupted()
         return found
 
     return _off_the_loop(searched, stop) if _loop_is_running() else searched(stop)

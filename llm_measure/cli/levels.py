@@ -54,7 +54,8 @@ def measure_and_report(
         if results:
             report = document(endpoint, workload, results, options["with_records"], digests)
             if found:
-                report["find"] = found[-1].to_dict()
+                capacity = found[-1].interrupted() if stop.is_set() else found[-1]
+                report["find"] = capacity.to_dict()
             write(report, options)
             if options["plot"]:
                 write_plot(report, options["plot"])

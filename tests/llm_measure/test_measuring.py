@@ -200,6 +200,7 @@ def test_a_search_that_is_stopped_has_what_is_known(endpoint):
     found = find_capacity(endpoint, ONE_TOKEN, SEARCH, on_progress=lambda found: stop.set(), stop=stop)
 
     assert (len(found.path), found.decided) == (1, False)
+    assert found.reason == "interrupted before the search had ended"
 
 
 def test_an_objective_that_requests_of_its_kind_do_not_have_is_a_value_error(endpoint):
