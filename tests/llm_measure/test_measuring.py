@@ -162,7 +162,7 @@ def test_ctrl_c_raises_keyboard_interrupt_in_the_script(endpoint, tmp_path, proc
 
 
 # No load is too much, so the budget ends it.
-SEARCH = Search("concurrency", {"error_rate": 0.2}, budget=100)
+SEARCH = Search("concurrency", {"error_rate": 0.2}, budget=120)
 ONE_TOKEN = Workload(output_tokens=1)
 
 
@@ -187,7 +187,7 @@ def test_the_capacity_is_searched_for_with_other_prompts_in_each_level(endpoint,
 
     loads = [step.load for step in found.path]
     assert loads[:3] == [1, 2, 4]
-    assert (found.capacity, found.low, found.high) == (max(loads), max(loads), None)
+    assert (found.low, found.high) == (max(loads), None)
     numbers = [record.index for level in found.levels for record in level.records]
     assert numbers == list(range(found.requests))
     assert seen[-1] == found
