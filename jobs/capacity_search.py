@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from llm_measure.capacity import Capacity, Search
-from llm_measure.client.level import measure_level
+from llm_measure.client.levels import Levels
 from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
 from llm_measure.find.search import searching
 from llm_measure.give_up import GiveUp
-from llm_measure.records import Numbers
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load, Workload
 from webapp.capacity import next_start
@@ -40,7 +39,8 @@ def search_capacity(
     `before_level` is called before each level; what it raises ends the search. Raises what `measure_level`
     raises.
     """
-    levels = _Levels(endpoint, workload.seeded(), longest_s, before_level)
+    workload = workload.seeded()
+    levels = _Levels(Levels(endpoint, workload, probe_prompts(endpoint, workload)), longest_s, before_level)
     for found in searching(search, levels.measure):  # noqa: B007  (the last one is the result)
         if levels.is_late:
             break
@@ -48,32 +48,19 @@ def search_capacity(
 
 
 class _Levels:
-    """The levels of one search; each prompt is unique among all of them."""
+    """The levels of one search, as long as there is time for them."""
 
-    def __init__(
-        self, endpoint: Endpoint, workload: Workload, longest_s: float, before_level: Callable[[], None]
-    ):
-        self._endpoint, self._workload = endpoint, workload
+    def __init__(self, levels: Levels, longest_s: float, before_level: Callable[[], None]):
+        self._levels = levels
         self._longest_s, self._ends_at = longest_s, time.monotonic() + longest_s
         self._before_level = before_level
-        self._counting = probe_prompts(endpoint, workload)
-        self._first = Numbers()  # of the next level
         self.is_late = False  # whether the time is over, and no other level is to follow
 
     def measure(self, load: Load) -> LevelResult:
         """Return the level, which is not valid if it was stopped because the time is over."""
         self._before_level()
-        give_up = GiveUp(self._workload.timeout_s, self._ends_at - time.monotonic())
-        result = measure_level(
-            self._endpoint,
-            self._workload,
-            load,
-            first=self._first,
-            on_progress=give_up.watch,
-            stop=give_up,
-            counting=self._counting,
-        )
-        self._first = self._first.after(result.records)
+        give_up = GiveUp(self._levels.workload.timeout_s, self._ends_at - time.monotonic())
+        result = self._levels.measure(load, give_up.watch, give_up)
         self.is_late = give_up.is_late
         if self.is_late:
             reason = f"stopped after {self._longest_s:g} s, before the search was decided"

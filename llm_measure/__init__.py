@@ -14,19 +14,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from llm_measure.capacity import Capacity, Search
     from llm_measure.endpoints import Endpoint
-    from llm_measure.measuring import Result, measure
+    from llm_measure.measuring import Result, find_capacity, measure
     from llm_measure.workloads import Load, Workload
 
 __version__ = "0.1.0"
 
-__all__ = ["Endpoint", "Load", "Result", "Workload", "__version__", "measure"]
+__all__ = [
+    "Capacity",
+    "Endpoint",
+    "Load",
+    "Result",
+    "Search",
+    "Workload",
+    "__version__",
+    "find_capacity",
+    "measure",
+]
 
 _MODULES = {
+    "Capacity": "capacity",
     "Endpoint": "endpoints",
     "Load": "workloads",
     "Result": "measuring",
+    "Search": "capacity",
     "Workload": "workloads",
+    "find_capacity": "measuring",
     "measure": "measuring",
 }
 

@@ -1,6 +1,6 @@
 """Capacity: the greatest load at which an endpoint keeps to its objectives, and how it was found."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any, Literal, get_args
 
@@ -9,6 +9,7 @@ from llm_measure.find.objectives import targets
 from llm_measure.results import LevelResult
 
 LEAST_BUDGET = 100  # requests, which are enough for one short level
+LEAST_CONFIDENCE, MOST_CONFIDENCE = 0.5, 0.9999
 LoadKind = Literal["rate", "concurrency"]
 # Of one objective, or of a level: whether it is met, by a confidence bound; undecided between both.
 Verdict = Literal["met", "missed", "undecided"]
@@ -36,8 +37,9 @@ class Search:
         if self.kind not in get_args(LoadKind):
             raise ValueError(f"find={self.kind!r}: must be one of {', '.join(get_args(LoadKind))}")
         wanted = targets(self.slo)
-        if not 0.5 <= self.confidence < 1:
-            raise ValueError(f"confidence={self.confidence}: must be at least 0.5 and below 1")
+        if not LEAST_CONFIDENCE <= self.confidence <= MOST_CONFIDENCE:
+            expected = f"must be from {LEAST_CONFIDENCE} to {MOST_CONFIDENCE}"
+            raise ValueError(f"confidence={self.confidence}: {expected}")
         if self.budget < LEAST_BUDGET:
             raise ValueError(f"budget={self.budget}: must be at least {LEAST_BUDGET}")
         check_budget(self.budget, wanted, self.confidence)
@@ -74,11 +76,11 @@ class Attained:
 class Step:
     """One level of the search."""
 
-    load: float  # requests/s, or the concurrency
+    load: float  # in `Capacity.unit`
     requests: int  # measured, after every prolongation
     attained: dict[str, Attained]
     verdict: Verdict
-    throughput: float | None  # successful requests/s
+    throughput: float | None  # successful requests/s, each turn of a conversation being one
     growth: float | None = None  # of latency, in seconds per second of a rate; above 0 if it is not sustained
     reason: str | None = None  # why it is missed, or was given up, apart from its objectives
 
@@ -105,10 +107,23 @@ class Capacity:
         """Whether the capacity is known well enough to be compared: decided, or in a bracket of WIDEST."""
         return is_known(self.decided, self.capacity, self.low, self.high)
 
+    @property
+    def unit(self) -> str:
+        """What its loads count: requests or, where these are turns, conversations."""
+        first = next((level.records[0] for level in self.levels if level.records), None)
+        begun = "requests" if first is None or first.conversation is None else "conversations"
+        return f"{begun}/s" if self.search.kind == "rate" else f"concurrent {begun}"
+
+    def interrupted(self) -> "Capacity":
+        """Return it for a search that was stopped, with that as the reason unless it had ended anyway."""
+        is_over = self.decided or self.reason
+        return self if is_over else replace(self, reason="interrupted before the search had ended")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the part `find` of the JSON report."""
         return {
             "kind": self.search.kind,
+            "unit": self.unit,
             "slo": self.search.slo,
             "confidence": self.search.confidence,
             "capacity": self.capacity,

@@ -1,4 +1,4 @@
-"""The Python API: measure one load level of an endpoint."""
+"""The Python API: measure one load level of an endpoint, or find its capacity."""
 
 import asyncio
 import threading
@@ -6,12 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from llm_measure import apis
+from llm_measure.capacity import Capacity, Search
 from llm_measure.client.level import measure_level
+from llm_measure.client.levels import Levels
 from llm_measure.client.probe import probe_prompts
 from llm_measure.endpoints import Endpoint
+from llm_measure.find.objectives import check_objectives
+from llm_measure.find.search import searching
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.progress import Progress, Stop
 from llm_measure.records import Record
@@ -21,6 +25,7 @@ from llm_measure.stats.summary import Figures
 from llm_measure.workloads import Load, Workload
 
 POLL_S = 0.1
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,38 @@ def measure(  # noqa: PLR0913  (each names a part of the measurement)
     return Result(endpoint, workload, result, digests)
 
 
+def find_capacity(  # noqa: PLR0913  (each names a part of the search)
+    endpoint: Endpoint,
+    workload: Workload,
+    search: Search,
+    *,
+    processes: int = 1,
+    on_progress: Callable[[Capacity], None] | None = None,
+    stop: Stop | None = None,
+    probe: bool = True,
+) -> Capacity:
+    """Search for the greatest load that keeps to the objectives; return it with the levels that led to it.
+
+    `on_progress` gets what is known after each level. Once `stop` is set, the search ends with what is known.
+    The rest is as for `measure`. Raises what it raises; ValueError for an objective that requests of the
+    workload's kind do not have.
+    """
+    check_objectives(search.slo, workload)
+    endpoint, workload = endpoint.with_variables(), workload.seeded()
+
+    def searched(stop: Stop | None) -> Capacity:
+        counting = probe_prompts(endpoint, workload, stop) if probe else WORD_BY_WORD
+        levels = Levels(endpoint, workload, counting, processes)
+        for found in searching(search, lambda load: levels.measure(load, stop=stop)):
+            if on_progress:
+                on_progress(found)
+            if stop and stop.is_set():
+                return found.interrupted()
+        return found
+
+    return _off_the_loop(searched, stop) if _loop_is_running() else searched(stop)
+
+
 def _loop_is_running() -> bool:
     try:
         asyncio.get_running_loop()
@@ -117,11 +154,11 @@ class _Either:
         return self._one.is_set() or (self._other is not None and self._other.is_set())
 
 
-def _off_the_loop(level: Callable[[Stop | None], LevelResult], stop: Stop | None) -> LevelResult:
+def _off_the_loop(measured: Callable[[Stop | None], T], stop: Stop | None) -> T:
     """Measure in a thread, since a thread has only one running event loop; Ctrl-C stops the measurement."""
     interrupted, task = threading.Event(), asyncio.current_task()
     with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(level, _Either(interrupted, stop))
+        future = pool.submit(measured, _Either(interrupted, stop))
         try:
             while not wait((future,), POLL_S).done:
                 if task and task.cancelling():  # as asyncio.run does at Ctrl-C

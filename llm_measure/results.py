@@ -77,6 +77,7 @@ class LevelResult:
     counting: Counting = WORD_BY_WORD  # by which the lengths of generated prompts were chosen
     lengths: Lengths | None = None  # that were drawn; None if that is unknown, as of a file elsewhere
     trace: TraceFacts | None = None  # what was replayed
+    stopped: bool = False  # whether it ended because it was asked to, as by Ctrl-C
 
     @cached_property
     def span(self) -> Span:

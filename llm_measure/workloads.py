@@ -13,6 +13,7 @@ from llm_measure.metrics import METRICS, Kind, kind_of
 Expected = Literal["text", "tool", "json"]
 DISTRIBUTED = ("input_tokens", "output_tokens", "turns", "think_time")  # fields, by text or number
 WHOLE_CONVERSATIONS = "all"  # as many turns as the dataset's conversations have
+NOT_OF_TRACES = ("dataset", "input_tokens", "output_tokens", "inputs", "turns", "unique_prompts")
 MOST_TURNS = 1000
 MOST_INPUTS = 10_000
 UNIQUE_WORDS = 4  # the number of words at the start of a prompt that make it unique
@@ -195,8 +196,8 @@ class Workload:
             if self.trace_window:
                 raise ValueError("trace_window: needs a trace")
             return
-        for name, none in (("dataset", None), ("inputs", None), ("turns", None), ("unique_prompts", True)):
-            if getattr(self, name) != none:
+        for name in NOT_OF_TRACES:
+            if getattr(self, name) != getattr(Workload, name):  # the default
                 raise ValueError(f"trace: brings its requests; leave out {name}")
         if self.trace_window and not 0 <= self.trace_window[0] < self.trace_window[1] < float("inf"):
             raise ValueError(

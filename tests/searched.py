@@ -45,18 +45,23 @@ def found(
     search: Search = SEARCH,
     decided: bool = True,
     path: list[Step] | None = None,
+    turns: bool = False,
     **changes: object,
 ) -> Capacity:
-    """What a search found: the capacity is `low`; each level has a few correct responses."""
+    """What a search found: the capacity is `low`; each level has a few correct responses, or turns."""
     if path is None:
         path = [step(load, verdict, search) for load, verdict in ((low, "met"), (high, "missed")) if load]
-    levels = [_level(search, each.load, number) for number, each in enumerate(path)]
+    levels = [_level(search, each.load, number, turns) for number, each in enumerate(path)]
     parts = {"capacity": low, "low": low, "high": high, "decided": decided, "requests": EACH * len(path)}
     return Capacity(search, **{**parts, "path": path, "levels": levels, **changes})
 
 
-def _level(search: Search, load: float, number: int) -> LevelResult:
+def _level(search: Search, load: float, number: int, turns: bool) -> LevelResult:
     records: list[Record] = [answered(EACH * number + index) for index in range(EACH)]
+    if turns:
+        records = [
+            replace(record, conversation=number, turn=turn) for turn, record in enumerate(records, start=1)
+        ]
     loads = Load(rate=load, requests=EACH) if search.kind == "rate" else Load(int(load), requests=EACH)
     return replace(level(records), load=loads)
 

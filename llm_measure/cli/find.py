@@ -7,13 +7,12 @@ from typing import Any
 import click
 
 from llm_measure.capacity import Capacity, Search
-from llm_measure.find.objectives import ERROR_RATE, NO_GAPS, gapless, targets
+from llm_measure.find.objectives import ERROR_RATE
 from llm_measure.find.search import Measure, searching
-from llm_measure.metrics import METRICS
 from llm_measure.report.find import step_line
 from llm_measure.results import LevelResult
 from llm_measure.text import printable
-from llm_measure.workloads import Load, Workload
+from llm_measure.workloads import Load
 
 # What the search decides itself.
 DECIDED = ("concurrency", "rate", "sweep", "trace", "speed", "requests", "duration", "warmup")
@@ -43,16 +42,6 @@ def search_of(options: dict[str, Any]) -> Search | None:
     return Search(options["find"], options["slo"], **given)
 
 
-def check_objectives(search: Search, workload: Workload) -> None:
-    """Raise ValueError for an objective that responses to the workload do not have."""
-    known = (*METRICS.objectives(workload.kind), ERROR_RATE)
-    for target in targets(search.slo):
-        if target.metric not in known:
-            raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
-    for name in gapless(search.slo, workload):
-        raise ValueError(f"slo={name}: {NO_GAPS}")
-
-
 def levels_of(
     search: Search, measure: Measure, options: dict[str, Any], keep: Callable[[Capacity], None]
 ) -> Iterator[LevelResult]:
@@ -76,6 +65,7 @@ def _show(capacity: Capacity) -> None:
         click.echo(printable(capacity.reason or ""), err=True)
         return
     newest = capacity.levels[-1].load
-    for step in capacity.to_dict()["path"]:
+    find = capacity.to_dict()
+    for step in find["path"]:
         if step["load"] in (newest.rate, newest.concurrency):
-            click.echo(step_line(capacity.search.kind, step), err=True)
+            click.echo(step_line(find, step), err=True)

@@ -15,14 +15,13 @@ from llm_measure.cli.find import levels_of
 from llm_measure.cli.options import level_load
 from llm_measure.cli.output import check_writable, write, write_plot, write_records
 from llm_measure.cli.progress import progress_display
-from llm_measure.client.level import measure_level
+from llm_measure.client.levels import Levels
 from llm_measure.client.probe import probe_prompts
 from llm_measure.client.processes import ClientProcessError
 from llm_measure.endpoints import Endpoint
 from llm_measure.give_up import Refusals
 from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.progress import Progress, Stop
-from llm_measure.records import Numbers
 from llm_measure.report.document import document, file_digests
 from llm_measure.results import LevelResult
 from llm_measure.sweep import sweep
@@ -55,7 +54,8 @@ def measure_and_report(
         if results:
             report = document(endpoint, workload, results, options["with_records"], digests)
             if found:
-                report["find"] = found[-1].to_dict()
+                capacity = found[-1].interrupted() if stop.is_set() else found[-1]
+                report["find"] = capacity.to_dict()
             write(report, options)
             if options["plot"]:
                 write_plot(report, options["plot"])
@@ -72,12 +72,11 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
     stop: Stop,
     keep: Callable[[Capacity], None],
 ) -> Iterator[LevelResult]:
-    first = Numbers()
     refusals = Refusals(options["give_up_after"], stop)
     counting = WORD_BY_WORD if options["no_probe"] else probe_prompts(endpoint, workload, stop)
+    levels = Levels(endpoint, workload, counting, options["processes"])
 
     def measure(load: Load) -> LevelResult:
-        nonlocal first
         refusals.are_enough = False  # those of the level before, which a search repeats
         with progress_display(load) as show:
 
@@ -85,18 +84,7 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
                 show(progress)
                 refusals.watch(progress)
 
-            result = measure_level(
-                endpoint,
-                workload,
-                load,
-                first=first,
-                processes=options["processes"],
-                on_progress=watch,
-                stop=refusals,
-                counting=counting,
-            )
-        first = first.after(result.records)
-        return result
+            return levels.measure(load, watch, refusals)
 
     if isinstance(asked, Search):
         results = levels_of(asked, measure, options, keep)

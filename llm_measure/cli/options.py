@@ -6,12 +6,13 @@ from typing import Any
 
 from llm_measure import apis
 from llm_measure.capacity import Search
-from llm_measure.cli.find import check_objectives, search_of
+from llm_measure.cli.find import search_of
 from llm_measure.cli.trace_options import check_trace_options
 from llm_measure.client.model_list import only_model
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import TRANSPORT, Endpoint
 from llm_measure.expectations import expectation
+from llm_measure.find.objectives import check_objectives
 from llm_measure.load.traces import trace_of
 from llm_measure.workloads import Load, Workload
 
@@ -55,7 +56,7 @@ def parse(options: dict[str, Any]) -> tuple[Endpoint, Workload, list[Load], Sear
     expectation(workload)  # raises here what each request would raise
     endpoint.asked(workload)
     if search:
-        check_objectives(search, workload)
+        check_objectives(search.slo, workload)
     loads = [] if search else _replays(options, workload) if workload.trace else _loads(options)
     if options["model"] is None:
         endpoint = replace(endpoint, model=only_model(endpoint))

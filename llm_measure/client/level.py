@@ -1,6 +1,7 @@
 """One load level, from its plan to its result, by one process or several."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -57,7 +58,8 @@ def measure_level(  # noqa: PLR0913  (each names a part of the measurement)
     else:
         Client(*clients[0])  # raises here what it would raise in a child
         parts = run_in_processes(clients, on_progress, stop)
-    return merge(endpoint, sources, load, parts, counting)
+    level = merge(endpoint, sources, load, parts, counting)
+    return replace(level, stopped=stop is not None and stop.is_set())
 
 
 def measure_share(  # noqa: PLR0913  (each names a part of the measurement)

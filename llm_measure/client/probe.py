@@ -34,6 +34,8 @@ def probe_prompts(endpoint: Endpoint, workload: Workload, stop: Stop | None = No
         return WORD_BY_WORD
     asked = replace(
         workload,
+        trace=None,
+        trace_window=None,
         inputs=workload.inputs and 1,
         output_tokens=min(round(workload.output_length.most), OUTPUT_TOKENS),
         timeout_s=min(workload.timeout_s, TIMEOUT_S / 2),

@@ -68,6 +68,16 @@ def targets(slo: Mapping[str, float]) -> list[Target]:
     return [_target(name, bound) for name, bound in slo.items()]
 
 
+def check_objectives(slo: Mapping[str, float], workload: Workload) -> None:
+    """Raise ValueError for an objective that responses to the workload do not have."""
+    known = (*METRICS.objectives(workload.kind), ERROR_RATE)
+    for target in targets(slo):
+        if target.metric not in known:
+            raise ValueError(f"slo={target.name}: unknown objective; expected one of {', '.join(known)}")
+    for name in gapless(slo, workload):
+        raise ValueError(f"slo={name}: {NO_GAPS}")
+
+
 def gapless(slo: Mapping[str, float], workload: Workload) -> list[str]:
     """Return the objectives of gaps between tokens, if responses to the workload have but one token."""
     if workload.asked_output_tokens != 1:

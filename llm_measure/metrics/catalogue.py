@@ -372,8 +372,9 @@ METRICS.register(
         formula="the greatest load that keeps to every objective (SLO)",
         derive=of.nothing,
         kinds=("search",),
-        note="Only of a search (--find), which has no other metric. Of one by concurrency: the successful"
-        " requests per second at that concurrency. 0 if even the least load misses an objective.",
+        note="Only of a search (--find), which has no other metric. Where its loads count streams or"
+        " conversations: the successful requests per second at the greatest load that certainly keeps to"
+        " every objective. 0 if even the least load misses one.",
         elsewhere={
             "vLLM": "has none; bench sweep serve_sla of releases up to 0.15 searched by point values.",
             "GuideLLM": "has none; its sweep runs rates up to the greatest throughput, without an objective.",

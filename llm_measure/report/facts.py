@@ -12,6 +12,7 @@ from llm_measure.results import LevelResult
 from llm_measure.workloads import Workload
 
 UNVERIFIED = "TLS was not verified (insecure): any server in between may have answered."
+PARTIAL = "the figures are of the requests that had ended until then."
 MOST_NAMES = 10  # of one kind that a report has; an endpoint may claim any number of finish reasons
 
 
@@ -29,6 +30,7 @@ def facts(workload: Workload, result: LevelResult) -> dict[str, Any]:
         "duration_s": result.duration_s,
         "transport": result.transport,
         "warnings": [
+            *([f"Interrupted after {result.duration_s:.1f} s: {PARTIAL}"] if result.stopped else ()),
             *([UNVERIFIED] if result.insecure else ()),
             *warnings(workload, successful, result.counting, result.lengths),
         ],

@@ -12,8 +12,6 @@ from rich.table import Table
 from llm_measure.report.numbers import shown
 from llm_measure.text import csv_cell, printable
 
-UNITS = {"rate": "requests/s", "concurrency": "concurrent requests"}
-
 
 def print_search(find: Mapping[str, Any], console: Console) -> None:
     """Print the capacity, and a line for each level of the path; `find` is that of the JSON document."""
@@ -32,7 +30,7 @@ def print_search(find: Mapping[str, Any], console: Console) -> None:
 def path_table(find: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return the columns, and a row for each level in the order of measuring."""
     slo = [f"{name} <= {shown(bound)}" for name, bound in find["slo"].items()]
-    return [find["kind"], "requests", "verdict", *slo], [
+    return [find["unit"], "requests", "verdict", *slo], [
         [
             shown(step["load"]),
             shown(step["requests"]),
@@ -45,11 +43,7 @@ def path_table(find: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def reasons(find: Mapping[str, Any]) -> list[str]:
     """Return a line for each level that was missed or given up for another reason than its objectives."""
-    return [
-        f"{find['kind']} {shown(step['load'])}: {printable(step['reason'])}"
-        for step in find["path"]
-        if step["reason"]
-    ]
+    return [f"{_load(find, step)}: {printable(step['reason'])}" for step in find["path"] if step["reason"]]
 
 
 def capacity_line(find: Mapping[str, Any]) -> str:
@@ -67,16 +61,16 @@ def capacity_line(find: Mapping[str, Any]) -> str:
 def capacity_text(find: Mapping[str, Any]) -> str:
     """Return the capacity with its unit, or its lower bound, or that it is unknown or none."""
     if find["capacity"] is not None:
-        return f"{shown(find['capacity'])} {UNITS[find['kind']]}"
+        return f"{shown(find['capacity'])} {find['unit']}"
     if find["low"] is not None and find["high"] is None:
-        return f"at least {shown(find['low'])} {UNITS[find['kind']]}"
+        return f"at least {shown(find['low'])} {find['unit']}"
     return "none" if find["decided"] else "unknown"
 
 
-def step_line(kind: str, step: Mapping[str, Any]) -> str:
+def step_line(find: Mapping[str, Any], step: Mapping[str, Any]) -> str:
     """Return a level of the search in one line."""
     attained = ", ".join(f"{name} {_attained(found)}" for name, found in step["attained"].items())
-    return f"{kind} {shown(step['load'])}: {step['verdict']} after {step['requests']} requests: {attained}"
+    return f"{_load(find, step)}: {step['verdict']} after {step['requests']} requests: {attained}"
 
 
 def path_csv(find: Mapping[str, Any]) -> str:
@@ -95,6 +89,10 @@ def path_csv(find: Mapping[str, Any]) -> str:
                  found["effective"], csv_cell(step["reason"] or ""))
             )  # fmt: skip
     return text.getvalue()
+
+
+def _load(find: Mapping[str, Any], step: Mapping[str, Any]) -> str:
+    return f"{find['kind']} {shown(step['load'])}" + (f" {find['unit']}" if find["kind"] == "rate" else "")
 
 
 def _attained(found: Mapping[str, Any]) -> str:

@@ -66,7 +66,7 @@ def test_the_leaderboard_ranks_capacities_by_their_brackets_and_has_no_other_met
 def test_the_runs_page_draws_each_level_and_its_table_has_the_verdicts(tab):
     tab.goto("/run?id=1")
 
-    expect(tab.page.locator(".searched")).to_contain_text("12.2 requests/s; the bracket is 11.3 to 13.5")
+    expect(tab.page.locator(".searched")).to_contain_text("12.2 requests/s. The bracket is 11.3 to 13.5")
     pictures = tab.page.locator("svg.search-path")
     expect(pictures).to_have_count(2)
     expect(pictures.first.locator("circle")).to_have_count(len(PATH))

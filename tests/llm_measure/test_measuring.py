@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import llm_measure
-from llm_measure import Endpoint, Load, Result, Workload, measure
+from llm_measure import Capacity, Endpoint, Load, Result, Search, Workload, find_capacity, measure
 from llm_measure.load.datasets import DatasetError
 from llm_measure.metrics import METRICS
 from llm_measure.mock_server.behaviour import Behaviour
@@ -159,6 +159,53 @@ def test_ctrl_c_raises_keyboard_interrupt_in_the_script(endpoint, tmp_path, proc
 
     assert err.splitlines()[-1] == "KeyboardInterrupt"
     assert process.returncode == -signal.SIGINT
+
+
+# No load is too much, so the budget ends it.
+SEARCH = Search("concurrency", {"error_rate": 0.2}, budget=120)
+ONE_TOKEN = Workload(output_tokens=1)
+
+
+@pytest.fixture
+def _few_requests(monkeypatch):
+    """Levels of few requests, which are enough for objectives that all meet."""
+    monkeypatch.setattr("llm_measure.find.search.LEAST_REQUESTS", 16)
+
+
+@pytest.mark.usefixtures("_few_requests")
+@pytest.mark.parametrize("in_a_loop", [False, True])
+def test_the_capacity_is_searched_for_with_other_prompts_in_each_level(endpoint, in_a_loop):
+    seen: list[Capacity] = []
+
+    async def cell() -> Capacity:
+        return find()
+
+    def find() -> Capacity:
+        return find_capacity(endpoint, ONE_TOKEN, SEARCH, on_progress=seen.append)
+
+    found = asyncio.run(cell()) if in_a_loop else find()
+
+    loads = [step.load for step in found.path]
+    assert loads[:3] == [1, 2, 4]
+    assert (found.low, found.high) == (max(loads), None)
+    numbers = [record.index for level in found.levels for record in level.records]
+    assert numbers == list(range(found.requests))
+    assert seen[-1] == found
+
+
+@pytest.mark.usefixtures("_few_requests")
+def test_a_search_that_is_stopped_has_what_is_known(endpoint):
+    stop = threading.Event()
+
+    found = find_capacity(endpoint, ONE_TOKEN, SEARCH, on_progress=lambda found: stop.set(), stop=stop)
+
+    assert (len(found.path), found.decided) == (1, False)
+    assert found.reason == "interrupted before the search had ended"
+
+
+def test_an_objective_that_requests_of_its_kind_do_not_have_is_a_value_error(endpoint):
+    with pytest.raises(ValueError, match="slo=ttft:p95: unknown objective; expected one of e2e_latency"):
+        find_capacity(endpoint, Workload(inputs=1), Search("rate", {"ttft:p95": 0.5}))
 
 
 def test_the_package_lists_its_names_and_no_others():

@@ -34,6 +34,7 @@ from llm_measure.workloads import Load, Workload
         (lambda: Workload(timeout_s=0), "timeout_s=0"),
         (lambda: Workload(slo={"rps": 1}), "slo=rps"),
         (lambda: Workload(slo={"ttft": 0}), "slo=ttft=0"),
+        (lambda: Workload(trace="t", input_tokens=5), "trace: brings its requests; leave out input_tokens"),
         (lambda: Workload(trace="t", trace_window=(0, float("inf"))), "the second one later, both finite"),
         (lambda: Workload(inputs=1, expects="json"), "expects=json: does not apply"),
     ],

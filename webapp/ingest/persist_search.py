@@ -86,8 +86,7 @@ def _why_undecided(found: Capacity) -> str:
         if last.valid
         else f"{last.load.name}: {last.invalid_reason}"
     )
-    between = bracket({"kind": found.search.kind, "low": found.low, "high": found.high})
-    return f"{why}; the capacity is {between}"
+    return f"{why}; the capacity is {bracket(found.to_dict())}"
 
 
 def _finite(value: Any) -> Any:

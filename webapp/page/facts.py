@@ -8,7 +8,7 @@ from llm_measure.load.trace_formats import TITLES
 from llm_measure.metrics import METRICS
 from llm_measure.metrics.clumps import MAX_TOGETHER
 from llm_measure.records import SECOND_NS
-from webapp.capacity import bracket
+from webapp.capacity import bracket, is_throughput
 from webapp.page.text import figure, percentage, whole
 
 # Those of OpenAI's API; the page shows no other text of a server.
@@ -39,9 +39,9 @@ def warnings(measurement: dict[str, Any]) -> list[str]:
 
 
 def at_load(measurement: dict[str, Any]) -> str | None:
-    """Return the load of a search by concurrency, of which the capacity is the throughput; None otherwise."""
+    """Return the load of which the capacity is the throughput; None where the load is the capacity."""
     find = measurement.get("find")
-    return f"at {bracket(find)}" if find and find["kind"] == "concurrency" and find["low"] else None
+    return f"at {bracket(find)}" if find and is_throughput(find) and find["low"] else None
 
 
 def _load(measurement: dict[str, Any]) -> Iterator[Fact]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from llm_measure.capacity import is_known
 from llm_measure.metrics import METRICS
-from webapp.capacity import bracket, greatest_met, requests_per_second
+from llm_measure.report.find import capacity_text
+from llm_measure.report.numbers import shown
+from webapp.capacity import bracket, greatest_met, is_throughput, requests_per_second
 from webapp.page.marks import Scale
 from webapp.page.text import figure
 
@@ -53,7 +55,7 @@ def drawn(find: Mapping[str, Any]) -> dict[str, Any]:
     loads = Loads.over([step["load"] for step in path]) if path else None
     return {
         "result": _result(find),
-        "unit": "requests/s" if find["kind"] == "rate" else "concurrency",
+        "unit": find["unit"],
         "objectives": [_objective(name, bound) for name, bound in slo],
         "path": path,
         "pictures": [_picture(find, loads, name, bound) for name, bound in slo] if loads else [],
@@ -65,11 +67,12 @@ def _result(find: Mapping[str, Any]) -> str:
         return f"Undecided: the capacity is {bracket(find)}."
     if find["capacity"] is None:
         return "Even the least load misses the objectives."
-    found = f"{figure(requests_per_second(find))} requests/s"
-    if find["kind"] == "concurrency" and (met := greatest_met(find)):
-        found += f" at concurrency {met['load']:g}"
+    found = capacity_text(find)
+    if is_throughput(find) and (met := greatest_met(find)):
+        at = f"at {shown(met['load'])}, the greatest load that certainly meets the objectives"
+        found += f"; {figure(requests_per_second(find))} requests/s {at}"
     confidence = f"each verdict has a confidence of {find['confidence']:g}"
-    return f"{found}; the bracket is {bracket(find)}, and {confidence}."
+    return f"{found}. The bracket is {bracket(find)}, and {confidence}."
 
 
 def _objective(name: str, bound: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from llm_measure.capacity import LEAST_BUDGET, LoadKind
+from llm_measure.capacity import LEAST_BUDGET, LEAST_CONFIDENCE, MOST_CONFIDENCE, LoadKind
 from llm_measure.find.objectives import NO_GAPS, gapless
 from llm_measure.limits import MAX_TOKENS
 from llm_measure.metrics import kind_of
@@ -71,7 +71,7 @@ class WorkloadSchema(StrictSchema):
     timeout = number_field(0.1, 3_600, load_default=60.0)
     slo = fields.Dict(keys=fields.String(), values=number_field(0.000_001, 86_400), load_default=dict)
     find = fields.String(validate=one_of(get_args(LoadKind)))
-    confidence = number_field(0.5, 0.9999)
+    confidence = number_field(LEAST_CONFIDENCE, MOST_CONFIDENCE)
     budget = whole_field(LEAST_BUDGET, 10_000_000)
     extra_body = fields.Dict(keys=fields.String(), validate=check_json, load_default=dict)
     expects = fields.String(validate=one_of(get_args(Expected)))

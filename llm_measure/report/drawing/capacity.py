@@ -6,7 +6,7 @@ from typing import Any, get_args
 from llm_measure.capacity import Verdict
 from llm_measure.metrics import METRICS
 from llm_measure.report.drawing.record import Drawing, LoadPanel, Points
-from llm_measure.report.find import UNITS, capacity_line, capacity_text, path_table, reasons
+from llm_measure.report.find import capacity_line, capacity_text, path_table, reasons
 from llm_measure.text import printable
 
 ROOM = 1.1  # above the greatest value
@@ -34,7 +34,7 @@ def _panel(find: Mapping[str, Any], objective: str, bound: float) -> LoadPanel:
     known = [value for each in points for value in (*each.y, *each.high) if value is not None]
     return LoadPanel(
         f"{f'{metric.title} {quantile}'.rstrip()}: at most {bound:g}",
-        f"{find['kind'].title()} [{UNITS[find['kind']]}]",
+        f"{find['kind'].title()} [{find['unit']}]",
         f"{metric.title} [{metric.unit.symbol}]",
         points=[each for each in points if each.x],
         bound=bound,

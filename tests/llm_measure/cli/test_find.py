@@ -52,6 +52,7 @@ def test_ctrl_c_reports_the_path_so_far(url):
     find = json.loads(out)["find"]
     assert find["path"]
     assert not find["decided"]
+    assert find["reason"] == "interrupted before the search had ended"
     assert "Traceback" not in err
     assert process.returncode == 0
 

@@ -49,6 +49,7 @@ def test_what_was_measured_is_reported(url, number, processes):
     (level,) = json.loads(out)["levels"]
     assert level["requests"] > 0
     assert set(level["errors"]) <= {"cancelled"}
+    assert re.match(r"Interrupted after \d\.\d s: ", level["warnings"][0])
     assert "Traceback" not in err
     assert process.returncode == 0
 

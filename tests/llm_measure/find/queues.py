@@ -1,6 +1,7 @@
 """Simulated queues, whose levels take no real time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from heapq import heapreplace
 from math import inf
@@ -63,6 +64,18 @@ class Outage:
         for record in refused:
             record.error, record.error_detail = "connect", "connection refused"
         return level(load, refused)
+
+
+def in_conversations(load: Load) -> LevelResult:
+    """An endpoint that answers in 0.1 s, with 4 turns in each conversation."""
+    number = (load.requests or 0) + load.warmup
+    records = []
+    for conversation in range(number):
+        for turn in range(4):
+            at = conversation / (load.rate or 1) + 0.1 * turn
+            record = answered(len(records), conversation < load.warmup, at, at + 0.05, at + 0.1)
+            records.append(replace(record, conversation=conversation, turn=turn + 1))
+    return level(load, records)
 
 
 def answered(index: int, warmup: bool, sent_s: float, first_s: float, end_s: float) -> Record:

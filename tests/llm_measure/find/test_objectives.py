@@ -29,7 +29,7 @@ def test_what_is_no_objective_is_refused(slo, message):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("kind", "load"), ("confidence", 0.4), ("confidence", 1.0), ("budget", 0), ("start", 0.0)],
+    [("kind", "load"), ("confidence", 0.4), ("confidence", 0.99999), ("budget", 0), ("start", 0.0)],
 )
 def test_what_is_no_search_is_refused(field, value):
     with pytest.raises(ValueError, match=str(value)):

@@ -1,7 +1,5 @@
 """The search on simulated queues, whose capacity is known in closed form."""
 
-from dataclasses import replace
-
 import pytest
 
 from bench.find.point_estimates import find_by_points
@@ -10,7 +8,7 @@ from llm_measure.capacity import Search
 from llm_measure.find.search import find_capacity, searching
 from llm_measure.results import LevelResult
 from llm_measure.workloads import Load
-from tests.llm_measure.find.queues import Outage, Queue, answered, level, steep_at
+from tests.llm_measure.find.queues import Outage, Queue, answered, in_conversations, level, steep_at
 
 SERVERS, SERVICE_S, SHARE, BOUND = 16, 0.08, 1 / 16, 0.06
 SEARCH = Search("rate", {"ttft:p95": BOUND}, budget=40_000)
@@ -134,18 +132,6 @@ def test_an_outage_ends_the_search_undecided_however_much_is_known(kind):
     assert found.reason.startswith("the endpoint stopped answering: all ")
     (step,) = (step for step in found.path if step.reason == found.reason)
     assert (step.verdict, step.attained["ttft:p90"].verdict) == ("undecided", "undecided")
-
-
-def in_conversations(load: Load) -> LevelResult:
-    """An endpoint that answers in 0.1 s, with 4 turns in each conversation."""
-    number = (load.requests or 0) + load.warmup
-    records = []
-    for conversation in range(number):
-        for turn in range(4):
-            at = conversation / (load.rate or 1) + 0.1 * turn
-            record = answered(len(records), conversation < load.warmup, at, at + 0.05, at + 0.1)
-            records.append(replace(record, conversation=conversation, turn=turn + 1))
-    return level(load, records)
 
 
 def test_the_budget_of_conversations_counts_their_turns():

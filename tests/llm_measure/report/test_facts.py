@@ -27,12 +27,13 @@ def test_tokens_are_those_asked_for_counted_and_seen_of_the_successful_requests(
     ("asked", "prompt", "output"),
     [
         ({"dataset": "rows.jsonl"}, None, None),
+        ({"turns": 2}, None, 128),
         ({"extra_body": {"messages": []}}, None, 128),
         ({"extra_body": {"max_tokens": 5}}, 128, None),
         ({"extra_body": {"temperature": 0}}, 128, 128),
     ],
 )
-def test_what_a_dataset_or_the_body_may_ask_for_is_unknown(asked, prompt, output):
+def test_what_a_dataset_answers_before_or_the_body_may_ask_for_is_unknown(asked, prompt, output):
     found = of(answered(0), **asked)
 
     assert (found["prompt_tokens"]["asked"], found["output_tokens"]["asked"]) == (prompt, output)

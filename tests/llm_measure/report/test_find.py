@@ -6,8 +6,8 @@ from rich.console import Console
 
 from llm_measure.capacity import Capacity, Search
 from llm_measure.find.search import find_capacity
-from llm_measure.report.find import capacity_line, path_csv, print_search
-from tests.llm_measure.find.queues import Queue
+from llm_measure.report.find import capacity_line, path_csv, print_search, step_line
+from tests.llm_measure.find.queues import Queue, in_conversations
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,26 @@ def test_without_a_bracket_the_line_has_only_what_is_known(low, high, line):
     known = Capacity(Search("rate", {"ttft:p90": 0.5}), None, low, high, False, 64)
 
     assert capacity_line(known.to_dict()) == f"Capacity: {line}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "load"),
+    [
+        ("rate", "conversations/s", "rate {:.4g} conversations/s: "),
+        ("concurrency", "concurrent conversations", "concurrency {:g}: "),
+    ],
+)
+def test_loads_that_count_conversations_are_named_so(kind, unit, load):
+    capacity = find_capacity(Search(kind, {"ttft:p95": 0.1}, budget=2000), in_conversations)
+    find, text = capacity.to_dict(), io.StringIO()
+
+    print_search(find, Console(file=text, width=200))
+
+    first, _, columns, *_ = text.getvalue().splitlines()
+    assert find["unit"] == unit
+    assert f" {unit} (met at " in first
+    assert unit in columns
+    assert step_line(find, find["path"][0]).startswith(load.format(capacity.path[0].load))
 
 
 def test_the_csv_has_a_line_for_each_level_and_objective(capacity):

@@ -35,6 +35,11 @@ def test_a_level_has_a_title_a_row_per_metric_and_a_line_per_error():
     assert "1 x cancelled: stop" in lines
 
 
+def test_a_level_that_was_interrupted_is_marked():
+    assert "Interrupted after 1.0 s: " not in printed(level([answered(0)]))
+    assert "Interrupted after 1.0 s: " in printed(replace(level([answered(0)]), stopped=True))
+
+
 def test_on_a_narrow_terminal_fewer_figures_are_shown_and_none_is_cut():
     lines = printed(level([answered(index, ttft=1.23456) for index in range(1000)]), width=80).splitlines()
 

@@ -78,6 +78,18 @@ def test_of_a_search_by_concurrency_the_capacity_is_the_throughput_there(conn, k
     assert ranked(client, "chat@max-concurrency") == {"capacity": {"Measured": 8}}
 
 
+def test_of_a_rate_of_conversations_the_capacity_is_the_throughput_of_their_turns(conn, keep, client):
+    path = [step(12.0, "met", throughput=45.0), step(13.0, "missed", throughput=47.0)]
+
+    keep(found(12.0, 13.0, path=path, turns=True, capacity=12.5))
+
+    answer = client.get("/api/v1/benchmarks/leaderboard?source=measurement&scenario=chat@max").json
+    (row,) = answer["metrics"][0]["llms"]
+    assert (row["mean"], row["ci_low"], row["ci_high"]) == (45, 45, 47)
+    find = row["newest_run"]["measurement"]["find"]
+    assert (find["capacity"], find["unit"]) == (12.5, "conversations/s")
+
+
 def test_an_endpoint_that_never_meets_the_objectives_is_ranked_last(conn, keep, client):
     keep(found(12.0, 13.0), searched("Fast"))
     keep(found(None, 0.1), searched("Slow"))
@@ -155,7 +167,7 @@ def test_a_search_whose_endpoint_stopped_answering_is_not_ranked_however_narrow_
 def test_an_undecided_search_by_concurrency_names_its_bracket(conn, keep):
     keep(found(8, 16, search=BY_CONCURRENCY, decided=False))
 
-    assert outcome(conn)[2].endswith("; the capacity is concurrency 8 to 16")
+    assert outcome(conn)[2].endswith("; the capacity is 8 to 16 concurrent requests")
 
 
 def test_an_undecided_search_by_concurrency_may_know_no_load_that_meets_the_objectives(conn, keep):
@@ -164,7 +176,7 @@ def test_an_undecided_search_by_concurrency_may_know_no_load_that_meets_the_obje
 
     keep(replace(result, capacity=9))
 
-    assert outcome(conn)[2].endswith("; the capacity is concurrency less than 16")
+    assert outcome(conn)[2].endswith("; the capacity is less than 16 concurrent requests")
 
 
 UNDECIDED = [step(12.0, "met"), step(24.0, "undecided")]

@@ -13,6 +13,8 @@ from webapp.ingest.publish import publish
 from webapp.page.searched import HEIGHT, drawn
 
 BY_CONCURRENCY = Search("concurrency", {"ttft:p95": 0.5})
+CERTAIN = "the greatest load that certainly meets the objectives"
+IN_TURNS = [step(12.0, "met", throughput=45.0), step(13.0, "missed", throughput=47.0)]
 PATH = [step(1.0, "met"), step(16.0, "missed"), step(12.0, "met"), step(13.0, "missed")]
 
 
@@ -33,7 +35,7 @@ def test_the_run_has_the_result_and_each_level_with_its_verdict(shown):
     html = shown(found(12.0, 13.0, path=PATH))
 
     assert (
-        "12.0 requests/s; the bracket is 12 to 13 requests/s, and each verdict has a confidence of 0.95."
+        "<p>12 requests/s. The bracket is 12 to 13 requests/s, and each verdict has a confidence of 0.95.</p>"
         in html
     )
     assert re.findall(r'data-label="Verdict"><span class="verdict \w+">(\w+)<', html) == [
@@ -48,15 +50,24 @@ def test_the_run_has_the_result_and_each_level_with_its_verdict(shown):
     ("result", "words"),
     [
         (found(8.0, 16.0, decided=False), "Undecided: the capacity is 8 to 16 requests/s."),
-        (found(12.0, 15.0, decided=False), "12.0 requests/s; the bracket is 12 to 15 requests/s"),
+        (found(12.0, 15.0, decided=False), "12 requests/s. The bracket is 12 to 15 requests/s"),
         (found(None, 0.1), "Even the least load misses the objectives."),
         (
             found(8, 9, search=BY_CONCURRENCY),
-            "8.00 requests/s at concurrency 8; the bracket is concurrency 8 to 9",
+            f"8 concurrent requests; 8.00 requests/s at 8, {CERTAIN}",
         ),
         (
             found(27, 29, search=BY_CONCURRENCY, capacity=28.0),  # an estimate, at which nothing was measured
-            "27.0 requests/s at concurrency 27; the bracket is concurrency 27 to 29",
+            f"28 concurrent requests; 27.0 requests/s at 27, {CERTAIN}."
+            " The bracket is 27 to 29 concurrent requests",
+        ),
+        (
+            found(12.0, 13.0, path=IN_TURNS, turns=True),
+            f"12 conversations/s; 45.0 requests/s at 12, {CERTAIN}. The bracket is 12 to 13 conversations/s",
+        ),
+        (
+            found(8, 16, search=BY_CONCURRENCY, decided=False, turns=True),
+            "Undecided: the capacity is 8 to 16 concurrent conversations.",
         ),
     ],
 )
@@ -78,7 +89,7 @@ def test_the_leaderboard_has_the_load_of_a_search_by_concurrency(shown, reader):
 
     html = reader.get("/?source=measurement&scenario=chat@max-concurrency").text
 
-    assert "at concurrency 8 to 9" in html
+    assert "at 8 to 9 concurrent requests" in html
     assert re.findall(r"<h1>([^<]+)</h1>", html) == ["Capacity"]
 
 

@@ -33,7 +33,7 @@ class StepSchema(Schema):
         attribute="load",
         data_key="load",
         required=True,
-        metadata={"description": "Requests per second, or the concurrency", "example": 12.0},
+        metadata={"description": "Load, in the search's unit", "example": 12.0},
     )
     requests = count("Number of measured requests, in all batches", 640)
     attained = fields.Dict(
@@ -51,6 +51,11 @@ class FindSchema(Schema):
     """A search for the capacity: the bracket, and the path that led to it."""
 
     kind = text("rate or concurrency", "rate")
+    unit = text(
+        "Unit of the loads: requests/s or concurrent requests; where requests are turns, conversations/s or"
+        " concurrent conversations",
+        "requests/s",
+    )
     slo = fields.Dict(
         keys=fields.String(),
         values=fields.Float(),
@@ -64,8 +69,7 @@ class FindSchema(Schema):
         required=True, metadata={"description": "Confidence of each verdict", "example": 0.95}
     )
     capacity = _known(
-        "Greatest load that keeps to the objectives, in requests per second or as the concurrency; null if"
-        " even the least misses them, or if it is unknown",
+        "Greatest load that keeps to the objectives; null if even the least misses them, or if it is unknown",
         12.4,
     )
     low = _known("Greatest load that certainly keeps to them; null if none does", 12.1)

@@ -10,7 +10,7 @@ from llm_measure.find.search import find_capacity
 from llm_measure.report.drawing import figures, html, loads
 from llm_measure.report.drawing.kinds import drawing
 from llm_measure.report.drawing.record import Points
-from tests.llm_measure.find.queues import Outage, Queue
+from tests.llm_measure.find.queues import Outage, Queue, in_conversations
 from tests.llm_measure.report.drawing.test_load_curve import Parts, document, level, text_of
 
 SEARCH = Search("rate", {"ttft:p90": 0.5, "error_rate": 0.02}, budget=6000)
@@ -44,10 +44,19 @@ def test_its_table_has_the_path_and_its_notes_the_result(report):
     find, drawn = report["find"], drawing(report)
 
     assert drawn.title == f"Capacity of m by rate: {find['capacity']:.4g} requests/s"
-    assert drawn.columns == ["rate", "requests", "verdict", "ttft:p90 <= 0.5", "error_rate <= 0.02"]
+    assert drawn.columns == ["requests/s", "requests", "verdict", "ttft:p90 <= 0.5", "error_rate <= 0.02"]
     assert [row[2] for row in drawn.rows] == [step["verdict"] for step in find["path"]]
     assert drawn.notes[0].startswith("Capacity: ")
     assert len(drawn.notes) == 1 + sum(step["reason"] is not None for step in find["path"])
+
+
+def test_loads_that_count_conversations_are_named_so():
+    find = find_capacity(Search("rate", {"ttft:p95": 0.1}, budget=2000), in_conversations).to_dict()
+
+    drawn = drawing(document(level(1)) | {"find": find})
+
+    assert (drawn.columns[0], drawn.panels[0].x_label) == ("conversations/s", "Rate [conversations/s]")
+    assert drawn.title.endswith(" conversations/s")
 
 
 @pytest.mark.parametrize(("first", "problem"), [(4, "stopped answering"), (0, "does not answer")])
