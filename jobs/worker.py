@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import psycopg2
 from prometheus_client.core import CounterMetricFamily
@@ -31,6 +31,7 @@ import jobs.self_check
 import jobs.shard_run
 import jobs.simulation_run  # noqa: F401
 from jobs.failed_jobs import FailedJobs, keep_error
+from jobs.host import places
 from jobs.recovery import Recovery
 from jobs.run_job import run_job_of
 from jobs.waiting_line import Waiting, WaitingLine
@@ -40,6 +41,7 @@ from webapp.monitoring import exporter
 from webapp.plan.current import read_plan, vouch
 from webapp.queue.functions import refusal, slot_of
 from webapp.queue.queues import RunsQueue, known_regions, runs_queue
+from webapp.queue.workers import HOST_FIELD, PLACES_FIELD
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
 from webapp.requirements import check_before_start
@@ -99,6 +101,14 @@ class RunWorker(Worker):
     def connection_timeout(self) -> int:
         """The seconds after which Redis' silence is an error."""
         return DEQUEUE_SECONDS + SILENCE_SECONDS
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what Redis keeps of the worker, with its machine, whose processors it shares."""
+        return {
+            **super().serialize(),
+            HOST_FIELD: self._settings.worker_host,
+            PLACES_FIELD: places(self._settings),
+        }
 
     def subscribe(self) -> None:
         """Subscribe to nothing: whoever reaches Redis need not be able to stop workers and their jobs."""
