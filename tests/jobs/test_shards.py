@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from rq import Worker
 
-from jobs import barrier, sharded_level
+from jobs import barrier, pulse, sharded_level
 from jobs.barrier import ShardError, Terms, open_barrier
 from jobs.host import processor
 from jobs.lock import renewed_lock
@@ -184,6 +184,7 @@ class TestHowLongALevelWaitsForItsShards:
         monkeypatch.setenv("MEASUREMENTS_PER_HOST", "2")
         monkeypatch.setattr(sharded_level, "GATHER_SECONDS", 0)
         monkeypatch.setattr(barrier, "START_DELAY_US", 200_000)
+        monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.05)
 
         with ThreadPoolExecutor(1) as pool:
             with processor(replace(settings, measurements_per_host=2), redis):
@@ -191,6 +192,8 @@ class TestHowLongALevelWaitsForItsShards:
                 key = until(lambda: redis.keys("llm-benchmark:shards:*"))[0].decode()
                 token = key.rpartition(":")[2]
                 assert isinstance(run_shard("LLM", "chat@c40", slot, token, 1), Waiting)
+                since = int(redis.hget(key, "beat:0"))
+                until(lambda: level.done() or int(redis.hget(key, "beat:0")) > since + 1)
             run_shard("LLM", "chat@c40", slot, token, 1)
             assert level.result(30) is None
 
