@@ -31,7 +31,7 @@ START_DELAY_US = 1_000_000
 LONGEST_DELAY_US = 10 * START_DELAY_US
 CLOCK_SAMPLES = 16
 CLOCK_SECONDS = 0.4  # for all samples, over a slow network
-TERMS, START, FULL = "terms", "start", "full:"
+TERMS, START = "terms", "start"
 
 # KEYS: the hash. ARGV: number of shards, the shard's field, delay in microseconds.
 GET_READY = """
@@ -100,22 +100,18 @@ class Barrier:
         if self.pulse.failure:
             raise ShardError(self.pulse.failure)
 
-    def gather(self, patience: Callable[[bool], float]) -> None:
+    def gather(self, patience: Callable[[], float]) -> None:
         """Wait until all shards are there; raises ShardError if one is lost or does not come.
 
-        `patience` returns for how many seconds to wait; it is asked again and again, with whether the machine
-        of a shard has no processor free.
+        `patience` returns for how many seconds to wait; it is asked again and again.
         """
         begun = time.monotonic()
         while (there := self._there()) < self._shards:
             self.check()
-            full = self._full()
             waited = time.monotonic() - begun
-            if waited > patience(bool(full)):
-                remedy = "; start more workers"
-                if full:
-                    remedy = f": {full[0]}; start workers on more machines, or raise MEASUREMENTS_PER_HOST"
-                raise ShardError(f"only {there} of {self._shards} shards came within {waited:.0f} s{remedy}")
+            if waited > patience():
+                came = f"only {there} of {self._shards} shards came within {waited:.0f} s"
+                raise ShardError(f"{came}; start more workers")
             time.sleep(POLL_SECONDS)
 
     def begin(self) -> int:
@@ -138,34 +134,19 @@ class Barrier:
     def _there(self) -> int:
         return sum(sign(number) in self.pulse.fields for number in range(self._shards))
 
-    def _full(self) -> list[str]:
-        """Return why shards do not come that found no processor free."""
-        fields = self.pulse.fields
-        lost = (number for number in range(self._shards) if sign(number) not in fields)
-        return [fields[f"{FULL}{number}"] for number in lost if f"{FULL}{number}" in fields]
-
 
 def open_barrier(redis: Redis, token: UUID, terms: Terms) -> None:
     """Let the attempt's shards come."""
-    _write(redis, token, TERMS, msgspec.json.encode(terms))
+    with redis.pipeline() as pipeline:
+        pipeline.hset(f"{PREFIX}{token}", TERMS, msgspec.json.encode(terms))
+        pipeline.expire(f"{PREFIX}{token}", KEY_SECONDS)
+        pipeline.execute()
 
 
 def terms_of(redis: Redis, token: UUID) -> Terms | None:
     """Return the terms of an attempt; None if it has ended. Raises msgspec.DecodeError for anything else."""
     found, failure = redis.hmget(f"{PREFIX}{token}", TERMS, FAILURE)
     return None if failure or not found else msgspec.json.decode(found, type=Terms)
-
-
-def report_full(redis: Redis, token: UUID, number: int, reason: str) -> None:
-    """Let the coordinating job know why the shard does not come yet."""
-    _write(redis, token, f"{FULL}{number}", reason)
-
-
-def _write(redis: Redis, token: UUID, field: str, value: str | bytes) -> None:
-    with redis.pipeline() as pipeline:
-        pipeline.hset(f"{PREFIX}{token}", field, value)
-        pipeline.expire(f"{PREFIX}{token}", KEY_SECONDS)
-        pipeline.execute()
 
 
 def clock_offset(redis: Redis) -> tuple[int, int]:

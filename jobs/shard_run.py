@@ -9,7 +9,7 @@ from uuid import UUID
 
 from redis import Redis
 
-from jobs.barrier import Barrier, ShardError, Terms, report_full, terms_of
+from jobs.barrier import Barrier, ShardError, Terms, terms_of
 from jobs.endpoint import with_secrets
 from jobs.lock import BusyError
 from jobs.sharded_level import Part, terms
@@ -56,8 +56,7 @@ def run_shard(llm: str, scenario: str, slot: int, token: str, number: int) -> Wa
         try:
             with in_turn(settings, redis):
                 _run(settings, redis, share, agreed)
-        except BusyError as error:
-            report_full(redis, share.token, number, str(error))
+        except BusyError:
             return Waiting()
     return None
 
@@ -71,7 +70,7 @@ def _run(settings: Settings, redis: Redis, share: Share, agreed: Terms) -> None:
             if attempt is None:
                 return
             endpoint = with_secrets(measurement)
-            barrier.gather(lambda is_full: inf)  # the coordinating job decides for how long
+            barrier.gather(lambda: inf)  # the coordinating job decides for how long
             Part(settings, measurement, attempt, share.number, barrier, agreed.counting).take(endpoint)
     except ShardError as error:
         if not barrier.pulse.failure:

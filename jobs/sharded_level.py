@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from rq import Queue, Worker, get_current_job
+from redis import Redis
+from rq import get_current_job
 
-from jobs.barrier import Barrier, Terms, open_barrier
+from jobs.barrier import Barrier, ShardError, Terms, open_barrier
 from jobs.endpoint import MeasurementError, late, with_secrets
 from llm_measure.client.level import measure_share
 from llm_measure.client.probe import probe_prompts
@@ -24,6 +25,7 @@ from webapp.plan.measurement import Measurement
 from webapp.queue.durations import GATHER_SECONDS, LONGEST_GATHER_SECONDS, STORE_SECONDS
 from webapp.queue.enqueue import enqueue_shards
 from webapp.queue.queues import runs_queue
+from webapp.queue.workers import room
 from webapp.redis import queue_redis
 from webapp.settings import Settings
 from webapp.store import runs
@@ -87,7 +89,7 @@ def measure_sharded(
     """Measure the level together with other workers, and wait until one of them has stored the run.
 
     Calls `gathered` once all are there. Returns why the run failed, None if it did not. Raises ShardError if
-    a shard is lost or fails, or if there are too few workers.
+    a shard is lost or fails, or if there are too few workers, or too few places for them.
     """
     endpoint = with_secrets(measurement)
     with closing(queue_redis(settings)) as redis:
@@ -97,7 +99,7 @@ def measure_sharded(
         with Barrier(redis, attempt.token, 0, measurement.shards) as barrier:
             slot = int(attempt.slot.timestamp())
             enqueue_shards(queue, settings, measurement, slot, attempt.token)
-            barrier.gather(lambda is_full: _patience(queue, measurement.shards, is_full))
+            barrier.gather(lambda: patience(redis, measurement))
             gathered()
             Part(settings, measurement, attempt, 0, barrier, counting).take(endpoint)
             return _wait_for_end(settings, attempt, barrier)
@@ -128,10 +130,21 @@ class _Either:
         return any(stop.is_set() for stop in self._stops)
 
 
-def _patience(queue: Queue, shards: int, is_full: bool) -> float:
-    """Return for how long to wait for shards: longer if there are enough workers, which have other work."""
-    are_enough = not is_full and Worker.count(queue=queue) >= shards
-    return LONGEST_GATHER_SECONDS if are_enough else GATHER_SECONDS
+def patience(redis: Redis, measurement: Measurement) -> float:
+    """Return for how long to wait for shards: longer if all have room, which other jobs still occupy.
+
+    Raises ShardError if there are enough workers, but on machines that never run them all at the same time.
+    """
+    found = room(redis, measurement.region)
+    if found.workers < measurement.shards:
+        return GATHER_SECONDS
+    if found.places < measurement.shards:
+        raise ShardError(
+            f"{measurement.shards} shards cannot come together: the machines of the {found.workers} workers"
+            f" run {found.places} measurements at the same time; start workers on more machines, or raise"
+            " MEASUREMENTS_PER_HOST"
+        )
+    return LONGEST_GATHER_SECONDS
 
 
 def _wait_for_end(settings: Settings, attempt: Attempt, barrier: Barrier) -> str | None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -21,6 +22,7 @@ from typing import NoReturn
 from jobs import embedded
 from jobs.embedded import EmbeddedPostgres, EmbeddedRedis, EmbeddedServerError
 from jobs.folder_lock import AlreadyRunningError, folder_lock
+from jobs.host import places
 from jobs.supervisor import COMMANDS, supervise
 from webapp.lock_wait import WAITING
 from webapp.plan.benchmark_file import read_benchmark_file
@@ -67,6 +69,7 @@ def start_processes(names: list[str]) -> int:
     """Run the named processes on the servers that the settings name; returns the exit code."""
     settings = Settings.from_env()
     measurements = read_benchmark_file(settings)
+    warn_of_shards(settings, measurements)
     if "scheduler" not in names:
         return supervise(names, measurements, [settings.region])
     return supervise(names, measurements, served_regions(settings, measurements))
@@ -83,6 +86,7 @@ def start_everything() -> int:
             check_port(settings)
             measurements = read_benchmark_file(settings)
             regions = served_regions(settings, measurements)
+            warn_of_shards(settings, measurements)
             for server in servers:
                 state = "found" if server.is_running() else "starting"
                 logger.info("%s %s in %s", state, server.name, server.folder)
@@ -108,6 +112,17 @@ def served_regions(settings: Settings, measurements: Sequence[Measurement]) -> l
             *(region, region),
         )
     return list(dict.fromkeys((None, settings.region)))
+
+
+def warn_of_shards(settings: Settings, measurements: Sequence[Measurement]) -> None:
+    """Log the level with most shards if this machine alone cannot run them all at the same time."""
+    level = max(measurements, key=attrgetter("shards"), default=None)
+    if level and level.shards > places(settings):
+        logger.warning(
+            "%s: %d shards, but this machine runs %d measurements at the same time;"
+            " expected workers on more machines, or MEASUREMENTS_PER_HOST=%d",
+            *(level.scenario, level.shards, places(settings), level.shards),
+        )
 
 
 def embedded_servers() -> list[EmbeddedPostgres | EmbeddedRedis]:

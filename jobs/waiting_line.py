@@ -19,6 +19,7 @@ from rq.job import Job, JobStatus
 
 from jobs.host import HOST_LOCK, places, processor
 from jobs.lock import LOCK_PREFIX, BusyError, renewed_lock
+from webapp.queue.functions import RUN_SHARD
 from webapp.queue.queues import runs_queue, waiting_line
 from webapp.settings import Settings
 
@@ -118,6 +119,8 @@ class WaitingLine:
 
 
 def _place(job: Job) -> float:
+    if job.func_name == RUN_SHARD:  # ahead of all, since those that are there hold their processors meanwhile
+        return 0.0
     return (job.enqueued_at or job.created_at).timestamp()
 
 

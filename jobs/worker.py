@@ -6,14 +6,13 @@ python -m jobs.worker
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import psycopg2
-from prometheus_client.core import CounterMetricFamily
 from redis import Redis, RedisError
 from rq import Queue, Retry, Worker
 from rq.exceptions import StopRequested
@@ -31,15 +30,18 @@ import jobs.self_check
 import jobs.shard_run
 import jobs.simulation_run  # noqa: F401
 from jobs.failed_jobs import FailedJobs, keep_error
+from jobs.host import places
 from jobs.recovery import Recovery
 from jobs.run_job import run_job_of
 from jobs.waiting_line import Waiting, WaitingLine
+from jobs.worker_metrics import WorkerMetrics
 from webapp.ingest.publish import publish
 from webapp.logs import bind, configure_logging
 from webapp.monitoring import exporter
 from webapp.plan.current import read_plan, vouch
 from webapp.queue.functions import refusal, slot_of
 from webapp.queue.queues import RunsQueue, known_regions, runs_queue
+from webapp.queue.workers import HOST_FIELD, PLACES_FIELD
 from webapp.redis import cache_redis, queue_redis
 from webapp.redis.server import warn_of_fault
 from webapp.requirements import check_before_start
@@ -99,6 +101,14 @@ class RunWorker(Worker):
     def connection_timeout(self) -> int:
         """The seconds after which Redis' silence is an error."""
         return DEQUEUE_SECONDS + SILENCE_SECONDS
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what Redis keeps of the worker, with its machine, whose processors it shares."""
+        return {
+            **super().serialize(),
+            HOST_FIELD: self._settings.worker_host,
+            PLACES_FIELD: places(self._settings),
+        }
 
     def subscribe(self) -> None:
         """Subscribe to nothing: whoever reaches Redis need not be able to stop workers and their jobs."""
@@ -199,36 +209,6 @@ class RunWorker(Worker):
         self._record(job, "the run's worker died")
         self.handle_job_failure(job, queue, exc_string="The worker died.", execution=execution)
         self._failed.add(job)
-
-
-class WorkerMetrics:
-    """This process's work for Prometheus, from the counters that RQ keeps in Redis.
-
-    A replaced worker begins at zero, which Prometheus takes for a restart.
-    """
-
-    def __init__(self, settings: Settings):
-        self._redis = cache_redis(settings)
-        self.worker: RunWorker | None = None
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """Yield the counters; none while Redis is unreachable."""
-        if self.worker is None:
-            return
-        fields = ("successful_job_count", "failed_job_count", "total_working_time")
-        try:
-            successful, failed, busy = self._redis.hmget(self.worker.key, fields)
-        except RedisError:
-            return
-        jobs = CounterMetricFamily(
-            "llm_benchmark_worker_jobs", "Jobs that this worker has ended", labels=["status"]
-        )
-        jobs.add_metric(["successful"], float(successful or 0))
-        jobs.add_metric(["failed"], float(failed or 0))
-        yield jobs
-        yield CounterMetricFamily(
-            "llm_benchmark_worker_busy_seconds", "Total duration of these jobs", float(busy or 0)
-        )
 
 
 def make_worker(settings: Settings, redis: Redis) -> RunWorker:

@@ -80,7 +80,8 @@ def region_filter(description: str) -> fields.String:
     return fields.String(
         load_default=None,
         validate=validate.Regexp(REGION, error=REGION_RULE),
-        metadata={"description": description, "example": "eu"},
+        # The patterns of OpenAPI are those of JavaScript, which has no \Z.
+        metadata={"description": description, "example": "eu", "pattern": REGION.pattern.replace(r"\Z", "$")},
     )
 
 

@@ -34,6 +34,8 @@ def check(
 ) -> None:
     """Check the endpoints of a benchmark file, or the one of --base-url, by up to six small requests each.
 
+    Of the file only the LLMs are checked: its workloads and notifications are when a scheduler reads it.
+
     Exit codes: 0 all can be measured as they are, 1 one needs a change or cannot be measured, 2 wrong options
     or an unusable file. What --write has written needs no change any more.
     """
@@ -45,6 +47,8 @@ def check(
     if file is not None and is_written:
         _write(file, text, findings)
     _print(findings, form, file is not None, is_written)
+    if file is not None:
+        click.echo(f"{file}: only the LLMs were checked, not workloads and notifications", err=True)
     is_done = {"usable", "change"} if is_written else {"usable"}
     if any(finding.verdict not in is_done for finding in findings):
         raise SystemExit(1)

@@ -24,7 +24,7 @@ from llm_measure.load.prompts import WORD_BY_WORD
 from llm_measure.progress import Progress, Stop
 from llm_measure.report.document import document, file_digests
 from llm_measure.results import LevelResult
-from llm_measure.sweep import sweep
+from llm_measure.sweep import MAX_CONCURRENCY, sweep
 from llm_measure.workloads import Load, Workload
 
 
@@ -89,7 +89,7 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
     if isinstance(asked, Search):
         results = levels_of(asked, measure, options, keep)
     elif options["sweep"]:
-        results = sweep(lambda streams: measure(level_load(options, concurrency=streams)))
+        results = sweep(lambda streams: measure(level_load(options, concurrency=streams)), _note_limit)
     else:
         results = map(measure, asked)
     for result in results:
@@ -99,6 +99,14 @@ def _levels(  # noqa: PLR0913, PLR0917  (each names a part of the measurement)
         yield result
         if gives_up or stop.is_set():
             return
+
+
+def _note_limit() -> None:
+    print(
+        f"concurrency {MAX_CONCURRENCY}: throughput still grows, but --sweep ends here; --concurrency takes"
+        " higher numbers",
+        file=sys.stderr,
+    )
 
 
 def _refused(result: LevelResult) -> str:

@@ -219,7 +219,7 @@ class TestTwoSchedulers:
         look(*keepers)
         for folder in folders:
             (folder / "b.yml").write_text(plan_of("B").replace("chat,", "chat, dataset: d.jsonl,"))
-        (folders[0] / "d.jsonl").touch()
+        (folders[0] / "d.jsonl").write_text('{"prompt": "a"}')
 
         scheduler = SlotScheduler(redis, settings, (), lambda: 4_102_473_600)
         for keeper in keepers:
@@ -233,7 +233,7 @@ class TestTwoSchedulers:
         assert [llms(keeper) for keeper in keepers] == [["B"], ["A"]]
         assert caplog.text.count("plan of another scheduler: ignored") == 1
 
-        (folders[1] / "d.jsonl").touch()
+        (folders[1] / "d.jsonl").write_text('{"prompt": "a"}')
         look(*keepers)
         assert [llms(keeper) for keeper in keepers] == [["B"], ["B"]]
 

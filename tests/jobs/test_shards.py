@@ -1,18 +1,22 @@
 """Levels that several workers share: real workers, queue and database, and a mock server."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from rq import Worker
 
+from jobs import barrier, pulse, sharded_level
 from jobs.barrier import ShardError, Terms, open_barrier
 from jobs.host import processor
 from jobs.lock import renewed_lock
 from jobs.measurement_run import run_measurement
 from jobs.shard_run import run_shard
-from jobs.sharded_level import terms
-from jobs.waiting_line import GATHERING
+from jobs.sharded_level import patience, terms
+from jobs.start import warn_of_shards
+from jobs.waiting_line import GATHERING, Waiting
+from jobs.worker import make_worker
 from llm_measure.load.prompts import Counting
 from tests.jobs.system import now_slot, until
 from tests.jobs.test_scheduled_measurements import WORKER
@@ -20,6 +24,7 @@ from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import tasks
+from webapp.queue.durations import GATHER_SECONDS, LONGEST_GATHER_SECONDS
 from webapp.queue.enqueue import enqueue_measurement
 from webapp.queue.functions import RUN_MEASUREMENT, RUN_SHARD
 from webapp.queue.json_job import JSONJob
@@ -34,9 +39,9 @@ WORKLOAD = f"concurrency: {STREAMS}, input_tokens: 120..136, output_tokens: {TOK
 def measure(declare_llms, mock_servers, environment, queue):
     """Enqueues a measurement with shards; returns its slot."""
 
-    def enqueue(shards: int) -> int:
+    def enqueue(shards: int, requests: int = REQUESTS) -> int:
         server = mock_servers.start(ttft=TTFT, itl=ITL)
-        declare_llms({"LLM": server}, f"{WORKLOAD}, requests: {REQUESTS}, warmup: 0, shards: {shards}")
+        declare_llms({"LLM": server}, f"{WORKLOAD}, requests: {requests}, warmup: 0, shards: {shards}")
         settings = Settings.from_env(environment)
         (planned,) = tasks(read_benchmark_file(settings))
         slot = now_slot()
@@ -128,6 +133,85 @@ def test_a_level_that_workers_share_becomes_one_run_even_if_a_process_is_killed_
     assert rate == pytest.approx(STREAMS / (TTFT + (TOKENS - 1) * ITL), rel=0.3)
 
 
+@pytest.fixture
+def register(settings, redis):
+    """Registers workers of a machine that runs that number of measurements at the same time."""
+
+    def register(workers: int, places: int, host: str = "one") -> None:
+        own = replace(settings, worker_host=host, measurements_per_host=places)
+        for _ in range(workers):
+            make_worker(own, redis).register_birth()
+
+    return register
+
+
+class TestHowLongALevelWaitsForItsShards:
+    def test_for_a_minute_if_there_are_too_few_workers(self, redis, register):
+        register(workers=2, places=8)
+
+        assert patience(redis, measurement(shards=3)) == GATHER_SECONDS
+
+    def test_longer_if_there_are_enough_on_all_machines_together(self, redis, register):
+        register(workers=3, places=2)
+        register(workers=1, places=8, host="another")
+
+        assert patience(redis, measurement(shards=3)) == LONGEST_GATHER_SECONDS
+
+    @pytest.mark.usefixtures("own_environment")
+    def test_not_at_all_if_their_machines_never_run_as_many(
+        self, conn, redis, register, measure, environment, monkeypatch
+    ):
+        slot = measure(3)
+        register(workers=4, places=2)
+        monkeypatch.setenv("BENCHMARK_FILE", environment["BENCHMARK_FILE"])
+
+        with pytest.raises(ShardError):
+            run_measurement("LLM", "chat", slot)
+
+        reason = (
+            "ShardError: 3 shards cannot come together: the machines of the 4 workers run 2 measurements at"
+            " the same time; start workers on more machines, or raise MEASUREMENTS_PER_HOST"
+        )
+        assert query(conn, "SELECT error FROM runs") == [(reason,)]
+
+    @pytest.mark.usefixtures("own_environment")
+    def test_until_the_place_is_free_that_another_measurement_holds(
+        self, conn, settings, redis, register, measure, environment, monkeypatch
+    ):
+        slot = measure(2, STREAMS)
+        register(workers=2, places=2, host=settings.worker_host)
+        monkeypatch.setenv("BENCHMARK_FILE", environment["BENCHMARK_FILE"])
+        monkeypatch.setenv("MEASUREMENTS_PER_HOST", "2")
+        monkeypatch.setattr(sharded_level, "GATHER_SECONDS", 0)
+        monkeypatch.setattr(barrier, "START_DELAY_US", 200_000)
+        monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.05)
+
+        with ThreadPoolExecutor(1) as pool:
+            with processor(replace(settings, measurements_per_host=2), redis):
+                level = pool.submit(run_measurement, "LLM", "chat", slot)
+                key = until(lambda: redis.keys("llm-benchmark:shards:*"))[0].decode()
+                token = key.rpartition(":")[2]
+                assert isinstance(run_shard("LLM", "chat@c40", slot, token, 1), Waiting)
+                since = int(redis.hget(key, "beat:0"))
+                until(lambda: level.done() or int(redis.hget(key, "beat:0")) > since + 1)
+            run_shard("LLM", "chat@c40", slot, token, 1)
+            assert level.result(30) is None
+
+        assert query(conn, "SELECT status, attempts FROM runs") == [("finished", 1)]
+
+    def test_of_which_make_start_warns_if_its_machine_alone_does_not_suffice(self, settings, caplog):
+        own = replace(settings, measurements_per_host=2)
+
+        warn_of_shards(own, [])
+        warn_of_shards(own, [measurement(shards=2)])
+        warn_of_shards(own, [measurement(shards=shards) for shards in (1, 4, 3)])
+
+        assert caplog.messages == [
+            "chat@c8: 4 shards, but this machine runs 2 measurements at the same time;"
+            " expected workers on more machines, or MEASUREMENTS_PER_HOST=4"
+        ]
+
+
 @pytest.mark.usefixtures("own_environment")
 class TestWithoutWorkers:
     def test_a_shard_of_an_attempt_that_has_ended_does_nothing(self, conn):
@@ -147,9 +231,7 @@ class TestWithoutWorkers:
         assert waiting.server == GATHERING
         assert query(conn, "SELECT FROM runs") == []
 
-    def test_a_shard_waits_for_a_processor_and_says_so(
-        self, settings, redis, measure, environment, monkeypatch
-    ):
+    def test_a_shard_waits_for_a_processor(self, settings, redis, measure, environment, monkeypatch):
         slot, token = measure(2), uuid4()
         monkeypatch.setenv("BENCHMARK_FILE", environment["BENCHMARK_FILE"])
         monkeypatch.setenv("MEASUREMENTS_PER_HOST", "1")
@@ -159,8 +241,6 @@ class TestWithoutWorkers:
             waiting = run_shard("LLM", "chat@c40", slot, str(token), 1)
 
         assert waiting.server == ""
-        full = redis.hget(f"llm-benchmark:shards:{token}", "full:1")
-        assert full.decode().endswith(": 1 measurements are running")
 
     def test_a_shard_fails_the_attempt_if_its_machine_has_another_benchmark_file(
         self, redis, measure, environment, monkeypatch

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from uuid import uuid4
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.measured import measurement
 from tests.support import query
 from webapp.plan.benchmark_file import read_benchmark_file
 from webapp.plan.measurement import Task, tasks
-from webapp.queue.enqueue import enqueue_measurement
+from webapp.queue.enqueue import enqueue_measurement, enqueue_shards
 from webapp.queue.json_job import JSONJob
 from webapp.queue.queues import WAITING_LINE, runs_queue
 from webapp.queue.statuses import unfinished, waits_untried
@@ -58,6 +59,20 @@ def status(redis, job_id: str) -> str:
 
 
 class TestTheLine:
+    def test_a_shard_is_called_before_all_jobs_that_came_earlier(self, redis, queue, settings, line, wait):
+        wait("a:80")
+        enqueue_shards(queue, settings, measurement(shards=2), 600, uuid4())
+        (shard,) = queue.jobs
+        with redis.pipeline() as pipeline:
+            line.join(shard, "", pipeline)
+            pipeline.execute()
+        redis.delete(queue.key)
+
+        with processor(replace(settings, measurements_per_host=2), redis):
+            line.call_next()
+
+        assert queue.job_ids == [shard.id]
+
     def test_calls_the_first_of_each_server_once(self, line, wait, queue, redis):
         first, second, other = wait("a:80", "a:80", "b:80")
 

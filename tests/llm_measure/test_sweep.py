@@ -26,6 +26,26 @@ def test_the_concurrency_doubles_until_throughput_stops_growing():
     assert [result.load.concurrency for result in results] == [1, 2, 4, 8]
 
 
+def test_throughput_that_still_grows_at_the_highest_concurrency_is_noted(monkeypatch):
+    monkeypatch.setattr("llm_measure.sweep.MAX_CONCURRENCY", 4)
+    notes = []
+
+    results = list(sweep(lambda concurrency: at(concurrency, 10.0 * concurrency), lambda: notes.append("!")))
+
+    assert [result.load.concurrency for result in results] == [1, 2, 4]
+    assert notes == ["!"]
+
+
+def test_nothing_is_noted_if_it_has_stopped_growing_there(monkeypatch):
+    monkeypatch.setattr("llm_measure.sweep.MAX_CONCURRENCY", 4)
+    rates = {1: 10.0, 2: 20.0, 4: 20.5}
+    notes = []
+
+    list(sweep(lambda concurrency: at(concurrency, rates[concurrency]), lambda: notes.append("!")))
+
+    assert notes == []
+
+
 def test_a_level_that_is_not_valid_is_the_last():
     reasons = {4: "the client was the limit"}
 

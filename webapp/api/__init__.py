@@ -2,6 +2,7 @@
 
 from flask_smorest import Api
 
+from webapp.api.arguments import without_null
 from webapp.api.availability.routes import blueprint as availability
 from webapp.api.changes.routes import blueprint as changes
 from webapp.api.history.routes import blueprint as history
@@ -33,5 +34,6 @@ BLUEPRINTS = (
 
 def register_apis(api: Api) -> None:
     """Register every resource."""
+    api.ma_plugin.converter.add_parameter_attribute_function(without_null)
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)

@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any
 
 from flask_smorest import Blueprint
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, fields
 
 from webapp.queries import refuse_repeated_arguments
 
@@ -33,3 +33,18 @@ def filters(blueprint: Blueprint, schema: type[Schema]) -> Callable[[Callable], 
         return blueprint.arguments(schema, location="query", unknown=RAISE)(checked)
 
     return decorate
+
+
+def without_null(converter: object, field: fields.Field, ret: dict[str, Any]) -> dict[str, Any]:
+    """Describe an argument that has no default as one that may be missing: a query string has no null.
+
+    Its example becomes one of `examples`, since Swagger UI sends an `example` unless the user removes it.
+    """
+    if field.load_default is not None:
+        return {}
+    schema = ret["schema"]
+    described = {name: value for name, value in schema.items() if name not in ("default", "example")}
+    described["type"] = next(name for name in schema["type"] if name != "null")
+    if "enum" in schema:
+        described["enum"] = [choice for choice in schema["enum"] if choice is not None]
+    return {"schema": {**described, "examples": [schema["example"]]}}

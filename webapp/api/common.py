@@ -73,12 +73,11 @@ def document_read(
         documented = blueprint.doc(
             operationId=view.__name__,
             security=[{"key": []}],
-            parameters=[IF_NONE_MATCH],
             responses=responses,
         )(view)
         # The description alone, since flask-smorest's wrappers cost time at every request.
         view._apidoc = documented._apidoc  # type: ignore[attr-defined]
-        return view
+        return _with_if_none_match(view)
 
     return decorate
 
@@ -102,9 +101,8 @@ def document_export(
                 example=example,
                 headers={**ETAG, **CONTENT_DISPOSITION},
             )(view)
-        return blueprint.doc(operationId=view.__name__, security=[{"key": []}], parameters=[IF_NONE_MATCH])(
-            view
-        )
+        view = blueprint.doc(operationId=view.__name__, security=[{"key": []}])(view)
+        return _with_if_none_match(view)
 
     return decorate
 
@@ -126,6 +124,13 @@ def document_change(
         return blueprint.doc(operationId=view.__name__, security=[{"key": []}])(view)
 
     return decorate
+
+
+def _with_if_none_match(view: Callable) -> Callable:
+    """Document the header as an argument: `doc(parameters=...)` would replace those of the query."""
+    arguments = view._apidoc.setdefault("arguments", {})  # type: ignore[attr-defined]
+    arguments.setdefault("parameters", []).append(IF_NONE_MATCH)
+    return view
 
 
 def _with_errors(blueprint: Blueprint, view: Callable, errors: dict[int, str]) -> Callable:

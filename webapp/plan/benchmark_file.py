@@ -11,19 +11,17 @@ from typing import Any, NamedTuple
 
 from marshmallow import RAISE, ValidationError
 
-from llm_measure import distributions, yaml_lines
+from llm_measure import yaml_lines
 from llm_measure.client.tls import check_files
 from llm_measure.endpoints import DECLARED, Endpoint
-from llm_measure.expectations import expectation
 from llm_measure.files import reason
-from llm_measure.load.conversations import longest_conversation_s
-from llm_measure.load.datasets import DatasetError
-from llm_measure.load.traces import TraceError, seconds_of
-from llm_measure.workloads import DISTRIBUTED, Load, Workload
+from llm_measure.load.traces import seconds_of
+from llm_measure.workloads import Load
 from llm_measure.yaml_lines import Document, YAMLError
 from llm_measure.yaml_lines import Path as YAMLPath
 from webapp.plan.fields import MESSAGES, UNKNOWN_FIELD, refused
 from webapp.plan.file_schema import FileSchema
+from webapp.plan.files import faults_of_files, longest_requests_s
 from webapp.plan.measurement import Measurement
 from webapp.plan.rules import Rule, rule
 from webapp.plan.suitability import takes_part
@@ -68,11 +66,16 @@ def parse(settings: Settings, text: str) -> Plan:
         document = Document(text)
     except YAMLError as error:
         raise BenchmarkFileError([f"{name}:{error.line}: {error}"]) from None
+    data = document.data or {}
     try:
-        declared = FileSchema(unknown=RAISE).load(document.data or {})
+        declared = FileSchema(unknown=RAISE).load(data)
+    except ValidationError as error:
+        of_files = {"workloads": faults_of_files(data, path.parent)}
+        raise BenchmarkFileError(_faults(name, document, error.messages, of_files)) from None
+    try:
         measurements = tuple(_measurements(declared, settings.schedule_interval, path.parent))
     except ValidationError as error:
-        raise BenchmarkFileError(_faults(name, document, error)) from None
+        raise BenchmarkFileError(_faults(name, document, error.messages)) from None
     return Plan(measurements, tuple(map(rule, declared["notify"])))
 
 
@@ -84,8 +87,10 @@ def _shown_path(path: Path) -> Path:
 
 
 def _measurements(declared: dict[str, Any], default_interval: int, folder: Path) -> Iterator[Measurement]:
-    longest = _check_files(declared["workloads"], folder)
-    endpoints = _endpoints(declared["llms"], folder)
+    endpoints, of_llms = _endpoints(declared["llms"], folder)
+    longest, of_workloads = longest_requests_s(declared["workloads"], folder)
+    if of_llms or of_workloads:
+        raise ValidationError({"llms": of_llms, "workloads": of_workloads})
     for llm, endpoint in zip(declared["llms"], endpoints, strict=True):
         company = llm.get("company_name", llm.get("provider", llm["name"]))
         for asked, longest_request_s in zip(declared["workloads"], longest, strict=True):
@@ -114,8 +119,8 @@ def _measurements(declared: dict[str, Any], default_interval: int, folder: Path)
                 )
 
 
-def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
-    """Return the endpoint of each LLM; ValidationError for options that contradict each other, and files."""
+def _endpoints(llms: list[dict[str, Any]], folder: Path) -> tuple[list[Endpoint], dict[int, Any]]:
+    """Return the endpoint of each LLM, and the faults: options that contradict each other, and files."""
     found, faults = [], {}
     for number, llm in enumerate(llms):
         options = {each.name: llm[each.name] for each in DECLARED}
@@ -125,53 +130,15 @@ def _endpoints(llms: list[dict[str, Any]], folder: Path) -> list[Endpoint]:
             found.append(endpoint)
         except ValueError as error:
             faults[number] = refused(error).normalized_messages()
-    if faults:
-        raise ValidationError({"llms": faults})
-    return found
-
-
-def _check_files(workloads: list[dict[str, Any]], folder: Path) -> list[float]:
-    """Return how long a request or conversation of each workload may take, in seconds.
-
-    Raises ValidationError for files that are missing, and for those that cannot be used.
-    """
-    longest, faults = [], {}
-    for number, asked in enumerate(workloads):
-        found = workload(asked, folder)
-        lost = {name: ["file not found"] for name, path in found.files.items() if not Path(path).is_file()}
-        if faulty := lost or _faulty_lengths(found):
-            faults[number] = faulty
-            continue
-        try:
-            expectation(found)
-            if found.trace:
-                seconds_of(found, Load(speed=1.0, requests=asked.get("requests")))
-            longest.append(longest_conversation_s(found))
-        except DatasetError as error:
-            faults[number] = {"trace" if isinstance(error, TraceError) else "dataset": [str(error)]}
-        except ValueError as error:
-            faults[number] = refused(error).normalized_messages()
-    if faults:
-        raise ValidationError({"workloads": faults})
-    return longest
-
-
-def _faulty_lengths(asked: Workload) -> dict[str, list[str]]:
-    """Return the faults of the files that lengths are drawn from, by the field."""
-    faults = {}
-    for name in asked.files.keys() & set(DISTRIBUTED):
-        try:
-            distributions.parse(getattr(asked, name))
-        except ValueError as error:
-            faults[name] = [str(error)]
-    return faults
+    return found, faults
 
 
 # From validation errors to faults with lines.
 
 
-def _faults(name: Path, document: Document, error: ValidationError) -> list[str]:
-    found = sorted(_flat(error.messages, ()), key=lambda fault: document.line(fault[0]))
+def _faults(name: Path, document: Document, *messages: Any) -> list[str]:
+    found = [fault for each in messages for fault in _flat(each, ())]
+    found.sort(key=lambda fault: document.line(fault[0]))
     return [
         f"{name}:{document.line(where)}: {_shown(document, where, message)}{message}"
         for where, message in found

@@ -3,11 +3,16 @@
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 
 from llm_measure.load.datasets.files import DatasetError, objects
 from llm_measure.load.datasets.rows import Row, row_of
 
-__all__ = ["DatasetError", "Row", "count_rows", "read_dataset"]
+__all__ = ["DatasetError", "Row", "check_dataset", "count_rows", "read_dataset"]
+
+EMPTY = "empty; expected at least one prompt"
+# For how long a dataset is checked before it is needed: whoever reads a plan has other things to do.
+CHECK_SECONDS = 1.0
 
 
 def read_dataset(path: Path) -> list[Row]:
@@ -23,6 +28,14 @@ def count_rows(path: Path) -> int:
     return len(_rows(*_version(path)))
 
 
+def check_dataset(path: Path) -> None:
+    """Raise DatasetError for an empty dataset, and for the first faulty row that is read in CHECK_SECONDS.
+
+    Of many datasets, which a plan names, it is kept that they were right.
+    """
+    _check(*_version(path))
+
+
 def _version(path: Path) -> tuple[Path, int, int]:
     """Return what changes with the file."""
     try:
@@ -32,11 +45,22 @@ def _version(path: Path) -> tuple[Path, int, int]:
     return path, found.st_mtime_ns, found.st_size
 
 
+@lru_cache(maxsize=256)
+def _check(path: Path, changed_ns: int, size: int) -> None:
+    end, is_empty = monotonic() + CHECK_SECONDS, True
+    for _ in _read(path):
+        is_empty = False
+        if monotonic() > end:
+            return
+    if is_empty:
+        raise DatasetError(f"{path}: {EMPTY}")
+
+
 @lru_cache(maxsize=1)  # a level needs them several times, and large files take seconds
 def _rows(path: Path, changed_ns: int, size: int) -> tuple[Row, ...]:
     rows = tuple(_read(path))
     if not rows:
-        raise DatasetError(f"{path}: empty; expected at least one prompt")
+        raise DatasetError(f"{path}: {EMPTY}")
     return rows
 
 

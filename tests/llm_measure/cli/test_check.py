@@ -102,6 +102,17 @@ def test_a_file_that_needs_no_change_stays_byte_for_byte(urls, tmp_path):
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+def test_what_else_the_file_has_is_not_checked_which_it_says(urls, tmp_path):
+    path = tmp_path / "benchmark.yml"
+    llms = f"llms: [{{name: A, base_url: '{urls['fine']}', model: m}}]\n"
+    path.write_text(f"{llms}workloads: [{{concurrency: none}}]\n")
+
+    done = invoke("check", str(path))
+
+    assert done.exit_code == 0
+    assert done.stderr == f"{path}: only the LLMs were checked, not workloads and notifications\n"
+
+
 def test_a_written_change_is_no_fault_any_more(urls, tmp_path):
     path = tmp_path / "benchmark.yml"
     path.write_text(f"llms:\n- name: A\n  base_url: {urls['max tokens']}\n  model: m\n")

@@ -270,6 +270,14 @@ def test_a_sweep_measures_several_levels(measure):
     assert levels[:2] == [1, 2]
 
 
+def test_a_sweep_that_ends_before_throughput_stops_growing_says_so(measure, monkeypatch):
+    monkeypatch.setattr("llm_measure.sweep.MAX_CONCURRENCY", 1)
+
+    done = measure("--sweep")
+
+    assert "concurrency 1024: throughput still grows, but --sweep ends here; " in done.stderr
+
+
 def test_an_endpoint_without_a_successful_response_ends_it_with_1(measure, dead_url):
     done = measure("--base-url", dead_url, "--requests", "2")
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from llm_measure.endpoints import Endpoint
-from llm_measure.load.datasets import DatasetError, Row, count_rows, files, read_dataset
+from llm_measure.load.datasets import DatasetError, Row, check_dataset, count_rows, files, read_dataset
 from llm_measure.load.requests import most_tokens, request_builder
 from llm_measure.workloads import Workload
 
@@ -30,6 +30,17 @@ def test_each_line_is_a_prompt_or_a_conversation(tmp_path):
     path.write_text("\n\n".join(json.dumps(row) for row in rows) + "\n")
 
     assert read_dataset(path) == [Row('say "é"', 5), Row(messages, None), Row("b", None)]
+
+
+def test_a_dataset_is_checked_for_a_limited_time(tmp_path, monkeypatch):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a"}\n{"prompt": 7}\n')
+
+    with pytest.raises(DatasetError, match=r"rows.jsonl:2: must be an object"):
+        check_dataset(path)
+
+    monkeypatch.setattr("llm_measure.load.datasets.CHECK_SECONDS", -1)
+    check_dataset(path)
 
 
 def test_other_line_separators_belong_to_the_text(tmp_path):

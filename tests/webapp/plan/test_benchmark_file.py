@@ -58,6 +58,40 @@ def test_omitted_fields_have_their_documented_defaults(write):
     assert (found.workload.timeout_s, found.load.warmup) == (60, 0)
 
 
+def test_faults_of_fields_and_of_files_are_reported_together(faults, tmp_path):
+    (tmp_path / "list.json").write_text("[]")
+    text = """
+        llms:
+          - {name: A, base_url: http://h/v1, model: m}
+        workloads:
+          - {name: few, concurrency: 0, requests: 1, dataset: no.jsonl, output_tokens: "file:no.txt"}
+          - {name: replay, trace: no.csv}
+          - {name: calls, concurrency: 1, requests: 1, expects: json, answer_schema: list.json}
+          - 7
+    """
+
+    found = [fault.partition("benchmark.yml:")[2] for fault in faults(text)]
+
+    assert [fault[: fault.index(": ", 3)] for fault in found] == [
+        "5: workloads[0].concurrency[0]",
+        "5: workloads[0].dataset='no.jsonl'",
+        "5: workloads[0].output_tokens='file:no.txt'",
+        "6: workloads[1].trace='no.csv'",
+        "7: workloads[2].answer_schema='list.json'",
+        "8: workloads[3]=7",
+    ]
+
+
+def test_faults_of_the_files_of_llms_and_of_workloads_are_reported_together(faults):
+    text = GOOD.replace("model: fast", "model: fast\n        ca_file: no.crt").replace("http:", "https:")
+
+    found = faults(f"{text}        dataset: no.jsonl\n")
+
+    assert len(found) == 2
+    assert "llms[0].ca_file='no.crt': " in found[0]
+    assert "workloads[0].dataset='no.jsonl': file not found" in found[1]
+
+
 def test_shards_are_no_part_of_what_identifies_a_scenario(write):
     (alone,) = read_benchmark_file(write(GOOD))
     (shared,) = read_benchmark_file(write(GOOD + "        shards: 2\n"))

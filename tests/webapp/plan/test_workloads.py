@@ -17,6 +17,22 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
     assert found.workload.dataset == str(tmp_path / "prompts.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('{"prompt": "one"}\n{"prompt": 7}\n', ":2: must be an object with prompt (text)"),
+        ("", ": empty; expected at least one prompt"),
+    ],
+)
+def test_a_dataset_with_a_faulty_row_or_none_is_refused(faults, tmp_path, content, fault):
+    (tmp_path / "prompts.jsonl").write_text(content)
+
+    (found,) = faults(GOOD + "        dataset: prompts.jsonl\n")
+
+    expected = f"10: workloads[0].dataset='prompts.jsonl': {tmp_path}/prompts.jsonl{fault}"
+    assert found.startswith(f"benchmark.yml:{expected}")
+
+
 def test_a_shared_prefix_is_part_of_the_definition_and_described(write):
     (planned,) = read_benchmark_file(write(f"{GOOD}        shared_prefix: 0.5\n        prefixes: 4\n"))
 
