@@ -20,7 +20,7 @@ def test_a_dataset_is_found_next_to_the_file(write, tmp_path):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ('{"prompt": "one"}\n{"prompt": 7}\n', ":2: must be an object with prompt (text)"),
+        ('{"prompt": "one"}\n{"prompt": 7}\n', ":2: prompt: must be a text"),
         ("", ": empty; expected at least one prompt"),
     ],
 )
