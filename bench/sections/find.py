@@ -39,7 +39,7 @@ class Trial:
 QUEUE = Trial(
     "M/M/16 queue, by rate",
     Behaviour(ttft=TTFT, itl=ITL, output_tokens=TOKENS, servers=SERVERS, service_cv=1.0),
-    Search("rate", {"ttft:p95": BOUND}, budget=60_000),
+    Search("rate", {"ttft:p95": BOUND}),
     queue_capacity(SERVERS, SERVICE_S, TTFT, BOUND, 0.05),
 )
 SLOW = Trial(
