@@ -18,6 +18,7 @@ THREADS = 4  # of a process of the API, see gunicorn.conf.py
 COUNTS = (
     "SELECT application_name, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY 1"
 )
+CONNECTIONS = "SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database()"
 API, JOB = "llm-benchmark api", "llm-benchmark job"
 
 
@@ -42,12 +43,18 @@ def loaded(server: Server, clients: int = 12) -> Iterator[None]:
 
 
 def most(conn, seconds: float) -> Counter:
-    """The greatest number of connections of each kind that is seen in that time."""
+    """The greatest number of connections of each kind in that time, without those that are just ending.
+
+    The server may see the end of one after the begin of the next, so each counts if it is seen twice.
+    """
     seen: Counter = Counter()
+    before: dict[int, str] = {}
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        seen |= Counter(dict(query(conn, COUNTS)))
-        time.sleep(0.01)
+        now = dict(query(conn, CONNECTIONS))
+        seen |= Counter(name for pid, name in now.items() if pid in before)
+        before = now
+        time.sleep(0.05)
     return seen
 
 

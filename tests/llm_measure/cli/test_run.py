@@ -270,6 +270,7 @@ def test_a_sweep_measures_several_levels(measure):
     assert levels[:2] == [1, 2]
 
 
+@pytest.mark.moments  # throughput grows in valid levels alone
 def test_a_sweep_that_ends_before_throughput_stops_growing_says_so(measure, monkeypatch):
     monkeypatch.setattr("llm_measure.sweep.MAX_CONCURRENCY", 1)
 

@@ -36,7 +36,7 @@ def test_a_dataset_is_checked_for_a_limited_time(tmp_path, monkeypatch):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"prompt": "a"}\n{"prompt": 7}\n')
 
-    with pytest.raises(DatasetError, match=r"rows.jsonl:2: must be an object"):
+    with pytest.raises(DatasetError, match=r"rows.jsonl:2: prompt: must be a text"):
         check_dataset(path)
 
     monkeypatch.setattr("llm_measure.load.datasets.CHECK_SECONDS", -1)
