@@ -45,7 +45,7 @@ start-benchmark: .venv/installed-start ## Run the API on your servers
 
 # pytest exits with 5 where it finds no test.
 tests: .venv/installed-tests ## Run the tests on embedded servers
-	@$(BIN)/pytest -n $(PROCESSES) --dist worksteal -m "not moments"
+	@$(BIN)/pytest -n $(PROCESSES) -m "not moments"
 	@$(BIN)/pytest -m moments || test $$? -eq 5
 
 tests-e2e: .venv/installed-e2e ## Run the tests of the page in a headless Chromium, against the whole system

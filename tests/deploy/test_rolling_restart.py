@@ -67,12 +67,18 @@ def processes(environment):
 
 def replace_gunicorn_workers(api):
     """Terminate gunicorn's workers one at a time; wait until gunicorn has replaced each of them."""
-    master = psutil.Process(api.pid)
-    for worker in master.children():
+    for worker in gunicorn_workers(api):
         worker.terminate()
         worker.wait(timeout=30)
-        until(lambda: len(master.children()) == 2)
-        time.sleep(0.5)
+        gunicorn_workers(api)
+
+
+def gunicorn_workers(api):
+    """Wait until gunicorn has both workers, and return them."""
+    master = psutil.Process(api.pid)
+    until(lambda: len(master.children()) == 2)
+    time.sleep(0.5)  # in which a new one begins to handle signals; it loses those before
+    return master.children()
 
 
 def replace(worker, processes, redis):

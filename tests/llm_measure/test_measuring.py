@@ -172,6 +172,7 @@ def _few_requests(monkeypatch):
     monkeypatch.setattr("llm_measure.find.search.LEAST_REQUESTS", 16)
 
 
+@pytest.mark.moments  # a level that the client could not hold ends the climb
 @pytest.mark.usefixtures("_few_requests")
 @pytest.mark.parametrize("in_a_loop", [False, True])
 def test_the_capacity_is_searched_for_with_other_prompts_in_each_level(endpoint, in_a_loop):
