@@ -25,25 +25,18 @@ CLOSE_TO_START = 2  # levels
 CLIENT_LIMIT = "the client was the limit"
 
 
-def find_capacity(
-    search: Search, measure: Measure, on_progress: Callable[[Capacity], None] | None = None
-) -> Capacity:
-    """Search for the capacity, and return it with the path of levels that led to it.
-
-    `measure` puts a load on the endpoint and returns the level; each call asks other prompts at other moments
-    than those before. It is called again with the same load where a level is prolonged. `on_progress` gets
-    what is known after each call, see `searching`.
-    """
-    for capacity in searching(search, measure):
-        if on_progress:
-            on_progress(capacity)
+def find_capacity(search: Search, measure: Measure) -> Capacity:
+    """Search for the capacity, and return it with the path of levels that led to it, see `searching`."""
+    *_, capacity = searching(search, measure)
     return capacity
 
 
 def searching(search: Search, measure: Measure) -> Iterator[Capacity]:
-    """Yield what is known of the capacity after each call of `measure`, until the search ends.
+    """Yield what is known of the capacity after each level, until the search ends.
 
-    Whoever stops asking ends the search early.
+    `measure` puts a load on the endpoint and returns the level; each call asks other prompts at other moments
+    than those before. It is called again with the same load where a level is prolonged. Whoever stops asking
+    ends the search early.
     """
     return _Searcher(search, measure).run()
 

@@ -21,15 +21,16 @@ def waits_untried(redis: Redis, settings: Settings, job_ids: list[str]) -> list[
 
 def unfinished(redis: Redis, job_ids: list[str]) -> list[bool]:
     """Return for each job whether it waits, for its first or another try, or is running."""
-    with redis.pipeline(transaction=False) as pipeline:
-        for job_id in job_ids:
-            pipeline.hget(Job.key_for(job_id), "status")
-        return [status in (*WAITING_STATUSES, b"started") for status in pipeline.execute()]
+    return [status in (*WAITING_STATUSES, b"started") for status in _statuses(redis, job_ids)]
 
 
 def failed(redis: Redis, job_ids: list[str]) -> list[bool]:
     """Return for each job whether it has failed and will not be tried again."""
+    return [status == b"failed" for status in _statuses(redis, job_ids)]
+
+
+def _statuses(redis: Redis, job_ids: list[str]) -> list[bytes | None]:
     with redis.pipeline(transaction=False) as pipeline:
         for job_id in job_ids:
             pipeline.hget(Job.key_for(job_id), "status")
-        return [status == b"failed" for status in pipeline.execute()]
+        return pipeline.execute()

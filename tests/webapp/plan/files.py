@@ -11,17 +11,15 @@ GOOD = """
         requests: 10
 """
 
-SEARCH = """
-    llms:
-      - name: Fast
-        base_url: http://127.0.0.1:9/v1
-        model: fast
-    workloads:
-      - name: chat
-        find: rate
+SEARCH = GOOD.replace(
+    """concurrency: 2
+        requests: 10
+""",
+    """find: rate
         slo: {"ttft:p95": 0.5, error_rate: 0.01}
         interval: 60
-"""
+""",
+)
 
 
 def with_options(lines: str, scheme: str = "http:") -> str:
