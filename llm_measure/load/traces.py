@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from llm_measure.files import reason
 from llm_measure.load.datasets import DatasetError
 from llm_measure.load.trace_formats import FaultError, Request, TraceFormat, requests_of
 from llm_measure.records import SECOND_NS
@@ -97,7 +98,7 @@ def _reading(workload: Workload) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TraceError(f"{workload.trace}: cannot be read: {error.strerror}") from None
+        raise TraceError(f"{workload.trace}: cannot be read: {reason(error)}") from None
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 
+from llm_measure.files import reason
 from llm_measure.load.datasets.files import DatasetError, objects
 from llm_measure.load.datasets.rows import Row, row_of
 
@@ -41,7 +42,7 @@ def _version(path: Path) -> tuple[Path, int, int]:
     try:
         found = path.stat()
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DatasetError(f"{path}: cannot be read: {reason(error)}") from None
     return path, found.st_mtime_ns, found.st_size
 
 

@@ -10,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from llm_measure.files import reason
+
 BLANK = " \t\r\n"
 BEFORE_TEXT = b"\xef\xbb\xbf" + BLANK.encode()  # a byte order mark, too
 PIECE_BYTES = 1 << 20
@@ -39,7 +41,7 @@ def objects(path: Path) -> Iterator[tuple[int, Any]]:
             else:
                 yield from _lines(file, path)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DatasetError(f"{path}: cannot be read: {reason(error)}") from None
 
 
 def _texts(pieces: Iterable[bytes], path: Path) -> Iterator[str]:
